@@ -1,0 +1,88 @@
+// Command whygate is a reverse proxy that answers every upstream fault right and says why.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/whygate/whygate/internal/gateway"
+)
+
+// Exit codes, the same for every command.
+const (
+	exitFine  = 0
+	exitFault = 1 // the command worked, and what it looked at is not in order
+	exitUsage = 2 // wrong use, or the command could not do its work
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// world is what a command sees of its surroundings, so that tests run what ships.
+type world struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// run runs the command line and returns its exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	w := &world{stdin, stdout, stderr}
+	root := &cobra.Command{
+		Use:           "whygate",
+		Short:         "A reverse proxy that avoids, answers and explains 502 Bad Gateway",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return cmd.Help()
+		},
+	}
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetArgs(args)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(w.proxyCommand(), w.runCommand(), w.checkCommand(), w.reloadCommand(), w.demoCommand(), w.versionCommand())
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitFine
+	}
+	return w.report(err)
+}
+
+// status is an error that has been told already: only its exit code is left.
+type status int
+
+func (s status) Error() string { return fmt.Sprintf("exit %d", int(s)) }
+
+// withHint is an error with what to type next.
+func withHint(err error, hint string) error { return &gateway.HintError{Err: err, Hint: hint} }
+
+// report prints an error as one line of what failed and hint lines of what to type.
+func (w *world) report(err error) int {
+	var told status
+	if errors.As(err, &told) {
+		return int(told)
+	}
+	fmt.Fprintf(w.stderr, "whygate: %v\n", err)
+	var hint *gateway.HintError
+	if errors.As(err, &hint) && hint.Hint != "" {
+		for line := range strings.SplitSeq(hint.Hint, "\n") {
+			fmt.Fprintf(w.stderr, "hint: %s\n", line)
+		}
+	} else if strings.HasPrefix(err.Error(), "unknown") {
+		fmt.Fprintln(w.stderr, "hint: whygate --help")
+	}
+	return exitUsage
+}

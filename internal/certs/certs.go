@@ -1,0 +1,173 @@
+// Package certs holds certificates from files, and takes new ones when the files change.
+//
+// It must not know which listener or pool uses them.
+package certs
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// fileMax bounds a PEM file, in octets: the largest real bundles have a few hundred kilobytes.
+const fileMax = 4 << 20
+
+// Pair is a certificate and its key from two files. It serves the last pair that loaded.
+type Pair struct {
+	certFile, keyFile string
+	current           atomic.Pointer[tls.Certificate]
+	onChange          func(error)
+	watcher           *fsnotify.Watcher
+	wait              sync.WaitGroup
+}
+
+// LoadPair reads a certificate chain, the leaf first, and its key, both PEM.
+func LoadPair(certFile, keyFile string) (*tls.Certificate, error) {
+	cert, err := read(certFile)
+	if err != nil {
+		return nil, err
+	}
+	key, err := read(keyFile)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("certificate %s with key %s: %w", certFile, keyFile, err)
+	}
+	return &pair, nil
+}
+
+// LoadPool reads authorities from a PEM file.
+func LoadPool(file string) (*x509.CertPool, error) {
+	b, err := read(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(b) {
+		return nil, fmt.Errorf("%s: no PEM certificate in it", file)
+	}
+	return pool, nil
+}
+
+func read(file string) ([]byte, error) {
+	info, err := os.Stat(file)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.Size() > fileMax:
+		return nil, fmt.Errorf("%s: larger than %d octets", file, fileMax)
+	}
+	return os.ReadFile(file)
+}
+
+// Watch loads a pair and loads it again whenever one of the files changes. onChange is told of each later load: nil, or
+// why the old pair is still served.
+func Watch(certFile, keyFile string, onChange func(error)) (*Pair, error) {
+	first, err := LoadPair(certFile, keyFile)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pair{certFile: certFile, keyFile: keyFile, onChange: onChange}
+	p.current.Store(first)
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, fmt.Errorf("watch %s: %w", certFile, err)
+	}
+	// The directories, not the files: a file is often replaced by another of its name, or is a link that moves.
+	for _, file := range []string{certFile, keyFile} {
+		if err := w.Add(filepath.Dir(file)); err != nil {
+			_ = w.Close()
+			return nil, fmt.Errorf("watch %s: %w", filepath.Dir(file), err)
+		}
+	}
+	p.watcher = w
+	p.wait.Add(1)
+	go p.run() // ends with Close
+	return p, nil
+}
+
+// settle is how long after a change the files are read: certificate and key are written one after the other.
+const settle = 200 * time.Millisecond
+
+func (p *Pair) run() {
+	defer p.wait.Done()
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	defer timer.Stop()
+	for {
+		select {
+		case _, ok := <-p.watcher.Events:
+			if !ok {
+				return
+			}
+			timer.Reset(settle)
+		case err, ok := <-p.watcher.Errors:
+			if !ok {
+				return
+			}
+			p.onChange(err)
+		case <-timer.C:
+			p.reload()
+		}
+	}
+}
+
+// reload takes the pair in the files, if it is another and in order.
+func (p *Pair) reload() {
+	pair, err := LoadPair(p.certFile, p.keyFile)
+	if err != nil {
+		p.onChange(err)
+		return
+	}
+	if same(p.current.Load(), pair) {
+		return
+	}
+	p.current.Store(pair)
+	p.onChange(nil)
+}
+
+func same(a, b *tls.Certificate) bool {
+	if len(a.Certificate) != len(b.Certificate) {
+		return false
+	}
+	for i := range a.Certificate {
+		if string(a.Certificate[i]) != string(b.Certificate[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Leaf is the certificate that is served at present.
+func (p *Pair) Leaf() *x509.Certificate { return p.current.Load().Leaf }
+
+// ServerConfig is the configuration of a listener that serves the pair: TLS 1.2 and newer, HTTP/1.1.
+func (p *Pair) ServerConfig() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			c := p.current.Load()
+			if c == nil {
+				return nil, errors.New("no certificate")
+			}
+			return c, nil
+		},
+	}
+}
+
+// Close ends the watch.
+func (p *Pair) Close() {
+	_ = p.watcher.Close()
+	p.wait.Wait()
+}

@@ -1,0 +1,219 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"strings"
+)
+
+// check finds what is wrong between keys, after each was read by itself. It warns only of a file that has no errors: what
+// an error left out of the Config would make it warn of things that are not there.
+func (d *decoder) check(c *Config) {
+	d.checkListen(c)
+	for i := range c.Routes {
+		d.checkRoute(c, i)
+	}
+	for i := range c.Pools {
+		d.checkPair("pools."+c.Pools[i].Name+".tls", false)
+	}
+	if d.problems.Failed() {
+		return
+	}
+	used := map[string]bool{}
+	for i := range c.Routes {
+		used[c.Routes[i].Pool] = true
+		d.warnRoute(c, i)
+	}
+	for i := range c.Pools {
+		d.warnPool(&c.Pools[i], used)
+	}
+}
+
+// checkListen wants a certificate with each key, and no address twice.
+func (d *decoder) checkListen(c *Config) {
+	for i, l := range c.Listen {
+		path := fmt.Sprintf("listen[%d]", i)
+		d.checkPair(path+".tls", true)
+		for j, other := range c.Listen[:i] {
+			if overlap(l.Address, other.Address) {
+				line := d.positions[fmt.Sprintf("listen[%d].address", j)].line
+				d.fail(d.positions[path+".address"], path+".address", fmt.Sprintf("%s is already listened on in line %d", l.Address, line), "remove one of the two")
+				break
+			}
+		}
+		if overlap(l.Address, c.Admin) {
+			at, ok := d.positions["admin"]
+			hint := "give the admin address another port"
+			if !ok {
+				at, hint = d.positions[path+".address"], "choose another port, or set admin to another one"
+			}
+			d.fail(at, "admin", fmt.Sprintf("the admin address %s and the listener %s cannot both be had", c.Admin, l.Address), hint)
+		}
+	}
+}
+
+// overlap reports whether the system would refuse to give both addresses: they are the same, or one covers the other.
+func overlap(a, b Address) bool {
+	if a.Network != b.Network || a.Network == "" {
+		return false
+	}
+	if a.Network != "tcp" {
+		return a.Address == b.Address
+	}
+	hostA, portA, _ := net.SplitHostPort(a.Address)
+	hostB, portB, _ := net.SplitHostPort(b.Address)
+	if portA != portB || portA == "0" {
+		return false
+	}
+	if hostA == hostB {
+		return true
+	}
+	// An empty host and [::] take IPv4 and IPv6 alike, 0.0.0.0 only IPv4.
+	all := func(host string) bool { return host == "" || host == "::" }
+	four := func(host string) bool { return host == "0.0.0.0" }
+	six := func(host string) bool { return strings.Contains(host, ":") }
+	return all(hostA) || all(hostB) || four(hostA) && !six(hostB) || four(hostB) && !six(hostA)
+}
+
+// checkRoute wants a pool that exists and a strip that can happen.
+func (d *decoder) checkRoute(c *Config, i int) {
+	r, path := &c.Routes[i], fmt.Sprintf("routes[%d]", i)
+	_, pools := d.positions["pools"] // without them, that is the error
+	if _, exists := d.positions["pools."+r.Pool]; r.Pool != "" && pools && !exists {
+		d.fail(d.positions[path+".pool"], path+".pool", "there is no pool "+quote(r.Pool), poolHint(c, r.Pool))
+	}
+	if r.Strip != "" && !strippable(r.Path, r.Strip) {
+		d.fail(d.positions[path+".strip"], path+".strip", "no path that the route matches begins with "+r.Strip, "match it: path: "+r.Strip+"/*")
+	}
+}
+
+// poolHint says which pool was meant.
+func poolHint(c *Config, name string) string {
+	names := make([]string, len(c.Pools))
+	for i := range c.Pools {
+		names[i] = c.Pools[i].Name
+	}
+	if near := nearest(name, names); near != "" {
+		return "did you mean " + quote(near) + "?"
+	}
+	if len(names) == 0 || len(names) > 20 {
+		return ""
+	}
+	return "the pools are " + strings.Join(names, ", ")
+}
+
+// warnRoute tells of a route that an earlier one takes everything from.
+func (d *decoder) warnRoute(c *Config, i int) {
+	path := fmt.Sprintf("routes[%d]", i)
+	for j := range c.Routes[:min(i, shadowMax)] {
+		if covers(&c.Routes[j], &c.Routes[i]) {
+			line := d.positions[fmt.Sprintf("routes[%d]", j)].line
+			d.warn(d.positions[path], path, fmt.Sprintf("this route is never reached: the one in line %d takes everything it matches", line), "the first match wins; put the narrower route first")
+			return
+		}
+	}
+}
+
+// shadowMax bounds the comparison of routes with each other. A catch-all this far down the file goes unnoticed.
+const shadowMax = 1000
+
+// strippable reports whether some path of the route begins with the prefix.
+func strippable(path, strip string) bool {
+	stem, _ := strings.CutSuffix(path, "*")
+	return path == "" || stem == strip || strings.HasPrefix(stem, strip+"/") || strings.HasSuffix(path, "*") && strings.HasPrefix(strip+"/", stem)
+}
+
+// covers reports whether a matches everything that b does.
+func covers(a, b *Route) bool {
+	return coversHost(a.Host, b.Host) && coversPath(a.Path, b.Path) && coversMethods(a.Methods, b.Methods)
+}
+
+func coversHost(a, b string) bool {
+	if a == "" || a == b {
+		return true
+	}
+	suffix, wild := strings.CutPrefix(a, "*")
+	return wild && strings.HasSuffix(b, suffix)
+}
+
+func coversPath(a, b string) bool {
+	if a == "" || a == b {
+		return true
+	}
+	stem, wild := strings.CutSuffix(a, "*")
+	return wild && (strings.HasPrefix(b, stem) || stem == "/")
+}
+
+func coversMethods(a, b []string) bool {
+	if len(a) == 0 {
+		return true
+	}
+	has := map[string]bool{}
+	for _, m := range a {
+		has[m] = true
+	}
+	for _, m := range b {
+		if !has[m] {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+// warnPool tells of a pool that nothing leads to, of endpoints that are the same, and of TLS settings without effect.
+func (d *decoder) warnPool(p *Pool, used map[string]bool) {
+	path := "pools." + p.Name
+	if !used[p.Name] {
+		d.warn(d.positions[path], path, "no route leads to the pool "+quote(p.Name), "")
+	}
+	secure := false
+	seen := map[string]bool{}
+	for i, e := range p.Endpoints {
+		secure = secure || e.Scheme == "https"
+		if seen[e.String()] {
+			at := fmt.Sprintf("%s.endpoints[%d]", path, i)
+			d.warn(d.positions[at], at, "the endpoint "+e.String()+" is listed twice", "remove one; it would get twice the requests")
+		}
+		seen[e.String()] = true
+	}
+	if at, ok := d.positions[path+".tls"]; ok && !secure {
+		d.warn(at, path+".tls", "the pool has no https endpoint, so this has no effect", "write https:// in its endpoints")
+	}
+}
+
+// checkPair wants a certificate and its key together. A listener's tls section needs them, a pool's may do without both.
+func (d *decoder) checkPair(path string, needed bool) {
+	at, given := d.positions[path]
+	_, cert := d.positions[path+".cert"]
+	_, key := d.positions[path+".key"]
+	if !given || !needed && !cert && !key {
+		return
+	}
+	const hint = "a certificate and its private key go together"
+	if !cert {
+		d.fail(at, path+".cert", quote("cert")+" is missing in "+path, hint)
+	}
+	if !key {
+		d.fail(at, path+".key", quote("key")+" is missing in "+path, hint)
+	}
+}
+
+// forbiddenField tells why a field cannot be set, empty if it can. section is set_request or set_response.
+func forbiddenField(section, name string) (message, hint string) {
+	if !isToken(name) {
+		return "the field name " + quote(name) + " is not a token", "a name has letters, digits and '-': RFC 9110, section 5.1"
+	}
+	switch strings.ToLower(name) {
+	// RFC 9110 section 7.6.1: these belong to one connection, and the gateway makes its own.
+	case "connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade":
+		return "the field " + quote(name) + " cannot be set: it is between the gateway and its neighbour", "remove it; the gateway writes it where needed"
+	// RFC 9112 section 6: these say where the message ends, and only the gateway knows that.
+	case "content-length", "trailer":
+		return "the field " + quote(name) + " cannot be set: it frames the message", "remove it; the gateway writes it where needed"
+	case "host":
+		if section == "set_request" {
+			return "the field " + quote(name) + " cannot be set here", "set pools.NAME.host to client, endpoint or a name"
+		}
+	}
+	return "", ""
+}

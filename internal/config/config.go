@@ -1,0 +1,203 @@
+// Package config turns a YAML file into a Config: an immutable value with every default filled in, or a list of
+// everything that is wrong with the file, each with line, column, the line itself and what to write instead.
+//
+// One table (keys, in keys.go) describes each key once: its kind, default, range and a paragraph of documentation. The
+// decoder, the defaults, the reference (Reference) and the editors' schema (Schema) are all made from it.
+//
+// It must not know any other package of the gateway, and it opens no file but the configuration and the secrets that it
+// names: whether a certificate loads or a name resolves is for others to find out, who report it at Config.Position.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is a configuration that passed every check. Nothing changes it after Parse returned it.
+type Config struct {
+	File string // the path it came from, empty for one made from flags
+
+	Version        int            `key:"version"`
+	Name           string         `key:"name"`
+	Listen         []Listen       `key:"listen"`
+	Admin          Address        `key:"admin"` // the zero Address if it is off
+	ProxyStatus    string         `key:"proxy_status"`
+	ErrorPages     string         `key:"error_pages"`
+	AccessLog      string         `key:"access_log"` // LogStdout, LogStderr, LogOff or a file's path
+	Resolver       Resolver       `key:"resolver"`
+	TrustedProxies []netip.Prefix `key:"trusted_proxies"`
+	Limits         Limits         `key:"limits"`
+	Routes         []Route        `key:"routes"` // in file order: the first match wins
+	Pools          []Pool         `key:"pools"`  // in file order
+
+	positions map[string]position
+}
+
+// The values of proxy_status.
+const (
+	ProxyStatusOff  = "off"  // no Proxy-Status field
+	ProxyStatusSafe = "safe" // without addresses and details
+	ProxyStatusFull = "full" // with them
+)
+
+// The values of error_pages.
+const (
+	ErrorPagesFull  = "full"  // with the incident id, the time and what a visitor can do
+	ErrorPagesPlain = "plain" // the bare page
+)
+
+// The values of access_log that are not a file's path.
+const (
+	LogStdout = "stdout"
+	LogStderr = "stderr"
+	LogOff    = "off"
+)
+
+// The values of pools.NAME.balance.
+const (
+	RoundRobin    = "round-robin"
+	LeastRequests = "least-requests"
+)
+
+// The values of pools.NAME.host that are not a literal host.
+const (
+	HostClient   = "client"   // what the client sent
+	HostEndpoint = "endpoint" // the endpoint's own host and port
+)
+
+// Address is something to listen on.
+type Address struct {
+	Network string // "tcp", "unix", or "systemd" for a socket that systemd passes
+	Address string // host:port, the socket's path, or the systemd socket's name (empty: every socket without another taker)
+}
+
+// String is the address as the configuration spells it.
+func (a Address) String() string {
+	switch a.Network {
+	case "":
+		return "off"
+	case "tcp":
+		return a.Address
+	}
+	return a.Network + ":" + a.Address
+}
+
+// Listen is one listener.
+type Listen struct {
+	Address Address   `key:"address"`
+	TLS     ListenTLS `key:"tls"`
+}
+
+// ListenTLS is the certificate of a listener; the zero value means no TLS.
+type ListenTLS struct {
+	Cert string `key:"cert"` // path of a PEM file, the leaf first
+	Key  string `key:"key"`  // path of a PEM file
+}
+
+// On reports whether the listener speaks TLS.
+func (t ListenTLS) On() bool { return t.Cert != "" }
+
+// Resolver says how names become addresses.
+type Resolver struct {
+	Servers []string      `key:"servers"` // host:port; empty: the system's resolver
+	Timeout time.Duration `key:"timeout"`
+}
+
+// Limits bound what clients may take. Sizes are in octets.
+type Limits struct {
+	Connections int64         `key:"connections"`
+	RequestHead int64         `key:"request_head"`
+	HeadTime    time.Duration `key:"head_time"`
+	RequestBody int64         `key:"request_body"` // 0: no limit
+	Idle        time.Duration `key:"idle"`
+}
+
+// Route sends what it matches to a pool.
+type Route struct {
+	Host        string   `key:"host"`   // lower case; exact, or *.example.com; empty: any
+	Path        string   `key:"path"`   // exact, or /a/*; empty: any
+	Methods     []string `key:"method"` // empty: any
+	Pool        string   `key:"pool"`   // the name of a pool that exists
+	Strip       string   `key:"strip"`  // a prefix taken off the path, without a slash at its end; empty: none
+	SetRequest  []Field  `key:"set_request"`
+	SetResponse []Field  `key:"set_response"`
+}
+
+// Field is a field to set. An empty Value removes the field.
+type Field struct {
+	Name, Value string
+}
+
+// Pool is a set of endpoints that answer the same.
+type Pool struct {
+	Name      string
+	Endpoints []Endpoint  `key:"endpoints"`
+	Balance   string      `key:"balance"`
+	Host      string      `key:"host"` // HostClient, HostEndpoint or a literal host
+	TLS       UpstreamTLS `key:"tls"`
+	Timeouts  Timeouts    `key:"timeouts"`
+	Limits    PoolLimits  `key:"limits"`
+	Retry     Retry       `key:"retry"`
+}
+
+// Endpoint is one place that answers requests.
+type Endpoint struct {
+	Scheme string // "http", "https" or "unix"
+	Host   string // a name in lower case or an address without brackets; empty for unix
+	Port   uint16 // 0 for unix
+	Path   string // the socket's path, for unix
+}
+
+// UpstreamTLS is how the gateway speaks TLS to a pool's https endpoints.
+type UpstreamTLS struct {
+	CA         string `key:"ca"`          // path of a PEM file; empty: the system's authorities
+	ServerName string `key:"server_name"` // empty: the endpoint's host
+	Cert       string `key:"cert"`        // path of a PEM file; empty: no client certificate
+	Key        string `key:"key"`
+	Verify     bool   `key:"verify"`
+}
+
+// Timeouts are the timers of one attempt. 0 is off, but for Idle, where it means that no connection is used twice.
+type Timeouts struct {
+	Connect  time.Duration `key:"connect"`
+	TLS      time.Duration `key:"tls"`
+	Write    time.Duration `key:"write"`
+	Head     time.Duration `key:"head"`
+	Read     time.Duration `key:"read"`
+	Response time.Duration `key:"response"`
+	Idle     time.Duration `key:"idle"`
+}
+
+// PoolLimits bound what one pool may take.
+type PoolLimits struct {
+	Connections  int64 `key:"connections"`   // to each endpoint; 0: no limit
+	ResponseHead int64 `key:"response_head"` // octets
+}
+
+// Retry says how often a request may be sent again.
+type Retry struct {
+	Attempts   int   `key:"attempts"`    // in total, the first included
+	Budget     int   `key:"budget"`      // retries, in percent of the pool's requests
+	ReplayBody int64 `key:"replay_body"` // octets of a request body kept for a retry
+}
+
+// Pool finds a pool by name, nil if there is none.
+func (c *Config) Pool(name string) *Pool {
+	for i := range c.Pools {
+		if c.Pools[i].Name == name {
+			return &c.Pools[i]
+		}
+	}
+	return nil
+}
+
+// Position is where the file gives the value at path, such as pools.api.tls.ca or routes[2].host. A path that the file
+// leaves out has the position of the nearest section around it; line and column are 0 if there is no file.
+func (c *Config) Position(path string) (file string, line, column int) {
+	p := c.positions[path]
+	for p.line == 0 && path != "" {
+		path = parent(path)
+		p = c.positions[path]
+	}
+	return c.File, p.line, p.column
+}

@@ -1,0 +1,511 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Options are what Parse takes from the world. The zero value refuses ${NAME} and file: values.
+type Options struct {
+	Env      func(name string) (string, bool)             // what ${NAME} stands for
+	ReadFile func(path string, max int64) ([]byte, error) // what file:/path stands for; an error if it is larger than max
+}
+
+// decoder walks YAML's tree beside the table of keys and fills in a Config. It goes on after a mistake, to find them all.
+type decoder struct {
+	file      string
+	options   Options
+	lines     []string
+	problems  Problems
+	positions map[string]position
+	anchors   map[string]ast.Node
+	visits    int // values read so far
+	merging   int // merges inside each other
+}
+
+// entry is one "key: value" of a mapping.
+type entry struct {
+	name  string
+	at    position
+	value ast.Node
+}
+
+// Parse reads a configuration. file is its path, for messages and for the paths in it that are relative. The Config is nil
+// if one of the problems is an error.
+func Parse(file string, data []byte, o Options) (*Config, Problems) {
+	d := &decoder{file: file, options: o, positions: map[string]position{}, anchors: map[string]ast.Node{}}
+	cfg := &Config{File: file, positions: d.positions}
+	setDefaults(root, reflect.ValueOf(cfg).Elem())
+	if n := d.read(data); n != nil {
+		d.section(root, n, reflect.ValueOf(cfg).Elem(), "", position{1, 1})
+		d.check(cfg)
+	}
+	problems := d.problems.inOrder()
+	if problems.Failed() {
+		return nil, problems
+	}
+	return cfg, problems
+}
+
+// setDefaults fills a section with the defaults of its keys.
+func setDefaults(k *key, into reflect.Value) {
+	for _, c := range k.children {
+		switch {
+		case c.kind.shape == sectionShape:
+			setDefaults(c, member(into, c.name))
+		case c.def != "":
+			v, t := c.kind.parse(c, c.def)
+			if t != nil {
+				panic("BUG: the default of " + c.path + " " + t.message)
+			}
+			set(member(into, c.name), v)
+		}
+	}
+}
+
+// member is the field of a struct that holds the key of that name.
+func member(into reflect.Value, name string) reflect.Value {
+	for i := range into.NumField() {
+		if into.Type().Field(i).Tag.Get("key") == name {
+			return into.Field(i)
+		}
+	}
+	panic("BUG: no field for the key " + name + " in " + into.Type().String())
+}
+
+func set(into reflect.Value, v any) {
+	if n, ok := v.(int64); ok {
+		into.SetInt(n)
+		return
+	}
+	into.Set(reflect.ValueOf(v))
+}
+
+// section reads a mapping of known keys.
+func (d *decoder) section(k *key, n ast.Node, into reflect.Value, path string, from position) {
+	entries, ok := d.entries(n, path, from)
+	if !ok {
+		return
+	}
+	seen := map[string]bool{}
+	for _, e := range entries {
+		c := k.child(e.name)
+		if c == nil {
+			d.fail(e.at, join(path, e.name), "unknown key "+quote(e.name), unknownHint(k, e.name))
+			continue
+		}
+		seen[c.name] = true
+		d.value(c, e, member(into, c.name), join(path, c.name))
+	}
+	for _, c := range k.children {
+		if c.required && !seen[c.name] && !misspelt(entries, k, c) {
+			d.fail(from, join(path, c.name), "the key "+quote(c.name)+" is missing"+of(path), "add "+c.name+": "+c.shown())
+		}
+	}
+}
+
+// misspelt reports whether an unknown key of the section was meant to be c, so that one mistake is not told twice.
+func misspelt(entries []entry, k, c *key) bool {
+	for _, e := range entries {
+		if k.child(e.name) == nil && strings.Contains(unknownHint(k, e.name), quote(c.name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// value reads what stands after one key.
+func (d *decoder) value(k *key, e entry, into reflect.Value, path string) {
+	n, ok := d.resolve(e.value, e.at)
+	if !ok {
+		return
+	}
+	d.positions[path] = e.at
+	switch k.kind.shape {
+	case sectionShape:
+		d.section(k, n, into, path, e.at)
+	case sectionsShape:
+		d.list(k, n, path, e.at, func(item ast.Node, path string) {
+			one := reflect.New(into.Type().Elem()).Elem()
+			setDefaults(k, one)
+			d.positions[path] = at(item)
+			d.section(k, item, one, path, at(item))
+			into.Set(reflect.Append(into, one))
+		})
+	case namedShape:
+		d.named(k, n, into, path, e.at)
+	case listShape:
+		d.values(k, n, into, path, e.at)
+	case fieldsShape:
+		d.fields(k, n, into, path, e.at)
+	case scalarShape:
+		if v, ok := d.scalar(k, k.kind, n, path, e.at); ok {
+			set(into, v)
+		}
+	}
+}
+
+// list reads a list's items, whatever they are.
+func (d *decoder) list(k *key, n ast.Node, path string, from position, item func(ast.Node, string)) {
+	var items []ast.Node
+	switch n := n.(type) {
+	case *ast.NullNode:
+	case *ast.SequenceNode:
+		items = n.Values
+	default:
+		d.fail(at(n), path, quote(k.name)+" must be "+k.kind.what+", not "+nodeName(n), "begin each item with a dash: - ...")
+		return
+	}
+	d.count(k, len(items), path, from)
+	for i, n := range items[:min(len(items), int(k.max))] {
+		itemPath := fmt.Sprintf("%s[%d]", path, i)
+		if n, ok := d.resolve(n, from); ok {
+			item(n, itemPath)
+		}
+	}
+}
+
+// values reads a list of scalars, or one scalar.
+func (d *decoder) values(k *key, n ast.Node, into reflect.Value, path string, from position) {
+	one := func(n ast.Node, path string) {
+		if v, ok := d.scalar(k, k.kind.item, n, path, at(n)); ok {
+			into.Set(reflect.Append(into, reflect.ValueOf(v)))
+		}
+	}
+	if _, ok := scalarText(n); ok {
+		one(n, path)
+		return
+	}
+	d.list(k, n, path, from, one)
+}
+
+// named reads a mapping of free names to sections.
+func (d *decoder) named(k *key, n ast.Node, into reflect.Value, path string, from position) {
+	entries, ok := d.entries(n, path, from)
+	if !ok {
+		return
+	}
+	d.count(k, len(entries), path, from)
+	for _, e := range entries[:min(len(entries), int(k.max))] {
+		if _, t := parsePoolName(k, e.name); t != nil {
+			d.fail(e.at, join(path, e.name), "the name "+quote(e.name)+" cannot be used", t.hint)
+			continue
+		}
+		v, ok := d.resolve(e.value, e.at)
+		if !ok {
+			continue
+		}
+		one := reflect.New(into.Type().Elem()).Elem()
+		setDefaults(k, one)
+		one.FieldByName("Name").SetString(e.name)
+		d.positions[join(path, e.name)] = e.at
+		d.section(k, v, one, join(path, e.name), e.at)
+		into.Set(reflect.Append(into, one))
+	}
+}
+
+// fields reads a mapping of field names to values.
+func (d *decoder) fields(k *key, n ast.Node, into reflect.Value, path string, from position) {
+	entries, ok := d.entries(n, path, from)
+	if !ok {
+		return
+	}
+	d.count(k, len(entries), path, from)
+	for i, e := range entries[:min(len(entries), int(k.max))] {
+		path := join(path, e.name)
+		if message, hint := forbiddenField(k.name, e.name); message != "" {
+			d.fail(e.at, path, message, hint)
+			continue
+		}
+		for _, before := range entries[:i] {
+			if strings.EqualFold(before.name, e.name) {
+				d.fail(e.at, path, "the field "+quote(e.name)+" was already set in line "+fmt.Sprint(before.at.line), "field names have no case: keep one of the two")
+			}
+		}
+		n, ok := d.resolve(e.value, e.at)
+		if !ok {
+			continue
+		}
+		d.positions[path] = e.at
+		s, ok := scalarText(n)
+		if _, null := n.(*ast.NullNode); null || !ok {
+			d.fail(e.at, path, "the field "+quote(e.name)+" must have a value", `write "" to remove the field`)
+			continue
+		}
+		if s, ok := d.fieldValue(s, path, at(n)); ok {
+			into.Set(reflect.Append(into, reflect.ValueOf(Field{e.name, s})))
+		}
+	}
+}
+
+// scalar reads one value of a kind.
+func (d *decoder) scalar(k *key, kd *kind, n ast.Node, path string, from position) (any, bool) {
+	s, ok := scalarText(n)
+	if !ok {
+		d.fail(at(n), path, quote(k.name)+" must be "+kd.what+", not "+nodeName(n), "")
+		return nil, false
+	}
+	if _, null := n.(*ast.NullNode); null {
+		hint := "give it a value: " + k.sample()
+		if k.def != "" {
+			hint = "remove the key to get the default, " + k.def
+		}
+		d.fail(from, path, quote(k.name)+" has no value", hint)
+		return nil, false
+	}
+	if _, text := n.(*ast.StringNode); kd.quoted && !text {
+		d.fail(at(n), path, quote(k.name)+" must be "+kd.what+", not "+nodeName(n), "put it in quotes: "+quote(s))
+		return nil, false
+	}
+	d.positions[path] = at(n)
+	s, ok = d.expand(s, path, at(n))
+	if !ok {
+		return nil, false
+	}
+	v, t := kd.parse(k, s)
+	if t != nil {
+		d.fail(at(n), path, quote(k.name)+" "+t.message, t.hint)
+		return nil, false
+	}
+	if kd == file {
+		v = d.absolute(k, v.(string))
+	}
+	return v, true
+}
+
+// absolute makes a path start at the configuration's directory, so that it means the same wherever the gateway is started.
+func (d *decoder) absolute(k *key, path string) string {
+	for _, c := range k.choices {
+		if path == c {
+			return path
+		}
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(filepath.Dir(d.file), path)
+	}
+	return path
+}
+
+// count refuses a list with too many or too few items.
+func (d *decoder) count(k *key, n int, path string, from position) {
+	switch {
+	case int64(n) < k.min:
+		d.fail(from, path, quote(k.name)+" is empty"+of(parent(path)), "add at least one: "+k.shown())
+	case int64(n) > k.max:
+		d.fail(from, path, fmt.Sprintf("%q has %d items, more than %d", k.name, n, k.max), "")
+	}
+}
+
+// entries gives a mapping's keys and values with merges (<<: *name) resolved: what the mapping says itself wins, as YAML 1.1
+// has it. A key that occurs twice is a problem, since one of the two would silently be nothing.
+func (d *decoder) entries(n ast.Node, path string, from position) (list []entry, ok bool) {
+	n, ok = d.resolve(n, from)
+	if !ok {
+		return nil, false
+	}
+	var own []*ast.MappingValueNode
+	switch n := n.(type) {
+	case *ast.NullNode:
+	case *ast.MappingNode:
+		own = n.Values
+	case *ast.MappingValueNode:
+		own = []*ast.MappingValueNode{n}
+	default:
+		d.fail(at(n), path, "here must be a mapping of keys to values, not "+nodeName(n), "")
+		return nil, false
+	}
+	var merged []entry
+	line := map[string]int{}
+	for _, kv := range own {
+		name, ok := scalarText(keyNode(kv.Key))
+		switch {
+		case kv.Key.IsMergeKey():
+			merged = append(merged, d.merge(kv.Value, path, at(kv.Key))...)
+		case !ok:
+			d.fail(at(kv.Key), path, "a key must be a plain word", "")
+		case line[name] > 0:
+			d.fail(at(kv.Key), join(path, name), fmt.Sprintf("the key %q was already given in line %d", name, line[name]), "keep one of the two")
+		default:
+			line[name] = at(kv.Key).line
+			list = append(list, entry{name, at(kv.Key), kv.Value})
+		}
+	}
+	for _, e := range merged {
+		if line[e.name] == 0 {
+			line[e.name] = e.at.line
+			list = append(list, e)
+		}
+	}
+	return list, true
+}
+
+// merge gives the entries of what stands after <<: a mapping, or a list of them of which the first wins.
+func (d *decoder) merge(n ast.Node, path string, from position) (list []entry) {
+	if d.merging == depthMax {
+		d.fail(from, path, "the merges go round in a circle", "write the values out")
+		return nil
+	}
+	d.merging++
+	defer func() { d.merging-- }()
+	n, ok := d.resolve(n, from)
+	if !ok {
+		return nil
+	}
+	parts := []ast.Node{n}
+	if s, ok := n.(*ast.SequenceNode); ok {
+		parts = s.Values
+	}
+	for _, p := range parts {
+		entries, _ := d.entries(p, path, from)
+		list = append(list, entries...)
+	}
+	return list
+}
+
+// resolve follows anchors and aliases, and counts what is read.
+func (d *decoder) resolve(n ast.Node, from position) (ast.Node, bool) {
+	for {
+		if d.visits++; d.visits > visitsMax {
+			if d.visits == visitsMax+1 {
+				d.fail(from, "", "the aliases make the file too large", "write the values out")
+			}
+			return nil, false
+		}
+		switch v := n.(type) {
+		case *ast.AnchorNode:
+			d.anchors[nodeText(v.Name)] = v.Value
+			n = v.Value
+		case *ast.AliasNode:
+			target := d.anchors[nodeText(v.Value)]
+			if target == nil {
+				d.fail(at(v), "", "the alias *"+nodeText(v.Value)+" has no anchor before it", "name a value above with &"+nodeText(v.Value)+", or put it in quotes: \"*"+nodeText(v.Value)+"\"")
+				return nil, false
+			}
+			n = target
+		case *ast.TagNode:
+			d.fail(at(v), "", "tags such as "+v.Start.Value+" are not supported", "remove it")
+			return nil, false
+		case nil:
+			d.fail(from, "", "here is no value", "")
+			return nil, false
+		default:
+			return n, true
+		}
+	}
+}
+
+// keyNode is the key proper of an explicit "? key".
+func keyNode(n ast.Node) ast.Node {
+	if k, ok := n.(*ast.MappingKeyNode); ok {
+		return k.Value
+	}
+	return n
+}
+
+// scalarText is a scalar as it was written, so that 0x10 and 1_000 are not silently 16 and 1000. Null is empty.
+func scalarText(n ast.Node) (string, bool) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.LiteralNode:
+		return strings.TrimSuffix(n.Value.Value, "\n"), true
+	case *ast.NullNode:
+		return "", true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return nodeText(n), true
+	}
+	return "", false
+}
+
+func nodeText(n ast.Node) string {
+	if n == nil {
+		return ""
+	}
+	var t *token.Token
+	if t = n.GetToken(); t == nil {
+		return ""
+	}
+	return t.Value
+}
+
+// nodeName is what YAML calls a node, in words.
+func nodeName(n ast.Node) string {
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return "a mapping"
+	case *ast.SequenceNode:
+		return "a list"
+	case *ast.BoolNode:
+		return "a boolean"
+	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		return "a number"
+	case *ast.NullNode:
+		return "nothing"
+	case *ast.StringNode, *ast.LiteralNode:
+		return "text"
+	}
+	return "this"
+}
+
+// fail notes an error.
+func (d *decoder) fail(at position, path, message, hint string) {
+	d.note(Error, at, path, message, hint)
+}
+
+// warn notes what is no error.
+func (d *decoder) warn(at position, path, message, hint string) {
+	d.note(Warning, at, path, message, hint)
+}
+
+// note keeps a problem, unless there are too many already.
+func (d *decoder) note(s Severity, at position, path, message, hint string) {
+	switch {
+	case len(d.problems) > problemsMax:
+		return
+	case len(d.problems) == problemsMax:
+		message, hint, path = "there are more problems than these", "", ""
+	}
+	d.problems = append(d.problems, Problem{
+		Severity: s, File: d.file, Line: at.line, Column: at.column, Path: path, Message: message, Hint: hint, Snippet: snippet(d.lines, at),
+	})
+}
+
+func (d *decoder) line(n int) string {
+	if n < 1 || n > len(d.lines) {
+		return ""
+	}
+	return d.lines[n-1]
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// of names the section in a message, empty for the file itself.
+func of(path string) string {
+	if path == "" {
+		return ""
+	}
+	return " in " + path
+}
+
+// shown is an example to write after the key.
+func (k *key) shown() string {
+	switch k.name {
+	case "listen":
+		return "[{address: \":8080\"}]"
+	case "routes":
+		return "[{pool: web}]"
+	case "pools":
+		return "{web: {endpoints: [http://127.0.0.1:3000]}}"
+	}
+	return k.sample()
+}

@@ -1,0 +1,110 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+)
+
+// FlagPool is the name of the pool in a Config made by FromFlags.
+const FlagPool = "to"
+
+// FromFlags is the configuration of "whygate proxy --from :8080 --to http://127.0.0.1:3000": every request that comes to
+// one of from goes to one of to. A bare number is a port: of every address in from, of this machine in to. The error is
+// of type Problems.
+func FromFlags(from, to []string) (*Config, error) {
+	c := &Config{Version: 1, Routes: []Route{{Pool: FlagPool}}}
+	setDefaults(root, reflect.ValueOf(c).Elem())
+	pool := Pool{Name: FlagPool}
+	setDefaults(root.child("pools"), reflect.ValueOf(&pool).Elem())
+
+	var problems Problems
+	refuse := func(flag, message, hint string) {
+		problems = append(problems, Problem{Path: flag, Message: flag + " " + message, Hint: hint})
+	}
+	for _, s := range from {
+		v, t := parseAddress(root.child("listen").child("address"), listenFlag(s))
+		if t != nil {
+			refuse("--from", t.message, t.hint)
+			continue
+		}
+		c.Listen = append(c.Listen, Listen{Address: v.(Address)})
+	}
+	for _, s := range to {
+		v, t := parseEndpoint(root.child("pools").child("endpoints"), endpointFlag(s))
+		if t != nil {
+			refuse("--to", t.message, t.hint)
+			continue
+		}
+		pool.Endpoints = append(pool.Endpoints, v.(Endpoint))
+	}
+	if len(from) == 0 {
+		refuse("--from", "is missing", "say where to listen: --from :8080")
+	}
+	if len(to) == 0 {
+		refuse("--to", "is missing", "say where to send requests: --to http://127.0.0.1:3000")
+	}
+	for i, l := range c.Listen {
+		for _, other := range append([]Listen{{Address: c.Admin}}, c.Listen[:i]...) {
+			if overlap(l.Address, other.Address) {
+				refuse("--from", l.Address.String()+" overlaps "+other.Address.String(), "choose another port")
+			}
+		}
+	}
+	c.Pools = []Pool{pool}
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// listenFlag completes the short forms of --from.
+func listenFlag(s string) string {
+	if _, ok := decimal(s); ok {
+		return ":" + s
+	}
+	return s
+}
+
+// endpointFlag completes the short forms of --to.
+func endpointFlag(s string) string {
+	if _, ok := decimal(s); ok {
+		s = ":" + s
+	}
+	if strings.HasPrefix(s, ":") {
+		s = "127.0.0.1" + s
+	}
+	if !strings.Contains(s, "://") && !strings.HasPrefix(s, "unix:") && s != "" {
+		s = "http://" + s
+	}
+	return s
+}
+
+// Overrides are settings of the command line for a Config made by FromFlags. An empty one leaves the default.
+type Overrides struct {
+	Admin, AccessLog, ErrorPages string
+}
+
+// Apply puts the settings into c, or says what is wrong with them.
+func (o Overrides) Apply(c *Config) Problems {
+	var problems Problems
+	for _, s := range []struct {
+		flag, value, key string
+		set              func(v any)
+	}{
+		{"--admin", o.Admin, "admin", func(v any) { c.Admin = v.(Address) }},
+		{"--access-log", o.AccessLog, "access_log", func(v any) { c.AccessLog = v.(string) }},
+		{"--error-pages", o.ErrorPages, "error_pages", func(v any) { c.ErrorPages = v.(string) }},
+	} {
+		if s.value == "" {
+			continue
+		}
+		k := root.child(s.key)
+		v, t := k.kind.parse(k, s.value)
+		if t != nil {
+			problems = append(problems, Problem{Path: s.flag, Message: s.flag + " " + t.message, Hint: t.hint})
+			continue
+		}
+		s.set(v)
+	}
+	return problems
+}

@@ -1,0 +1,64 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestFromFlags(t *testing.T) {
+	tests := []struct{ from, to, listen, endpoint string }{
+		{":8080", "http://127.0.0.1:3000", ":8080", "http://127.0.0.1:3000"},
+		{"8080", "3000", ":8080", "http://127.0.0.1:3000"},
+		{"127.0.0.1:8080", ":3000", "127.0.0.1:8080", "http://127.0.0.1:3000"},
+		{"localhost:8080", "app.internal:3000", "localhost:8080", "http://app.internal:3000"},
+		{"[::1]:8080", "app.internal", "[::1]:8080", "http://app.internal:80"},
+		{"unix:/run/a.sock", "https://app.internal", "unix:/run/a.sock", "https://app.internal:443"},
+		{"systemd:", "unix:/run/b.sock", "systemd:", "unix:/run/b.sock"},
+		{":0", "[::1]:3000", ":0", "http://[::1]:3000"},
+	}
+	for _, tt := range tests {
+		c, err := FromFlags([]string{tt.from}, []string{tt.to})
+		if err != nil {
+			t.Errorf("--from %s --to %s: %v", tt.from, tt.to, err)
+			continue
+		}
+		p := c.Pool(c.Routes[0].Pool)
+		if got := c.Listen[0].Address.String(); got != tt.listen {
+			t.Errorf("--from %s listens on %s", tt.from, got)
+		}
+		if got := p.Endpoints[0].String(); got != tt.endpoint {
+			t.Errorf("--to %s goes to %s", tt.to, got)
+		}
+		if p.Timeouts != defaultTimeouts || c.Admin.String() != "127.0.0.1:9502" || !p.TLS.Verify {
+			t.Errorf("the defaults are missing: %+v", c)
+		}
+	}
+}
+
+func TestFromFlagsSeveral(t *testing.T) {
+	c, err := FromFlags([]string{":8080", ":8081"}, []string{"3000", "3001"})
+	if err != nil || len(c.Listen) != 2 || len(c.Pools[0].Endpoints) != 2 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+func TestFromFlagsRefuses(t *testing.T) {
+	tests := []struct {
+		from, to []string
+		want     string
+	}{
+		{nil, []string{"3000"}, "--from is missing\nhint: say where to listen: --from :8080"},
+		{[]string{":80"}, nil, "--to is missing\nhint: say where to send requests: --to http://127.0.0.1:3000"},
+		{[]string{"http://a:80"}, []string{"3000"}, "--from is an address without scheme, not \"http://a:80\"\nhint: did you mean \"a:80\"?"},
+		{[]string{":80"}, []string{"http://a/b"}, "--to cannot have a path: \"http://a/b\"\nhint: write \"http://a\""},
+		{[]string{":80", "80"}, []string{"3000"}, "--from :80 overlaps :80"},
+		{[]string{":9502"}, []string{"3000"}, "--from :9502 overlaps 127.0.0.1:9502"},
+		{[]string{":x"}, []string{""}, "--to has no scheme"},
+	}
+	for _, tt := range tests {
+		c, err := FromFlags(tt.from, tt.to)
+		if err == nil || c != nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("--from %v --to %v: %v", tt.from, tt.to, err)
+		}
+	}
+}

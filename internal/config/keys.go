@@ -1,0 +1,215 @@
+package config
+
+import (
+	"strings"
+	"time"
+)
+
+// key describes one key of the file, and everything that is known about it.
+type key struct {
+	path     string   // pools.NAME.timeouts.connect; a list's items are listen[].address
+	kind     *kind    // how its value is written
+	def      string   // the default, as one would write it; empty if there is none
+	min, max int64    // the range in the kind's unit; for a list or a mapping of names, of its length
+	zero     string   // what 0 means, for a kind whose 0 lies outside the range; empty if it is refused
+	choices  []string // words that are allowed; for other kinds than choice, besides the kind's own values
+	aka      []string // what other proxies call it, for the hint at an unknown key
+	required bool
+	example  string // a value, where there is no default to show
+	doc      string
+
+	name     string // the last part of path
+	children []*key
+}
+
+const day = 24 * time.Hour
+
+// keys is the whole configuration, in the order of the reference. This file is a table and longer than most.
+var keys = []key{
+	{path: "version", kind: number, required: true, min: 1, max: 1, example: "1", doc: `
+The version of this format. It is 1. A later version may change defaults and meanings; a file keeps the ones that it was
+written for.`},
+	{path: "name", kind: text, def: "whygate", min: 1, max: 64, aka: []string{"server_name", "id"}, doc: `
+The name of this gateway in the Via and Proxy-Status fields and in the log. Give each of several gateways in a row its own,
+since a request that comes back with the own name in it is taken for a loop.`},
+
+	{path: "listen", kind: sections, required: true, min: 1, max: 64, aka: []string{"listeners", "bind", "entrypoints", "servers", "ports"}, doc: `
+What clients connect to.`},
+	{path: "listen[].address", kind: address, required: true, example: ":8080", aka: []string{"bind", "port", "addr", "host"}, doc: `
+Where to listen: host:port, :port for every address of the machine, unix:/path for a socket in the file system, systemd: for
+the sockets that systemd passes to the service, or systemd:NAME for the one with that FileDescriptorName.`},
+	{path: "listen[].tls", kind: section, aka: []string{"ssl", "https"}, doc: `
+Speak TLS on this listener. Without it the listener speaks plain HTTP.`},
+	{path: "listen[].tls.cert", kind: file, example: "/etc/whygate/cert.pem", aka: []string{"certificate", "ssl_certificate", "crt", "chain", "cert_file"}, doc: `
+A PEM file with the certificate first and the intermediate ones after it. It is read again when it changes. A relative path
+starts at the directory of this file.`},
+	{path: "listen[].tls.key", kind: file, example: "/etc/whygate/key.pem", aka: []string{"private_key", "ssl_certificate_key", "key_file"}, doc: `
+A PEM file with the certificate's private key. It is read again when it changes.`},
+
+	{path: "admin", kind: address, def: "127.0.0.1:9502", choices: []string{"off"}, aka: []string{"metrics", "api", "admin_address", "status"}, doc: `
+The address of the metrics, the health endpoints and the incidents, for the people who run the gateway. It asks for no
+password, so keep it on loopback or on a unix:/path, or write off.`},
+	{path: "proxy_status", kind: choice, def: ProxyStatusSafe, choices: []string{ProxyStatusOff, ProxyStatusSafe, ProxyStatusFull}, doc: `
+How much the Proxy-Status field (RFC 9209) tells clients: nothing (off), the error type without addresses (safe), or the
+next hop and the details as well (full), which is for gateways that only your own people can reach.`},
+	{path: "error_pages", kind: choice, def: ErrorPagesFull, choices: []string{ErrorPagesFull, ErrorPagesPlain}, aka: []string{"error_page", "errors"}, doc: `
+The body of an answer that the gateway makes itself: a page with the incident's id, the time and what a visitor can do
+(full), or title, heading and one sentence (plain). Neither shows an internal address.`},
+	{path: "access_log", kind: file, def: LogStdout, choices: []string{LogStdout, LogStderr, LogOff}, aka: []string{"log", "accesslog", "logs", "logging"}, doc: `
+Where the access log goes: stdout, stderr, off, or a file's path. It has one JSON object per request.`},
+
+	{path: "resolver", kind: section, aka: []string{"dns", "resolvers"}, doc: `
+How the names of endpoints become addresses.`},
+	{path: "resolver.servers", kind: list(server), max: 8, example: "[10.0.0.53, 10.0.1.53:5353]", aka: []string{"nameservers", "addresses", "server"}, doc: `
+The name servers to ask, as addresses with an optional port (53 by default). Without them the system's resolver and hosts
+file are used.`},
+	{path: "resolver.timeout", kind: duration, def: "5s", min: int64(10 * time.Millisecond), max: int64(time.Minute), doc: `
+How long a name may take to resolve, over all servers and attempts.`},
+
+	{path: "trusted_proxies", kind: list(prefix), max: 1000, example: "[10.0.0.0/8, 192.168.1.1]", aka: []string{"set_real_ip_from", "trusted_ips", "trust"}, doc: `
+The addresses and networks of proxies in front of this one. From them the Forwarded and X-Forwarded-* fields are kept and
+continued; from anybody else they are dropped and written anew, since a client can claim what it likes.`},
+
+	{path: "limits", kind: section, doc: `
+What clients may take. Each limit has a fault that tells when it was reached.`},
+	{path: "limits.connections", kind: number, def: "20000", min: 1, max: 10_000_000, aka: []string{"max_connections", "maxconn", "worker_connections"}, doc: `
+The number of client connections at a time, over all listeners. One that is idle takes a few kilobytes; more than this many
+wait in the system's queue.`},
+	{path: "limits.request_head", kind: size, def: "32KiB", min: 1 << 10, max: 1 << 20, aka: []string{"large_client_header_buffers", "max_header_size", "header_size", "max_header_bytes"}, doc: `
+The size of a request's start line and fields. A larger head is answered 431, or 414 if the target alone is too long.`},
+	{path: "limits.head_time", kind: duration, def: "10s", min: int64(100 * time.Millisecond), max: int64(10 * time.Minute), aka: []string{"client_header_timeout", "header_timeout", "read_header_timeout", "request_timeout"}, doc: `
+How long a client may take to send a request head, from its first octet to its last. It ends clients that send an octet now
+and then to keep connections busy; they are answered 408.`},
+	{path: "limits.request_body", kind: size, def: "1GiB", min: 1, max: 1 << 50, zero: "no limit", aka: []string{"client_max_body_size", "max_body_size", "body_size", "max_request_body"}, doc: `
+The size of a request body; a larger one is answered 413. Bodies are streamed and never held, so this protects the
+upstreams, not the gateway: the default lets every usual upload pass and ends one that never stops.`},
+	{path: "limits.idle", kind: duration, def: "75s", min: int64(time.Second), max: int64(day), aka: []string{"keepalive_timeout", "idle_timeout", "keep_alive", "keepalive"}, doc: `
+How long a client connection may be silent: between two requests it is then closed, and inside a request body, or while the
+client does not read its answer, the request is given up. The default is above the 60 s after which common load balancers
+drop an idle connection, so that they close first and never meet a connection that is just going away.`},
+
+	{path: "routes", kind: sections, required: true, min: 1, max: 10_000, aka: []string{"route", "rules", "locations", "location", "paths", "frontends", "ingress"}, doc: `
+What goes where. The first route in file order that matches takes the request; one that none matches is answered 404.`},
+	{path: "routes[].host", kind: hostPattern, example: "shop.example.com", aka: []string{"hosts", "server_name", "domain", "hostname"}, doc: `
+The host that the client asked for, without port and without regard to case, or *.example.com for every name below
+example.com. Without it the route matches any host.`},
+	{path: "routes[].path", kind: pathPattern, example: "/api/*", aka: []string{"paths", "location", "prefix", "path_prefix", "match", "uri", "url"}, doc: `
+The path: /a is exactly that, /a/* is /a/ and everything below. It is compared as the client sent it, without decoding, but
+dot segments are resolved first, so that /a/../admin is matched as /admin. Without it the route matches any path.`},
+	{path: "routes[].method", kind: list(method), max: 32, example: "[GET, HEAD]", aka: []string{"methods", "verb", "verbs"}, doc: `
+A method or a list of them. GET does not include HEAD. Without it the route matches any method.`},
+	{path: "routes[].pool", kind: poolName, required: true, example: "web", aka: []string{"upstream", "backend", "service", "proxy_pass", "target", "to", "cluster"}, doc: `
+The pool that answers what the route matches.`},
+	{path: "routes[].strip", kind: stripPrefix, example: "/api", aka: []string{"strip_prefix", "rewrite", "strip_path", "trim"}, doc: `
+A prefix that is taken off the path before the request is sent on: with /api the upstream sees /users for /api/users, and /
+for /api. It has to be a prefix of the route's path.`},
+	{path: "routes[].set_request", kind: fields, max: 100, example: `{X-From: edge, Cookie: ""}`, aka: []string{"headers", "request_headers", "proxy_set_header", "header", "set_headers", "add_headers", "set_header"}, doc: `
+Fields to set in the request that is sent on, in place of what the client sent. An empty value removes the field. A value
+of the form file:/path is read from that file, without its last line break, which keeps secrets out of this one.`},
+	{path: "routes[].set_response", kind: fields, max: 100, example: `{Server: "", X-Frame-Options: DENY}`, aka: []string{"response_headers", "add_header", "headers_out"}, doc: `
+Fields to set in the upstream's response before the client gets it, in the same way.`},
+
+	{path: "pools", kind: named, required: true, min: 1, max: 10_000, aka: []string{"upstreams", "backends", "clusters", "services", "upstream", "backend", "pool"}, doc: `
+Who answers: each pool is a name and the endpoints that are equal to each other.`},
+	{path: "pools.NAME.endpoints", kind: list(endpoint), required: true, min: 1, max: 256, example: "[http://10.0.0.1:8080, http://10.0.0.2:8080]", aka: []string{"servers", "server", "targets", "upstreams", "hosts", "addresses", "urls", "url", "endpoint", "backends", "nodes"}, doc: `
+Where requests are sent: http://host:port, https://host:port or unix:/path. The port is 80 for http and 443 for https where
+it is left out. A name may have several addresses; it is resolved again as its records expire, and one that does not resolve never stops the
+start.`},
+	{path: "pools.NAME.balance", kind: choice, def: RoundRobin, choices: []string{RoundRobin, LeastRequests}, aka: []string{"policy", "lb", "lb_policy", "load_balancing", "algorithm", "strategy"}, doc: `
+How an endpoint is chosen: each in turn (round-robin), or the one with the fewest requests in flight (least-requests), which
+is better when some requests take much longer than others. An endpoint that just failed is tried last for a few seconds.`},
+	{path: "pools.NAME.host", kind: hostLiteral, def: HostClient, choices: []string{HostClient, HostEndpoint}, aka: []string{"host_header", "preserve_host", "pass_host_header"}, doc: `
+The Host field that upstreams get: what the client sent (client), the endpoint's own host (endpoint), which virtual hosts and
+most services on the internet need, or a literal name.`},
+
+	{path: "pools.NAME.tls", kind: section, aka: []string{"ssl", "transport"}, doc: `
+How to speak TLS to https endpoints. Server names are sent and certificates verified unless this says otherwise.`},
+	{path: "pools.NAME.tls.ca", kind: file, example: "/etc/whygate/ca.pem", aka: []string{"ca_file", "cacert", "root_ca", "trusted_certificate", "cafile"}, doc: `
+A PEM file with the authorities to trust in place of the system's, for upstreams with certificates of your own.`},
+	{path: "pools.NAME.tls.server_name", kind: serverName, example: "app.internal", aka: []string{"sni", "servername", "proxy_ssl_name"}, doc: `
+The name to send (SNI) and to verify the certificate against. By default it is the endpoint's host.`},
+	{path: "pools.NAME.tls.cert", kind: file, example: "/etc/whygate/client.pem", aka: []string{"certificate", "client_cert"}, doc: `
+A PEM file with the client certificate to show to upstreams that ask for one.`},
+	{path: "pools.NAME.tls.key", kind: file, example: "/etc/whygate/client-key.pem", aka: []string{"private_key", "client_key"}, doc: `
+A PEM file with the client certificate's private key.`},
+	{path: "pools.NAME.tls.verify", kind: boolean, def: "true", aka: []string{"insecure_skip_verify", "tls_insecure_skip_verify", "insecure", "proxy_ssl_verify"}, doc: `
+Whether the upstream's certificate is verified. With false anybody on the path can read and change what passes; ca is nearly
+always the better answer.`},
+
+	{path: "pools.NAME.timeouts", kind: section, aka: []string{"timeout"}, doc: `
+The timers of one attempt. Each has its own fault, so an answer 504 always names the key that made it.`},
+	{path: "pools.NAME.timeouts.connect", kind: duration, def: "3s", min: int64(time.Millisecond), max: int64(5 * time.Minute), aka: []string{"dial", "connect_timeout", "proxy_connect_timeout"}, doc: `
+How long opening a connection may take, over all addresses of the endpoint. The default leaves room for one lost packet, which is sent again
+after a second.`},
+	{path: "pools.NAME.timeouts.tls", kind: duration, def: "5s", min: int64(time.Millisecond), max: int64(5 * time.Minute), aka: []string{"handshake", "tls_handshake"}, doc: `
+How long the TLS handshake may take.`},
+	{path: "pools.NAME.timeouts.write", kind: duration, def: "30s", min: int64(time.Millisecond), max: int64(day), zero: "off", aka: []string{"send", "proxy_send_timeout", "write_timeout"}, doc: `
+How long the upstream may take nothing of what is sent to it. It starts anew with every write that made progress.`},
+	{path: "pools.NAME.timeouts.head", kind: duration, def: "60s", min: int64(time.Millisecond), max: int64(day), zero: "off", aka: []string{"first_byte", "response_header", "response_header_timeout", "header", "ttfb"}, doc: `
+How long the upstream may think: from the last octet of the request to the last octet of the response head, so that a head
+that drips in octet by octet ends as well.`},
+	{path: "pools.NAME.timeouts.read", kind: duration, def: "60s", min: int64(time.Millisecond), max: int64(day), zero: "off", aka: []string{"proxy_read_timeout", "read_timeout", "body"}, doc: `
+How long the upstream may be silent inside a response body. Event streams that are quiet for longer need a larger value, or 0.`},
+	{path: "pools.NAME.timeouts.response", kind: duration, def: "0", min: int64(time.Millisecond), max: int64(7 * day), zero: "off", aka: []string{"total", "request", "deadline", "overall"}, doc: `
+How long one attempt may take in all, to the end of the response body. It is off by default, since it cuts downloads and streams.`},
+	{path: "pools.NAME.timeouts.idle", kind: duration, def: "60s", min: int64(time.Millisecond), max: int64(day), zero: "no connection is used twice", aka: []string{"keepalive", "keepalive_timeout", "keep_alive", "idle_timeout"}, doc: `
+How long an idle connection to the upstream is kept for the next request. Keep it below the upstream's own limit: a request
+sent on a connection that the upstream is just closing is the most common cause of a lonely 502.`},
+
+	{path: "pools.NAME.limits", kind: section, doc: `
+What the pool may take.`},
+	{path: "pools.NAME.limits.connections", kind: number, def: "0", min: 1, max: 1_000_000, zero: "no limit", aka: []string{"max_conns", "maxconn", "max_connections"}, doc: `
+The number of connections to each endpoint at a time. A request that finds all endpoints full is answered 503.`},
+	{path: "pools.NAME.limits.response_head", kind: size, def: "64KiB", min: 1 << 10, max: 16 << 20, aka: []string{"proxy_buffer_size", "max_response_header", "response_header", "buffer_size"}, doc: `
+The size of a response's status line and fields. Proxies with 4 KiB here answer 502 as soon as an application sets a few large
+cookies, hence the generous default; memory is only taken for heads that need it.`},
+
+	{path: "pools.NAME.retry", kind: section, aka: []string{"retries", "proxy_next_upstream"}, doc: `
+When a request is sent again. It never is if the upstream may have acted on it and its method is not idempotent, nor once the
+client has got a part of an answer.`},
+	{path: "pools.NAME.retry.attempts", kind: number, def: "2", min: 1, max: 5, aka: []string{"retries", "tries", "count", "max", "num_retries"}, doc: `
+The number of attempts in all, the first included. 1 turns retries off.`},
+	{path: "pools.NAME.retry.budget", kind: percent, def: "20%", min: 0, max: 100, aka: []string{"ratio", "retry_budget"}, doc: `
+How many of the pool's requests may be retried, over about ten seconds, so that retries do not bury an upstream that is
+already struggling. A few retries are always allowed.`},
+	{path: "pools.NAME.retry.replay_body", kind: size, def: "64KiB", min: 1, max: 16 << 20, zero: "requests with a body are not replayed", aka: []string{"buffer", "body_buffer", "buffer_size"}, doc: `
+How much of a request body is kept to be sent again. A longer body is streamed without a copy and then not replayed.`},
+}
+
+// root is the file itself: the sections, with every other key below its parent.
+var root = tree(keys)
+
+// tree links the rows to their parents. A row comes after its parent's.
+func tree(rows []key) *key {
+	top := &key{kind: section}
+	byPath := map[string]*key{"": top}
+	for i := range rows {
+		k := &rows[i]
+		k.doc = strings.TrimSpace(k.doc)
+		k.name = k.path[strings.LastIndexByte(k.path, '.')+1:]
+		above := strings.TrimSuffix(k.path, k.name)
+		above = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(above, "."), "[]"), ".NAME")
+		p := byPath[above]
+		p.children = append(p.children, k)
+		byPath[k.path] = k
+	}
+	return top
+}
+
+// child finds the key of that name in a section, nil if there is none.
+func (k *key) child(name string) *key {
+	for _, c := range k.children {
+		if c.name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// parent cuts the last part off a path such as routes[2].host or pools.api: routes[2], pools.
+func parent(path string) string {
+	if strings.HasSuffix(path, "]") {
+		return path[:strings.LastIndexByte(path, '[')]
+	}
+	return path[:max(strings.LastIndexByte(path, '.'), 0)]
+}

@@ -1,0 +1,184 @@
+package config
+
+import (
+	"encoding/json"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestKeysAndFieldsAgree: each key has its field and each field its key.
+func TestKeysAndFieldsAgree(t *testing.T) {
+	var walk func(k *key, s reflect.Type)
+	walk = func(k *key, s reflect.Type) {
+		tagged := 0
+		for i := range s.NumField() {
+			name := s.Field(i).Tag.Get("key")
+			if name == "" {
+				continue
+			}
+			tagged++
+			c := k.child(name)
+			if c == nil {
+				t.Errorf("%s.%s has no key %q", s, s.Field(i).Name, name)
+				continue
+			}
+			switch inner := s.Field(i).Type; c.kind.shape {
+			case sectionShape:
+				walk(c, inner)
+			case sectionsShape, namedShape:
+				walk(c, inner.Elem())
+			}
+		}
+		if tagged != len(k.children) {
+			t.Errorf("%s has %d fields for %d keys", s, tagged, len(k.children))
+		}
+	}
+	walk(root, reflect.TypeFor[Config]())
+}
+
+// keyPaths is the list of keys that issue 2 fixes.
+const keyPaths = `version name listen listen[].address listen[].tls listen[].tls.cert listen[].tls.key admin proxy_status error_pages access_log
+resolver resolver.servers resolver.timeout trusted_proxies
+limits limits.connections limits.request_head limits.head_time limits.request_body limits.idle
+routes routes[].host routes[].path routes[].method routes[].pool routes[].strip routes[].set_request routes[].set_response
+pools pools.NAME.endpoints pools.NAME.balance pools.NAME.host
+pools.NAME.tls pools.NAME.tls.ca pools.NAME.tls.server_name pools.NAME.tls.cert pools.NAME.tls.key pools.NAME.tls.verify
+pools.NAME.timeouts pools.NAME.timeouts.connect pools.NAME.timeouts.tls pools.NAME.timeouts.write pools.NAME.timeouts.head
+pools.NAME.timeouts.read pools.NAME.timeouts.response pools.NAME.timeouts.idle
+pools.NAME.limits pools.NAME.limits.connections pools.NAME.limits.response_head
+pools.NAME.retry pools.NAME.retry.attempts pools.NAME.retry.budget pools.NAME.retry.replay_body`
+
+func TestKeysAreExactly(t *testing.T) {
+	var got []string
+	for i := range keys {
+		got = append(got, keys[i].path)
+	}
+	if want := strings.Fields(keyPaths); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// TestKeysAreDescribed: each key says what it is, and its default and example are values that it takes.
+func TestKeysAreDescribed(t *testing.T) {
+	for i := range keys {
+		k := &keys[i]
+		if len(k.doc) < 20 || !strings.HasSuffix(k.doc, ".") {
+			t.Errorf("%s is not described: %q", k.path, k.doc)
+		}
+		if k.kind.format != nil && k.max == 0 {
+			t.Errorf("%s has no maximum", k.path)
+		}
+		if k.kind.shape != scalarShape {
+			continue
+		}
+		if k.def == "" && k.example == "" {
+			t.Errorf("%s has neither default nor example", k.path)
+		}
+		for _, s := range []string{k.def, k.example} {
+			if s == "" {
+				continue
+			}
+			if _, trouble := k.kind.parse(k, s); trouble != nil {
+				t.Errorf("%s: %s %s", k.path, s, trouble.message)
+			}
+		}
+	}
+}
+
+func TestReferenceHasEveryKey(t *testing.T) {
+	text := Reference()
+	for i := range keys {
+		k := &keys[i]
+		if !strings.Contains(text, "# `"+k.path+"`\n") || !strings.Contains(text, k.doc) {
+			t.Errorf("%s is missing", k.path)
+		}
+	}
+	golden(t, "testdata/reference.golden", text)
+}
+
+func TestSchemaHasEveryKey(t *testing.T) {
+	var top map[string]any
+	if err := json.Unmarshal(Schema(), &top); err != nil {
+		t.Fatal(err)
+	}
+	for i := range keys {
+		at := any(top)
+		for _, part := range regexp.MustCompile(`\[\]|[A-Za-z_]+`).FindAllString(keys[i].path, -1) {
+			m, _ := at.(map[string]any)
+			switch part {
+			case "[]":
+				at = m["items"]
+			case "NAME":
+				at = m["additionalProperties"]
+			default:
+				properties, _ := m["properties"].(map[string]any)
+				at = properties[part]
+			}
+		}
+		m, _ := at.(map[string]any)
+		if m["description"] == nil {
+			t.Errorf("%s is missing: %v", keys[i].path, at)
+		}
+	}
+	var patterns func(v any)
+	patterns = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			if p, ok := v["pattern"].(string); ok {
+				if _, err := regexp.Compile(p); err != nil {
+					t.Error(err)
+				}
+			}
+			for _, inner := range v {
+				patterns(inner)
+			}
+		case []any:
+			for _, inner := range v {
+				patterns(inner)
+			}
+		}
+	}
+	patterns(top)
+	golden(t, "testdata/schema.golden", string(Schema()))
+}
+
+func TestNearest(t *testing.T) {
+	candidates := []string{"timeouts", "tls", "retry", "host"}
+	for name, want := range map[string]string{"tmeouts": "timeouts", "timeout": "timeouts", "Timeouts": "timeouts", "tsl": "tls", "rerty": "retry", "zebra": "", "h": "", "hots": "host"} {
+		if got := nearest(name, candidates); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestFormats(t *testing.T) {
+	for _, tt := range []struct {
+		k *kind
+		s string
+		n int64
+	}{
+		{duration, "1h30m", 5400e9},
+		{duration, "1m", 60e9},
+		{duration, "75s", 75e9},
+		{duration, "1.5s", 15e8},
+		{duration, "500us", 5e5},
+		{duration, "0", 0},
+		{size, "64KiB", 65536},
+		{size, "1000", 1000},
+		{size, "1TiB", 1 << 40},
+		{size, "0", 0},
+		{percent, "20%", 20},
+	} {
+		k := &key{kind: tt.k, max: 1 << 62}
+		got, trouble := tt.k.parse(k, tt.s)
+		if trouble != nil || got != tt.n {
+			t.Errorf("%s: %v, %v", tt.s, got, trouble)
+		}
+		back, _ := tt.k.parse(k, tt.k.format(tt.n))
+		if back != tt.n {
+			t.Errorf("%s is shown as %s", tt.s, tt.k.format(tt.n))
+		}
+	}
+}

@@ -1,0 +1,373 @@
+package conn
+
+import (
+	"crypto/tls"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// Conn is one connection. Make one with New or NewTLS.
+type Conn struct {
+	nc  net.Conn  // what is read, written and closed: the socket's connection, or TLS over it
+	tls *tls.Conn // nc where it is TLS, else nil
+	sys *socket   // the socket itself; nil over an in-memory network
+	in  half
+	out half
+
+	buf  []byte // what was read and not yet used is buf[r:w]; nil while nothing is
+	r, w int
+	max  int // the largest buffer that Fill may grow to
+}
+
+// half is one direction's account. It belongs to whoever reads, or writes.
+type half struct {
+	octets int64         // moved since the connection began, without TLS's own
+	errno  syscall.Errno // why it ended, where the kernel said
+	err    error         // the error as it was, for what only an error says (a certificate, an alert)
+	until  atomic.Int64  // the deadline in Now's terms, 0 for none; whoever writes may set a reader's
+}
+
+// New makes a Conn of a connection in clear: a TCP or unix socket, or an in-memory one.
+func New(nc net.Conn) *Conn {
+	c := &Conn{nc: nc, max: largeBuffer}
+	c.sys = newSocket(nc)
+	return c
+}
+
+// NewTLS makes a Conn of a TLS session that wrap builds over the socket: tls.Client or tls.Server with its configuration.
+func NewTLS(nc net.Conn, wrap func(net.Conn) *tls.Conn) *Conn {
+	c := &Conn{max: largeBuffer}
+	c.sys = newSocket(nc)
+	if c.sys != nil {
+		c.tls = wrap(c.sys)
+	} else {
+		c.tls = wrap(nc)
+	}
+	c.nc = c.tls
+	return c
+}
+
+// TLS is the session, nil in clear.
+func (c *Conn) TLS() *tls.Conn { return c.tls }
+
+// RemoteAddr is the peer's address.
+func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+
+// LocalAddr is our address.
+func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+
+// SetMax bounds the buffer: a message head larger than n octets does not fit, and Fill says TooLarge.
+func (c *Conn) SetMax(n int) { c.max = max(n, smallBuffer) }
+
+// Received and Sent count the octets moved since the connection began, without TLS's own.
+func (c *Conn) Received() int64 { return c.in.octets }
+
+// Sent counts the octets given to the kernel since the connection began.
+func (c *Conn) Sent() int64 { return c.out.octets }
+
+// ReadErrno is what the kernel said when a read ended, 0 if nothing.
+func (c *Conn) ReadErrno() syscall.Errno { return c.in.errno }
+
+// WriteErrno is what the kernel said when a write ended, 0 if nothing.
+func (c *Conn) WriteErrno() syscall.Errno { return c.out.errno }
+
+// ReadErr is the error a read ended with, for what only an error says: a TLS alert's number.
+func (c *Conn) ReadErr() error { return c.in.err }
+
+// SetReadUntil sets when waiting for the peer's octets ends, in Now's terms; 0 is never.
+func (c *Conn) SetReadUntil(until int64) { c.in.until.Store(until) }
+
+// SetWriteUntil sets when waiting for room to write ends, in Now's terms; 0 is never.
+func (c *Conn) SetWriteUntil(until int64) { c.out.until.Store(until) }
+
+// Hurry is SetReadUntil from another goroutine than the reader's: a read that waits already learns of it.
+func (c *Conn) Hurry(until int64) {
+	c.in.until.Store(until)
+	if c.sys != nil {
+		c.sys.kick()
+		return
+	}
+	_ = c.nc.SetReadDeadline(wall(until))
+}
+
+// Watch sets what is asked about once a second while a read waits. When it says true the read ends as Canceled:
+// nobody wants the answer any more. nil ends the watch.
+func (c *Conn) Watch(gone func() bool) {
+	if c.sys != nil {
+		c.sys.watch = gone
+	}
+}
+
+// Buffered is what was read and not yet used.
+func (c *Conn) Buffered() []byte { return c.buf[c.r:c.w] }
+
+// Discard uses up the first n octets of Buffered.
+func (c *Conn) Discard(n int) {
+	if c.r += n; c.r == c.w {
+		c.r, c.w = 0, 0
+	}
+}
+
+// Release gives the buffer back if nothing is in it.
+func (c *Conn) Release() {
+	if c.r == c.w && c.buf != nil {
+		putBuffer(c.buf)
+		c.buf, c.r, c.w = nil, 0, 0
+	}
+}
+
+// Enlarge makes the buffer a large one: for bodies that are copied.
+func (c *Conn) Enlarge() { c.reserve(largeBuffer) }
+
+// reserve makes the buffer at least size octets large, keeping what is in it.
+func (c *Conn) reserve(size int) {
+	if len(c.buf) >= size {
+		return
+	}
+	b := getBuffer(size)
+	n := copy(b, c.buf[c.r:c.w])
+	if c.buf != nil {
+		putBuffer(c.buf)
+	}
+	c.buf, c.r, c.w = b, 0, n
+}
+
+// room makes free space behind Buffered and reports whether there is any.
+func (c *Conn) room() bool {
+	switch {
+	case c.buf == nil:
+		c.buf = getBuffer(smallBuffer)
+	case c.w < len(c.buf):
+	case c.r > 0:
+		c.w = copy(c.buf, c.buf[c.r:c.w])
+		c.r = 0
+	case len(c.buf) < c.max:
+		c.reserve(min(4*len(c.buf), c.max))
+	default:
+		return false
+	}
+	return true
+}
+
+// Fill reads once, behind what is buffered. It ends as Completed when octets came, as TooLarge when there is no room.
+//
+// hot: once per read.
+func (c *Conn) Fill() fault.End {
+	if !c.room() {
+		return fault.TooLarge
+	}
+	n, end := c.read(c.buf[c.w:])
+	c.w += n
+	return end
+}
+
+// Await is Fill for a connection that may stay silent for long: on a plain socket it holds no buffer while it waits.
+//
+// hot: once per request.
+func (c *Conn) Await() fault.End {
+	if c.sys == nil || c.tls != nil || c.r != c.w {
+		return c.Fill()
+	}
+	c.Release()
+	n, end := c.sys.await(&c.in, &c.buf)
+	c.r, c.w = 0, n
+	c.in.octets += int64(n)
+	return end
+}
+
+// read reads once into p.
+func (c *Conn) read(p []byte) (int, fault.End) {
+	if c.sys != nil && c.tls == nil {
+		n, end := c.sys.read(&c.in, p)
+		c.in.octets += int64(n)
+		return n, end
+	}
+	c.applyRead()
+	n, err := c.nc.Read(p)
+	c.in.octets += int64(n)
+	if n > 0 {
+		return n, fault.Completed
+	}
+	return 0, c.in.end(err)
+}
+
+// Write writes all of p.
+//
+// hot: once or twice per request.
+func (c *Conn) Write(p []byte) fault.End {
+	if c.sys != nil && c.tls == nil {
+		return c.sys.writeAll(&c.out, p, nil)
+	}
+	c.applyWrite()
+	n, err := c.nc.Write(p)
+	c.out.octets += int64(n)
+	if err == nil {
+		return fault.Completed
+	}
+	return c.out.end(err)
+}
+
+// Write2 writes all of a and then all of b, on a plain socket with one system call.
+func (c *Conn) Write2(a, b []byte) fault.End {
+	if c.sys != nil && c.tls == nil {
+		return c.sys.writeAll(&c.out, a, b)
+	}
+	if end := c.Write(a); end != fault.Completed {
+		return end
+	}
+	return c.Write(b)
+}
+
+// Ask sends a request on a connection and waits for the first octets of the answer, as far as one call can do it. On a
+// plain socket that is one pass through the poller: look whether the connection is still idle (where check is set), write,
+// wait, read. It returns how far it came and how that ended.
+//
+//	Select     the connection was not idle any more: closed by the peer, or with octets nobody asked for. Nothing was written.
+//	Write      not all of p was written.
+//	FirstByte  p was written, but no answer came.
+//	Head       the first octets are buffered.
+//
+// hot: once per attempt.
+func (c *Conn) Ask(p []byte, check bool) (fault.Stage, fault.End) {
+	if c.sys != nil && c.tls == nil && c.room() {
+		stage, n, end := c.sys.ask(c, p, check)
+		c.w += n
+		c.in.octets += int64(n)
+		return stage, end
+	}
+	if check {
+		if end := c.Idle(); end != fault.Completed {
+			return fault.Select, end
+		}
+	}
+	if end := c.Write(p); end != fault.Completed {
+		return fault.Write, end
+	}
+	if end := c.Fill(); end != fault.Completed {
+		return fault.FirstByte, end
+	}
+	return fault.Head, fault.Completed
+}
+
+// Wrote is when Ask had written the request, in Now's terms; 0 where it cannot tell.
+func (c *Conn) Wrote() int64 {
+	if c.sys == nil {
+		return 0
+	}
+	return c.sys.wroteAt()
+}
+
+// Idle looks, without waiting, whether the connection is open and silent: Completed if so, Malformed if octets came that
+// nobody asked for, else how the peer ended it. An in-memory connection cannot be looked at and counts as idle.
+func (c *Conn) Idle() fault.End {
+	if c.r != c.w {
+		return fault.Malformed
+	}
+	if c.sys == nil {
+		return fault.Completed
+	}
+	end := c.sys.peek(&c.in)
+	if end != fault.Malformed || c.tls == nil {
+		return end
+	}
+	// Octets of TLS may be a session ticket, which is no news, or a close_notify.
+	c.room()
+	c.sys.dontWait = true
+	n, err := c.tls.Read(c.buf[c.w:])
+	c.sys.dontWait = false
+	if n > 0 {
+		return fault.Malformed
+	}
+	if err == errWouldBlock {
+		return fault.Completed
+	}
+	return c.in.end(err)
+}
+
+// Gone looks, without waiting, whether the peer has closed or reset the connection.
+func (c *Conn) Gone() bool {
+	if c.sys == nil {
+		return false
+	}
+	var h half // the reader's account stays its own
+	switch c.sys.peek(&h) {
+	case fault.Completed, fault.Malformed:
+		return false
+	}
+	return true
+}
+
+// CloseWrite ends our side: the peer reads the end, and we can still read.
+func (c *Conn) CloseWrite() {
+	if cw, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		_ = cw.CloseWrite()
+	}
+}
+
+// Close ends the connection in order and gives the buffer back.
+func (c *Conn) Close() {
+	_ = c.nc.Close()
+	if c.buf != nil {
+		putBuffer(c.buf)
+		c.buf, c.r, c.w = nil, 0, 0
+	}
+}
+
+// Abort ends the connection so that the peer cannot take what it got for complete: a TCP connection is reset, a TLS
+// session ends without close_notify.
+func (c *Conn) Abort() {
+	if c.sys != nil {
+		if t, ok := c.sys.Conn.(*net.TCPConn); ok {
+			_ = t.SetLinger(0)
+		}
+		_ = c.sys.Conn.Close()
+	}
+	c.Close()
+}
+
+// Interrupt makes a read or write of another goroutine end as Timeout at once, and later ones too until a deadline is set.
+func (c *Conn) Interrupt() {
+	if c.sys != nil {
+		c.sys.interrupt()
+		return
+	}
+	_ = c.nc.SetDeadline(time.Unix(1, 0))
+}
+
+// Resume undoes Interrupt.
+func (c *Conn) Resume() {
+	if c.sys != nil {
+		c.sys.resume()
+		return
+	}
+	_ = c.nc.SetDeadline(time.Time{})
+}
+
+// applyRead hands the read deadline to the layer below: the socket keeps it lazily, an in-memory connection at once.
+func (c *Conn) applyRead() {
+	if c.sys != nil {
+		c.sys.readUntil = &c.in.until
+		return
+	}
+	_ = c.nc.SetReadDeadline(wall(c.in.until.Load()))
+}
+
+func (c *Conn) applyWrite() {
+	if c.sys != nil {
+		c.sys.writeUntil = &c.out.until
+		return
+	}
+	_ = c.nc.SetWriteDeadline(wall(c.out.until.Load()))
+}
+
+// wall turns a moment of Now's clock into the wall clock's, for net.Conn deadlines. The zero moment is no deadline.
+func wall(until int64) time.Time {
+	if until == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(time.Duration(until - Now()))
+}

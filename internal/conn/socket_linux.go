@@ -1,0 +1,520 @@
+package conn
+
+import (
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// socket talks to a non-blocking socket through its RawConn. A read or write that need not wait is one raw system call:
+// the kernel answers such a call at once, so the Go scheduler need not be told of it.
+//
+// Deadlines are lazy: the runtime's timer is armed for the earliest moment anybody cared for and fires perhaps too early;
+// whoever is woken looks at the clock, and arms it again if there is time left. A busy keep-alive connection thus
+// touches a timer once a second instead of several times per request.
+//
+// It is also the net.Conn that TLS runs over.
+type socket struct {
+	net.Conn // *net.TCPConn or *net.UnixConn; deadlines, reads and writes of ours go past it
+	raw      syscall.RawConn
+
+	rd, wr     call
+	readUntil  *atomic.Int64 // TLS above: the deadlines of Conn, handed down
+	writeUntil *atomic.Int64
+	readArmed  int64 // when the runtime's timer fires, 0 if it is not armed
+	writeArmed int64
+	dontWait   bool // a read that would wait ends as errWouldBlock
+	interrupts atomic.Bool
+
+	watch   func() bool // asked while a read waits
+	watchAt int64       // the next time it is asked
+	watchIn int64       // how long after that again, in nanoseconds
+}
+
+// How often watch is asked: after a second, then at twice the distance each time, up to the last.
+const (
+	watchFirst = int64(time.Second)
+	watchLast  = int64(15 * time.Second)
+)
+
+// call carries one read's or write's arguments and results past the RawConn's callback, which is made once per socket so
+// that a call does not allocate.
+type call struct {
+	fn    func(fd uintptr) bool
+	op    op
+	p, q  []byte
+	iov   [2]syscall.Iovec
+	n     int
+	errno syscall.Errno
+	stage fault.Stage
+	hold  *[]byte // await: where the buffer is put once there is something to read
+	ask   []byte
+	pipe  *pipe
+	wrote int64 // ask: when the request had been written
+	want  int   // splice: how many octets to move
+}
+
+type op uint8
+
+const (
+	opRead op = iota
+	opAwait
+	opPeek
+	opAskIdle
+	opAskWrite
+	opAskRead
+	opWrite
+	opSpliceIn
+	opSpliceOut
+)
+
+// newSocket makes a socket of a TCP or unix connection, nil for any other.
+func newSocket(nc net.Conn) *socket {
+	var sc syscall.Conn
+	switch c := nc.(type) {
+	case *net.TCPConn:
+		sc = c
+	case *net.UnixConn:
+		sc = c
+	default:
+		return nil
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	s := &socket{Conn: nc, raw: raw, readUntil: new(atomic.Int64), writeUntil: new(atomic.Int64)}
+	s.rd.fn = s.onReadable
+	s.wr.fn = s.onWritable
+	return s
+}
+
+// onReadable runs with the descriptor when it may be readable; false waits until it is.
+//
+// hot: once or twice per read.
+func (s *socket) onReadable(fd uintptr) bool {
+	c := &s.rd
+	switch c.op {
+	case opRead:
+		c.n, c.errno = sysRead(fd, c.p)
+		return c.errno != syscall.EAGAIN || s.dontWait
+	case opAwait:
+		b := getBuffer(smallBuffer)
+		c.n, c.errno = sysRead(fd, b)
+		if c.n > 0 {
+			*c.hold = b
+			return true
+		}
+		putBuffer(b)
+		return c.errno != syscall.EAGAIN
+	case opPeek:
+		c.n, c.errno = sysPeek(fd)
+		return true
+	case opAskIdle:
+		if c.n, c.errno = sysPeek(fd); c.errno != syscall.EAGAIN {
+			c.stage = fault.Select
+			return true
+		}
+		c.op = opAskWrite
+		fallthrough
+	case opAskWrite:
+		c.stage = fault.Write
+		if c.n, c.errno = sysWrite(fd, c.ask); c.errno != 0 || c.n < len(c.ask) {
+			return true
+		}
+		// The poller was reset before this write, so an answer that is already here still wakes us.
+		c.op, c.n, c.wrote = opAskRead, 0, Now()
+		return false
+	case opAskRead:
+		c.stage = fault.FirstByte
+		c.n, c.errno = sysRead(fd, c.p)
+		return c.errno != syscall.EAGAIN
+	case opSpliceIn:
+		c.n, c.errno = sysSplice(int(fd), c.pipe.w, c.want)
+		return c.errno != syscall.EAGAIN
+	}
+	panic("BUG: conn: a read callback without a read")
+}
+
+// onWritable is onReadable for writes.
+func (s *socket) onWritable(fd uintptr) bool {
+	c := &s.wr
+	if c.op == opSpliceOut {
+		c.n, c.errno = sysSplice(c.pipe.r, int(fd), c.want)
+	} else if len(c.q) > 0 {
+		c.n, c.errno = sysWritev(fd, &c.iov, c.p, c.q)
+	} else {
+		c.n, c.errno = sysWrite(fd, c.p)
+	}
+	return c.errno != syscall.EAGAIN
+}
+
+// read reads once into p.
+func (s *socket) read(h *half, p []byte) (int, fault.End) {
+	s.rd.op, s.rd.p = opRead, p
+	return s.wait(h)
+}
+
+// await reads once into a new buffer, which is taken only when there is something to read.
+func (s *socket) await(h *half, buf *[]byte) (int, fault.End) {
+	s.rd.op, s.rd.hold = opAwait, buf
+	return s.wait(h)
+}
+
+// wait runs a prepared read until it ends.
+func (s *socket) wait(h *half) (int, fault.End) {
+	if end := s.waitRead(&h.until); end != fault.Completed {
+		h.errno = 0
+		return 0, end
+	}
+	return s.result(h)
+}
+
+// result puts what a read's system call returned into fault's words.
+func (s *socket) result(h *half) (int, fault.End) {
+	c := &s.rd
+	switch {
+	case c.n > 0:
+		return c.n, fault.Completed
+	case c.errno == 0:
+		return 0, fault.Closed
+	}
+	h.errno = c.errno
+	return 0, EndOf(c.errno)
+}
+
+// waitRead enters the poller until the prepared read is done, the deadline passes, or the watch ends it.
+func (s *socket) waitRead(deadline *atomic.Int64) fault.End {
+	until := deadline.Load()
+	if s.readArmed == 0 && (until != 0 || s.watch != nil) || until != 0 && s.readArmed > until ||
+		s.watch != nil && (s.watchAt == 0 || s.readArmed > s.watchAt) {
+		if !s.armRead(Now(), deadline) {
+			return fault.Timeout
+		}
+	}
+	for {
+		err := s.raw.Read(s.rd.fn)
+		if err == nil {
+			return fault.Completed
+		}
+		if !isTimeout(err) {
+			return fault.Closed // we closed it ourselves, from another goroutine
+		}
+		if s.interrupts.Load() {
+			return fault.Timeout
+		}
+		now := Now()
+		until = deadline.Load()
+		if until != 0 && now >= until {
+			s.readArmed = 0
+			_ = s.Conn.SetReadDeadline(time.Time{})
+			return fault.Timeout
+		}
+		if s.watch != nil && s.watchAt != 0 && now >= s.watchAt {
+			if s.watch() {
+				return fault.Canceled
+			}
+			s.watchIn = min(2*s.watchIn, watchLast)
+			s.watchAt = now + s.watchIn
+		}
+		if !s.armRead(now, deadline) {
+			return fault.Timeout
+		}
+	}
+}
+
+// armRead sets the runtime's timer for what comes first, the deadline or the watch. It is false once the socket is interrupted.
+func (s *socket) armRead(now int64, deadline *atomic.Int64) bool {
+	if s.watch != nil && s.watchAt <= now {
+		s.watchIn = watchFirst
+		s.watchAt = now + s.watchIn
+	}
+	for {
+		until := deadline.Load()
+		at := until
+		if s.watch != nil && (at == 0 || s.watchAt < at) {
+			at = s.watchAt
+		}
+		s.readArmed = at
+		var t time.Time
+		if at != 0 {
+			t = time.Now().Add(time.Duration(at - now))
+		}
+		_ = s.Conn.SetReadDeadline(t)
+		if deadline.Load() == until { // else Hurry came between, and its kick was undone here
+			return !s.interrupts.Load()
+		}
+	}
+}
+
+// peek looks whether the socket is open and silent (Completed), has octets (Malformed), or has ended.
+func (s *socket) peek(h *half) fault.End {
+	var n int
+	var errno syscall.Errno
+	err := s.raw.Control(func(fd uintptr) { n, errno = sysPeek(fd) })
+	switch {
+	case err != nil, errno == 0 && n == 0:
+		return fault.Closed
+	case n > 0:
+		return fault.Malformed
+	case errno == syscall.EAGAIN:
+		return fault.Completed
+	}
+	h.errno = errno
+	return EndOf(errno)
+}
+
+// ask is Conn.Ask on the socket.
+//
+// hot: once per attempt.
+func (s *socket) ask(c *Conn, p []byte, check bool) (fault.Stage, int, fault.End) {
+	k := &s.rd
+	k.op, k.ask, k.p = opAskWrite, p, c.buf[c.w:]
+	if check {
+		k.op = opAskIdle
+	}
+	end := s.waitRead(&c.in.until)
+	k.ask = nil
+	if k.op == opAskRead { // all of p was written
+		c.out.octets += int64(len(p))
+		if end != fault.Completed {
+			c.in.errno = 0
+			return fault.FirstByte, 0, end
+		}
+		n, end := s.result(&c.in)
+		if end == fault.Completed {
+			return fault.Head, n, end
+		}
+		return fault.FirstByte, 0, end
+	}
+	if end != fault.Completed { // the connection was closed under us before anything was tried
+		return fault.Write, 0, end
+	}
+	if k.stage == fault.Select {
+		switch {
+		case k.n > 0:
+			return fault.Select, 0, fault.Malformed
+		case k.errno == 0:
+			return fault.Select, 0, fault.Closed
+		}
+		c.in.errno = k.errno
+		return fault.Select, 0, EndOf(k.errno)
+	}
+	return s.askSlowly(c, p, k.n, k.errno)
+}
+
+// askSlowly goes on where the socket did not take all of p at once.
+func (s *socket) askSlowly(c *Conn, p []byte, n int, errno syscall.Errno) (fault.Stage, int, fault.End) {
+	c.out.octets += int64(max(n, 0))
+	began := Now()
+	if errno != 0 && errno != syscall.EAGAIN {
+		c.out.errno = errno
+		return fault.Write, 0, EndOf(errno)
+	}
+	if end := s.writeAll(&c.out, p[max(n, 0):], nil); end != fault.Completed {
+		return fault.Write, 0, end
+	}
+	s.rd.wrote = Now()
+	if until := c.in.until.Load(); until != 0 {
+		c.in.until.Store(until + s.rd.wrote - began) // the wait for the answer begins with the last octet of the request
+	}
+	n, end := s.read(&c.in, c.buf[c.w:])
+	if end != fault.Completed {
+		return fault.FirstByte, 0, end
+	}
+	return fault.Head, n, end
+}
+
+// writeAll writes p and then q.
+//
+// hot: once or twice per request.
+func (s *socket) writeAll(h *half, p, q []byte) fault.End {
+	c := &s.wr
+	c.op = opWrite
+	for len(p)+len(q) > 0 {
+		if len(p) == 0 {
+			p, q = q, nil
+		}
+		c.p, c.q = p, q
+		if end := s.waitWrite(&h.until); end != fault.Completed {
+			h.errno = 0
+			return end
+		}
+		if c.errno != 0 {
+			h.errno = c.errno
+			return EndOf(c.errno)
+		}
+		h.octets += int64(c.n)
+		k := min(c.n, len(p))
+		p = p[k:]
+		q = q[c.n-k:]
+	}
+	c.p, c.q = nil, nil
+	return fault.Completed
+}
+
+// waitWrite enters the poller until the prepared write is done or the deadline passes. The timer is armed before each
+// wait only if it is not set to something earlier.
+func (s *socket) waitWrite(deadline *atomic.Int64) fault.End {
+	until := deadline.Load()
+	if until != 0 && (s.writeArmed == 0 || s.writeArmed > until) {
+		s.armWrite(until)
+	}
+	for {
+		err := s.raw.Write(s.wr.fn)
+		if err == nil {
+			return fault.Completed
+		}
+		if !isTimeout(err) {
+			return fault.Closed
+		}
+		if s.interrupts.Load() || until != 0 && Now() >= until {
+			s.writeArmed = 0
+			return fault.Timeout
+		}
+		s.armWrite(until)
+	}
+}
+
+func (s *socket) armWrite(until int64) {
+	s.writeArmed = until
+	_ = s.Conn.SetWriteDeadline(wall(until))
+}
+
+// wroteAt is when ask had written the request.
+func (s *socket) wroteAt() int64 { return s.rd.wrote }
+
+// kick makes a read that waits look at its deadline again: it wakes as if the timer had fired, and arms it anew.
+func (s *socket) kick() { _ = s.Conn.SetReadDeadline(time.Unix(1, 0)) }
+
+// interrupt makes every wait end as Timeout. It may be called from another goroutine.
+func (s *socket) interrupt() {
+	s.interrupts.Store(true)
+	_ = s.Conn.SetDeadline(time.Unix(1, 0))
+}
+
+// resume undoes interrupt. Nobody may be reading or writing.
+func (s *socket) resume() {
+	s.interrupts.Store(false)
+	s.readArmed, s.writeArmed = 0, 0
+	_ = s.Conn.SetDeadline(time.Time{})
+}
+
+// Read is for TLS above.
+func (s *socket) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	s.rd.op, s.rd.p = opRead, p
+	switch s.waitRead(s.readUntil) {
+	case fault.Timeout:
+		return 0, os.ErrDeadlineExceeded
+	case fault.Canceled:
+		return 0, errCanceled
+	case fault.Closed:
+		return 0, net.ErrClosed
+	}
+	switch {
+	case s.rd.n > 0:
+		return s.rd.n, nil
+	case s.rd.errno == 0:
+		return 0, io.EOF
+	case s.rd.errno == syscall.EAGAIN:
+		return 0, errWouldBlock
+	}
+	return 0, s.rd.errno
+}
+
+// Write is for TLS above.
+func (s *socket) Write(p []byte) (int, error) {
+	var h half
+	h.until.Store(s.writeUntil.Load())
+	switch s.writeAll(&h, p, nil) {
+	case fault.Completed:
+		return len(p), nil
+	case fault.Timeout:
+		if h.errno == 0 {
+			return int(h.octets), os.ErrDeadlineExceeded
+		}
+	}
+	if h.errno == 0 {
+		return int(h.octets), net.ErrClosed
+	}
+	return int(h.octets), h.errno
+}
+
+// SetDeadline, SetReadDeadline and SetWriteDeadline are for TLS above.
+func (s *socket) SetDeadline(t time.Time) error {
+	_ = s.SetReadDeadline(t)
+	return s.SetWriteDeadline(t)
+}
+
+// SetReadDeadline is for TLS above.
+func (s *socket) SetReadDeadline(t time.Time) error { s.readUntil.Store(until(t)); return nil }
+
+// SetWriteDeadline is for TLS above.
+func (s *socket) SetWriteDeadline(t time.Time) error { s.writeUntil.Store(until(t)); return nil }
+
+func until(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return Now() + int64(time.Until(t))
+}
+
+func isTimeout(err error) bool {
+	op, ok := err.(*net.OpError)
+	if ok {
+		err = op.Err
+	}
+	return err == os.ErrDeadlineExceeded || os.IsTimeout(err)
+}
+
+// The system calls. The descriptors are non-blocking, so none of them waits; EINTR cannot happen but is retried for the
+// letter of POSIX.
+
+func sysRead(fd uintptr, p []byte) (int, syscall.Errno) {
+	for {
+		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+		if errno != syscall.EINTR {
+			return count(n, errno), errno
+		}
+	}
+}
+
+func sysPeek(fd uintptr) (int, syscall.Errno) {
+	var b [1]byte
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b[0])), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
+	return count(n, errno), errno
+}
+
+func sysWrite(fd uintptr, p []byte) (int, syscall.Errno) {
+	for {
+		n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), syscall.MSG_NOSIGNAL, 0, 0)
+		if errno != syscall.EINTR {
+			return count(n, errno), errno
+		}
+	}
+}
+
+func sysWritev(fd uintptr, iov *[2]syscall.Iovec, p, q []byte) (int, syscall.Errno) {
+	iov[0].Base, iov[1].Base = &p[0], &q[0]
+	iov[0].SetLen(len(p))
+	iov[1].SetLen(len(q))
+	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITEV, fd, uintptr(unsafe.Pointer(iov)), 2)
+	iov[0].Base, iov[1].Base = nil, nil
+	return count(n, errno), errno
+}
+
+func count(n uintptr, errno syscall.Errno) int {
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
+}

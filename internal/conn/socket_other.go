@@ -1,0 +1,45 @@
+//go:build !linux
+
+package conn
+
+import (
+	"net"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// socket is never made where the system is not Linux: connections then go through package net alone.
+type socket struct {
+	net.Conn
+	readUntil, writeUntil *atomic.Int64
+	dontWait              bool
+	watch                 func() bool
+	watchAt               int64
+}
+
+func newSocket(net.Conn) *socket { return nil }
+
+func (*socket) read(*half, []byte) (int, fault.End)                   { panic("BUG: no socket") }
+func (*socket) await(*half, *[]byte) (int, fault.End)                 { panic("BUG: no socket") }
+func (*socket) writeAll(*half, []byte, []byte) fault.End              { panic("BUG: no socket") }
+func (*socket) peek(*half) fault.End                                  { panic("BUG: no socket") }
+func (*socket) ask(*Conn, []byte, bool) (fault.Stage, int, fault.End) { panic("BUG: no socket") }
+func (*socket) wroteAt() int64                                        { panic("BUG: no socket") }
+func (*socket) kick()                                                 { panic("BUG: no socket") }
+func (*socket) interrupt()                                            { panic("BUG: no socket") }
+func (*socket) resume()                                               { panic("BUG: no socket") }
+
+// CanSplice is false: splice(2) is Linux's.
+func CanSplice(_, _ *Conn) bool { return false }
+
+// Gap is asked before each read and each write of Splice for the deadline.
+type Gap func() int64
+
+// Splice is never called where CanSplice is false.
+func Splice(_, _ *Conn, _ int64, _, _ Gap) (int64, fault.End, fault.End) {
+	return 0, fault.Failed, fault.Completed
+}
+
+var _ = syscall.EAGAIN

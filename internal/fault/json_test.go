@@ -1,0 +1,74 @@
+package fault
+
+import (
+	"encoding/json"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestEvidenceJSONOfEveryVerdict(t *testing.T) {
+	for _, v := range verdicts {
+		e := v.e
+		e.Detail = "\"\\\n\x01\xff<é>"
+		var m map[string]any
+		if err := json.Unmarshal(e.AppendJSON(nil), &m); err != nil {
+			t.Errorf("%s: %v", v.cause, err)
+			continue
+		}
+		if m["stage"] != e.Stage.String() || m["end"] != e.End.String() {
+			t.Errorf("%s: %v", v.cause, m)
+		}
+		if _, err := json.Marshal(&e); err != nil {
+			t.Errorf("%s: %v", v.cause, err)
+		}
+	}
+}
+
+func TestEvidenceJSON(t *testing.T) {
+	e := Evidence{
+		Stage: FirstByte, End: Reset, Reused: true, Nth: 7, Idle: 5010 * time.Millisecond, Sent: 120, Declared: -1,
+		Errno: syscall.ECONNRESET, Endpoint: "http://app:80", Addr: "10.0.0.7:80",
+		Sample: []byte("HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\n"),
+		Tried:  []Address{{Addr: "10.0.0.7:80", End: Refused, Errno: syscall.ECONNREFUSED, Spent: 1500 * time.Microsecond}},
+		DNS:    &DNS{Name: "app", Answered: true, EDE: -1},
+	}
+	e.Spent[Dial] = 1234567 * time.Nanosecond
+	want := `{"stage":"first_byte","end":"reset","reused":true,"nth":7,"idle_ms":5010,"spent_ms":{"dial":1.234},"sent":120,` +
+		`"errno":104,"errno_name":"ECONNRESET","errno_text":"connection reset by peer","endpoint":"http://app:80","address":"10.0.0.7:80",` +
+		`"sample":"HTTP/1.1 200 OK\\r\\nSet-Cookie: ***\\r\\n","sample_hex":"485454502f312e3120323030204f4b0d0a5365742d436f6f6b69653a202a2a2a0d0a","sample_protocol":"an HTTP/1 server",` +
+		`"dns":{"name":"app","answered":true,"rcode":0,"rcode_name":"NOERROR"},` +
+		`"tried":[{"address":"10.0.0.7:80","end":"refused","errno":111,"errno_name":"ECONNREFUSED","errno_text":"connection refused","spent_ms":1.5}]}`
+	if got := string(e.AppendJSON(nil)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestRedact(t *testing.T) {
+	for _, tt := range []struct{ sample, want string }{
+		{"HTTP/1.1 200 OK\r\nSet-Cookie: sid=1; Path=/\r\nServer: x\r\n", "HTTP/1.1 200 OK\r\nSet-Cookie: ****** ******\r\nServer: x\r\n"},
+		{"GET /a?token=1&b=2 HTTP/1.1\r\nHost: h\r\n", "GET /a?*********** HTTP/1.1\r\nHost: h\r\n"},
+		{"GET / HTTP/1.1\r\nauthorization: Bearer abc\r\n def\r\nX-Api-Key: k\r\nAccept: a\r\n", "GET / HTTP/1.1\r\nauthorization: ****** ***\r\n ***\r\nX-Api-Key: *\r\nAccept: a\r\n"},
+		{"GET / HTTP/1.1\r\nProxy-Authorization: x\r\nX-Auth-Password: y\r\nX-Session-Secret: z", "GET / HTTP/1.1\r\nProxy-Authorization: *\r\nX-Auth-Password: *\r\nX-Session-Secret: *"},
+		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nsecret body", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n****** ****"},
+		{"HTTP/1.1 200 OK\n\n{\"access_token\":\"abcdef\"}", "HTTP/1.1 200 OK\n\n{\"access_token\":*********"},
+		{"SSH-2.0-OpenSSH_9.6\r\n", "SSH-2.0-OpenSSH_9.6\r\n"},
+		{"", ""},
+		{"\r\n", "\r\n"},
+	} {
+		before := strings.Clone(tt.sample)
+		got := string(Redact([]byte(tt.sample)))
+		if len(got) != len(tt.sample) || tt.sample != before {
+			t.Errorf("%q: length or original changed", tt.sample)
+		}
+		if got != tt.want {
+			t.Errorf("%q:\ngot  %q\nwant %q", tt.sample, got, tt.want)
+		}
+		for _, secret := range []string{"sid=1", "token=1", "abc", "secret body", "def"} {
+			if strings.Contains(got, secret) {
+				t.Errorf("%q: %s is left in %q", tt.sample, secret, got)
+			}
+		}
+	}
+}

@@ -1,0 +1,179 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/incident"
+	"github.com/whygate/whygate/internal/telemetry"
+)
+
+// admin is the operators' server: health, metrics, incidents, reload. It speaks HTTP/1.1 only.
+type admin struct {
+	net    net.Listener
+	server *http.Server
+}
+
+// openAdmin opens the admin address; nil if it is off.
+func (g *Gateway) openAdmin(a config.Address) (*admin, error) {
+	if a.Network == "" {
+		return nil, nil
+	}
+	l, err := net.Listen(a.Network, a.Address)
+	if err != nil {
+		return nil, listenError(err, a)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(g.metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
+	mux.HandleFunc("GET /readyz", g.readyz)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /incidents", g.listIncidents)
+	mux.HandleFunc("GET /incidents/{id}", g.showIncident)
+	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, http.StatusOK, map[string]string{"version": g.options.Version})
+	})
+	mux.HandleFunc("POST /reload", g.postReload)
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &admin{net: l, server: &http.Server{
+		Handler:           http.NewCrossOriginProtection().Handler(local(mux)),
+		Protocols:         &protocols,
+		ReadHeaderTimeout: 5 * time.Second,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}}, nil
+}
+
+func (a *admin) serve() error {
+	if err := a.server.Serve(a.net); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (a *admin) close() { _ = a.server.Close() }
+
+// local refuses a request whose Host is a name: a page of the web could otherwise have its own name resolve to this
+// address and read what is not meant for it (DNS rebinding).
+func local(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		host = strings.Trim(host, "[]")
+		if _, err := netip.ParseAddr(host); err != nil && host != "localhost" && host != "" {
+			text(w, http.StatusForbidden, "ask for the admin server by its address or as localhost\n")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func text(w http.ResponseWriter, status int, s string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(s))
+}
+
+func reply(w http.ResponseWriter, status int, v any) {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		text(w, http.StatusInternalServerError, err.Error()+"\n")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(b, '\n'))
+}
+
+func (g *Gateway) readyz(w http.ResponseWriter, _ *http.Request) {
+	if g.ready.Load() {
+		text(w, http.StatusOK, "ready\n")
+		return
+	}
+	text(w, http.StatusServiceUnavailable, "draining\n")
+}
+
+// listedMax is how many incidents a list has at most.
+const listedMax = 100
+
+func (g *Gateway) listIncidents(w http.ResponseWriter, r *http.Request) {
+	n := listedMax
+	if s := r.URL.Query().Get("n"); s != "" {
+		if m, err := strconv.Atoi(s); err == nil && m > 0 {
+			n = min(m, incident.Kept)
+		}
+	}
+	list := g.recorder.Last(n)
+	if list == nil {
+		list = []*incident.Incident{}
+	}
+	reply(w, http.StatusOK, map[string]any{"seen": g.recorder.Seen(), "incidents": list})
+}
+
+func (g *Gateway) showIncident(w http.ResponseWriter, r *http.Request) {
+	i := g.recorder.Find(strings.ToUpper(r.PathValue("id")))
+	if i == nil {
+		reply(w, http.StatusNotFound, map[string]any{"error": "no incident of that id is kept; the last " + strconv.Itoa(incident.Kept) + " are"})
+		return
+	}
+	reply(w, http.StatusOK, i)
+}
+
+func (g *Gateway) postReload(w http.ResponseWriter, _ *http.Request) {
+	err := g.Reload()
+	if err == nil {
+		reply(w, http.StatusOK, map[string]any{"reloaded": true})
+		return
+	}
+	answer := map[string]any{"reloaded": false, "error": err.Error()}
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		answer["problems"] = problems
+	}
+	reply(w, http.StatusUnprocessableEntity, answer)
+}
+
+// newIncident copies what is kept of a failed exchange.
+func newIncident(r *telemetry.Record) *incident.Incident {
+	i := &incident.Incident{
+		ID: r.Incident, At: time.Now().Add(-r.Duration).UTC(), Status: r.Status, Saved: r.Saved, Late: r.Late,
+		Type: r.Fault.Type, Cause: r.Fault.Cause, Family: r.Fault.Family(), Stage: r.Fault.Stage,
+		Title: r.Fault.Title(), Route: r.Route, Pool: r.Pool, DurationS: r.Duration.Seconds(),
+		Request: incident.Request{
+			ID: string(r.ID), Client: r.Client, Method: string(r.Method), Host: string(r.Host), Target: string(r.Target),
+		},
+		Attempts: append([]fault.Evidence(nil), r.Attempts...),
+	}
+	if len(r.Method) > 0 {
+		i.Request.Version = "1." + strconv.Itoa(int(r.Minor))
+	}
+	if r.Fault.Is() {
+		i.Advice = r.Fault.Cause.Entry().Advice
+	}
+	if r.Evidence != nil {
+		e := *r.Evidence
+		i.Evidence = &e
+		i.Sentence = r.Fault.Sentence(&e)
+	}
+	return i
+}
+
+// Incidents are up to n of those kept, the newest first.
+func (g *Gateway) Incidents(n int) []*incident.Incident { return g.recorder.Last(n) }

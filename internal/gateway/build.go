@@ -1,0 +1,225 @@
+package gateway
+
+import (
+	"crypto/tls"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/whygate/whygate/internal/balance"
+	"github.com/whygate/whygate/internal/certs"
+	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/proxy"
+	"github.com/whygate/whygate/internal/resilience"
+	"github.com/whygate/whygate/internal/route"
+	"github.com/whygate/whygate/internal/upstream"
+)
+
+// generation is one configuration as it is served: the snapshot, and what must be ended when the next one takes over.
+type generation struct {
+	cfg      *config.Config
+	snapshot *proxy.Snapshot
+	pools    map[string]*builtPool
+	resolver *upstream.Resolver
+}
+
+// builtPool is a pool with what a later generation takes over from it.
+type builtPool struct {
+	cfg     config.Pool
+	pool    *proxy.Pool
+	targets map[string]*upstream.Target
+}
+
+// build makes a generation. What old has and cfg still wants in the same form goes on being used: open connections, the
+// balance's memory, the budgets. Problems are of single pools, whose routes then answer 503; they do not keep the rest
+// from serving.
+func build(cfg *config.Config, old *generation, instance string) (*generation, config.Problems) {
+	g := &generation{cfg: cfg, pools: map[string]*builtPool{}}
+	var problems config.Problems
+	sameResolver := old != nil && fmt.Sprint(old.cfg.Resolver) == fmt.Sprint(cfg.Resolver)
+	if sameResolver {
+		g.resolver = old.resolver
+	} else {
+		g.resolver = upstream.NewResolver(cfg.Resolver.Servers, cfg.Resolver.Timeout)
+	}
+	broken := map[string]string{}
+	for _, p := range cfg.Pools {
+		var before *builtPool
+		if sameResolver {
+			before = old.pools[p.Name]
+		}
+		b, problem := g.buildPool(p, before)
+		if problem != nil {
+			problems = append(problems, *problem)
+			broken[p.Name] = problem.Message
+		}
+		g.pools[p.Name] = b
+	}
+	rules := make([]route.Rule, len(cfg.Routes))
+	routes := make([]proxy.Route, len(cfg.Routes))
+	for i, r := range cfg.Routes {
+		rules[i] = route.Rule{Host: r.Host, Path: r.Path, Methods: r.Methods}
+		routes[i] = proxy.Route{
+			Name: routeName(i, r), Pool: g.pools[r.Pool].pool, Broken: broken[r.Pool], Strip: r.Strip,
+			SetRequest: edits(r.SetRequest), SetResponse: edits(r.SetResponse),
+		}
+	}
+	table, err := route.New(rules)
+	if err != nil { // config has checked every rule
+		panic("BUG: gateway: " + err.Error())
+	}
+	g.snapshot = (&proxy.Snapshot{
+		Name: cfg.Name, Instance: instance, Disclosure: disclosure(cfg.ProxyStatus), PlainPages: cfg.ErrorPages == config.ErrorPagesPlain,
+		Trusted: cfg.TrustedProxies, Table: table, Routes: routes,
+	}).Prepare()
+	return g, problems
+}
+
+// buildPool makes one pool, with what before has of it. A pool whose files do not load is made all the same, so that its
+// counters and its name exist.
+func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *config.Problem) {
+	tlsConf, problem := clientTLS(g.cfg, p)
+	b := &builtPool{cfg: p, targets: map[string]*upstream.Target{}}
+	policy := balance.RoundRobin
+	if p.Balance == config.LeastRequests {
+		policy = balance.LeastRequests
+	}
+	pool := &proxy.Pool{
+		Name: p.Name, Balance: balance.New(len(p.Endpoints), policy), Budget: resilience.NewBudget(p.Retry.Budget),
+		Attempts: p.Retry.Attempts, ReplayBody: int(p.Retry.ReplayBody), Read: p.Timeouts.Read, Response: p.Timeouts.Response,
+	}
+	switch p.Host {
+	case config.HostClient:
+	case config.HostEndpoint:
+		pool.Host = proxy.HostEndpoint
+	default:
+		pool.Host, pool.HostName = proxy.HostFixed, p.Host
+	}
+	from := make([]int, len(p.Endpoints))
+	for i, e := range p.Endpoints {
+		text := e.String()
+		from[i] = -1
+		if before != nil && sameOptions(before.cfg, p) {
+			for j, was := range before.cfg.Endpoints {
+				if was == e {
+					from[i] = j
+					b.targets[text] = before.targets[text]
+				}
+			}
+		}
+		if b.targets[text] == nil {
+			b.targets[text] = upstream.New(endpointOf(e), upstream.Options{
+				Connect: p.Timeouts.Connect, TLS: p.Timeouts.TLS, Write: p.Timeouts.Write, Head: p.Timeouts.Head, Read: p.Timeouts.Read,
+				Idle: p.Timeouts.Idle, HeadMax: int(p.Limits.ResponseHead), TLSConf: tlsConf, Resolver: g.resolver,
+			})
+		}
+		pool.Targets = append(pool.Targets, b.targets[text])
+		if from[i] >= 0 {
+			guard := before.pool.Guards[from[i]]
+			guard.SetLimit(p.Limits.Connections)
+			pool.Guards = append(pool.Guards, guard)
+		} else {
+			pool.Guards = append(pool.Guards, resilience.NewGuard(p.Limits.Connections))
+		}
+	}
+	if before != nil {
+		pool.Balance.Carry(before.pool.Balance, from)
+		if before.cfg.Retry.Budget == p.Retry.Budget {
+			pool.Budget = before.pool.Budget
+		}
+	}
+	b.pool = pool
+	return b, problem
+}
+
+// sameOptions reports whether connections made under one pool's settings may be used under the other's. Certificate files
+// may have changed under the same name, so a pool that has some starts anew.
+func sameOptions(a, b config.Pool) bool {
+	return a.TLS == b.TLS && a.TLS.CA == "" && a.TLS.Cert == "" && a.Timeouts == b.Timeouts && a.Limits.ResponseHead == b.Limits.ResponseHead
+}
+
+// retire closes what the next generation did not take over.
+func (g *generation) retire(next *generation) {
+	kept := map[*upstream.Target]bool{}
+	for _, b := range next.pools {
+		for _, t := range b.targets {
+			kept[t] = true
+		}
+	}
+	for _, b := range g.pools {
+		for _, t := range b.targets {
+			if !kept[t] {
+				t.Close()
+			}
+		}
+	}
+}
+
+// sweep looks after the idle connections of every target.
+func (g *generation) sweep() {
+	for _, b := range g.pools {
+		for _, t := range b.targets {
+			t.Sweep()
+		}
+	}
+}
+
+func endpointOf(e config.Endpoint) upstream.Endpoint {
+	u := upstream.Endpoint{Text: e.String(), Network: "tcp", Host: e.Host, Port: strconv.Itoa(int(e.Port)), Secure: e.Scheme == "https"}
+	if e.Scheme == "unix" {
+		u.Network, u.Host, u.Port = "unix", e.Path, ""
+	}
+	return u
+}
+
+// routeName is a route as logs name it: what it matches, or its place.
+func routeName(i int, r config.Route) string {
+	name := strings.Join(r.Methods, ",")
+	if name != "" && r.Host+r.Path != "" {
+		name += " "
+	}
+	if name += r.Host + r.Path; name != "" {
+		return name
+	}
+	return "routes[" + strconv.Itoa(i) + "]"
+}
+
+func edits(fields []config.Field) []proxy.Edit {
+	var out []proxy.Edit
+	for _, f := range fields {
+		out = append(out, proxy.Edit(f))
+	}
+	return out
+}
+
+func disclosure(s string) fault.Disclosure {
+	switch s {
+	case config.ProxyStatusOff:
+		return fault.DisclosureOff
+	case config.ProxyStatusFull:
+		return fault.DisclosureFull
+	}
+	return fault.DisclosureSafe
+}
+
+// clientTLS loads a pool's TLS settings.
+func clientTLS(cfg *config.Config, p config.Pool) (*tls.Config, *config.Problem) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: p.TLS.ServerName, InsecureSkipVerify: !p.TLS.Verify} //nolint:gosec // told so
+	path := "pools." + p.Name + ".tls"
+	if p.TLS.CA != "" {
+		pool, err := certs.LoadPool(p.TLS.CA)
+		if err != nil {
+			return conf, problemAt(cfg, path+".ca", err)
+		}
+		conf.RootCAs = pool
+	}
+	if p.TLS.Cert != "" {
+		pair, err := certs.LoadPair(p.TLS.Cert, p.TLS.Key)
+		if err != nil {
+			return conf, problemAt(cfg, path+".cert", err)
+		}
+		conf.Certificates = []tls.Certificate{*pair}
+	}
+	return conf, nil
+}

@@ -1,0 +1,77 @@
+package gateway
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/whygate/whygate/internal/certs"
+	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/route"
+)
+
+// Check finds what a configuration needs and this machine does not have: certificates that do not load, files that do not
+// open. It finds all of it, and changes nothing.
+func Check(cfg *config.Config) config.Problems {
+	var problems config.Problems
+	add := func(p *config.Problem) {
+		if p != nil {
+			problems = append(problems, *p)
+		}
+	}
+	for i, l := range cfg.Listen {
+		if l.TLS.On() {
+			if _, err := certs.LoadPair(l.TLS.Cert, l.TLS.Key); err != nil {
+				add(problemAt(cfg, "listen["+strconv.Itoa(i)+"].tls.cert", err))
+			}
+		}
+	}
+	for _, p := range cfg.Pools {
+		_, problem := clientTLS(cfg, p)
+		add(problem)
+	}
+	add(checkLog(cfg))
+	return problems
+}
+
+// checkLog looks whether the access log can be written, without making it.
+func checkLog(cfg *config.Config) *config.Problem {
+	switch cfg.AccessLog {
+	case config.LogStdout, config.LogStderr, config.LogOff:
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(cfg.AccessLog))
+	switch {
+	case err != nil:
+		return problemAt(cfg, "access_log", err)
+	case !info.IsDir():
+		p := problemAt(cfg, "access_log", os.ErrNotExist)
+		p.Message = filepath.Dir(cfg.AccessLog) + " is not a directory"
+		return p
+	}
+	if f, err := os.OpenFile(cfg.AccessLog, os.O_WRONLY|os.O_APPEND, 0); err == nil {
+		_ = f.Close()
+	} else if !os.IsNotExist(err) {
+		return problemAt(cfg, "access_log", err)
+	}
+	return nil
+}
+
+// problemAt is an error of the world outside the file, at the place in the file that asked for it.
+func problemAt(cfg *config.Config, path string, err error) *config.Problem {
+	file, line, column := cfg.Position(path)
+	return &config.Problem{File: file, Line: line, Column: column, Path: path, Message: path + ": " + err.Error()}
+}
+
+// MatchRoute says which route a request falls under: its index, -1 for none.
+func MatchRoute(cfg *config.Config, method, host, path string) int {
+	rules := make([]route.Rule, len(cfg.Routes))
+	for i, r := range cfg.Routes {
+		rules[i] = route.Rule{Host: r.Host, Path: r.Path, Methods: r.Methods}
+	}
+	table, err := route.New(rules)
+	if err != nil {
+		panic("BUG: gateway: " + err.Error())
+	}
+	return table.Match([]byte(host), []byte(method), []byte(path))
+}

@@ -1,0 +1,398 @@
+package gateway
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/incident"
+	"github.com/whygate/whygate/internal/listener"
+	"github.com/whygate/whygate/internal/proxy"
+	"github.com/whygate/whygate/internal/telemetry"
+)
+
+// Options are what a Gateway takes from the world.
+type Options struct {
+	Stdout   io.Writer
+	Stderr   io.Writer
+	Readable bool                                     // the access log is for a person at a terminal
+	Color    bool                                     // and in colour
+	Load     func() (*config.Config, config.Problems) // reads the configuration again; nil if there is none to read
+	Version  string
+}
+
+// Gateway is a running gateway.
+type Gateway struct {
+	options  Options
+	log      *slog.Logger // what happens to the gateway itself; requests are in the access log
+	proxy    *proxy.Proxy
+	server   *listener.Server
+	metrics  *telemetry.Metrics
+	recorder *incident.Recorder
+	instance string
+
+	access    atomic.Pointer[accessLog]
+	limits    atomic.Pointer[listener.Limits]
+	ready     atomic.Bool
+	activated *activation
+	admin     *admin
+
+	mu       sync.Mutex // guards the fields below: one reload at a time
+	current  *generation
+	sockets  []*socket
+	counters atomic.Pointer[map[string]*telemetry.Pool]
+	serving  sync.WaitGroup
+	stop     chan struct{}
+	failed   chan error
+}
+
+// accessLog is the log in use; Log is nil where it is off.
+type accessLog struct {
+	*telemetry.Log
+	name string
+	file *os.File // nil for stdout and stderr
+}
+
+// New makes a gateway of a configuration and opens its sockets. Nothing is served before Start.
+func New(cfg *config.Config, o Options) (*Gateway, error) {
+	g := &Gateway{
+		options: o, proxy: &proxy.Proxy{}, metrics: &telemetry.Metrics{}, recorder: &incident.Recorder{},
+		instance: strconv.FormatUint(rand.Uint64()>>34|1<<29, 36), stop: make(chan struct{}), failed: make(chan error, 8),
+		log: slog.New(slog.NewTextHandler(o.Stderr, nil)),
+	}
+	var err error
+	if g.activated, err = passed(); err != nil {
+		return nil, err
+	}
+	raiseDescriptors()
+	g.proxy.Observe = g.observe
+	g.server = &listener.Server{Serve: g.proxy.Serve, Refuse: g.proxy.Refuse, Limits: func() listener.Limits { return *g.limits.Load() }}
+	g.metrics.Open, g.metrics.Busy, g.metrics.Idle, g.metrics.Dropped = g.server.Open, g.server.Busy, g.idle, g.droppedLines
+	if err := g.apply(cfg); err != nil {
+		return nil, err
+	}
+	if g.admin, err = g.openAdmin(cfg.Admin); err != nil {
+		g.closeSockets(g.sockets)
+		return nil, err
+	}
+	return g, nil
+}
+
+// Start serves until Stop.
+func (g *Gateway) Start() {
+	g.mu.Lock()
+	for _, s := range g.sockets {
+		g.serve(s)
+	}
+	g.mu.Unlock()
+	if g.admin != nil {
+		g.serving.Go(func() { g.failing(g.admin.serve()) })
+	}
+	g.serving.Go(g.sweep) // ends with stop
+	g.ready.Store(true)
+	notify("READY=1")
+}
+
+// serve serves one socket on a goroutine of its own, which ends when the socket is closed.
+func (g *Gateway) serve(s *socket) {
+	conf := s.tlsConfig()
+	g.serving.Go(func() { g.failing(g.server.Listen(s.net, conf)) })
+}
+
+func (g *Gateway) failing(err error) {
+	if err != nil {
+		select {
+		case g.failed <- err:
+		default:
+		}
+	}
+}
+
+// Failed gives the error of a socket that cannot be served any more.
+func (g *Gateway) Failed() <-chan error { return g.failed }
+
+// sweepEvery is how often idle upstream connections are looked at.
+const sweepEvery = time.Second
+
+func (g *Gateway) sweep() {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-g.stop:
+			return
+		case <-tick.C:
+			g.mu.Lock()
+			current := g.current
+			g.mu.Unlock()
+			current.sweep()
+		}
+	}
+}
+
+// Reload reads the configuration again and serves by it. Nothing under way is cut. If the new one is not in order the old
+// one goes on, and the error says why.
+func (g *Gateway) Reload() error {
+	if g.options.Load == nil {
+		return &HintError{fmt.Errorf("there is no configuration file to read again"), "start with: whygate run -c whygate.yaml"}
+	}
+	notify("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonicMicroseconds(), 10))
+	defer notify("READY=1")
+	cfg, problems := g.options.Load()
+	if err := problems.Err(); err != nil {
+		g.log.Error("reload refused: the old configuration goes on", "error", err)
+		return err
+	}
+	problems = append(problems, Check(cfg)...)
+	if err := problems.Err(); err != nil {
+		g.log.Error("reload refused: the old configuration goes on", "error", err)
+		return err
+	}
+	if err := g.apply(cfg); err != nil {
+		g.log.Error("reload refused: the old configuration goes on", "error", err)
+		return err
+	}
+	g.log.Info("configuration reloaded", "file", cfg.File)
+	return nil
+}
+
+// apply makes cfg what is served. On an error nothing has changed.
+func (g *Gateway) apply(cfg *config.Config) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	next, problems := build(cfg, g.current, g.instance)
+	for _, p := range problems {
+		g.log.Error("a pool cannot serve: its routes answer 503", "problem", p.String())
+	}
+	access, err := g.openLog(cfg.AccessLog)
+	if err != nil {
+		return err
+	}
+	sockets, opened, closed, err := g.reconcile(cfg)
+	if err != nil {
+		access.close(g.access.Load())
+		return err
+	}
+	g.limits.Store(&listener.Limits{
+		Connections: int(cfg.Limits.Connections), RequestHead: int(cfg.Limits.RequestHead), HeadTime: cfg.Limits.HeadTime,
+		RequestBody: cfg.Limits.RequestBody, Idle: cfg.Limits.Idle,
+	})
+	counters := map[string]*telemetry.Pool{}
+	for name := range next.pools {
+		counters[name] = g.metrics.Pool(name)
+	}
+	g.counters.Store(&counters)
+	old := g.current
+	g.current, g.sockets = next, sockets
+	g.proxy.Use(next.snapshot)
+	if before := g.access.Swap(access); before != nil {
+		before.close(access)
+	}
+	if old != nil {
+		for _, s := range opened {
+			g.serve(s)
+		}
+		for _, s := range closed {
+			g.server.CloseListener(s.net)
+			s.close()
+		}
+		old.retire(next)
+	}
+	return nil
+}
+
+// reconcile opens the sockets that cfg has and the gateway has not.
+func (g *Gateway) reconcile(cfg *config.Config) (all, opened, closed []*socket, err error) {
+	have := map[string][]*socket{}
+	for _, s := range g.sockets {
+		have[s.key] = append(have[s.key], s)
+	}
+	for _, l := range cfg.Listen {
+		key := socketKey(l)
+		if kept := have[key]; kept != nil {
+			all = append(all, kept...)
+			delete(have, key)
+			continue
+		}
+		s, err := g.open(l)
+		if err != nil {
+			g.closeSockets(opened)
+			return nil, nil, nil, err
+		}
+		opened = append(opened, s...)
+		all = append(all, s...)
+	}
+	for _, s := range have {
+		closed = append(closed, s...)
+	}
+	return all, opened, closed, nil
+}
+
+func (g *Gateway) closeSockets(list []*socket) {
+	for _, s := range list {
+		s.close()
+	}
+}
+
+// Stop drains: readiness fails first, then no new connections, then Connection: close, then a bounded wait. It reports
+// whether every exchange ended in time.
+func (g *Gateway) Stop(announce, bound time.Duration) bool {
+	g.ready.Store(false)
+	notify("STOPPING=1")
+	time.Sleep(announce) // balancers in front of us look at readiness; until they have, they send on
+	clean := g.server.Drain(bound)
+	close(g.stop)
+	if g.admin != nil {
+		g.admin.close()
+	}
+	g.serving.Wait()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closeSockets(g.sockets)
+	g.current.retire(&generation{})
+	if a := g.access.Load(); a != nil {
+		a.close(nil)
+	}
+	return clean
+}
+
+// openLog opens the access log.
+func (g *Gateway) openLog(name string) (*accessLog, error) {
+	format := telemetry.JSON
+	a := &accessLog{name: name}
+	var out io.Writer
+	switch name {
+	case config.LogOff:
+		return a, nil
+	case config.LogStdout:
+		out = g.options.Stdout
+	case config.LogStderr:
+		out = g.options.Stderr
+	default:
+		f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640)
+		if err != nil {
+			return nil, fmt.Errorf("access log: %w", err)
+		}
+		a.file, out = f, f
+	}
+	if a.file == nil && g.options.Readable {
+		format = telemetry.Readable
+		if g.options.Color {
+			format = telemetry.Colored
+		}
+	}
+	a.Log = telemetry.NewLog(out, format)
+	return a, nil
+}
+
+// close ends a log that is not the one in use.
+func (a *accessLog) close(inUse *accessLog) {
+	if a == nil || a == inUse || a.Log == nil {
+		return
+	}
+	a.Log.Close()
+	if a.file != nil {
+		_ = a.file.Close()
+	}
+}
+
+func (g *Gateway) droppedLines() uint64 {
+	if a := g.access.Load(); a != nil && a.Log != nil {
+		return a.Log.Dropped()
+	}
+	return 0
+}
+
+func (g *Gateway) idle() map[string]int {
+	g.mu.Lock()
+	current := g.current
+	g.mu.Unlock()
+	out := map[string]int{}
+	for name, b := range current.pools {
+		for _, t := range b.targets {
+			out[name] += t.IdleCount()
+		}
+	}
+	return out
+}
+
+func (g *Gateway) certificateChanged(file string, err error) {
+	if err != nil {
+		g.log.Error("certificate not reloaded: the old one goes on", "file", file, "error", err)
+		return
+	}
+	g.log.Info("certificate reloaded", "file", file)
+}
+
+// observe counts and logs an exchange, and keeps it if it failed.
+//
+// hot: once per request.
+func (g *Gateway) observe(r *telemetry.Record) {
+	var p *telemetry.Pool
+	if r.Pool != "" {
+		p = (*g.counters.Load())[r.Pool]
+	}
+	g.metrics.Count(p, r)
+	if r.Incident != "" {
+		g.recorder.Record(newIncident(r))
+	}
+	if a := g.access.Load(); a.Log != nil {
+		r.At = time.Now().Add(-r.Duration)
+		a.Log.Write(r)
+	}
+}
+
+// Addresses are those that are listened on.
+func (g *Gateway) Addresses() []Listening {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []Listening
+	for _, s := range g.sockets {
+		out = append(out, Listening{Address: s.net.Addr().String(), Network: s.net.Addr().Network(), TLS: s.pair != nil})
+	}
+	return out
+}
+
+// Listening is one socket that is open.
+type Listening struct {
+	Network, Address string
+	TLS              bool
+}
+
+// Admin is the admin address, empty if there is none.
+func (g *Gateway) Admin() string {
+	if g.admin == nil {
+		return ""
+	}
+	return g.admin.net.Addr().String()
+}
+
+// raiseDescriptors raises the soft limit on descriptors to the hard one: each exchange takes two.
+func raiseDescriptors() {
+	var l syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) == nil && l.Cur < l.Max {
+		l.Cur = l.Max
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l) // the runtime does so too, on most systems
+	}
+}
+
+func monotonicMicroseconds() int64 {
+	var b [64]byte
+	f, err := os.Open("/proc/uptime")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	n, _ := f.Read(b[:])
+	var up float64
+	_, _ = fmt.Sscan(string(b[:n]), &up)
+	return int64(up * 1e6)
+}

@@ -1,0 +1,184 @@
+package gateway
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/whygate/whygate/internal/certs"
+	"github.com/whygate/whygate/internal/config"
+)
+
+// socket is one open listener.
+type socket struct {
+	key  string // tells whether a new configuration means the same
+	net  net.Listener
+	pair *certs.Pair // nil without TLS
+}
+
+// tlsConfig is nil without TLS.
+func (s *socket) tlsConfig() *tls.Config {
+	if s.pair == nil {
+		return nil
+	}
+	return s.pair.ServerConfig()
+}
+
+func (s *socket) close() {
+	_ = s.net.Close()
+	if s.pair != nil {
+		s.pair.Close()
+	}
+}
+
+func socketKey(l config.Listen) string {
+	return l.Address.Network + " " + l.Address.Address + " " + l.TLS.Cert + " " + l.TLS.Key
+}
+
+// open opens the sockets of one listener: one, or several that systemd passes under one name.
+func (g *Gateway) open(l config.Listen) ([]*socket, error) {
+	var list []net.Listener
+	switch l.Address.Network {
+	case "systemd":
+		var err error
+		if list, err = g.activated.take(l.Address.Address); err != nil {
+			return nil, err
+		}
+	case "unix":
+		if err := removeStale(l.Address.Address); err != nil {
+			return nil, err
+		}
+		fallthrough
+	default:
+		n, err := net.Listen(l.Address.Network, l.Address.Address)
+		if err != nil {
+			return nil, listenError(err, l.Address)
+		}
+		list = append(list, n)
+	}
+	var out []*socket
+	for _, n := range list {
+		s := &socket{key: socketKey(l), net: n}
+		if l.TLS.On() {
+			pair, err := certs.Watch(l.TLS.Cert, l.TLS.Key, func(err error) { g.certificateChanged(l.TLS.Cert, err) })
+			if err != nil {
+				_ = n.Close()
+				return nil, err
+			}
+			s.pair = pair
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// listenError says what to do about the two errors that everybody meets.
+func listenError(err error, a config.Address) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		_, port, _ := net.SplitHostPort(a.Address)
+		return &HintError{fmt.Errorf("listen on %s: the address is in use", a), "another program has it (ss -lntp 'sport = :" + port + "'); stop it or choose another port"}
+	case errors.Is(err, syscall.EACCES):
+		return &HintError{fmt.Errorf("listen on %s: permission denied", a), "ports below 1024 need CAP_NET_BIND_SERVICE, or a socket from systemd (listen address systemd:)"}
+	}
+	return fmt.Errorf("listen on %s: %w", a, err)
+}
+
+// HintError is an error with what to do about it.
+type HintError struct {
+	Err  error
+	Hint string
+}
+
+func (e *HintError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the error itself.
+func (e *HintError) Unwrap() error { return e.Err }
+
+// removeStale removes a unix socket that nobody listens on any more.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&os.ModeSocket == 0 {
+		return nil // Listen says what is wrong, if anything is
+	}
+	if c, err := net.Dial("unix", path); err == nil {
+		_ = c.Close()
+		return fmt.Errorf("listen on unix:%s: another program listens there", path)
+	}
+	return os.Remove(path)
+}
+
+// activation is what systemd passed: sd_listen_fds(3).
+type activation struct {
+	listeners map[string][]net.Listener
+}
+
+// firstPassed is SD_LISTEN_FDS_START.
+const firstPassed = 3
+
+// passed takes over the sockets that systemd passed to this process. The environment is cleared, so that no child takes
+// them for its own.
+func passed() (*activation, error) {
+	a := &activation{listeners: map[string][]net.Listener{}}
+	pid, n, names := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
+	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+		_ = os.Unsetenv(name)
+	}
+	count, err := strconv.Atoi(n)
+	if err != nil || pid != strconv.Itoa(os.Getpid()) {
+		return a, nil
+	}
+	for i := range count {
+		fd := firstPassed + i
+		syscall.CloseOnExec(fd)
+		name := ""
+		if i < len(names) {
+			name = names[i]
+		}
+		f := os.NewFile(uintptr(fd), name)
+		l, err := net.FileListener(f)
+		_ = f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("socket %d from systemd: %w", i, err)
+		}
+		a.listeners[name] = append(a.listeners[name], l)
+	}
+	return a, nil
+}
+
+// take hands out the sockets of a name, or all that are left for an empty one.
+func (a *activation) take(name string) ([]net.Listener, error) {
+	var out []net.Listener
+	for n, list := range a.listeners {
+		if name == "" || n == name {
+			out = append(out, list...)
+			delete(a.listeners, n)
+		}
+	}
+	if len(out) == 0 {
+		return nil, &HintError{fmt.Errorf("systemd passed no socket named %q", name), "start it from a .socket unit; FileDescriptorName= gives the name"}
+	}
+	return out, nil
+}
+
+// notify tells systemd how the service is, where it asked to be told: sd_notify(3).
+func notify(state string) {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return
+	}
+	if path[0] == '@' {
+		path = "\x00" + path[1:]
+	}
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	_, _ = c.Write([]byte(state))
+}

@@ -1,0 +1,114 @@
+package httpmsg
+
+// FieldsMax is the largest number of field lines in one section. A message with more is refused: real messages have
+// fewer than 60, and a bound keeps lookups cheap.
+const FieldsMax = 200
+
+// Fields is a field section: an ordered list of views into one buffer. The zero value is empty and ready; Reset before
+// each use keeps its memory.
+type Fields struct {
+	buf     []byte
+	list    []span
+	present uint64 // a bit for each ID that occurs, so that Has is one test
+}
+
+// span is one field line as offsets into the buffer, so that the garbage collector has nothing to follow and the buffer may move.
+type span struct {
+	name, nameEnd, value, valueEnd uint32
+	id                             ID
+	dropped                        bool
+}
+
+// Reset empties the section and sets the buffer that later Adds refer to.
+func (f *Fields) Reset(buf []byte) { f.buf, f.list, f.present = buf, f.list[:0], 0 }
+
+// Rebase tells that the same octets now stand in buf, at the same offsets.
+func (f *Fields) Rebase(buf []byte) { f.buf = buf }
+
+// Add appends one field line whose name is buf[name:nameEnd] and whose value is buf[value:valueEnd].
+func (f *Fields) Add(name, nameEnd, value, valueEnd int, id ID) {
+	f.list = append(f.list, span{uint32(name), uint32(nameEnd), uint32(value), uint32(valueEnd), id, false})
+	f.present |= 1 << id
+}
+
+// Append adds a line of one's own, copied into the section's own memory: for a section that was Reset to a buffer nobody
+// else uses.
+func (f *Fields) Append(name, value []byte, id ID) {
+	n := len(f.buf)
+	f.buf = append(append(f.buf, name...), value...)
+	f.Add(n, n+len(name), n+len(name), len(f.buf), id)
+}
+
+// AppendKnown is Append of a known name.
+func (f *Fields) AppendKnown(id ID, value []byte) {
+	n, m := len(f.buf), len(id.String())
+	f.buf = append(append(f.buf, id.String()...), value...)
+	f.Add(n, n+m, n+m, len(f.buf), id)
+}
+
+// Drop marks the i-th line as not to be passed on. Has and Get still know it.
+func (f *Fields) Drop(i int) { f.list[i].dropped = true }
+
+// Dropped reports whether the i-th line is not to be passed on.
+func (f *Fields) Dropped(i int) bool { return f.list[i].dropped }
+
+// Buffer is the memory behind the section, to be emptied and used again by its owner.
+func (f *Fields) Buffer() []byte { return f.buf }
+
+// Len is the number of field lines.
+func (f *Fields) Len() int { return len(f.list) }
+
+// Name is the i-th line's name as it was received.
+func (f *Fields) Name(i int) []byte { s := &f.list[i]; return f.buf[s.name:s.nameEnd] }
+
+// Value is the i-th line's value without the whitespace around it.
+func (f *Fields) Value(i int) []byte { s := &f.list[i]; return f.buf[s.value:s.valueEnd] }
+
+// ID is the i-th line's identity, Other for a name that the gateway has no use for.
+func (f *Fields) ID(i int) ID { return f.list[i].id }
+
+// Has reports whether a field of that identity occurs. It is not meant for Other.
+func (f *Fields) Has(id ID) bool { return f.present&(1<<id) != 0 }
+
+// Get is the first value of the field, nil if it does not occur.
+func (f *Fields) Get(id ID) []byte {
+	if !f.Has(id) {
+		return nil
+	}
+	for i := range f.list {
+		if f.list[i].id == id {
+			return f.Value(i)
+		}
+	}
+	return nil
+}
+
+// Lookup is the first value of the field with that name, compared without case, and whether it occurs.
+func (f *Fields) Lookup(name string) ([]byte, bool) {
+	for i := range f.list {
+		if EqualFold(f.Name(i), name) {
+			return f.Value(i), true
+		}
+	}
+	return nil, false
+}
+
+// EqualFold compares an octet string with a name without regard to ASCII case.
+func EqualFold(b []byte, name string) bool {
+	if len(b) != len(name) {
+		return false
+	}
+	for i := range b {
+		if lower(b[i]) != lower(name[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c | 0x20
+	}
+	return c
+}

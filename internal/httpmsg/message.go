@@ -1,0 +1,88 @@
+package httpmsg
+
+// Method is a request method that the gateway knows the semantics of.
+type Method uint8
+
+// RFC 9110 section 9.3, and PATCH of RFC 5789.
+const (
+	MethodOther Method = iota
+	GET
+	HEAD
+	POST
+	PUT
+	DELETE
+	CONNECT
+	OPTIONS
+	TRACE
+	PATCH
+)
+
+var methodNames = [...]string{"", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
+
+// ParseMethod finds the method; methods are case-sensitive (RFC 9110 section 9.1).
+func ParseMethod(b []byte) Method {
+	for m := GET; int(m) < len(methodNames); m++ {
+		if string(b) == methodNames[m] {
+			return m
+		}
+	}
+	return MethodOther
+}
+
+// Idempotent reports whether a repeated request has the effect of one: RFC 9110 section 9.2.2.
+func (m Method) Idempotent() bool {
+	switch m {
+	case GET, HEAD, OPTIONS, TRACE, PUT, DELETE:
+		return true
+	}
+	return false
+}
+
+// Lengths of a body that are not a number of octets.
+const (
+	LengthUnknown = -1 // chunked, or by streams: it ends where the framing says
+	LengthClose   = -2 // a response only: it ends where the connection does
+)
+
+// Request is a request head. The octet strings are views into the buffer of its Fields.
+type Request struct {
+	Method    Method
+	Minor     uint8  // the minor HTTP version: 0 or 1 (the codec refuses others)
+	KeepAlive bool   // the client wants the connection kept: RFC 9112 section 9.3
+	Name      []byte // the method as sent
+	Target    []byte // the request target as sent
+	Scheme    []byte // of an absolute-form target, else nil
+	Authority []byte // the Host field's value, or the target's authority where it has one (RFC 9112 section 3.2.2)
+	Path      []byte // the path as sent, not decoded; "*" for OPTIONS *
+	Query     []byte // what follows the first "?", with it; nil if there is none
+	Length    int64  // octets of the body, or LengthUnknown; 0 if there is none
+	Fields    Fields
+	Trailers  Fields // filled in when a chunked body has ended
+}
+
+// Reset empties the request for its next use and keeps its memory.
+func (r *Request) Reset() {
+	f, t := r.Fields, r.Trailers
+	f.Reset(nil)
+	t.Reset(nil)
+	*r = Request{Fields: f, Trailers: t}
+}
+
+// Response is a response head.
+type Response struct {
+	Status    int
+	Minor     uint8  // the minor HTTP version of the peer: 0 or 1
+	KeepAlive bool   // the connection may carry another exchange after this one
+	Reason    []byte // the reason phrase as sent
+	Length    int64  // octets of the body, LengthUnknown or LengthClose; 0 if there is none
+	Fields    Fields
+	Trailers  Fields
+}
+
+// Reset empties the response for its next use and keeps its memory.
+func (r *Response) Reset() {
+	f, t := r.Fields, r.Trailers
+	f.Reset(nil)
+	t.Reset(nil)
+	*r = Response{Fields: f, Trailers: t}
+}

@@ -1,0 +1,151 @@
+package listener
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/whygate/whygate/internal/conn"
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/h1"
+)
+
+// Limits bound what a client may make us hold or wait for. They are read once per connection.
+type Limits struct {
+	Connections int           // open client connections, over all listeners of a server
+	RequestHead int           // octets of a request head
+	HeadTime    time.Duration // from a request head's first octet to its last; also for the TLS handshake
+	RequestBody int64         // octets of a request body, 0 for no bound
+	Idle        time.Duration // silence between requests, and inside a request body
+}
+
+// Server serves any number of sockets with one handler. The funcs are called on the connection's goroutine, and must not
+// keep the Exchange.
+type Server struct {
+	Serve  func(*Exchange)                  // answers a request
+	Refuse func(*Exchange, *fault.Evidence) // answers what was no request, or one too many
+	Limits func() Limits
+
+	mu        sync.Mutex // guards the fields below
+	listeners map[net.Listener]struct{}
+	sessions  map[*session]struct{}
+	draining  atomic.Bool
+	open      atomic.Int64
+	busy      atomic.Int64
+	wait      sync.WaitGroup
+}
+
+// acceptPause is how long accepting rests when descriptors have run out: the condition does not pass by asking faster.
+const acceptPause = 50 * time.Millisecond
+
+// Listen serves one socket until it is closed. tlsConf nil is plain HTTP. The error is nil after Drain or a close.
+func (s *Server) Listen(l net.Listener, tlsConf *tls.Config) error {
+	s.mu.Lock()
+	if s.listeners == nil {
+		s.listeners = map[net.Listener]struct{}{}
+		s.sessions = map[*session]struct{}{}
+	}
+	s.listeners[l] = struct{}{}
+	s.mu.Unlock()
+	for {
+		nc, err := l.Accept()
+		if err == nil {
+			s.accept(nc, tlsConf)
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		var errno syscall.Errno
+		if errors.As(err, &errno) && (errno.Temporary() || conn.EndOf(errno) == fault.Exhausted || errno == syscall.ECONNABORTED) {
+			time.Sleep(acceptPause)
+			continue
+		}
+		return err
+	}
+}
+
+// accept starts a connection's goroutine. It ends when the connection does; Drain waits for it.
+func (s *Server) accept(nc net.Conn, tlsConf *tls.Config) {
+	ss := &session{server: s, limits: s.Limits(), over: false}
+	ss.over = s.open.Add(1) > int64(max(ss.limits.Connections, 1))
+	if tlsConf == nil {
+		ss.conn = conn.New(nc)
+	} else {
+		ss.conn = conn.NewTLS(nc, func(nc net.Conn) *tls.Conn { return tls.Server(nc, tlsConf) })
+	}
+	ss.head = h1.Limits{Head: ss.limits.RequestHead, Trailers: ss.limits.RequestHead}
+	ss.conn.SetMax(ss.limits.RequestHead)
+	s.mu.Lock()
+	s.sessions[ss] = struct{}{}
+	s.wait.Add(1)
+	s.mu.Unlock()
+	go ss.run()
+}
+
+// forget removes an ended connection.
+func (s *Server) forget(ss *session) {
+	s.mu.Lock()
+	delete(s.sessions, ss)
+	s.mu.Unlock()
+	s.open.Add(-1)
+	s.wait.Done()
+}
+
+// Open is the number of client connections.
+func (s *Server) Open() int64 { return s.open.Load() }
+
+// Busy is the number of exchanges under way.
+func (s *Server) Busy() int64 { return s.busy.Load() }
+
+// CloseListeners stops accepting. Connections go on.
+func (s *Server) CloseListeners() {
+	s.mu.Lock()
+	for l := range s.listeners {
+		_ = l.Close()
+	}
+	s.mu.Unlock()
+}
+
+// CloseListener stops accepting on one socket. Its connections go on.
+func (s *Server) CloseListener(l net.Listener) {
+	s.mu.Lock()
+	delete(s.listeners, l)
+	s.mu.Unlock()
+	_ = l.Close()
+}
+
+// Drain stops accepting, closes connections that are idle, answers those under way with Connection: close, and waits for
+// them up to the bound. What is left then is cut. It reports whether all ended in time.
+func (s *Server) Drain(bound time.Duration) bool {
+	s.draining.Store(true)
+	s.CloseListeners()
+	s.mu.Lock()
+	for ss := range s.sessions {
+		if ss.state.CompareAndSwap(stateIdle, stateClosing) {
+			ss.conn.Interrupt()
+		}
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() { s.wait.Wait(); close(done) }() // ends when the last connection has, at the latest after the cut below
+	timer := time.NewTimer(bound)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+	}
+	s.mu.Lock()
+	for ss := range s.sessions {
+		ss.cut.Store(true)
+		ss.conn.Interrupt()
+	}
+	s.mu.Unlock()
+	<-done
+	return false
+}

@@ -1,0 +1,142 @@
+package proxy
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/listener"
+	"github.com/whygate/whygate/internal/telemetry"
+	"github.com/whygate/whygate/internal/upstream"
+)
+
+// retryAfter is what Retry-After says, in seconds: as long as a failed endpoint is tried last.
+const retryAfter = 5
+
+// Refuse answers what was no request, or one connection too many: listener.Server calls it instead of Serve.
+func (p *Proxy) Refuse(x *listener.Exchange, e *fault.Evidence) {
+	s := states.Get().(*exchange)
+	s.begin(p, x)
+	if e.End == fault.Canceled && x.Request.Name == nil {
+		// Part of a head and then the end: nothing was asked, but it is worth a line.
+		s.record.Status, s.record.By = fault.StatusClientLeft, telemetry.ByClient
+		s.own = *e
+		s.record.Fault, s.record.Evidence = fault.Classify(&s.own), &s.own
+	} else {
+		s.failEarly(e)
+	}
+	s.observe()
+	s.end()
+	states.Put(s)
+}
+
+// fail ends an exchange whose last attempt failed with f.
+func (s *exchange) fail(a *upstream.Attempt, f fault.Fault) {
+	ev := &a.Evidence
+	if s.up.client != fault.Completed && s.x.BodyEvidence().End != fault.Canceled {
+		ev = s.x.BodyEvidence() // the request body broke a rule, or its client fell silent: that comes first
+		f = fault.Classify(ev)
+	}
+	s.conclude(ev, f)
+}
+
+// failEarly ends an exchange that came to no attempt.
+func (s *exchange) failEarly(e *fault.Evidence) {
+	s.own = *e
+	if s.pool != nil && s.own.Endpoint == "" {
+		s.own.Endpoint = s.pool.Name
+	}
+	s.conclude(&s.own, fault.Classify(&s.own))
+}
+
+// failUnavailable ends an exchange for which there was nobody to ask.
+func (s *exchange) failUnavailable() {
+	if s.made > 0 {
+		a := &s.attempts[s.made-1]
+		s.fail(a, fault.Classify(&a.Evidence))
+		return
+	}
+	if s.full > 0 {
+		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Limit, Limit: s.full})
+		return
+	}
+	s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Unavailable})
+}
+
+// conclude makes the answer that a fault deserves: none if the client left, a visible break if the head is out, a page else.
+func (s *exchange) conclude(ev *fault.Evidence, f fault.Fault) {
+	r := &s.record
+	r.Fault, r.Evidence, r.Saved = f, ev, false
+	if f.Cause == fault.CauseClientLeft {
+		r.Status, r.By = fault.StatusClientLeft, telemetry.ByClient
+		s.x.Abort()
+		return
+	}
+	r.Incident = newIncidentID()
+	if s.x.Committed() {
+		r.Late = true
+		s.x.Abort()
+		return
+	}
+	r.By = telemetry.ByGateway
+	s.answer(ev, f)
+}
+
+// answer writes the page, or the JSON, or the text, that says what happened as far as it is the public's.
+func (s *exchange) answer(ev *fault.Evidence, f fault.Fault) {
+	status := f.Status()
+	p := page{
+		Status: status, Incident: s.record.Incident, At: time.Now().UTC(), Sentence: f.PublicSentence(),
+		Request: string(s.id[:]), Plain: s.snap.PlainPages,
+	}
+	if id := s.passedID(); id != nil {
+		p.Request = string(id)
+	}
+	if s.snap.Disclosure != fault.DisclosureOff {
+		p.Type, p.Cause = f.Type.String(), f.Cause.String()
+	}
+	kind := negotiate(s.x.Request.Fields.Get(httpmsg.Accept))
+	body := p.render(kind)
+	if _, whole := s.x.WholeBody(); !whole {
+		s.x.NoKeepAlive()
+	}
+	s.x.TakeWholeBody()
+	h := s.newHead(status, int64(len(body)))
+	add := func(id httpmsg.ID, value string) { s.extra.AppendKnown(id, []byte(value)) }
+	add(httpmsg.Date, p.At.Format(http.TimeFormat))
+	add(httpmsg.ContentType, p.contentType(kind))
+	s.extra.Append([]byte("Cache-Control"), []byte("no-store"), httpmsg.Other)
+	if s.snap.Disclosure != fault.DisclosureOff {
+		s.extra.AppendKnown(httpmsg.ProxyStatus, fault.AppendProxyStatus(nil, s.snap.Name, f, ev, s.snap.Disclosure))
+	}
+	switch status {
+	case http.StatusServiceUnavailable:
+		add(httpmsg.RetryAfter, strconv.Itoa(retryAfter))
+	case http.StatusMethodNotAllowed:
+		s.extra.Append([]byte("Allow"), []byte("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"), httpmsg.Other)
+	}
+	s.extra.Append([]byte("X-Request-ID"), []byte(p.Request), httpmsg.Other)
+	s.x.WriteHead(h)
+	s.extraBuf = s.extra.Buffer()
+	if s.x.Request.Method != httpmsg.HEAD {
+		s.x.Write(body)
+	}
+	s.x.End(nil)
+}
+
+// incidentDigits are Crockford's base 32: no letter looks like a digit, so an id can be read out over the telephone.
+const incidentDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// newIncidentID makes an id of ten digits: 50 random bits.
+func newIncidentID() string {
+	var id [10]byte
+	r := rand.Uint64()
+	for i := range id {
+		id[i] = incidentDigits[r&31]
+		r >>= 5
+	}
+	return string(id[:])
+}

@@ -1,0 +1,201 @@
+package proxy
+
+import (
+	"github.com/whygate/whygate/internal/conn"
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/h1"
+	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/telemetry"
+	"github.com/whygate/whygate/internal/upstream"
+)
+
+// spliceMin is how many octets must be to come for splice(2) to be worth its pipe.
+const spliceMin = 64 << 10
+
+// copyLarge is how many octets of a body must have come for a large buffer to be worth its memory.
+const copyLarge = 64 << 10
+
+// relay passes the response in s.response on, and its body as it comes. Only a body that was read to its end is ended; any
+// other is aborted, so that the client sees that it is not complete.
+//
+// hot: once per request.
+func (s *exchange) relay(a *upstream.Attempt, endpoint int) {
+	r := &s.response
+	if r.Status == 101 {
+		s.tunnel(a)
+		return
+	}
+	s.x.TakeWholeBody()
+	s.record.By = telemetry.ByOrigin
+	s.passHead(a)
+	read, write := s.relayBody(a)
+	s.stopUpload(a)
+	switch {
+	case write != fault.Completed:
+		s.left(a)
+	case !read:
+		s.brokenBody(a, endpoint)
+	default:
+		s.relayed(a, endpoint)
+	}
+	a.Drop()
+}
+
+// relayed ends an exchange whose response came to its end.
+//
+// hot: once per request.
+func (s *exchange) relayed(a *upstream.Attempt, endpoint int) {
+	s.pool.Balance.Succeeded(endpoint)
+	ended := s.x.End(&s.response.Trailers)
+	now := conn.Now()
+	a.Finish(now)
+	if !ended || s.x.Lost() != fault.Completed {
+		s.left(a)
+		return
+	}
+	if s.response.Status >= 500 && !s.record.Saved {
+		s.record.Fault = fault.Fault{Cause: fault.CauseUpstreamStatus, Stage: fault.Done}
+	}
+	if !s.response.KeepAlive || s.up.unfinished() {
+		return
+	}
+	if !a.Keep(now) {
+		// RFC 9112, section 6.3: octets after the end are not ours to guess about. The answer was good; the connection is not.
+		s.record.Fault, s.record.Saved = fault.Classify(&a.Evidence), false
+		s.record.Evidence = &a.Evidence
+		s.record.Incident = newIncidentID()
+	}
+}
+
+// passHead appends the response head for the client.
+//
+// hot: once per response.
+func (s *exchange) passHead(a *upstream.Attempt) {
+	r := &s.response
+	s.dropHopByHop(r)
+	h := s.newHead(r.Status, r.Length)
+	h.Reason, h.Fields = r.Reason, &r.Fields
+	if r.Status == 304 || s.x.Request.Method == httpmsg.HEAD {
+		h.NoBody, h.Length = true, httpmsg.LengthClose // a Content-Length is passed on as a field: it tells of another answer
+	}
+	if edits := s.route.SetResponse; len(edits) > 0 {
+		for i := range r.Fields.Len() {
+			if edited(edits, r.Fields.Name(i)) {
+				r.Fields.Drop(i)
+			}
+		}
+		for _, e := range edits {
+			if e.Value != "" {
+				s.extra.Append([]byte(e.Name), []byte(e.Value), httpmsg.Other)
+			}
+		}
+	}
+	if r.Status >= 500 && s.snap.Disclosure != fault.DisclosureOff {
+		value := fault.AppendReceivedStatus(nil, s.snap.Name, r.Status, &a.Evidence, s.snap.Disclosure)
+		s.extra.AppendKnown(httpmsg.ProxyStatus, value)
+	}
+	s.x.WriteHead(h)
+	s.extraBuf = s.extra.Buffer()
+}
+
+// relayBody moves the body. read is whether the endpoint's side came to its end; write is how the client's side stands.
+//
+// hot: once per request.
+func (s *exchange) relayBody(a *upstream.Attempt) (read bool, write fault.End) {
+	c := a.Conn
+	var dec h1.Decoder
+	dec.Reset(s.response.Length, a.Limits(), &s.response.Trailers)
+	for {
+		for !dec.Done() && len(c.Buffered()) > 0 {
+			data, n, err := dec.Next(c.Buffered())
+			if err != nil {
+				a.Violation(err, s.response.Length, dec.Received())
+				return false, fault.Completed
+			}
+			if n == 0 {
+				break
+			}
+			if end := s.x.Write(data); end != fault.Completed {
+				return false, end
+			}
+			c.Discard(n)
+		}
+		if dec.Done() {
+			return true, fault.Completed
+		}
+		if end := s.x.Flush(); end != fault.Completed {
+			return false, end
+		}
+		if n := dec.Left(); n > spliceMin && len(c.Buffered()) == 0 && s.x.CanSplice(c.Conn) {
+			moved, end, write := s.x.Splice(c.Conn, n, s.readGap)
+			dec.Skip(moved)
+			if write != fault.Completed {
+				return false, write
+			}
+			if end != fault.Completed {
+				return s.bodyEnded(a, &dec, end), fault.Completed
+			}
+			continue
+		}
+		if dec.Received() > copyLarge {
+			c.Enlarge()
+		}
+		c.SetReadUntil(s.readGap())
+		if end := c.Fill(); end != fault.Completed {
+			return s.bodyEnded(a, &dec, end), fault.Completed
+		}
+	}
+}
+
+// bodyEnded judges the end of the endpoint's octets: for a body that ends with the connection a FIN is the end, and
+// anything else is a body cut short.
+func (s *exchange) bodyEnded(a *upstream.Attempt, dec *h1.Decoder, end fault.End) bool {
+	a.ReadFailed(end)
+	ev := &a.Evidence
+	ev.Declared, ev.Body = s.response.Length, dec.Received()
+	if s.response.Length < 0 {
+		ev.Declared = -1
+	}
+	if end == fault.Closed {
+		err := dec.EOF()
+		if err == nil {
+			return true
+		}
+		ev.Rule, ev.Offset = err.Rule, err.Offset
+	}
+	if end == fault.Timeout && s.expired() {
+		ev.Timer, ev.After = fault.TimerResponse, s.pool.Response
+	}
+	return false
+}
+
+// readGap is until when the next octets of the body must come, in conn.Now's terms.
+func (s *exchange) readGap() int64 {
+	until := int64(0)
+	if s.pool.Read > 0 {
+		until = conn.Now() + int64(s.pool.Read)
+	}
+	if s.until != 0 && (until == 0 || s.until < until) {
+		until = s.until
+	}
+	return until
+}
+
+// brokenBody ends an exchange whose response broke after its head.
+func (s *exchange) brokenBody(a *upstream.Attempt, endpoint int) {
+	f := fault.Classify(&a.Evidence)
+	if f.Cause == fault.CauseClientLeft {
+		s.left(a)
+		return
+	}
+	if f.ByUpstream() {
+		s.pool.Balance.Failed(endpoint, conn.Now())
+	}
+	s.fail(a, f)
+}
+
+// left ends an exchange whose client is gone: no fault of the endpoint.
+func (s *exchange) left(a *upstream.Attempt) {
+	a.Evidence.End = fault.Canceled
+	s.fail(a, fault.Classify(&a.Evidence))
+}

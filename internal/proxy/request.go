@@ -1,0 +1,331 @@
+package proxy
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"strconv"
+
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/h1"
+	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/upstream"
+)
+
+// refused finds what the gateway does not forward, whatever the configuration says: nil for a request in order.
+//
+// hot: once per request.
+func (s *exchange) refused() *fault.Evidence {
+	q := &s.x.Request
+	rule := fault.RuleNone
+	switch {
+	case q.Method == httpmsg.CONNECT:
+		rule = fault.RuleConnect
+	case q.Method == httpmsg.TRACE:
+		rule = fault.RuleTrace
+	case q.Fields.Has(httpmsg.Expect) && !httpmsg.EqualFold(q.Fields.Get(httpmsg.Expect), "100-continue"):
+		rule = fault.RuleExpectation
+	}
+	if rule != fault.RuleNone {
+		return &fault.Evidence{Stage: fault.Receive, End: fault.Denied, Rule: rule}
+	}
+	if (q.Fields.Has(httpmsg.Via) || q.Fields.Has(httpmsg.CDNLoop)) && s.looped() {
+		return &fault.Evidence{Stage: fault.Select, End: fault.Loop}
+	}
+	return nil
+}
+
+// looped reports whether the request has passed this gateway before: RFC 9110, section 7.6.3, and RFC 8586.
+func (s *exchange) looped() bool {
+	f := &s.x.Request.Fields
+	for i := range f.Len() {
+		switch f.ID(i) {
+		case httpmsg.Via:
+			if s.looped1(f.Value(i)) {
+				return true
+			}
+		case httpmsg.CDNLoop:
+			for token, rest := h1.NextToken(f.Value(i)); token != nil; token, rest = h1.NextToken(rest) {
+				id, _, _ := bytes.Cut(token, []byte(";"))
+				if bytes.Equal(bytes.TrimSpace(id), s.snap.cdnLoop) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// looped1 looks for our element in one Via value. Another gateway may have the same name, so the instance in the comment
+// decides; an element of our name whose comment was stripped on the way counts as ours.
+func (s *exchange) looped1(via []byte) bool {
+	for element := range bytes.SplitSeq(via, []byte(",")) {
+		_, by, _ := bytes.Cut(bytes.TrimSpace(element), []byte(" "))
+		by, comment, _ := bytes.Cut(bytes.TrimSpace(by), []byte(" "))
+		if string(by) != s.snap.Name {
+			continue
+		}
+		comment = bytes.TrimSpace(comment)
+		if len(comment) == 0 || string(bytes.Trim(comment, "()")) == s.snap.Instance {
+			return true
+		}
+	}
+	return false
+}
+
+// answeredHere answers an OPTIONS request whose Max-Forwards is used up (RFC 9110, section 7.6.2).
+func (s *exchange) answeredHere() bool {
+	q := &s.x.Request
+	if q.Method != httpmsg.OPTIONS || !q.Fields.Has(httpmsg.MaxForwards) || string(q.Fields.Get(httpmsg.MaxForwards)) != "0" {
+		return false
+	}
+	s.x.WriteHead(s.newHead(204, httpmsg.LengthClose))
+	s.x.End(nil)
+	s.record.By = 1
+	return true
+}
+
+// wantsUpgrade reports whether the client asks for another protocol on this connection: RFC 9110, section 7.8.
+func wantsUpgrade(q *httpmsg.Request) bool {
+	return q.Minor > 0 && q.Fields.Has(httpmsg.Upgrade) && h1.HasToken(q.Fields.Get(httpmsg.Connection), "upgrade")
+}
+
+// appendRequest appends the request head for one endpoint. What concerned only the client's connection is left out (RFC
+// 9110, section 7.6.1), and what the next hop must know of this one is added.
+//
+// hot: once per attempt.
+func (s *exchange) appendRequest(dst []byte, t *upstream.Target) []byte {
+	q := &s.x.Request
+	dst = append(append(dst, q.Name...), ' ')
+	dst = s.appendTarget(dst)
+	dst = append(dst, " HTTP/1.1\r\nHost: "...)
+	switch s.pool.Host {
+	case HostEndpoint:
+		dst = append(dst, t.Authority()...)
+	case HostFixed:
+		dst = append(dst, s.pool.HostName...)
+	default:
+		dst = append(dst, q.Authority...)
+	}
+	dst = append(dst, '\r', '\n')
+	trusted := len(s.snap.Trusted) > 0 && s.snap.trusts(s.x.Peer())
+	nominated := nominates(q.Fields.Get(httpmsg.Connection))
+	for i := range q.Fields.Len() {
+		if s.forwards(i, trusted, nominated) {
+			dst = h1.AppendField(dst, q.Fields.Name(i), q.Fields.Value(i))
+		}
+	}
+	dst = s.appendHop(dst, trusted)
+	for _, e := range s.route.SetRequest {
+		if e.Value != "" {
+			dst = append(append(append(append(dst, e.Name...), ": "...), e.Value...), '\r', '\n')
+		}
+	}
+	switch {
+	case q.Length > 0, q.Length == httpmsg.LengthUnknown, q.Length == 0 && q.Fields.Has(httpmsg.ContentLength):
+		dst = h1.AppendFraming(dst, q.Length)
+	}
+	return append(dst, '\r', '\n')
+}
+
+// appendTarget appends the origin-form of the request target (RFC 9112, section 3.2.1), with the route's prefix stripped.
+func (s *exchange) appendTarget(dst []byte) []byte {
+	q := &s.x.Request
+	path := q.Path
+	if strip := s.route.Strip; strip != "" && len(path) >= len(strip) && string(path[:len(strip)]) == strip {
+		path = path[len(strip):]
+		if len(path) == 0 || path[0] != '/' {
+			dst = append(dst, '/')
+		}
+	}
+	return append(append(dst, path...), q.Query...)
+}
+
+// forwards reports whether the i-th field goes to the next hop as it is.
+//
+// hot: once per field line.
+func (s *exchange) forwards(i int, trusted, nominated bool) bool {
+	f := &s.x.Request.Fields
+	switch f.ID(i) {
+	case httpmsg.Connection, httpmsg.KeepAlive, httpmsg.ProxyConnection, httpmsg.TransferEncoding, httpmsg.ContentLength,
+		httpmsg.Host, httpmsg.HTTP2Settings, httpmsg.ProxyAuthorization, httpmsg.TE, httpmsg.Upgrade:
+		return false // TE and Upgrade are made anew where they are meant
+	case httpmsg.XForwardedFor, httpmsg.XRequestID, httpmsg.MaxForwards, httpmsg.CDNLoop, httpmsg.Forwarded:
+		return false // made anew from what is believed of them
+	case httpmsg.XForwardedHost, httpmsg.XForwardedProto, httpmsg.XForwardedPort, httpmsg.XRealIP:
+		if !trusted {
+			return false
+		}
+	}
+	if nominated && named(&s.x.Request.Fields, f.Name(i)) {
+		return false
+	}
+	return len(s.route.SetRequest) == 0 || !edited(s.route.SetRequest, f.Name(i))
+}
+
+// nominates reports whether a Connection value names fields beside the usual options.
+func nominates(value []byte) bool {
+	for token, rest := h1.NextToken(value); token != nil; token, rest = h1.NextToken(rest) {
+		if !httpmsg.EqualFold(token, "close") && !httpmsg.EqualFold(token, "keep-alive") && !httpmsg.EqualFold(token, "upgrade") {
+			return true
+		}
+	}
+	return false
+}
+
+// named reports whether a Connection field names this field as one for the connection only.
+func named(f *httpmsg.Fields, name []byte) bool {
+	for i := range f.Len() {
+		if f.ID(i) != httpmsg.Connection {
+			continue
+		}
+		for token, rest := h1.NextToken(f.Value(i)); token != nil; token, rest = h1.NextToken(rest) {
+			if bytes.EqualFold(token, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// edited reports whether an edit sets or removes the field.
+func edited(edits []Edit, name []byte) bool {
+	for i := range edits {
+		if httpmsg.EqualFold(name, edits[i].Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// appendHop appends what this hop tells the next: who asked, how, through whom, under which id.
+//
+// hot: once per attempt.
+func (s *exchange) appendHop(dst []byte, trusted bool) []byte {
+	q := &s.x.Request
+	f := &q.Fields
+	trailers := f.Has(httpmsg.TE) && h1.HasToken(f.Get(httpmsg.TE), "trailers")
+	if s.upgrade {
+		dst = h1.AppendKnownField(dst, httpmsg.Upgrade, f.Get(httpmsg.Upgrade))
+	}
+	if trailers {
+		dst = append(dst, "TE: trailers\r\n"...)
+	}
+	switch {
+	case s.upgrade && trailers:
+		dst = append(dst, "Connection: upgrade, TE\r\n"...)
+	case s.upgrade:
+		dst = append(dst, "Connection: upgrade\r\n"...)
+	case trailers:
+		dst = append(dst, "Connection: TE\r\n"...)
+	}
+	dst = s.appendForwarded(dst, trusted)
+	dst = append(append(append(dst, "Via: "...), s.snap.via...), '\r', '\n')
+	dst = append(dst, "X-Request-ID: "...)
+	if id := s.passedID(); id != nil {
+		dst = append(dst, id...)
+	} else {
+		dst = append(dst, s.id[:]...)
+	}
+	dst = append(dst, '\r', '\n')
+	if f.Has(httpmsg.CDNLoop) {
+		dst = append(appendList(append(dst, "CDN-Loop: "...), f, httpmsg.CDNLoop), s.snap.cdnLoop...)
+		dst = append(dst, '\r', '\n')
+	}
+	if f.Has(httpmsg.MaxForwards) {
+		dst = appendMaxForwards(dst, q)
+	}
+	return dst
+}
+
+// appendMaxForwards counts Max-Forwards down where the RFC gives it a meaning, and else passes it on.
+func appendMaxForwards(dst []byte, q *httpmsg.Request) []byte {
+	value := q.Fields.Get(httpmsg.MaxForwards)
+	dst = append(dst, "Max-Forwards: "...)
+	if n, err := strconv.ParseUint(string(value), 10, 31); err == nil && n > 0 && q.Method == httpmsg.OPTIONS {
+		dst = strconv.AppendUint(dst, n-1, 10)
+	} else {
+		dst = append(dst, value...)
+	}
+	return append(dst, '\r', '\n')
+}
+
+// appendForwarded appends who the client is. A peer that is not trusted may have written anything, so what it sent is left
+// out; to a trusted one's list our peer is added (RFC 7239, section 4).
+func (s *exchange) appendForwarded(dst []byte, trusted bool) []byte {
+	q := &s.x.Request
+	f := &q.Fields
+	client := s.x.Client()
+	proto := "http"
+	if s.x.Secure() {
+		proto = "https"
+	}
+	if client == "" {
+		client = "unknown"
+	}
+	dst = append(dst, "X-Forwarded-For: "...)
+	if trusted {
+		dst = appendList(dst, f, httpmsg.XForwardedFor)
+	}
+	dst = append(append(dst, client...), '\r', '\n')
+	if !trusted || !f.Has(httpmsg.XForwardedProto) {
+		dst = append(append(append(dst, "X-Forwarded-Proto: "...), proto...), '\r', '\n')
+	}
+	if !trusted || !f.Has(httpmsg.XForwardedHost) {
+		dst = append(append(append(dst, "X-Forwarded-Host: "...), q.Authority...), '\r', '\n')
+	}
+	dst = append(dst, "Forwarded: "...)
+	if trusted {
+		dst = appendList(dst, f, httpmsg.Forwarded)
+	}
+	if s.x.Peer().Is6() {
+		dst = append(append(append(dst, `for="[`...), client...), `]"`...)
+	} else {
+		dst = append(append(dst, "for="...), client...)
+	}
+	dst = append(append(dst, ";proto="...), proto...)
+	if len(q.Authority) > 0 {
+		dst = append(append(append(dst, `;host="`...), q.Authority...), '"')
+	}
+	return append(dst, '\r', '\n')
+}
+
+// appendList appends the values of all lines of a list field, with a comma behind each.
+func appendList(dst []byte, f *httpmsg.Fields, id httpmsg.ID) []byte {
+	for i := range f.Len() {
+		if f.ID(i) == id && len(f.Value(i)) > 0 {
+			dst = append(append(dst, f.Value(i)...), ", "...)
+		}
+	}
+	return dst
+}
+
+// idSize is the length of a request id that we make: 128 random bits in hex, as a trace id.
+const idSize = 32
+
+// idMax is the longest request id that is passed on.
+const idMax = 128
+
+const hexDigits = "0123456789abcdef"
+
+// requestID makes an id for the request, in case it has none.
+func (s *exchange) requestID() {
+	for i := 0; i < idSize; i += 16 {
+		for r, j := rand.Uint64(), i; j < i+16; r, j = r>>4, j+1 {
+			s.id[j] = hexDigits[r&15]
+		}
+	}
+}
+
+// passedID is the request id that came with the request, nil if there is none that can be passed on.
+func (s *exchange) passedID() []byte {
+	id := s.x.Request.Fields.Get(httpmsg.XRequestID)
+	if len(id) == 0 || len(id) > idMax {
+		return nil
+	}
+	for _, c := range id {
+		if c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' {
+			return nil
+		}
+	}
+	return id
+}

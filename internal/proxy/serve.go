@@ -1,0 +1,259 @@
+package proxy
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/whygate/whygate/internal/balance"
+	"github.com/whygate/whygate/internal/conn"
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/listener"
+	"github.com/whygate/whygate/internal/resilience"
+	"github.com/whygate/whygate/internal/telemetry"
+	"github.com/whygate/whygate/internal/upstream"
+)
+
+// Proxy answers exchanges. Set Observe before the first one.
+type Proxy struct {
+	// Observe is told what became of each exchange, on the connection's goroutine. It must not keep the record.
+	Observe func(*telemetry.Record)
+
+	snapshot atomic.Pointer[Snapshot]
+}
+
+// Use makes later exchanges see s. Those under way end with what they began with.
+func (p *Proxy) Use(s *Snapshot) { p.snapshot.Store(s) }
+
+// Snapshot is what exchanges see at present.
+func (p *Proxy) Snapshot() *Snapshot { return p.snapshot.Load() }
+
+// attemptsMax bounds the attempts of one request, whatever the configuration says.
+const attemptsMax = 5
+
+// exchange is what one request needs beside the listener's Exchange. It is used again.
+type exchange struct {
+	p    *Proxy
+	snap *Snapshot
+	x    *listener.Exchange
+
+	route   *Route
+	pool    *Pool
+	tried   balance.Tried
+	upgrade bool // the client asked for another protocol
+
+	attempts [attemptsMax]upstream.Attempt
+	made     int
+	response httpmsg.Response
+	extra    httpmsg.Fields // fields of ours in the response
+	extraBuf []byte
+	head     listener.Head
+	out      []byte // the request head, and a small body behind it
+	replay   []byte // what of a streamed request body was already sent, while it fits Pool.ReplayBody
+	lost     bool   // it did not fit: there is no other attempt
+	id       [idSize]byte
+	full     int64 // the limit of an endpoint that had no room, 0 if all had
+	until    int64 // when Pool.Response ends, 0 for never
+	gone     func() bool
+	up       upload
+	record   telemetry.Record
+	evidence [attemptsMax]fault.Evidence
+	own      fault.Evidence // of a fault that came before there was an attempt
+}
+
+var states = sync.Pool{New: func() any {
+	s := &exchange{out: make([]byte, 0, 8<<10)}
+	s.gone = func() bool { return s.x.Gone() } // made once, so that a watch does not allocate
+	return s
+}}
+
+// Serve answers one request. It reads as the journey in docs/ARCHITECTURE.md: every way an exchange can end is a return.
+func (p *Proxy) Serve(x *listener.Exchange) {
+	s := states.Get().(*exchange)
+	s.begin(p, x)
+	s.serve()
+	s.observe()
+	s.end()
+	states.Put(s)
+}
+
+// hot: once per request.
+func (s *exchange) serve() {
+	if e := s.refused(); e != nil {
+		s.failEarly(e)
+		return
+	}
+	if s.answeredHere() {
+		return
+	}
+	i := s.snap.Table.Match(s.x.Request.Authority, s.x.Request.Name, s.x.Request.Path)
+	if i < 0 {
+		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.NoRoute})
+		return
+	}
+	s.route = &s.snap.Routes[i]
+	s.pool = s.route.Pool
+	if s.route.Broken != "" || s.pool == nil {
+		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Misconfigured, Detail: s.route.Broken})
+		return
+	}
+	s.pool.Budget.Request(s.x.Began)
+	if s.pool.Response > 0 {
+		s.until = s.x.Began + int64(s.pool.Response)
+	}
+	s.upgrade = wantsUpgrade(&s.x.Request)
+	s.tryAll()
+}
+
+// tryAll asks one endpoint after another until one answers or there is no reason to ask again.
+func (s *exchange) tryAll() {
+	fresh := upstream.AnyConnection
+	again := -1
+	for {
+		i := again
+		if i < 0 {
+			i = s.pool.Balance.Pick(&s.tried, conn.Now())
+		}
+		if i < 0 {
+			s.failUnavailable()
+			return
+		}
+		if !s.pool.Guards[i].Enter() {
+			s.full = s.pool.Guards[i].Limit()
+			s.tried.Add(i)
+			again = -1
+			continue
+		}
+		a := s.attempt(i)
+		s.pool.Balance.Start(i)
+		answered := s.try(a, fresh)
+		if answered {
+			s.relay(a, i)
+		}
+		s.pool.Balance.Finish(i)
+		s.pool.Guards[i].Leave()
+		if answered {
+			return
+		}
+		f := fault.Classify(&a.Evidence)
+		s.judge(i, f)
+		decision := s.again(a, f)
+		a.Drop()
+		switch decision {
+		case resilience.OtherEndpoint:
+			s.tried.Add(i)
+			again, fresh = -1, upstream.AnyConnection
+		case resilience.FreshConnection:
+			again, fresh = i, upstream.FreshConnection
+		default:
+			s.fail(a, f)
+			return
+		}
+		s.record.Fault, s.record.Saved = f, true
+		s.record.Evidence = &s.attempts[s.made-1].Evidence
+	}
+}
+
+// attempt is the next attempt's place, begun at the i-th endpoint.
+func (s *exchange) attempt(i int) *upstream.Attempt {
+	a := &s.attempts[s.made]
+	s.made++
+	now := s.x.Began
+	if s.made > 1 {
+		now = conn.Now()
+	}
+	a.Begin(s.pool.Targets[i], now)
+	return a
+}
+
+// judge tells the balance how an endpoint did.
+func (s *exchange) judge(i int, f fault.Fault) {
+	if f.ByUpstream() {
+		s.pool.Balance.Failed(i, conn.Now())
+	}
+}
+
+// again decides whether there is another attempt, and at whom.
+func (s *exchange) again(a *upstream.Attempt, f fault.Fault) resilience.Decision {
+	if s.made >= attemptsMax || s.x.Committed() || s.up.broken() || s.expired() {
+		return resilience.No
+	}
+	ask := resilience.Ask{
+		Idempotent:    s.x.Request.Method.Idempotent() || s.x.Request.Fields.Has(httpmsg.IdempotencyKey),
+		Replayable:    !s.lost,
+		Attempt:       s.made,
+		Attempts:      s.pool.Attempts,
+		EndpointsLeft: s.made < len(s.pool.Targets),
+	}
+	decision, _ := resilience.Again(ask, &a.Evidence, f, s.pool.Budget)
+	return decision
+}
+
+// expired reports whether the time for the whole response is over.
+func (s *exchange) expired() bool { return s.until != 0 && conn.Now() >= s.until }
+
+// begin prepares for a request.
+func (s *exchange) begin(p *Proxy, x *listener.Exchange) {
+	s.p, s.x, s.snap = p, x, p.snapshot.Load()
+	s.route, s.pool = nil, nil
+	s.tried.Reset()
+	s.made, s.lost, s.full, s.until, s.upgrade = 0, false, 0, 0, false
+	s.replay = s.replay[:0]
+	s.up.reset()
+	s.record = telemetry.Record{}
+	s.requestID()
+}
+
+// end lets go of what belongs to others.
+func (s *exchange) end() {
+	s.record = telemetry.Record{}
+	s.x, s.snap, s.route, s.pool = nil, nil, nil, nil
+	if cap(s.out) > bufferKept {
+		s.out = make([]byte, 0, 8<<10)
+	}
+	if cap(s.replay) > bufferKept {
+		s.replay = nil
+	}
+}
+
+// bufferKept is the largest buffer that an exchange keeps for the next request.
+const bufferKept = 64 << 10
+
+// observe tells what became of the exchange.
+//
+// hot: once per request.
+func (s *exchange) observe() {
+	r := &s.record
+	x := s.x
+	now := conn.Now()
+	r.Duration = time.Duration(now - x.Began)
+	r.Client, r.Secure = x.Client(), x.Secure()
+	r.ID = s.id[:]
+	if passed := s.passedID(); passed != nil {
+		r.ID = passed
+	}
+	if !x.Broken || x.Request.Name != nil {
+		q := &x.Request
+		r.Method, r.Host, r.Target, r.Minor = q.Name, q.Authority, q.Target, q.Minor
+		r.Agent, r.Referer = q.Fields.Get(httpmsg.UserAgent), q.Fields.Get(httpmsg.Referer)
+	}
+	if s.route != nil {
+		r.Route = s.route.Name
+	}
+	if s.pool != nil {
+		r.Pool = s.pool.Name
+	}
+	if r.Status == 0 {
+		r.Status = x.Status()
+	}
+	r.Sent = x.Sent()
+	for i := range s.made {
+		s.evidence[i] = s.attempts[i].Evidence
+	}
+	r.Attempts = s.evidence[:s.made]
+	if r.Saved && r.Incident == "" {
+		r.Incident = newIncidentID()
+	}
+	s.p.Observe(r)
+}

@@ -1,0 +1,82 @@
+package proxy
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/whygate/whygate/internal/balance"
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/resilience"
+	"github.com/whygate/whygate/internal/route"
+	"github.com/whygate/whygate/internal/upstream"
+)
+
+// Snapshot is everything a request needs to know of the configuration. It is immutable: a reload makes a new one, and
+// whoever began with the old one ends with it.
+type Snapshot struct {
+	Name       string           // the gateway's name in Via and Proxy-Status
+	Instance   string           // tells this process from others of the same name, so that a loop is one
+	Disclosure fault.Disclosure // how much Proxy-Status says
+	PlainPages bool             // error pages are the bare ones
+	Trusted    []netip.Prefix   // peers whose X-Forwarded-* and Forwarded are believed
+	Table      *route.Table     // gives an index into Routes
+	Routes     []Route
+
+	via     []byte // the value of our Via field
+	cdnLoop []byte // our element of CDN-Loop
+}
+
+// Route is what happens to the requests of one rule.
+type Route struct {
+	Name        string // as logs show it
+	Pool        *Pool
+	Broken      string // why it cannot serve; empty for a route in order
+	Strip       string // a path prefix that is not sent upstream
+	SetRequest  []Edit
+	SetResponse []Edit
+}
+
+// Edit sets a field, or removes it if Value is empty.
+type Edit struct{ Name, Value string }
+
+// Pool is a set of endpoints that are asked in turn.
+type Pool struct {
+	Name       string
+	Targets    []*upstream.Target
+	Balance    *balance.Set
+	Budget     *resilience.Budget
+	Guards     []*resilience.Guard // bound the connections in use, one per target
+	Host       Host
+	HostName   string // for HostFixed
+	Attempts   int    // at most so many per request
+	ReplayBody int    // octets of a request body kept for another attempt
+	Read       time.Duration
+	Response   time.Duration // from the first attempt to the last octet of the answer, 0 for no bound
+}
+
+// Host says which Host field an endpoint is sent.
+type Host uint8
+
+// The kinds of Host field.
+const (
+	HostClient   Host = iota // the client's
+	HostEndpoint             // the endpoint's own
+	HostFixed                // a name of the configuration
+)
+
+// Prepare computes what is derived. It is called once, before the snapshot is used.
+func (s *Snapshot) Prepare() *Snapshot {
+	s.via = []byte("1.1 " + s.Name + " (" + s.Instance + ")")
+	s.cdnLoop = []byte(s.Name + "-" + s.Instance)
+	return s
+}
+
+// trusts reports whether a peer's word on who the client is counts.
+func (s *Snapshot) trusts(peer netip.Addr) bool {
+	for _, p := range s.Trusted {
+		if p.Contains(peer) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,48 @@
+package telemetry
+
+import (
+	"time"
+
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// Record is what is counted and logged of one exchange. It is a view: whoever is given one uses it before returning and
+// keeps none of it.
+type Record struct {
+	At       time.Time     // when the request's first octet was there
+	Duration time.Duration // from then to the last octet of the answer
+	Client   string        // the peer's address; empty for a unix socket
+	Secure   bool          // the client came over TLS
+	ID       []byte        // the request id
+	Method   []byte
+	Host     []byte
+	Target   []byte // the request target as sent
+	Minor    uint8  // the minor HTTP version
+	Agent    []byte // User-Agent
+	Referer  []byte
+
+	Route    string // the route's name or index as configured, empty where none matched
+	Pool     string
+	Status   int   // what the client was told; 499 where it left
+	Sent     int64 // octets of the answer given to the kernel
+	By       Maker // who made the answer
+	Attempts []fault.Evidence
+	Fault    fault.Fault     // zero Cause where there was none
+	Evidence *fault.Evidence // what the fault was judged from; nil where there was none
+	Incident string          // the incident's id, empty where there was none
+	Saved    bool            // a retry saved the request from Fault: the client never saw it
+	Late     bool            // the fault came when the head was out: the client saw a message cut short
+}
+
+// Maker is who made an answer.
+type Maker uint8
+
+// The makers of answers.
+const (
+	ByOrigin  Maker = iota // the endpoint, passed on
+	ByGateway              // we did
+	ByClient               // nobody: the client had left
+)
+
+// String is the maker's name as logs spell it.
+func (m Maker) String() string { return [...]string{"origin", "gateway", "client"}[m] }

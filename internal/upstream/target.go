@@ -1,0 +1,186 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/whygate/whygate/internal/conn"
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// Options are a pool's settings as far as one attempt needs them. Durations of 0 are no bound.
+type Options struct {
+	Connect  time.Duration // bound on opening the transport connection, over all addresses
+	TLS      time.Duration // bound on the TLS handshake
+	Write    time.Duration // bound on waiting for room to write
+	Head     time.Duration // from the request's last octet to the last octet of the response head
+	Read     time.Duration // bound on the gap between two reads of a body
+	Idle     time.Duration // how long an unused connection is kept
+	HeadMax  int           // octets of a response head
+	TLSConf  *tls.Config   // for https endpoints; ServerName empty is the endpoint's host
+	Resolver *Resolver
+}
+
+// idleMax is how many unused connections are kept per endpoint: more than that many clients at once is rare, and each
+// costs the endpoint a descriptor.
+const idleMax = 1024
+
+// Target is one endpoint with the connections to it that may be used again.
+type Target struct {
+	Endpoint
+	Options
+	tlsConf *tls.Config
+
+	mu     sync.Mutex // guards the fields below
+	idle   []*Conn    // the last one used is last, so that a quiet pool shrinks
+	closed bool
+}
+
+// Conn is a connection to an endpoint.
+type Conn struct {
+	*conn.Conn
+	target *Target
+	addr   string
+	nth    uint32 // exchanges begun on it
+	since  int64  // when it became idle
+	sent   int64  // the counters as they stood when the exchange began
+	got    int64
+}
+
+// New makes a target. It opens nothing.
+func New(e Endpoint, o Options) *Target {
+	t := &Target{Endpoint: e, Options: o}
+	if e.Secure {
+		t.tlsConf = clientConfig(&t.Endpoint, o.TLSConf)
+	}
+	return t
+}
+
+// take returns the idle connection that was used last, nil if there is none.
+//
+// hot: once per attempt.
+func (t *Target) take(now int64) *Conn {
+	t.mu.Lock()
+	n := len(t.idle)
+	if n == 0 {
+		t.mu.Unlock()
+		return nil
+	}
+	c := t.idle[n-1]
+	t.idle[n-1] = nil
+	t.idle = t.idle[:n-1]
+	t.mu.Unlock()
+	if t.Idle > 0 && now-c.since > int64(t.Idle) {
+		c.Close()
+		return t.take(now)
+	}
+	return c
+}
+
+// put keeps a connection for another exchange.
+func (t *Target) put(c *Conn, now int64) {
+	c.since = now
+	c.Watch(nil)
+	c.Release()
+	t.mu.Lock()
+	if t.closed || len(t.idle) >= idleMax || t.Idle == 0 {
+		t.mu.Unlock()
+		c.Close()
+		return
+	}
+	t.idle = append(t.idle, c)
+	t.mu.Unlock()
+}
+
+// Sweep closes the idle connections that have been unused for too long or that the endpoint has closed. Somebody calls it
+// every second or so, since a connection that nobody takes is not looked at otherwise.
+func (t *Target) Sweep() {
+	now := conn.Now()
+	t.mu.Lock()
+	var gone []*Conn
+	kept := t.idle[:0]
+	for _, c := range t.idle {
+		if t.Idle > 0 && now-c.since > int64(t.Idle) || c.Conn.Gone() {
+			gone = append(gone, c)
+		} else {
+			kept = append(kept, c)
+		}
+	}
+	clear(t.idle[len(kept):])
+	t.idle = kept
+	t.mu.Unlock()
+	for _, c := range gone {
+		c.Close()
+	}
+}
+
+// IdleCount is how many connections are kept for another request.
+func (t *Target) IdleCount() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.idle)
+}
+
+// Close closes the idle connections; those in use are closed when their exchange ends.
+func (t *Target) Close() {
+	t.mu.Lock()
+	idle := t.idle
+	t.idle, t.closed = nil, true
+	t.mu.Unlock()
+	for _, c := range idle {
+		c.Close()
+	}
+}
+
+// open makes a new connection. The dialing happens on a goroutine of its own, so that its deep stack does not stay with the caller.
+func (t *Target) open(ev *fault.Evidence, now int64) *Conn {
+	done := make(chan *Conn, 1)
+	go func() { done <- t.dialAll(ev, now) }() // ends by its own timers; the caller waits for it
+	return <-done
+}
+
+// dialAll resolves, dials and shakes hands.
+func (t *Target) dialAll(ev *fault.Evidence, now int64) *Conn {
+	ctx := context.Background()
+	var nc net.Conn
+	if t.Network == "unix" {
+		nc = t.dialUnix(ctx, ev)
+	} else {
+		ev.Stage = fault.Resolve
+		addrs, ok := t.Resolver.resolve(ctx, t.Host, ev)
+		now = stamp(ev, fault.Resolve, now)
+		if !ok {
+			return nil
+		}
+		nc = t.dialTCP(ctx, ev, addrs)
+	}
+	now = stamp(ev, fault.Dial, now)
+	if nc == nil {
+		return nil
+	}
+	c := &Conn{target: t, addr: ev.Addr}
+	if !t.Secure {
+		c.Conn = conn.New(nc)
+	} else {
+		ev.Stage = fault.TLS
+		c.Conn = conn.NewTLS(nc, func(nc net.Conn) *tls.Conn { return tls.Client(nc, t.tlsConf) })
+		ok := t.handshake(c, ev)
+		stamp(ev, fault.TLS, now)
+		if !ok {
+			c.Close()
+			return nil
+		}
+	}
+	c.SetMax(max(t.HeadMax, 16<<10))
+	return c
+}
+
+// stamp adds the time since then to a stage and returns the present.
+func stamp(ev *fault.Evidence, s fault.Stage, then int64) int64 {
+	now := conn.Now()
+	ev.Spent[s] += time.Duration(now - then)
+	return now
+}

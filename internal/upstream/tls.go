@@ -1,0 +1,107 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"time"
+
+	"github.com/whygate/whygate/internal/conn"
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// clientConfig completes the pool's TLS settings for one endpoint: SNI and verification by the endpoint's name unless told
+// otherwise, HTTP/1.1 only, sessions resumed.
+func clientConfig(e *Endpoint, base *tls.Config) *tls.Config {
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if base != nil {
+		cfg = base.Clone()
+	}
+	if cfg.ServerName == "" {
+		cfg.ServerName = e.Host
+	}
+	cfg.NextProtos = []string{"http/1.1"}
+	cfg.ClientSessionCache = tls.NewLRUClientSessionCache(16)
+	return cfg
+}
+
+// handshake runs the TLS handshake and writes down what stopped it.
+func (t *Target) handshake(c *Conn, ev *fault.Evidence) bool {
+	session := c.TLS()
+	_ = session.SetDeadline(deadlineTime(t.TLS))
+	err := session.HandshakeContext(context.Background())
+	if err == nil {
+		_ = session.SetDeadline(time.Time{})
+		return true
+	}
+	ev.Detail = err.Error()
+	ev.End, ev.Errno = dialEnd(err)
+	var record tls.RecordHeaderError
+	var verify *tls.CertificateVerificationError
+	switch {
+	case ev.End == fault.Timeout && ev.Errno == 0:
+		ev.Timer, ev.After = fault.TimerTLS, t.TLS
+	case errors.As(err, &verify):
+		ev.End, ev.Errno = fault.Untrusted, 0
+		ev.Cert = certificateProblem(verify, t.tlsConf.ServerName)
+	case errors.As(err, &record):
+		ev.End = fault.Malformed
+		ev.Sample = append([]byte(nil), record.RecordHeader[:]...)
+	case ev.Errno != 0:
+	default:
+		if id, ok := conn.AlertOf(err); ok {
+			ev.End, ev.Alert = fault.Alert, id
+		} else if conn.IsEOF(err) {
+			ev.End = fault.Closed
+		} else {
+			ev.End = fault.Malformed
+		}
+	}
+	return false
+}
+
+// certificateProblem says why a chain did not verify.
+func certificateProblem(err *tls.CertificateVerificationError, wanted string) *fault.Certificate {
+	c := &fault.Certificate{Wanted: wanted}
+	for _, x := range err.UnverifiedCertificates[:min(len(err.UnverifiedCertificates), 8)] {
+		names := x.DNSNames
+		for _, ip := range x.IPAddresses {
+			names = append(names, ip.String())
+		}
+		c.Chain = append(c.Chain, fault.CertificateInfo{
+			Subject: x.Subject.String(), Issuer: x.Issuer.String(), Names: names[:min(len(names), 20)],
+			NotBefore: x.NotBefore, NotAfter: x.NotAfter,
+		})
+	}
+	var invalid x509.CertificateInvalidError
+	var name x509.HostnameError
+	var authority x509.UnknownAuthorityError
+	switch {
+	case errors.As(err.Err, &name):
+		c.Problem = fault.CertWrongName
+	case errors.As(err.Err, &invalid) && invalid.Reason == x509.Expired:
+		c.Problem = fault.CertExpired
+		if invalid.Cert != nil && time.Now().Before(invalid.Cert.NotBefore) {
+			c.Problem = fault.CertNotYetValid
+		}
+	case errors.As(err.Err, &invalid) && invalid.Reason == x509.IncompatibleUsage:
+		c.Problem = fault.CertBadUsage
+	case errors.As(err.Err, &authority):
+		c.Problem = fault.CertUnknownAuthority
+		if len(c.Chain) > 0 {
+			c.Authority = c.Chain[len(c.Chain)-1].Issuer
+			if leaf := err.UnverifiedCertificates[0]; leaf.Issuer.String() == leaf.Subject.String() {
+				c.Problem = fault.CertSelfSigned
+			}
+		}
+	}
+	return c
+}
+
+func deadlineTime(d time.Duration) time.Time {
+	if d <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(d)
+}
