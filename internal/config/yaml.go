@@ -40,7 +40,7 @@ func (d *decoder) read(data []byte) ast.Node {
 		d.fail(at, "", message, syntaxHint(d.line(at.line)))
 		return nil
 	}
-	docs = slicesWithBody(docs)
+	docs = notEmpty(docs)
 	switch {
 	case len(docs) == 0:
 		d.fail(position{}, "", "the file is empty", "begin with version: 1, listen, routes and pools")
@@ -52,7 +52,8 @@ func (d *decoder) read(data []byte) ast.Node {
 	return docs[0].Body
 }
 
-func slicesWithBody(docs []*ast.DocumentNode) (kept []*ast.DocumentNode) {
+// notEmpty leaves out documents that are nothing but comments.
+func notEmpty(docs []*ast.DocumentNode) (kept []*ast.DocumentNode) {
 	for _, doc := range docs {
 		if doc.Body != nil && doc.Body.Type() != ast.CommentType {
 			kept = append(kept, doc)

@@ -80,7 +80,7 @@ func Identify(name []byte) ID {
 	}
 	for _, id := range byLength[len(name)] {
 		known := idNames[id]
-		if name[0]|0x20 == known[0]|0x20 && EqualFold(name, known) {
+		if name[0]|0x20 == known[0]|0x20 && (string(name) == known || EqualFold(name, known)) {
 			return id
 		}
 	}

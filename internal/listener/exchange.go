@@ -107,6 +107,9 @@ func (x *Exchange) Aborted() bool { return x.state == writeAborted }
 // Committed reports whether an octet of the answer may have reached the client: after that there is no other answer.
 func (x *Exchange) Committed() bool { return x.Sent() > 0 || x.state == writeAborted }
 
+// Ended notes when the exchange ended, in conn.Now's terms, so that the clock need not be read again.
+func (x *Exchange) Ended(now int64) { x.ss.now = now }
+
 // Draining reports whether the server is on its way out.
 func (x *Exchange) Draining() bool { return x.ss.server.draining.Load() }
 
@@ -228,6 +231,7 @@ func (x *Exchange) finish() bool {
 const (
 	drainMax   = 256 << 10
 	lingerTime = 2 * time.Second
+	awayTime   = 200 * time.Millisecond // for one connection too many
 )
 
 // drainBody reads the rest of a short request body, where the connection is to be kept and the octets are here already.
@@ -245,11 +249,15 @@ func (x *Exchange) drainBody() bool {
 // the answer before the client has read it (RFC 9112, section 9.6).
 func (x *Exchange) linger() {
 	c := x.ss.conn
-	if x.body.Done() && !x.Broken && len(c.Buffered()) <= x.pending && !x.ss.over {
+	if x.body.Done() && !x.Broken && len(c.Buffered()) <= x.pending {
 		return
 	}
 	c.CloseWrite()
-	c.SetReadUntil(conn.Now() + int64(lingerTime))
+	bound := lingerTime
+	if x.ss.over {
+		bound = awayTime
+	}
+	c.SetReadUntil(conn.Now() + int64(bound))
 	for total := 0; total < drainMax; {
 		total += len(c.Buffered())
 		c.Discard(len(c.Buffered()))

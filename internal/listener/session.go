@@ -23,7 +23,7 @@ type session struct {
 	client string     // the peer's address without port, as text
 	peer   netip.Addr // the same, as an address; invalid for a unix socket
 	local  string
-	served uint32
+	now    int64        // the clock as it was last read
 	over   bool         // it is one connection too many
 	state  atomic.Int32 // idle or busy; Drain closes only the idle
 	cut    atomic.Bool  // Drain's time is up
@@ -43,17 +43,36 @@ func (ss *session) run() {
 	defer ss.server.forget(ss)
 	defer ss.conn.Close()
 	ss.address()
+	if ss.over {
+		ss.turnAway()
+		return
+	}
 	if ss.conn.TLS() != nil && !ss.handshake() {
 		return
 	}
+	ss.now = conn.Now()
 	for ss.awaitRequest() {
-		if !ss.serveBuffered() || ss.server.draining.Load() {
+		if !ss.serveBuffered() {
 			return
 		}
-		if !ss.state.CompareAndSwap(stateBusy, stateIdle) {
+		// Idle first, then the look: Drain sets its flag first and then closes the idle, so one of the two sees the other.
+		if !ss.state.CompareAndSwap(stateBusy, stateIdle) || ss.server.draining.Load() {
 			return
 		}
 	}
+}
+
+// turnAway answers one connection too many without waiting for its request. A TLS client gets no answer: a handshake is
+// what costs most.
+func (ss *session) turnAway() {
+	if ss.conn.TLS() != nil {
+		return
+	}
+	x := exchanges.Get().(*Exchange)
+	x.begin(ss)
+	x.refuse(fault.Evidence{Stage: fault.Receive, End: fault.Limit, Limit: int64(ss.limits.Connections)})
+	x.release()
+	exchanges.Put(x)
 }
 
 func (ss *session) address() {
@@ -84,7 +103,7 @@ func (ss *session) awaitRequest() bool {
 	}
 	until := int64(0)
 	if ss.limits.Idle > 0 {
-		until = conn.Now() + int64(ss.limits.Idle)
+		until = ss.now + int64(ss.limits.Idle)
 	}
 	ss.conn.SetReadUntil(until)
 	if ss.conn.Await() != fault.Completed {
@@ -101,14 +120,9 @@ func (ss *session) serveBuffered() bool {
 	defer ss.server.busy.Add(-1)
 	for len(ss.conn.Buffered()) > 0 {
 		x.begin(ss)
-		if ss.over {
-			x.refuse(fault.Evidence{Stage: fault.Receive, End: fault.Limit, Limit: int64(ss.limits.Connections)})
-			return false
-		}
 		if !x.readHead() {
 			return false
 		}
-		ss.served++
 		ss.server.Serve(x)
 		if !x.finish() {
 			return false

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/listener"
@@ -63,13 +64,18 @@ func (s *exchange) failUnavailable() {
 		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Limit, Limit: s.full})
 		return
 	}
-	s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Unavailable})
+	e := fault.Evidence{Stage: fault.Select, End: fault.Unavailable, Size: int64(len(s.pool.Targets))}
+	if len(s.pool.Targets) == 0 {
+		e.Rule = fault.RulePoolEmpty
+	}
+	s.failEarly(&e)
 }
 
 // conclude makes the answer that a fault deserves: none if the client left, a visible break if the head is out, a page else.
 func (s *exchange) conclude(ev *fault.Evidence, f fault.Fault) {
 	r := &s.record
 	r.Fault, r.Evidence, r.Saved = f, ev, false
+	s.now = conn.Now()
 	if f.Cause == fault.CauseClientLeft {
 		r.Status, r.By = fault.StatusClientLeft, telemetry.ByClient
 		s.x.Abort()

@@ -47,8 +47,8 @@ func (s *exchange) relay(a *upstream.Attempt, endpoint int) {
 func (s *exchange) relayed(a *upstream.Attempt, endpoint int) {
 	s.pool.Balance.Succeeded(endpoint)
 	ended := s.x.End(&s.response.Trailers)
-	now := conn.Now()
-	a.Finish(now)
+	s.now = conn.Now()
+	a.Finish(s.now)
 	if !ended || s.x.Lost() != fault.Completed {
 		s.left(a)
 		return
@@ -59,7 +59,7 @@ func (s *exchange) relayed(a *upstream.Attempt, endpoint int) {
 	if !s.response.KeepAlive || s.up.unfinished() {
 		return
 	}
-	if !a.Keep(now) {
+	if !a.Keep(s.now) {
 		// RFC 9112, section 6.3: octets after the end are not ours to guess about. The answer was good; the connection is not.
 		s.record.Fault, s.record.Saved = fault.Classify(&a.Evidence), false
 		s.record.Evidence = &a.Evidence
@@ -127,7 +127,7 @@ func (s *exchange) relayBody(a *upstream.Attempt) (read bool, write fault.End) {
 			return false, end
 		}
 		if n := dec.Left(); n > spliceMin && len(c.Buffered()) == 0 && s.x.CanSplice(c.Conn) {
-			moved, end, write := s.x.Splice(c.Conn, n, s.readGap)
+			moved, end, write := s.x.Splice(c.Conn, n, func() int64 { return a.Whole.Gap(s.pool.Read) })
 			dec.Skip(moved)
 			if write != fault.Completed {
 				return false, write
@@ -140,7 +140,7 @@ func (s *exchange) relayBody(a *upstream.Attempt) (read bool, write fault.End) {
 		if dec.Received() > copyLarge {
 			c.Enlarge()
 		}
-		c.SetReadUntil(s.readGap())
+		c.SetReadUntil(a.Whole.Gap(s.pool.Read))
 		if end := c.Fill(); end != fault.Completed {
 			return s.bodyEnded(a, &dec, end), fault.Completed
 		}
@@ -163,22 +163,7 @@ func (s *exchange) bodyEnded(a *upstream.Attempt, dec *h1.Decoder, end fault.End
 		}
 		ev.Rule, ev.Offset = err.Rule, err.Offset
 	}
-	if end == fault.Timeout && s.expired() {
-		ev.Timer, ev.After = fault.TimerResponse, s.pool.Response
-	}
 	return false
-}
-
-// readGap is until when the next octets of the body must come, in conn.Now's terms.
-func (s *exchange) readGap() int64 {
-	until := int64(0)
-	if s.pool.Read > 0 {
-		until = conn.Now() + int64(s.pool.Read)
-	}
-	if s.until != 0 && (until == 0 || s.until < until) {
-		until = s.until
-	}
-	return until
 }
 
 // brokenBody ends an exchange whose response broke after its head.

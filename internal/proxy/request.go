@@ -8,6 +8,7 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/route"
 	"github.com/whygate/whygate/internal/upstream"
 )
 
@@ -127,14 +128,20 @@ func (s *exchange) appendRequest(dst []byte, t *upstream.Target) []byte {
 	return append(dst, '\r', '\n')
 }
 
-// appendTarget appends the origin-form of the request target (RFC 9112, section 3.2.1), with the route's prefix stripped.
+// appendTarget appends the origin-form of the request target (RFC 9112, section 3.2.1), with the route's prefix stripped
+// where it ends at a segment's end. What is not in canonical form was matched in that form, so the prefix is taken off that.
 func (s *exchange) appendTarget(dst []byte) []byte {
 	q := &s.x.Request
 	path := q.Path
-	if strip := s.route.Strip; strip != "" && len(path) >= len(strip) && string(path[:len(strip)]) == strip {
-		path = path[len(strip):]
-		if len(path) == 0 || path[0] != '/' {
-			dst = append(dst, '/')
+	if strip := s.route.Strip; strip != "" {
+		if !route.Plain(path) {
+			path = route.Canonical(nil, path)
+		}
+		if rest, ok := bytes.CutPrefix(path, []byte(strip)); ok && (len(rest) == 0 || rest[0] == '/') {
+			path = rest
+			if len(rest) == 0 {
+				dst = append(dst, '/')
+			}
 		}
 	}
 	return append(append(dst, path...), q.Query...)

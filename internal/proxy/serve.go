@@ -54,6 +54,7 @@ type exchange struct {
 	lost     bool   // it did not fit: there is no other attempt
 	id       [idSize]byte
 	full     int64 // the limit of an endpoint that had no room, 0 if all had
+	now      int64 // the clock as it was last read
 	until    int64 // when Pool.Response ends, 0 for never
 	gone     func() bool
 	up       upload
@@ -113,7 +114,7 @@ func (s *exchange) tryAll() {
 	for {
 		i := again
 		if i < 0 {
-			i = s.pool.Balance.Pick(&s.tried, conn.Now())
+			i = s.pool.Balance.Pick(&s.tried, s.now)
 		}
 		if i < 0 {
 			s.failUnavailable()
@@ -150,6 +151,7 @@ func (s *exchange) tryAll() {
 			s.fail(a, f)
 			return
 		}
+		s.now = conn.Now()
 		s.record.Fault, s.record.Saved = f, true
 		s.record.Evidence = &s.attempts[s.made-1].Evidence
 	}
@@ -159,11 +161,8 @@ func (s *exchange) tryAll() {
 func (s *exchange) attempt(i int) *upstream.Attempt {
 	a := &s.attempts[s.made]
 	s.made++
-	now := s.x.Began
-	if s.made > 1 {
-		now = conn.Now()
-	}
-	a.Begin(s.pool.Targets[i], now)
+	a.Begin(s.pool.Targets[i], s.now)
+	a.Whole = upstream.Whole{Until: s.until, Setting: s.pool.Response}
 	return a
 }
 
@@ -180,14 +179,27 @@ func (s *exchange) again(a *upstream.Attempt, f fault.Fault) resilience.Decision
 		return resilience.No
 	}
 	ask := resilience.Ask{
+		Now:           conn.Now(),
+		SentBefore:    s.sentBefore(),
 		Idempotent:    s.x.Request.Method.Idempotent() || s.x.Request.Fields.Has(httpmsg.IdempotencyKey),
 		Replayable:    !s.lost,
 		Attempt:       s.made,
 		Attempts:      s.pool.Attempts,
-		EndpointsLeft: s.made < len(s.pool.Targets),
+		EndpointsLeft: s.tried.Len()+1 < len(s.pool.Targets), // the one that just failed is not among the tried yet
 	}
-	decision, _ := resilience.Again(ask, &a.Evidence, f, s.pool.Budget)
+	decision, reason := resilience.Again(ask, &a.Evidence, f, s.pool.Budget)
+	s.record.Retry = string(reason)
 	return decision
+}
+
+// sentBefore reports whether an attempt before the last had given octets of the request to an endpoint.
+func (s *exchange) sentBefore() bool {
+	for i := range s.made - 1 {
+		if s.attempts[i].Evidence.Sent > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // expired reports whether the time for the whole response is over.
@@ -196,7 +208,7 @@ func (s *exchange) expired() bool { return s.until != 0 && conn.Now() >= s.until
 // begin prepares for a request.
 func (s *exchange) begin(p *Proxy, x *listener.Exchange) {
 	s.p, s.x, s.snap = p, x, p.snapshot.Load()
-	s.route, s.pool = nil, nil
+	s.route, s.pool, s.now = nil, nil, x.Began
 	s.tried.Reset()
 	s.made, s.lost, s.full, s.until, s.upgrade = 0, false, 0, 0, false
 	s.replay = s.replay[:0]
@@ -226,8 +238,11 @@ const bufferKept = 64 << 10
 func (s *exchange) observe() {
 	r := &s.record
 	x := s.x
-	now := conn.Now()
-	r.Duration = time.Duration(now - x.Began)
+	if s.now == x.Began {
+		s.now = conn.Now()
+	}
+	x.Ended(s.now)
+	r.Duration = time.Duration(s.now - x.Began)
 	r.Client, r.Secure = x.Client(), x.Secure()
 	r.ID = s.id[:]
 	if passed := s.passedID(); passed != nil {

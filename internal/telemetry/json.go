@@ -114,6 +114,7 @@ func appendFault(dst []byte, r *Record) []byte {
 	if r.Late {
 		dst = append(dst, `,"late":true`...)
 	}
+	dst = appendKeyString(dst, "retry", r.Retry)
 	dst = appendKeyString(dst, "incident", r.Incident)
 	if r.Evidence != nil {
 		var b [320]byte
@@ -166,17 +167,23 @@ func appendKeyString(dst []byte, key, value string) []byte {
 // a client sent, and says which octets they were.
 func appendText[T string | []byte](dst []byte, s T) []byte {
 	dst = append(dst, '"')
-	for i := range min(len(s), valueMax) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c >= ' ' && c < 0x7f:
-			dst = append(dst, c)
-		default:
-			const digits = "0123456789abcdef"
-			dst = append(dst, `\u00`...)
-			dst = append(dst, digits[c>>4], digits[c&15])
+	s = s[:min(len(s), valueMax)]
+	done := 0
+	for i := range len(s) {
+		c := s[i]
+		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+			continue
 		}
+		dst = append(dst, s[done:i]...)
+		done = i + 1
+		if c == '"' || c == '\\' {
+			dst = append(dst, '\\', c)
+			continue
+		}
+		const digits = "0123456789abcdef"
+		dst = append(dst, `\u00`...)
+		dst = append(dst, digits[c>>4], digits[c&15])
 	}
+	dst = append(dst, s[done:]...)
 	return append(dst, '"')
 }

@@ -13,11 +13,35 @@ import (
 type Attempt struct {
 	Evidence fault.Evidence
 	Conn     *Conn // set from the moment there is a connection until Keep or Drop
+	Whole    Whole // set after Begin
 
 	target *Target
 	began  int64 // when the present stage began
 	parse  h1.Progress
 	limits h1.Limits
+}
+
+// Whole bounds the whole response, over all attempts of an exchange: the moment in conn.Now's terms and the setting it
+// comes from. The zero value is no bound.
+type Whole struct {
+	Until   int64
+	Setting time.Duration
+}
+
+// cap is the earlier of a moment and the bound; 0 is no moment.
+func (w Whole) cap(until int64) int64 {
+	if w.Until != 0 && (until == 0 || w.Until < until) {
+		return w.Until
+	}
+	return until
+}
+
+// Gap is a deadline for the next octets of a body that may pause for d.
+func (w Whole) Gap(d time.Duration) int64 {
+	if d <= 0 {
+		return w.Until
+	}
+	return w.cap(conn.Now() + int64(d))
 }
 
 // Fresh says whether an attempt may use a connection that has carried an exchange before.
@@ -32,7 +56,7 @@ const (
 // Begin starts an attempt's evidence.
 func (a *Attempt) Begin(t *Target, now int64) {
 	a.Evidence = fault.Evidence{Stage: fault.Select, Endpoint: t.Text, Declared: -1}
-	a.Conn, a.target, a.began = nil, t, now
+	a.Conn, a.target, a.began, a.Whole = nil, t, now, Whole{}
 	a.parse.Reset()
 	a.limits = h1.Limits{Head: t.HeadMax, Trailers: t.HeadMax}
 }
@@ -110,7 +134,7 @@ func (a *Attempt) use(c *Conn, now int64) {
 // ask is conn.Ask with the attempt's deadlines.
 func (a *Attempt) ask(request []byte, gone func() bool, check bool) (fault.Stage, fault.End) {
 	c := a.Conn
-	c.SetReadUntil(deadline(a.began, a.target.Head))
+	c.SetReadUntil(a.Whole.cap(deadline(a.began, a.target.Head)))
 	c.SetWriteUntil(deadline(a.began, a.target.Write))
 	c.Watch(gone)
 	return c.Conn.Ask(request, check)
@@ -144,7 +168,8 @@ func (a *Attempt) asked(stage fault.Stage, end fault.End) bool {
 func (a *Attempt) writeHead(head []byte) bool {
 	a.Evidence.Stage = fault.Write
 	a.began = conn.Now()
-	a.Conn.SetReadUntil(0) // until the request has ended: RequestEnded
+	a.Conn.whole = a.Whole
+	a.Conn.SetReadUntil(a.Whole.Until) // until the request has ended: RequestEnded
 	a.Conn.SetWriteUntil(deadline(a.began, a.target.Write))
 	end := a.Conn.Conn.Write(head)
 	a.Evidence.Sent = a.Conn.Sent() - a.Conn.sent
@@ -178,7 +203,7 @@ func (c *Conn) AnswerSoon(end fault.End) {
 }
 
 // RequestEnded tells that the request's last octet was written: the time for the response head begins.
-func (c *Conn) RequestEnded() { c.Hurry(deadline(conn.Now(), c.target.Head)) }
+func (c *Conn) RequestEnded() { c.Hurry(c.whole.cap(deadline(conn.Now(), c.target.Head))) }
 
 // AwaitHead waits for the first octets of an answer while the request body is being sent by another goroutine.
 func (a *Attempt) AwaitHead(gone func() bool) bool {
@@ -280,6 +305,8 @@ func (a *Attempt) readFailed(stage fault.Stage, end fault.End) {
 	case fault.Timeout:
 		switch {
 		case ev.Errno != 0: // the kernel gave up: no timer of ours
+		case a.Whole.Until != 0 && conn.Now() >= a.Whole.Until:
+			ev.Timer, ev.After = fault.TimerResponse, a.Whole.Setting
 		case stage == fault.Body:
 			ev.Timer, ev.After = fault.TimerRead, a.target.Read
 		default:
@@ -297,6 +324,9 @@ func (a *Attempt) readFailed(stage fault.Stage, end fault.End) {
 		ev.Alert, _ = conn.AlertOf(c.ReadErr())
 	case fault.Malformed, fault.Failed:
 		ev.Detail = text(c.ReadErr())
+		if end == fault.Malformed {
+			ev.Rule = fault.RuleTLSRecord // a socket's read says Malformed only of TLS
+		}
 	}
 	if stage == fault.Head && end == fault.Reset {
 		a.sample()

@@ -46,6 +46,7 @@ type Conn struct {
 	addr   string
 	nth    uint32 // exchanges begun on it
 	since  int64  // when it became idle
+	whole  Whole  // of the exchange it is used by, for who sends the request body
 	sent   int64  // the counters as they stood when the exchange began
 	got    int64
 }

@@ -1,0 +1,60 @@
+# make demo: the gateway at work, on loopback. make test: everything that must hold. Both install what they need.
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS := -s -w -X main.release=$(VERSION)
+FUZZTIME ?= 20s
+
+export CGO_ENABLED ?= 0
+
+.PHONY: build demo test lint unit race fuzz fuzz-short bench docs setup clean
+
+build: setup ## one static binary
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o whygate ./cmd/whygate
+
+demo: build ## gateway, upstreams and a little traffic; stays up
+	./whygate demo
+
+setup: ## what a build needs
+	@command -v $(GO) >/dev/null || { echo "whygate needs Go 1.26 or newer: https://go.dev/dl"; exit 1; }
+
+# What the tests talk to, beside what the tests are. Without root they say what to install, and skip what needs it.
+PACKAGES := nginx-light haproxy wrk curl iproute2 nftables
+setup-test: setup
+	@missing=; command -v nginx >/dev/null || missing="$$missing nginx-light"; \
+	for c in haproxy wrk curl ip:iproute2 nft:nftables gcc; do \
+		PATH="$$PATH:/usr/sbin:/sbin" command -v "$${c%%:*}" >/dev/null || missing="$$missing $${c##*:}"; done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+		else echo "not installed, so some tests are skipped: apt-get install$$missing"; fi; fi
+
+test: setup-test lint race fuzz-short ## everything that must hold
+
+lint:
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	@out=$$($(GO) tool gofumpt -l .); [ -z "$$out" ] || { echo "gofumpt would change:"; echo "$$out"; exit 1; }
+
+race: ## all tests with the race detector, which needs cgo
+	CGO_ENABLED=1 $(GO) test -race -timeout 8m ./...
+	$(GO) test -run 'Alloc' ./...
+
+FUZZ = $(shell grep -rlE '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
+fuzz-short: ## every fuzz target for a little while
+	@set -e; for d in $(FUZZ); do for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$d/*_test.go | sed 's/^func //'); do \
+		echo "fuzz $$d $$f $(FUZZTIME)"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x ./$$d | tail -1; done; done
+
+fuzz: ## every fuzz target for ten minutes
+	$(MAKE) fuzz-short FUZZTIME=10m
+
+bench: setup ## side by side with nginx and HAProxy
+	$(GO) run ./bench $(BENCHFLAGS)
+
+docs: ## what is generated
+	$(GO) run ./cmd/whygate docs
+
+clean:
+	rm -f whygate

@@ -1,0 +1,144 @@
+// Package whygate holds what concerns the whole module: today, the test that guards its layers.
+package whygate
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/whygate/whygate/"
+
+// layers lists every package with its layer. An import goes from a higher layer to a lower one, never upward or sideways:
+// words (0), octets (1), mechanisms (2), two of them combined for a purpose (3), the exchange (4), the wiring (5), programs (6).
+var layers = map[string]int{
+	"internal/fault":   0,
+	"internal/httpmsg": 0,
+
+	"internal/h1":   1,
+	"internal/conn": 1,
+
+	"internal/upstream":   2,
+	"internal/listener":   2,
+	"internal/route":      2,
+	"internal/balance":    2,
+	"internal/resilience": 2,
+	"internal/certs":      2,
+	"internal/incident":   2,
+	"internal/telemetry":  2,
+	"internal/config":     2,
+
+	"internal/proxy":   4,
+	"internal/gateway": 5,
+
+	"cmd/whygate": 6,
+	"bench":       6,
+}
+
+// only has packages that may import nothing of ours but what stands here, with the reason.
+var only = map[string][]string{
+	"internal/config":     {},                                     // nobody but gateway reads it, and it reads nobody
+	"internal/balance":    {},                                     // it knows no addresses: it gives an index
+	"internal/route":      {},                                     // it is given octets
+	"internal/resilience": {"internal/fault"},                     // it does not know HTTP
+	"internal/h1":         {"internal/fault", "internal/httpmsg"}, // no I/O: not conn
+	"internal/conn":       {"internal/fault"},
+}
+
+// readers has packages that only some may import.
+var readers = map[string][]string{
+	"internal/config": {"internal/gateway", "cmd/whygate"},
+}
+
+// pure has packages that must not reach the network, a file or a clock, with what they may not import for it.
+var pure = map[string][]string{
+	"internal/h1":      {"net", "os", "time", "io"},
+	"internal/httpmsg": {"net", "os", "time", "io"},
+	"internal/fault":   {"net", "os"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestLayers(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		layer, known := layers[name]
+		if !known {
+			t.Errorf("%s is not listed: give it a layer in layers_test.go and a line in docs/ARCHITECTURE.md", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if slices.Contains(pure[name], imported) {
+				t.Errorf("%s imports %s: it must stay pure", name, imported)
+			}
+			other, ours := strings.CutPrefix(imported, module)
+			if !ours {
+				continue
+			}
+			if layers[other] >= layer {
+				t.Errorf("%s (layer %d) imports %s (layer %d): imports only go down", name, layer, other, layers[other])
+			}
+			if allowed, limited := only[name]; limited && !slices.Contains(allowed, other) {
+				t.Errorf("%s imports %s: it may import %v only", name, other, allowed)
+			}
+			if allowed, limited := readers[other]; limited && !slices.Contains(allowed, name) {
+				t.Errorf("%s imports %s: only %v may", name, other, allowed)
+			}
+		}
+	}
+}
+
+// TestChain checks that the longest chain of imports is at most 7 packages long.
+func TestChain(t *testing.T) {
+	imports := map[string][]string{}
+	for _, p := range packages(t) {
+		imports[p.ImportPath] = p.Imports
+	}
+	var depth func(p string) int
+	depth = func(p string) int {
+		longest := 0
+		for _, i := range imports[p] {
+			if strings.HasPrefix(i, module) {
+				longest = max(longest, depth(i))
+			}
+		}
+		return longest + 1
+	}
+	for p := range imports {
+		if d := depth(p); d > 7 {
+			t.Errorf("%s begins a chain of %d imports", p, d)
+		}
+	}
+}
+
+// packages lists the module's packages with what they import, tests left out.
+func packages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if p.ImportPath+"/" != module {
+			all = append(all, p)
+		}
+	}
+	if len(all) < len(layers)-1 {
+		t.Fatalf("go list found %d packages, and %d are listed", len(all), len(layers))
+	}
+	return all
+}
