@@ -1,0 +1,116 @@
+package main
+
+// The names of the proxies, which are those of their programs and packages.
+const (
+	whygate = "whygate"
+	nginx   = "nginx"
+	haproxy = "haproxy"
+)
+
+// What the origin answers, and how much of it.
+const (
+	smallPath = "/small"
+	smallSize = 100
+	postPath  = "/post"
+	postSize  = 10 << 10
+	largePath = "/large"
+	largeSize = 256 << 20
+)
+
+// idleConnections is the number of clients in the idle case, and idleLimitKiB what one of them may cost Whygate.
+const (
+	idleConnections = 5000
+	idleLimitKiB    = 8
+)
+
+// load is how a case is driven.
+type load uint8
+
+const (
+	requests  load = iota // wrk sends as many requests as it can; the unit is one request
+	transfers             // one connection fetches a large body again and again; the unit is 1 GiB
+	idle                  // many connections do nothing; there is no unit, memory is read
+)
+
+// benchCase is one line of the table of ratios.
+type benchCase struct {
+	name        string
+	title       string
+	load        load
+	connections int
+	path        string
+	requestBody int   // octets of a POST; 0 is a GET
+	answer      int64 // octets of the answer's body
+	accessLog   bool
+	tls         bool
+	limits      map[string]float64 // the ratio to reach, by peer; a peer without one is not run
+}
+
+// cases is the table: CPU per request of Whygate divided by that of the peer must not be above the limit.
+func cases() []benchCase {
+	return []benchCase{
+		{
+			name: "get-64", title: "GET, 100-byte body, 64 keep-alive connections, no access log",
+			connections: 64, path: smallPath, answer: smallSize,
+			limits: map[string]float64{nginx: 0.95, haproxy: 0.85},
+		},
+		{
+			name: "get-512", title: "the same, 512 connections",
+			connections: 512, path: smallPath, answer: smallSize,
+			limits: map[string]float64{nginx: 0.95, haproxy: 0.85},
+		},
+		{
+			name: "get-64-log", title: "64 connections with access log on both (nginx buffer=64k)",
+			connections: 64, path: smallPath, answer: smallSize, accessLog: true,
+			limits: map[string]float64{nginx: 1.0},
+		},
+		{
+			name: "post", title: "POST 1 KiB, answer 10 KiB",
+			connections: 64, path: postPath, requestBody: 1 << 10, answer: postSize,
+			limits: map[string]float64{nginx: 1.0, haproxy: 1.0},
+		},
+		{
+			name: "tls", title: "GET over TLS 1.3, ECDSA P-256, keep-alive",
+			connections: 64, path: smallPath, answer: smallSize, tls: true,
+			limits: map[string]float64{nginx: 1.0, haproxy: 1.1},
+		},
+		{
+			name: "large", title: "one 256 MiB body, CPU per GiB", load: transfers,
+			connections: 1, path: largePath, answer: largeSize,
+			limits: map[string]float64{nginx: 0.8, haproxy: 1.0},
+		},
+		{
+			// The limit is absolute; the peers are run to be shown beside it.
+			name: "idle", title: "5,000 idle keep-alive connections, resident memory of one", load: idle,
+			connections: idleConnections, path: smallPath, answer: smallSize,
+			limits: map[string]float64{nginx: 0, haproxy: 0},
+		},
+	}
+}
+
+func caseNames() []string {
+	var names []string
+	for _, c := range cases() {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// proxies names what runs in the case: Whygate first, then the peers that it is compared with.
+func (c benchCase) proxies(peers []string) []string {
+	names := []string{whygate}
+	for _, p := range peers {
+		if _, ok := c.limits[p]; ok {
+			names = append(names, p)
+		}
+	}
+	return names
+}
+
+// unit names what CPU time is divided by, and scale makes printed figures of CPU microseconds per unit.
+func (c benchCase) unit() (unit, figure string, scale float64) {
+	if c.load == transfers {
+		return "GiB", "ms", 1e-3
+	}
+	return "request", "µs", 1
+}
