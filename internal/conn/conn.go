@@ -21,7 +21,19 @@ type Conn struct {
 	buf  []byte // what was read and not yet used is buf[r:w]; nil while nothing is
 	r, w int
 	max  int // the largest buffer that Fill may grow to
+
+	inside  bool    // Each is under way: the socket cannot be closed from within
+	closing closing // what to do when Each returns
 }
+
+// closing is a close that waits for Each to return.
+type closing uint8
+
+const (
+	closeNot closing = iota
+	closeInOrder
+	closeAbort
+)
 
 // half is one direction's account. It belongs to whoever reads, or writes.
 type half struct {
@@ -179,6 +191,40 @@ func (c *Conn) Await() fault.End {
 	return end
 }
 
+// Each waits for octets and has use take them, again and again, until use wants out or the connection ends. It returns
+// Completed when octets are buffered that use did not take.
+//
+// On a plain socket the goroutine stays in the poller all the while, so that going back to wait needs no read that finds
+// nothing: a system call less per request. It relies on the rule of edge-triggered polling that a read which did not fill its
+// buffer has emptied the socket, and that whatever comes later wakes the poller. A FIN that came together with the last octets
+// is the exception: it is found by a read after Recheck.
+//
+// use returns the clock as it last read it, and whether it took all that was buffered. It must not read; Close and Abort take effect
+// when Each returns. Elsewhere than on a plain socket Each is Await, and use is not called.
+//
+// hot: once per wait.
+func (c *Conn) Each(use func() (now int64, stay bool)) fault.End {
+	if c.sys == nil || c.tls != nil || c.r != c.w {
+		if c.r != c.w {
+			return fault.Completed
+		}
+		return c.Await()
+	}
+	c.Release()
+	c.inside = true
+	end := c.sys.each(c, use)
+	c.inside = false
+	switch c.closing {
+	case closeInOrder:
+		c.Close()
+		return fault.Closed
+	case closeAbort:
+		c.Abort()
+		return fault.Closed
+	}
+	return end
+}
+
 // read reads once into p.
 func (c *Conn) read(p []byte) (int, fault.End) {
 	if c.sys != nil && c.tls == nil {
@@ -310,6 +356,10 @@ func (c *Conn) CloseWrite() {
 
 // Close ends the connection in order and gives the buffer back.
 func (c *Conn) Close() {
+	if c.inside {
+		c.closing = max(c.closing, closeInOrder)
+		return
+	}
 	_ = c.nc.Close()
 	if c.buf != nil {
 		putBuffer(c.buf)
@@ -320,6 +370,10 @@ func (c *Conn) Close() {
 // Abort ends the connection so that the peer cannot take what it got for complete: a TCP connection is reset, a TLS
 // session ends without close_notify.
 func (c *Conn) Abort() {
+	if c.inside {
+		c.closing = closeAbort
+		return
+	}
 	if c.sys != nil {
 		if t, ok := c.sys.Conn.(*net.TCPConn); ok {
 			_ = t.SetLinger(0)

@@ -55,6 +55,8 @@ type call struct {
 	stage fault.Stage
 	hold  *[]byte // await: where the buffer is put once there is something to read
 	ask   []byte
+	conn  *Conn // each: whose buffer is filled
+	use   func() (int64, bool)
 	pipe  *pipe
 	wrote int64 // ask: when the request had been written
 	want  int   // splice: how many octets to move
@@ -65,7 +67,7 @@ type op uint8
 const (
 	opRead op = iota
 	opAwait
-	opPeek
+	opEach
 	opAskIdle
 	opAskWrite
 	opAskRead
@@ -113,9 +115,8 @@ func (s *socket) onReadable(fd uintptr) bool {
 		}
 		putBuffer(b)
 		return c.errno != syscall.EAGAIN
-	case opPeek:
-		c.n, c.errno = sysPeek(fd)
-		return true
+	case opEach:
+		return s.onEach(fd)
 	case opAskIdle:
 		if c.n, c.errno = sysPeek(fd); c.errno != syscall.EAGAIN {
 			c.stage = fault.Select
@@ -140,6 +141,49 @@ func (s *socket) onReadable(fd uintptr) bool {
 		return c.errno != syscall.EAGAIN
 	}
 	panic("BUG: conn: a read callback without a read")
+}
+
+// Recheck is how long after a read that emptied the socket it is read once more: a FIN that came together with the octets
+// has no edge of its own.
+const Recheck = time.Second
+
+// onEach reads and has the octets used, until there are no more (false: wait) or use wants out.
+//
+// hot: once per request.
+func (s *socket) onEach(fd uintptr) bool {
+	k := &s.rd
+	for {
+		b := getBuffer(smallBuffer)
+		k.n, k.errno = sysRead(fd, b)
+		if k.n == 0 {
+			putBuffer(b)
+			return k.errno != syscall.EAGAIN
+		}
+		c := k.conn
+		c.buf, c.r, c.w = b, 0, k.n
+		c.in.octets += int64(k.n)
+		full := k.n == len(b)
+		now, stay := k.use()
+		if !stay {
+			return true
+		}
+		c.Release()
+		if full {
+			continue
+		}
+		if at := now + int64(Recheck); s.readArmed == 0 || s.readArmed > at {
+			s.readArmed = at
+			_ = s.Conn.SetReadDeadline(time.Now().Add(Recheck))
+		}
+		return false
+	}
+}
+
+// each is Conn.Each on the socket.
+func (s *socket) each(c *Conn, use func() (int64, bool)) fault.End {
+	s.rd.op, s.rd.conn, s.rd.use = opEach, c, use
+	_, end := s.wait(&c.in)
+	return end
 }
 
 // onWritable is onReadable for writes.
@@ -479,9 +523,10 @@ func isTimeout(err error) bool {
 // The system calls. The descriptors are non-blocking, so none of them waits; EINTR cannot happen but is retried for the
 // letter of POSIX.
 
+// sysRead is recvfrom(2), which has less to do on its way to a socket than read(2).
 func sysRead(fd uintptr, p []byte) (int, syscall.Errno) {
 	for {
-		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+		n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0, 0, 0)
 		if errno != syscall.EINTR {
 			return count(n, errno), errno
 		}

@@ -24,6 +24,7 @@ func newSocket(net.Conn) *socket { return nil }
 func (*socket) read(*half, []byte) (int, fault.End)                   { panic("BUG: no socket") }
 func (*socket) await(*half, *[]byte) (int, fault.End)                 { panic("BUG: no socket") }
 func (*socket) writeAll(*half, []byte, []byte) fault.End              { panic("BUG: no socket") }
+func (*socket) each(*Conn, func() (int64, bool)) fault.End            { panic("BUG: no socket") }
 func (*socket) peek(*half) fault.End                                  { panic("BUG: no socket") }
 func (*socket) ask(*Conn, []byte, bool) (fault.Stage, int, fault.End) { panic("BUG: no socket") }
 func (*socket) wroteAt() int64                                        { panic("BUG: no socket") }

@@ -74,6 +74,9 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	}
 	raiseDescriptors()
 	g.proxy.Observe = g.observe
+	g.proxy.Panicked = func(reason any, stack []byte) {
+		g.log.Error("BUG: an exchange panicked; please report this", "reason", reason, "stack", string(stack))
+	}
 	g.server = &listener.Server{Serve: g.proxy.Serve, Refuse: g.proxy.Refuse, Limits: func() listener.Limits { return *g.limits.Load() }}
 	g.metrics.Open, g.metrics.Busy, g.metrics.Idle, g.metrics.Dropped = g.server.Open, g.server.Busy, g.idle, g.droppedLines
 	if err := g.apply(cfg); err != nil {

@@ -155,6 +155,35 @@ func (x *Exchange) readHead() bool {
 	}
 }
 
+// whole reports whether a request is buffered that needs no more of its connection: its head is complete and in order, its
+// body is here, and it asks for no other protocol.
+//
+// hot: once per request.
+func (x *Exchange) whole() bool {
+	n, err := h1.ParseRequest(x.ss.conn.Buffered(), &x.parse, &x.Request, &x.ss.head)
+	if n == 0 || err != nil || x.Request.Fields.Has(httpmsg.Upgrade) {
+		return false
+	}
+	if limit := x.ss.limits.RequestBody; limit > 0 && x.Request.Length > limit {
+		return false
+	}
+	x.headRead(n)
+	_, here := x.WholeBody()
+	return here
+}
+
+// settle ends an exchange that leaves nothing to do: what is buffered behind it is the next request's. False leaves it to finish.
+//
+// hot: once per request.
+func (x *Exchange) settle() bool {
+	if x.state != writeEnded || x.lost != fault.Completed || !x.body.Done() || !x.keep {
+		return false
+	}
+	x.ss.conn.Discard(x.pending)
+	x.pending = 0
+	return true
+}
+
 // headRead goes on from a complete head: the body's framing, and the limit on its length.
 func (x *Exchange) headRead(n int) bool {
 	// The head stays in the buffer while the exchange lasts, since the request's octets are views into it. The body that

@@ -24,6 +24,7 @@ type session struct {
 	peer   netip.Addr // the same, as an address; invalid for a unix socket
 	local  string
 	now    int64        // the clock as it was last read
+	rest   *Exchange    // answered in place, but with something left to do before the connection goes on or ends
 	over   bool         // it is one connection too many
 	state  atomic.Int32 // idle or busy; Drain closes only the idle
 	cut    atomic.Bool  // Drain's time is up
@@ -51,8 +52,10 @@ func (ss *session) run() {
 		return
 	}
 	ss.now = conn.Now()
-	for ss.awaitRequest() {
-		if !ss.serveBuffered() {
+	inPlace := ss.serveInPlace // made once: a method value is an allocation
+	for {
+		ss.idleUntil()
+		if ss.conn.Each(inPlace) != fault.Completed || !ss.serveBuffered() {
 			return
 		}
 		// Idle first, then the look: Drain sets its flag first and then closes the idle, so one of the two sees the other.
@@ -96,28 +99,70 @@ func (ss *session) handshake() bool {
 	return <-done
 }
 
-// awaitRequest waits for the first octets of a request. Until they come the connection holds no buffer.
-func (ss *session) awaitRequest() bool {
-	if len(ss.conn.Buffered()) > 0 {
-		return ss.state.CompareAndSwap(stateIdle, stateBusy)
-	}
+// idleUntil bounds the wait for the next request.
+func (ss *session) idleUntil() {
 	until := int64(0)
 	if ss.limits.Idle > 0 {
 		until = ss.now + int64(ss.limits.Idle)
 	}
 	ss.conn.SetReadUntil(until)
-	if ss.conn.Await() != fault.Completed {
-		return false
+}
+
+// serveInPlace serves what is buffered if it is whole requests that end without another read. Else it leaves them, or what
+// is left of the last one, to serveBuffered. It runs inside conn.Each.
+//
+// hot: once per wait.
+func (ss *session) serveInPlace() (now int64, stay bool) {
+	if !ss.state.CompareAndSwap(stateIdle, stateBusy) {
+		return 0, false
 	}
-	return ss.state.CompareAndSwap(stateIdle, stateBusy)
+	x := exchanges.Get().(*Exchange)
+	ss.server.busy.Add(1)
+	for len(ss.conn.Buffered()) > 0 {
+		x.begin(ss)
+		if !x.whole() {
+			break
+		}
+		ss.server.Serve(x)
+		if !x.settle() {
+			ss.rest = x
+			return 0, false
+		}
+	}
+	ss.server.busy.Add(-1)
+	x.release()
+	exchanges.Put(x)
+	if len(ss.conn.Buffered()) > 0 {
+		return 0, false
+	}
+	ss.idleUntil()
+	// Idle first, then the look: Drain sets its flag first and then closes the idle, so one of the two sees the other.
+	if !ss.state.CompareAndSwap(stateBusy, stateIdle) || ss.server.draining.Load() {
+		ss.conn.Close()
+		return 0, false
+	}
+	return ss.now, true
 }
 
 // serveBuffered serves requests as long as octets of one are buffered. False ends the connection.
 func (ss *session) serveBuffered() bool {
-	x := exchanges.Get().(*Exchange)
-	defer func() { x.release(); exchanges.Put(x) }()
-	ss.server.busy.Add(1)
-	defer ss.server.busy.Add(-1)
+	x := ss.rest
+	if x == nil {
+		if ss.state.Load() == stateIdle && !ss.state.CompareAndSwap(stateIdle, stateBusy) || ss.state.Load() == stateClosing {
+			return false
+		}
+		x = exchanges.Get().(*Exchange)
+		ss.server.busy.Add(1)
+	}
+	defer func() {
+		ss.rest = nil
+		ss.server.busy.Add(-1)
+		x.release()
+		exchanges.Put(x)
+	}()
+	if ss.rest != nil && !x.finish() {
+		return false
+	}
 	for len(ss.conn.Buffered()) > 0 {
 		x.begin(ss)
 		if !x.readHead() {

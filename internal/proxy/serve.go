@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,8 @@ import (
 type Proxy struct {
 	// Observe is told what became of each exchange, on the connection's goroutine. It must not keep the record.
 	Observe func(*telemetry.Record)
+	// Panicked is told of a bug of ours that was caught, nil to tell nobody.
+	Panicked func(reason any, stack []byte)
 
 	snapshot atomic.Pointer[Snapshot]
 }
@@ -53,6 +56,7 @@ type exchange struct {
 	replay   []byte // what of a streamed request body was already sent, while it fits Pool.ReplayBody
 	lost     bool   // it did not fit: there is no other attempt
 	id       [idSize]byte
+	asking   int   // the endpoint being asked, -1 if none is
 	full     int64 // the limit of an endpoint that had no room, 0 if all had
 	now      int64 // the clock as it was last read
 	until    int64 // when Pool.Response ends, 0 for never
@@ -73,10 +77,37 @@ var states = sync.Pool{New: func() any {
 func (p *Proxy) Serve(x *listener.Exchange) {
 	s := states.Get().(*exchange)
 	s.begin(p, x)
-	s.serve()
+	s.serveSafely()
 	s.observe()
 	s.end()
 	states.Put(s)
+}
+
+// serveSafely is serve, but that a bug of ours costs one exchange and not the process.
+func (s *exchange) serveSafely() {
+	defer func() {
+		if r := recover(); r != nil {
+			s.panicked(r)
+		}
+	}()
+	s.serve()
+}
+
+// panicked ends an exchange in which we panicked: 500 if there was no answer yet, and never a fault of the endpoint.
+func (s *exchange) panicked(reason any) {
+	if s.p.Panicked != nil {
+		s.p.Panicked(reason, debug.Stack())
+	}
+	if s.made > 0 {
+		a := &s.attempts[s.made-1]
+		s.stopUpload(a)
+		a.Drop()
+	}
+	if s.asking >= 0 {
+		s.leave(s.asking)
+	}
+	s.x.NoKeepAlive()
+	s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Bug})
 }
 
 // hot: once per request.
@@ -128,12 +159,12 @@ func (s *exchange) tryAll() {
 		}
 		a := s.attempt(i)
 		s.pool.Balance.Start(i)
+		s.asking = i
 		answered := s.try(a, fresh)
 		if answered {
 			s.relay(a, i)
 		}
-		s.pool.Balance.Finish(i)
-		s.pool.Guards[i].Leave()
+		s.leave(i)
 		if answered {
 			return
 		}
@@ -155,6 +186,13 @@ func (s *exchange) tryAll() {
 		s.record.Fault, s.record.Saved = f, true
 		s.record.Evidence = &s.attempts[s.made-1].Evidence
 	}
+}
+
+// leave tells that an endpoint is not being asked any more.
+func (s *exchange) leave(i int) {
+	s.pool.Balance.Finish(i)
+	s.pool.Guards[i].Leave()
+	s.asking = -1
 }
 
 // attempt is the next attempt's place, begun at the i-th endpoint.
@@ -210,6 +248,7 @@ func (s *exchange) begin(p *Proxy, x *listener.Exchange) {
 	s.p, s.x, s.snap = p, x, p.snapshot.Load()
 	s.route, s.pool, s.now = nil, nil, x.Began
 	s.tried.Reset()
+	s.asking = -1
 	s.made, s.lost, s.full, s.until, s.upgrade = 0, false, 0, 0, false
 	s.replay = s.replay[:0]
 	s.up.reset()
