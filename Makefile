@@ -54,7 +54,7 @@ bench: setup ## side by side with nginx and HAProxy
 	$(GO) run ./bench $(BENCHFLAGS)
 
 docs: ## what is generated
-	$(GO) run ./cmd/whygate docs
+	$(GO) test . -run TestGenerated -update
 
 clean:
 	rm -f whygate

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/gateway"
 )
 
 func (w *world) proxyCommand() *cobra.Command {
@@ -26,7 +27,7 @@ An address is host:port, :port or a port. A URL is http://host:port, https://hos
 			if err := override(cfg, admin, accessLog, pages); err != nil {
 				return err
 			}
-			return w.serve(cmd.Context(), cfg, nil, drain)
+			return w.serve(cmd.Context(), cfg, gateway.Options{AnyAdminPort: admin == ""}, drain)
 		},
 	}
 	f := cmd.Flags()

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/gateway"
 )
 
 // defaultFile is the configuration that is read when none is named.
@@ -31,7 +32,7 @@ func (w *world) runCommand() *cobra.Command {
 			if err := problems.Err(); err != nil {
 				return err
 			}
-			return w.serve(cmd.Context(), cfg, load, drain)
+			return w.serve(cmd.Context(), cfg, gateway.Options{Load: load}, drain)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", defaultFile, "the configuration file")

@@ -23,11 +23,11 @@ const (
 )
 
 // serve runs a gateway until the context ends, and reloads it on SIGHUP.
-func (w *world) serve(ctx context.Context, cfg *config.Config, load func() (*config.Config, config.Problems), drain drainTimes) error {
-	g, err := gateway.New(cfg, gateway.Options{
-		Stdout: w.stdout, Stderr: w.stderr, Readable: isTerminal(w.stdout), Color: isTerminal(w.stdout) && os.Getenv("NO_COLOR") == "",
-		Load: load, Version: version(),
-	})
+func (w *world) serve(ctx context.Context, cfg *config.Config, o gateway.Options, drain drainTimes) error {
+	o.Stdout, o.Stderr, o.Version = w.stdout, w.stderr, version()
+	o.Readable = isTerminal(w.stdout)
+	o.Color = o.Readable && os.Getenv("NO_COLOR") == ""
+	g, err := gateway.New(cfg, o)
 	if err != nil {
 		return err
 	}

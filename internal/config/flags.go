@@ -44,7 +44,7 @@ func FromFlags(from, to []string) (*Config, error) {
 		refuse("--to", "is missing", "say where to send requests: --to http://127.0.0.1:3000")
 	}
 	for i, l := range c.Listen {
-		for _, other := range append([]Listen{{Address: c.Admin}}, c.Listen[:i]...) {
+		for _, other := range c.Listen[:i] {
 			if overlap(l.Address, other.Address) {
 				refuse("--from", l.Address.String()+" overlaps "+other.Address.String(), "choose another port")
 			}
@@ -84,7 +84,7 @@ type Overrides struct {
 	Admin, AccessLog, ErrorPages string
 }
 
-// Apply puts the settings into c, or says what is wrong with them.
+// Apply puts the settings into c, or says what is wrong with them and with what they leave together.
 func (o Overrides) Apply(c *Config) Problems {
 	var problems Problems
 	for _, s := range []struct {
@@ -105,6 +105,14 @@ func (o Overrides) Apply(c *Config) Problems {
 			continue
 		}
 		s.set(v)
+	}
+	for _, l := range c.Listen {
+		if overlap(l.Address, c.Admin) {
+			problems = append(problems, Problem{
+				Path: "--from", Message: "--from " + l.Address.String() + " overlaps the admin address " + c.Admin.String(),
+				Hint: "choose another port for one of them: --admin 127.0.0.1:9503",
+			})
+		}
 	}
 	return problems
 }

@@ -52,13 +52,38 @@ func TestFromFlagsRefuses(t *testing.T) {
 		{[]string{"http://a:80"}, []string{"3000"}, "--from is an address without scheme, not \"http://a:80\"\nhint: did you mean \"a:80\"?"},
 		{[]string{":80"}, []string{"http://a/b"}, "--to cannot have a path: \"http://a/b\"\nhint: write \"http://a\""},
 		{[]string{":80", "80"}, []string{"3000"}, "--from :80 overlaps :80"},
-		{[]string{":9502"}, []string{"3000"}, "--from :9502 overlaps 127.0.0.1:9502"},
 		{[]string{":x"}, []string{""}, "--to has no scheme"},
 	}
 	for _, tt := range tests {
 		c, err := FromFlags(tt.from, tt.to)
 		if err == nil || c != nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("--from %v --to %v: %v", tt.from, tt.to, err)
+		}
+	}
+}
+
+func TestOverrides(t *testing.T) {
+	tests := []struct {
+		from string
+		o    Overrides
+		want string // of the problems, empty for none
+	}{
+		{":8080", Overrides{}, ""},
+		{":9502", Overrides{}, "--from :9502 overlaps the admin address 127.0.0.1:9502"},
+		{":9502", Overrides{Admin: "127.0.0.1:9503"}, ""},
+		{":9502", Overrides{Admin: "off"}, ""},
+		{":8080", Overrides{ErrorPages: "bare"}, "--error-pages "},
+		{":8080", Overrides{Admin: "nowhere"}, "--admin "},
+		{":8080", Overrides{AccessLog: "off", ErrorPages: "plain"}, ""},
+	}
+	for _, tt := range tests {
+		c, err := FromFlags([]string{tt.from}, []string{"3000"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := tt.o.Apply(c).Error()
+		if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+			t.Errorf("--from %s %+v: %q, want %q", tt.from, tt.o, got, tt.want)
 		}
 	}
 }

@@ -30,8 +30,8 @@ var keys = []key{
 The version of this format. It is 1. A later version may change defaults and meanings; a file keeps the ones that it was
 written for.`},
 	{path: "name", kind: text, def: "whygate", min: 1, max: 64, aka: []string{"server_name", "id"}, doc: `
-The name of this gateway in the Via and Proxy-Status fields and in the log. Give each of several gateways in a row its own,
-since a request that comes back with the own name in it is taken for a loop.`},
+The name of this gateway in the Via and Proxy-Status fields and in the log. Give each of several gateways in a row its own:
+they tell themselves apart by a number of the process in Via's comment, which is not always passed on.`},
 
 	{path: "listen", kind: sections, required: true, min: 1, max: 64, aka: []string{"listeners", "bind", "entrypoints", "servers", "ports"}, doc: `
 What clients connect to.`},

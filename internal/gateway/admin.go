@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,6 +33,9 @@ func (g *Gateway) openAdmin(a config.Address) (*admin, error) {
 		return nil, nil
 	}
 	l, err := net.Listen(a.Network, a.Address)
+	if g.options.AnyAdminPort && errors.Is(err, syscall.EADDRINUSE) {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
 	if err != nil {
 		return nil, listenError(err, a)
 	}

@@ -27,6 +27,8 @@ type Options struct {
 	Color    bool                                     // and in colour
 	Load     func() (*config.Config, config.Problems) // reads the configuration again; nil if there is none to read
 	Version  string
+
+	AnyAdminPort bool // where the admin address is in use, another port of loopback does as well
 }
 
 // Gateway is a running gateway.

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"whygate": main})
+}
+
+// TestScripts runs the command line as a user does: one script per behaviour, in testdata/script.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"freeport": freeport,
+			"get":      get,
+			"expand":   expand,
+			"origin":   origin,
+			"signal":   signalTo,
+		},
+	})
+}
+
+// freeport NAME... sets each variable to a port of loopback that nobody listens on.
+func freeport(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		ts.Check(l.Close())
+		ts.Setenv(name, port)
+	}
+}
+
+// expand FILE... replaces $NAME in files by the variables' values.
+func expand(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		b, err := os.ReadFile(ts.MkAbs(name))
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(os.Expand(string(b), ts.Getenv)), 0o600))
+	}
+}
+
+// origin PORT TEXT answers every request there with the text until the script ends.
+func origin(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:"+args[0])
+	ts.Check(err)
+	s := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, args[1])
+	})}
+	go func() { _ = s.Serve(l) }() // ends with the Close below
+	ts.Defer(func() { _ = s.Close() })
+}
+
+// get URL [FIELD: VALUE] asks until somebody listens, and puts the status line, the fields and the body into the file "answer".
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, args[0], nil)
+		ts.Check(err)
+		if len(args) > 1 {
+			name, value, _ := strings.Cut(args[1], ": ")
+			req.Header.Set(name, value)
+		}
+		req.Close = true
+		res, err := http.DefaultClient.Do(req)
+		switch {
+		case err == nil && !neg:
+			var b strings.Builder
+			fmt.Fprintln(&b, res.Status)
+			_ = res.Header.Write(&b)
+			_, err = io.Copy(&b, res.Body)
+			_ = res.Body.Close()
+			ts.Check(err)
+			ts.Check(os.WriteFile(ts.MkAbs("answer"), []byte(b.String()), 0o600))
+			return
+		case err == nil:
+			_ = res.Body.Close()
+		case neg:
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("get %s: %v", args[0], err)
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+// signal NAME sends the signal to the whygate in the background.
+func signalTo(ts *testscript.TestScript, _ bool, args []string) {
+	signals := map[string]os.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM}
+	for _, c := range ts.BackgroundCmds() {
+		if filepath.Base(c.Path) == "whygate" {
+			ts.Check(c.Process.Signal(signals[args[0]]))
+			return
+		}
+	}
+	ts.Fatalf("no whygate in the background")
+}
+
+// TestREADME checks that the commands of README.md are ones that there are.
+func TestREADME(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(makefile)) {
+		if target, _, ok := strings.Cut(line, ":"); ok && !strings.ContainsAny(target, " \t=$") {
+			known[target] = true
+		}
+	}
+	for line := range strings.Lines(string(b)) {
+		words := strings.Fields(line)
+		switch {
+		case len(words) > 1 && words[0] == "make" && !known[words[1]]:
+			t.Errorf("README.md says %q, and the Makefile has no %s", strings.TrimSpace(line), words[1])
+		case len(words) > 1 && words[0] == "./whygate":
+			var out strings.Builder
+			if code := run(t.Context(), []string{words[1], "--help"}, strings.NewReader(""), &out, &out); code != 0 {
+				t.Errorf("README.md says %q: exit %d", strings.TrimSpace(line), code)
+			}
+		}
+	}
+}
