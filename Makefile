@@ -9,7 +9,7 @@ FUZZTIME ?= 20s
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test lint unit race fuzz fuzz-short bench docs setup clean
+.PHONY: build demo test lint race fuzz fuzz-short bench pgo docs setup setup-test clean
 
 build: setup ## one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o whygate ./cmd/whygate
@@ -21,7 +21,6 @@ setup: ## what a build needs
 	@command -v $(GO) >/dev/null || { echo "whygate needs Go 1.26 or newer: https://go.dev/dl"; exit 1; }
 
 # What the tests talk to, beside what the tests are. Without root they say what to install, and skip what needs it.
-PACKAGES := nginx-light haproxy wrk curl iproute2 nftables
 setup-test: setup
 	@missing=; command -v nginx >/dev/null || missing="$$missing nginx-light"; \
 	for c in haproxy wrk curl ip:iproute2 nft:nftables gcc; do \
@@ -39,8 +38,8 @@ lint:
 	@out=$$($(GO) tool gofumpt -l .); [ -z "$$out" ] || { echo "gofumpt would change:"; echo "$$out"; exit 1; }
 
 race: ## all tests with the race detector, which needs cgo
-	CGO_ENABLED=1 $(GO) test -race -timeout 8m ./...
-	$(GO) test -run 'Alloc' ./...
+	CGO_ENABLED=1 $(GO) test -pgo=off -race -timeout 8m ./...
+	$(GO) test -pgo=off -run 'Alloc' ./...
 
 FUZZ = $(shell grep -rlE '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 fuzz-short: ## every fuzz target for a little while
@@ -52,6 +51,9 @@ fuzz: ## every fuzz target for ten minutes
 
 bench: setup ## side by side with nginx and HAProxy
 	$(GO) run ./bench $(BENCHFLAGS)
+
+pgo: ## the compiler's profile of a small request, which the build uses
+	$(GO) test -pgo=off -run '^$$' -bench Exchange -benchtime 10s -cpuprofile cmd/whygate/default.pgo -o /dev/null ./internal/gateway
 
 docs: ## what is generated
 	$(GO) test . -run TestGenerated -update

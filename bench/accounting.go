@@ -93,6 +93,36 @@ func ticked(pid int) (time.Duration, error) {
 	return s.cpu, err
 }
 
+// coreTime is the time that a core was in use, by anybody: the hypervisor's other guests (steal) and interrupts included.
+func coreTime(core int) (time.Duration, error) {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	return parseCoreTime(string(b), core)
+}
+
+// parseCoreTime reads the line of one core in /proc/stat: user nice system idle iowait irq softirq steal, in ticks.
+func parseCoreTime(text string, core int) (time.Duration, error) {
+	name := "cpu" + strconv.Itoa(core)
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) < 9 || f[0] != name {
+			continue
+		}
+		sum := 0
+		for _, i := range []int{1, 2, 3, 6, 7, 8} {
+			n, err := strconv.Atoi(f[i])
+			if err != nil {
+				return 0, fmt.Errorf("/proc/stat: %w", err)
+			}
+			sum += n
+		}
+		return time.Duration(sum) * tick, nil
+	}
+	return 0, fmt.Errorf("/proc/stat: no %s", name)
+}
+
 // resident is the resident memory of the processes in KiB. smaps_rollup is counted page by page, while VmRSS comes from
 // counters that the kernel batches per core.
 func resident(pids []int) (int, error) {

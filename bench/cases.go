@@ -107,10 +107,21 @@ func (c benchCase) proxies(peers []string) []string {
 	return names
 }
 
-// unit names what CPU time is divided by, and scale makes printed figures of CPU microseconds per unit.
-func (c benchCase) unit() (unit, figure string, scale float64) {
+// unit is what CPU time is divided by, and how the quotient is printed.
+type unit struct {
+	name   string
+	symbol string  // of the unit of time
+	us     float64 // microseconds in it
+}
+
+var (
+	perRequest = unit{name: "request", symbol: "µs", us: 1}
+	perGiB     = unit{name: "GiB", symbol: "ms", us: 1000}
+)
+
+func (c benchCase) unit() unit {
 	if c.load == transfers {
-		return "GiB", "ms", 1e-3
+		return perGiB
 	}
-	return "request", "µs", 1
+	return perRequest
 }

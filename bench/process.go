@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -125,7 +124,7 @@ func output(ctx context.Context, argv ...string) (string, error) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
-		return "", errors.New("interrupted")
+		return "", fmt.Errorf("%s: %w", filepath.Base(argv[0]), ctx.Err())
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w: %s", filepath.Base(argv[0]), err, tail(out))

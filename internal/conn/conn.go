@@ -110,7 +110,7 @@ func (c *Conn) Hurry(until int64) {
 // nobody wants the answer any more. nil ends the watch.
 func (c *Conn) Watch(gone func() bool) {
 	if c.sys != nil {
-		c.sys.watch = gone
+		c.sys.setWatch(gone)
 	}
 }
 
@@ -270,7 +270,7 @@ func (c *Conn) Write2(a, b []byte) fault.End {
 
 // Ask sends a request on a connection and waits for the first octets of the answer, as far as one call can do it. On a
 // plain socket that is one pass through the poller: look whether the connection is still idle (where check is set), write,
-// wait, read. It returns how far it came and how that ended.
+// wait, read. It returns how far it came and how that ended. p is from GetBuffer, and is given back unless the stage is Select.
 //
 //	Select     the connection was not idle any more: closed by the peer, or with octets nobody asked for. Nothing was written.
 //	Write      not all of p was written.
@@ -279,7 +279,7 @@ func (c *Conn) Write2(a, b []byte) fault.End {
 //
 // hot: once per attempt.
 func (c *Conn) Ask(p []byte, check bool) (fault.Stage, fault.End) {
-	if c.sys != nil && c.tls == nil && c.room() {
+	if c.sys != nil && c.tls == nil {
 		stage, n, end := c.sys.ask(c, p, check)
 		c.w += n
 		c.in.octets += int64(n)
@@ -290,7 +290,9 @@ func (c *Conn) Ask(p []byte, check bool) (fault.Stage, fault.End) {
 			return fault.Select, end
 		}
 	}
-	if end := c.Write(p); end != fault.Completed {
+	end := c.Write(p)
+	PutBuffer(p)
+	if end != fault.Completed {
 		return fault.Write, end
 	}
 	if end := c.Fill(); end != fault.Completed {
@@ -354,21 +356,30 @@ func (c *Conn) CloseWrite() {
 	}
 }
 
-// Close ends the connection in order and gives the buffer back.
-func (c *Conn) Close() {
+// End ends the connection in order. What is buffered stays until Close.
+func (c *Conn) End() {
 	if c.inside {
 		c.closing = max(c.closing, closeInOrder)
 		return
 	}
 	_ = c.nc.Close()
-	if c.buf != nil {
+}
+
+// Truncated reports whether a TLS session ended without close_notify: what ends with the connection is not complete then
+// (RFC 9112, section 9.8). crypto/tls itself says the same in both cases. Of an in-memory connection it cannot tell.
+func (c *Conn) Truncated() bool { return c.tls != nil && c.sys != nil && c.sys.ended }
+
+// Close ends the connection in order and gives the buffer back.
+func (c *Conn) Close() {
+	c.End()
+	if c.buf != nil && !c.inside {
 		putBuffer(c.buf)
 		c.buf, c.r, c.w = nil, 0, 0
 	}
 }
 
 // Abort ends the connection so that the peer cannot take what it got for complete: a TCP connection is reset, a TLS
-// session ends without close_notify.
+// session ends without close_notify. What is buffered stays until Close.
 func (c *Conn) Abort() {
 	if c.inside {
 		c.closing = closeAbort
@@ -380,7 +391,7 @@ func (c *Conn) Abort() {
 		}
 		_ = c.sys.Conn.Close()
 	}
-	c.Close()
+	c.End()
 }
 
 // Interrupt makes a read or write of another goroutine end as Timeout at once, and later ones too until a deadline is set.

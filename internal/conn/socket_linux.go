@@ -30,6 +30,7 @@ type socket struct {
 	readArmed  int64 // when the runtime's timer fires, 0 if it is not armed
 	writeArmed int64
 	dontWait   bool // a read that would wait ends as errWouldBlock
+	ended      bool // TLS above has read the peer's FIN; after a close_notify it would not have come so far
 	interrupts atomic.Bool
 
 	watch   func() bool // asked while a read waits
@@ -129,12 +130,14 @@ func (s *socket) onReadable(fd uintptr) bool {
 		if c.n, c.errno = sysWrite(fd, c.ask); c.errno != 0 || c.n < len(c.ask) {
 			return true
 		}
+		PutBuffer(c.ask)
 		// The poller was reset before this write, so an answer that is already here still wakes us.
 		c.op, c.n, c.wrote = opAskRead, 0, Now()
 		return false
 	case opAskRead:
 		c.stage = fault.FirstByte
-		c.n, c.errno = sysRead(fd, c.p)
+		c.conn.room()
+		c.n, c.errno = sysRead(fd, c.conn.buf[c.conn.w:])
 		return c.errno != syscall.EAGAIN
 	case opSpliceIn:
 		c.n, c.errno = sysSplice(int(fd), c.pipe.w, c.want)
@@ -233,6 +236,14 @@ func (s *socket) result(h *half) (int, fault.End) {
 	return 0, EndOf(c.errno)
 }
 
+// setWatch sets what is asked while a read waits. Where the one before had come to be asked seldom, this one begins anew.
+func (s *socket) setWatch(gone func() bool) {
+	s.watch = gone
+	if gone != nil && s.watchIn > watchFirst {
+		s.watchAt, s.watchIn = 0, 0
+	}
+}
+
 // waitRead enters the poller until the prepared read is done, the deadline passes, or the watch ends it.
 func (s *socket) waitRead(deadline *atomic.Int64) fault.End {
 	until := deadline.Load()
@@ -319,13 +330,13 @@ func (s *socket) peek(h *half) fault.End {
 // hot: once per attempt.
 func (s *socket) ask(c *Conn, p []byte, check bool) (fault.Stage, int, fault.End) {
 	k := &s.rd
-	k.op, k.ask, k.p = opAskWrite, p, c.buf[c.w:]
+	k.op, k.ask, k.conn = opAskWrite, p, c
 	if check {
 		k.op = opAskIdle
 	}
 	end := s.waitRead(&c.in.until)
-	k.ask = nil
-	if k.op == opAskRead { // all of p was written
+	k.ask, k.conn = nil, nil
+	if k.op == opAskRead { // all of p was written, and p given back
 		c.out.octets += int64(len(p))
 		if end != fault.Completed {
 			c.in.errno = 0
@@ -337,7 +348,8 @@ func (s *socket) ask(c *Conn, p []byte, check bool) (fault.Stage, int, fault.End
 		}
 		return fault.FirstByte, 0, end
 	}
-	if end != fault.Completed { // the connection was closed under us before anything was tried
+	if end != fault.Completed { // the wait ended before anything was tried
+		PutBuffer(p)
 		return fault.Write, 0, end
 	}
 	if k.stage == fault.Select {
@@ -350,7 +362,9 @@ func (s *socket) ask(c *Conn, p []byte, check bool) (fault.Stage, int, fault.End
 		c.in.errno = k.errno
 		return fault.Select, 0, EndOf(k.errno)
 	}
-	return s.askSlowly(c, p, k.n, k.errno)
+	stage, n, end := s.askSlowly(c, p, k.n, k.errno)
+	PutBuffer(p)
+	return stage, n, end
 }
 
 // askSlowly goes on where the socket did not take all of p at once.
@@ -368,6 +382,7 @@ func (s *socket) askSlowly(c *Conn, p []byte, n int, errno syscall.Errno) (fault
 	if until := c.in.until.Load(); until != 0 {
 		c.in.until.Store(until + s.rd.wrote - began) // the wait for the answer begins with the last octet of the request
 	}
+	c.room()
 	n, end := s.read(&c.in, c.buf[c.w:])
 	if end != fault.Completed {
 		return fault.FirstByte, 0, end
@@ -468,6 +483,7 @@ func (s *socket) Read(p []byte) (int, error) {
 	case s.rd.n > 0:
 		return s.rd.n, nil
 	case s.rd.errno == 0:
+		s.ended = true
 		return 0, io.EOF
 	case s.rd.errno == syscall.EAGAIN:
 		return 0, errWouldBlock

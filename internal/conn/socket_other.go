@@ -14,9 +14,7 @@ import (
 type socket struct {
 	net.Conn
 	readUntil, writeUntil *atomic.Int64
-	dontWait              bool
-	watch                 func() bool
-	watchAt               int64
+	dontWait, ended       bool
 }
 
 func newSocket(net.Conn) *socket { return nil }
@@ -27,6 +25,7 @@ func (*socket) writeAll(*half, []byte, []byte) fault.End              { panic("B
 func (*socket) each(*Conn, func() (int64, bool)) fault.End            { panic("BUG: no socket") }
 func (*socket) peek(*half) fault.End                                  { panic("BUG: no socket") }
 func (*socket) ask(*Conn, []byte, bool) (fault.Stage, int, fault.End) { panic("BUG: no socket") }
+func (*socket) setWatch(func() bool)                                  { panic("BUG: no socket") }
 func (*socket) wroteAt() int64                                        { panic("BUG: no socket") }
 func (*socket) kick()                                                 { panic("BUG: no socket") }
 func (*socket) interrupt()                                            { panic("BUG: no socket") }

@@ -50,8 +50,8 @@ var entriesMessage = []Entry{
 		Title:    "A response field is too large",
 		Family:   FamilyMisconfiguration,
 		Type:     TypeHTTPResponseHeader,
-		sentence: "a field of the response of {peer} is larger than the gateway allows[: {field}[, {size} octets]][ (the limit is {limit})]",
-		Meaning:  "One field line alone is larger than limits.response_head of the pool. That is a cookie, a token, a Link or a Content-Security-Policy field that has grown out of hand.",
+		sentence: "one field makes the response head of {peer} larger than the gateway allows[: {field}[, {size} octets]][ (the limit is {limit})]",
+		Meaning:  "The response head is larger than limits.response_head of the pool, and one field line takes more than half of that. It is a cookie, a token, a Link or a Content-Security-Policy field that has grown out of hand.",
 		Proof: []string{
 			"The evidence has the field's name, its size as far as it was read, and the limit.",
 			"curl -s -o /dev/null -D - of the URL at the upstream shows it.",

@@ -57,7 +57,7 @@ func causeUpstream(e *Evidence) Cause {
 	case NoAddress:
 		return causeOfDNS(e)
 	case Alert:
-		return causeOfAlert(e.Alert)
+		return causeOfAlert(e)
 	case Untrusted:
 		return causeOfCertificate(e.Cert)
 	case Misconfigured:

@@ -116,8 +116,17 @@ func causeOfCertificate(c *Certificate) Cause {
 
 // causeOfAlert reads an alert's number, RFC 8446 section 6.2. An alert may come after the handshake too: in TLS 1.3 a
 // missing client certificate is refused only when the client thinks that it is done (RFC 8446 appendix E.1.2).
-func causeOfAlert(number uint8) Cause {
-	switch number {
+func causeOfAlert(e *Evidence) Cause {
+	switch e.Alert {
+	case 40, 42: // what TLS 1.2 servers send for a client certificate that is missing or not to their liking
+		switch e.ClientCert {
+		case ClientCertMissing:
+			return CauseTLSClientCertificateRequired
+		case ClientCertShown:
+			return CauseTLSClientCertificateRefused
+		}
+	}
+	switch e.Alert {
 	case 40, 71: // handshake_failure, insufficient_security
 		return CauseTLSNoSharedCipher
 	case 70, 86: // protocol_version, inappropriate_fallback

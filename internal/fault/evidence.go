@@ -30,6 +30,8 @@ type Evidence struct {
 	Body     int64         // octets of the response body received, without its framing
 	Upload   bool          // the request body was not sent to its end
 
+	ClientCert ClientCert // whether the peer asked for a client certificate in this handshake, and got one
+
 	Endpoint string       // the endpoint as configured, e.g. http://app.internal:8080
 	Addr     string       // the address used or last tried, e.g. 10.0.0.7:8080; empty before Dial
 	Field    string       // the name of the field that Rule is about
@@ -116,6 +118,25 @@ func (p CertProblem) String() string {
 
 // MarshalText makes JSON show the problem's name.
 func (p CertProblem) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// ClientCert is what became of a peer's wish for a client certificate.
+type ClientCert uint8
+
+const (
+	ClientCertUnasked ClientCert = iota
+	ClientCertMissing            // asked for, and there was none to show that the peer would take
+	ClientCertShown              // asked for, and shown
+)
+
+var clientCertNames = [...]string{"", "missing", "shown"}
+
+// String gives the name as JSON spells it, empty if none was asked for.
+func (c ClientCert) String() string {
+	if int(c) < len(clientCertNames) {
+		return clientCertNames[c]
+	}
+	return ""
+}
 
 // CertificateInfo is one certificate of the chain as the peer sent it.
 type CertificateInfo struct {

@@ -22,6 +22,7 @@ func (e *Evidence) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil
 //	errno, errno_name, errno_text
 //	timer, after_ms    the timer that fired, as its configuration key, and its value
 //	alert, alert_name  the TLS alert
+//	client_certificate "missing" or "shown", where the peer asked for one
 //	rule, rule_text, rule_reference, field, offset, limit, size
 //	status, declared, body
 //	upload             true if the request body was not sent to its end
@@ -49,6 +50,7 @@ func (e *Evidence) AppendJSON(dst []byte) []byte {
 		o.integer("alert", int64(e.Alert))
 		o.text("alert_name", AlertName(e.Alert))
 	}
+	o.text("client_certificate", e.ClientCert.String())
 	o.rule(e)
 	o.number("status", int64(e.Status))
 	o.number("declared", e.Declared)

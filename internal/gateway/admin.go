@@ -16,7 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/whygate/whygate/internal/config"
-	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/incident"
 	"github.com/whygate/whygate/internal/telemetry"
 )
@@ -163,7 +162,9 @@ func newIncident(r *telemetry.Record) *incident.Incident {
 		Request: incident.Request{
 			ID: string(r.ID), Client: r.Client, Method: string(r.Method), Host: string(r.Host), Target: string(r.Target),
 		},
-		Attempts: append([]fault.Evidence(nil), r.Attempts...),
+	}
+	for _, e := range r.Attempts {
+		i.Attempts = append(i.Attempts, *e)
 	}
 	if len(r.Method) > 0 {
 		i.Request.Version = "1." + strconv.Itoa(int(r.Minor))

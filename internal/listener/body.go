@@ -13,8 +13,11 @@ func (x *Exchange) HasBody() bool { return !x.body.Done() }
 func (x *Exchange) BodyRead() bool { return x.body.Done() }
 
 // WholeBody is the request body if it has a length and is here already, without reading: then it need not be streamed,
-// and stays where it is for another attempt.
+// and stays where it is for another attempt. A body that was streamed once is not whole any more, even if it has ended.
 func (x *Exchange) WholeBody() ([]byte, bool) {
+	if x.streaming {
+		return nil, false
+	}
 	if x.body.Done() {
 		return nil, true
 	}
@@ -26,10 +29,11 @@ func (x *Exchange) WholeBody() ([]byte, bool) {
 	return rest[:n], true
 }
 
-// TakeWholeBody uses up what WholeBody returned.
+// TakeWholeBody uses up what WholeBody returned; it does nothing where that was not the whole body.
 func (x *Exchange) TakeWholeBody() {
-	if n := x.body.Left(); n > 0 && !x.body.Done() {
-		x.pending += int(n)
+	if body, whole := x.WholeBody(); whole && len(body) > 0 {
+		n := int64(len(body))
+		x.pending += len(body)
 		x.taken += n
 		x.body.Skip(n)
 	}
@@ -42,7 +46,8 @@ func (x *Exchange) StreamBody() {
 		return
 	}
 	c := x.ss.conn
-	x.saved = append(x.saved[:0], c.Buffered()[:x.pending]...)
+	head := x.pending - int(x.taken) // a body that was taken whole stands behind it
+	x.saved = append(x.saved[:0], c.Buffered()[:head]...)
 	c.Discard(x.pending)
 	x.pending, x.streaming = 0, true
 	x.parse.Reset()
@@ -52,7 +57,9 @@ func (x *Exchange) StreamBody() {
 }
 
 // NextBody returns more of the request body: a view that is valid until the next call. An empty view with Completed is the
-// end of the body. Any other end means that it is broken, and BodyEvidence says how. StreamBody came first.
+// end of the body. Any other end means that it is broken, and BodyEvidence says how. StreamBody came first. It may run on
+// another goroutine than the one that writes the answer, so it touches nothing of the answer's: a connection is not kept
+// after a body that is not Done.
 func (x *Exchange) NextBody() ([]byte, fault.End) {
 	c := x.ss.conn
 	c.Discard(x.pending)
@@ -61,7 +68,6 @@ func (x *Exchange) NextBody() ([]byte, fault.End) {
 		data, n, err := x.body.Next(c.Buffered())
 		if err != nil {
 			x.broken = broken(err)
-			x.keep = false
 			return nil, x.broken.End
 		}
 		if len(data) > 0 {
@@ -69,7 +75,6 @@ func (x *Exchange) NextBody() ([]byte, fault.End) {
 			x.taken += int64(len(data))
 			if limit := x.ss.limits.RequestBody; limit > 0 && x.taken > limit {
 				x.broken = x.tooLarge(x.taken)
-				x.keep = false
 				return nil, fault.TooLarge
 			}
 			return data, fault.Completed
@@ -99,7 +104,6 @@ func (x *Exchange) fillBody() fault.End {
 	if end == fault.Completed {
 		return end
 	}
-	x.keep = false
 	x.broken = fault.Evidence{Stage: fault.Receive, End: end, Errno: c.ReadErrno()}
 	switch end {
 	case fault.Timeout:

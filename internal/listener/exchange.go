@@ -26,7 +26,7 @@ type Exchange struct {
 	streaming bool
 
 	enc     h1.Encoder
-	out     []byte // what is to be written next
+	out     []byte // what is to be written next; nil while nothing is, so that a wait holds no buffer
 	status  int
 	state   writeState
 	keep    bool // the connection may carry another request
@@ -47,14 +47,6 @@ const (
 	writeAborted                   // Abort was called, or the client is gone
 )
 
-// outBuffer is the space for a response head and a small body, so that they leave in one write.
-const outBuffer = 16 << 10
-
-func newExchange() *Exchange {
-	x := &Exchange{out: make([]byte, 0, outBuffer)}
-	return x
-}
-
 // begin prepares for the next request on a connection.
 func (x *Exchange) begin(ss *session) {
 	x.Request.Reset()
@@ -63,7 +55,7 @@ func (x *Exchange) begin(ss *session) {
 	x.parse.Reset()
 	x.body.Reset(0, &ss.head, &x.Request.Trailers)
 	x.pending, x.taken, x.payload, x.streaming = 0, 0, 0, false
-	x.out = x.out[:0]
+	x.free()
 	x.status, x.state, x.keep, x.chunked, x.lost = 0, writeNothing, true, false, fault.Completed
 	x.sent = ss.conn.Sent()
 }
@@ -71,10 +63,10 @@ func (x *Exchange) begin(ss *session) {
 // release lets go of the connection, and of a buffer that grew beyond the usual.
 func (x *Exchange) release() {
 	x.ss = nil
-	x.broken = fault.Evidence{}
-	if cap(x.out) > 4*outBuffer {
-		x.out = make([]byte, 0, outBuffer)
+	if x.broken.End != fault.Completed { // it is large, and hardly ever used
+		x.broken = fault.Evidence{}
 	}
+	x.free()
 }
 
 // Client is the peer's address as text, without its port; empty for a unix socket.

@@ -37,7 +37,7 @@ const (
 )
 
 // exchanges keeps what requests need between requests.
-var exchanges = sync.Pool{New: func() any { return newExchange() }}
+var exchanges = sync.Pool{New: func() any { return new(Exchange) }}
 
 // run serves the connection until it ends.
 func (ss *session) run() {

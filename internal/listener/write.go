@@ -23,7 +23,7 @@ func (x *Exchange) WriteInterim(status int, reason []byte, fields *httpmsg.Field
 	if x.Request.Minor == 0 || x.state != writeNothing {
 		return fault.Completed
 	}
-	out := h1.AppendStatusLine(x.out[:0], status, reason)
+	out := h1.AppendStatusLine(conn.GetBuffer(), status, reason)
 	out = h1.AppendFields(out, fields)
 	x.out = append(out, '\r', '\n')
 	end := x.flush()
@@ -37,7 +37,7 @@ func (x *Exchange) WriteInterim(status int, reason []byte, fields *httpmsg.Field
 func (x *Exchange) WriteHead(h *Head) {
 	x.status = h.Status
 	x.state = writeBody
-	out := h1.AppendStatusLine(x.out[:0], h.Status, h.Reason)
+	out := h1.AppendStatusLine(conn.GetBuffer(), h.Status, h.Reason)
 	if h.Fields != nil {
 		out = h1.AppendFields(out, h.Fields)
 	}
@@ -86,6 +86,9 @@ func (x *Exchange) appendFraming(out []byte, h *Head) []byte {
 	return out
 }
 
+// chunkEnd is room for what ends a chunk and the body.
+const chunkEnd = 16
+
 // directMin is the size from which a piece of body is written from where it stands instead of being copied behind the head.
 const directMin = 4 << 10
 
@@ -102,12 +105,15 @@ func (x *Exchange) Write(p []byte) fault.End {
 		x.deadline()
 		return x.wrote(x.ss.conn.Write(p))
 	}
+	if x.out == nil {
+		x.out = conn.GetBuffer()
+	}
 	out, ok := x.enc.Begin(x.out, len(p))
 	if !ok {
 		return fault.Malformed
 	}
 	x.out = out
-	if len(p) < directMin && len(x.out)+len(p) < outBuffer-16 {
+	if len(p) < directMin && len(x.out)+len(p)+chunkEnd < cap(x.out) {
 		x.out = x.enc.Finish(append(x.out, p...))
 		return fault.Completed
 	}
@@ -120,6 +126,7 @@ func (x *Exchange) Write(p []byte) fault.End {
 // Flush writes what has been appended.
 func (x *Exchange) Flush() fault.End {
 	if len(x.out) == 0 || x.state == writeAborted {
+		x.free() // whoever flushes is going to wait
 		return x.lost
 	}
 	return x.flush()
@@ -128,18 +135,27 @@ func (x *Exchange) Flush() fault.End {
 func (x *Exchange) flush() fault.End {
 	x.deadline()
 	end := x.wrote(x.ss.conn.Write(x.out))
-	x.out = x.out[:0]
+	x.free()
 	return end
+}
+
+// free gives the buffer of what is to be written back.
+func (x *Exchange) free() {
+	if x.out != nil {
+		conn.PutBuffer(x.out)
+		x.out = nil
+	}
 }
 
 // deadline bounds the wait for a client that does not read: the same silence that a client may keep elsewhere.
 func (x *Exchange) deadline() {
 	until := int64(0)
 	if idle := x.ss.limits.Idle; idle > 0 {
-		until = x.Began + int64(idle)
-		if x.payload > 0 || x.Sent() > 0 { // a long answer: the clock is read once per write
-			until = conn.Now() + int64(idle)
+		now := x.ss.now // when the answer had come, if that was all there is to write
+		if now <= x.Began {
+			now = conn.Now()
 		}
+		until = now + int64(idle)
 	}
 	x.ss.conn.SetWriteUntil(until)
 }
@@ -195,6 +211,9 @@ func (x *Exchange) End(trailers *httpmsg.Fields) bool {
 		x.keep = false
 		return true
 	}
+	if x.out == nil {
+		x.out = conn.GetBuffer()
+	}
 	out, ok := x.enc.End(x.out, trailers)
 	if !ok {
 		x.Abort()
@@ -222,6 +241,6 @@ func (x *Exchange) Abort() {
 	if reset {
 		x.ss.conn.Abort()
 	} else {
-		x.ss.conn.Close()
+		x.ss.conn.End()
 	}
 }

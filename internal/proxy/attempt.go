@@ -19,13 +19,12 @@ const interimMax = 10
 //
 // hot: once per attempt.
 func (s *exchange) try(a *upstream.Attempt, fresh upstream.Fresh) bool {
-	s.out = s.appendRequest(s.out[:0], a.Target())
+	out := s.appendRequest(conn.GetBuffer(), a.Target())
 	body, whole := s.x.WholeBody()
-	if !whole {
-		return s.stream(a, fresh)
+	if !whole { // also where an attempt before this one has read some of it, or all
+		return s.stream(a, out, fresh)
 	}
-	s.out = append(s.out, body...)
-	if !a.Ask(s.out, fresh, s.gone) && !(a.Evidence.Stage == fault.Write && a.AnswerAnyway()) {
+	if !a.Ask(append(out, body...), fresh, s.gone) && !(a.Evidence.Stage == fault.Write && a.AnswerAnyway()) {
 		return false
 	}
 	return s.readHead(a)
@@ -41,7 +40,7 @@ func (s *exchange) readHead(a *upstream.Attempt) bool {
 		case status >= 200:
 			return true
 		case status == 101:
-			if s.upgradeFits() {
+			if s.upgradeFits() && s.uploaded(a) {
 				return true
 			}
 			a.Violated(fault.RuleUnaskedUpgrade, 0, 0)
@@ -59,6 +58,7 @@ func (s *exchange) readHead(a *upstream.Attempt) bool {
 type upload struct {
 	done     chan struct{} // closed when the goroutine has ended; nil while there is none
 	stopping atomic.Bool   // whoever waits for done has no use for the rest
+	read     atomic.Bool   // the client has sent the whole body
 	ended    bool          // the body was sent to its end
 	client   fault.End     // how the client's side failed
 	server   fault.End     // how the endpoint's side failed
@@ -70,6 +70,7 @@ func (u *upload) reset() {
 	u.done, u.ended, u.began = nil, false, false
 	u.client, u.server = fault.Completed, fault.Completed
 	u.stopping.Store(false)
+	u.read.Store(false)
 }
 
 // broken reports whether the client's body failed: then no endpoint can be asked again.
@@ -79,13 +80,12 @@ func (u *upload) broken() bool { return u.client != fault.Completed }
 func (u *upload) unfinished() bool { return u.began && !u.ended }
 
 // stream makes an attempt for a request whose body is not here yet: one goroutine sends it on while this one awaits the answer.
-func (s *exchange) stream(a *upstream.Attempt, fresh upstream.Fresh) bool {
+func (s *exchange) stream(a *upstream.Attempt, head []byte, fresh upstream.Fresh) bool {
 	x := s.x
 	x.StreamBody()
-	if x.Request.Length > int64(s.pool.ReplayBody) {
-		s.lost = true
-	}
-	if !a.Open(s.out, fresh) {
+	open := a.Open(head, fresh)
+	conn.PutBuffer(head)
+	if !open {
 		return false
 	}
 	u := &s.up
@@ -110,7 +110,11 @@ func (s *exchange) blame(a *upstream.Attempt) {
 		a.WriteFailed(u.server)
 		a.Evidence.Upload = true
 	default:
-		a.Evidence.Upload = !u.ended
+		ev := &a.Evidence
+		ev.Upload = !u.ended
+		if ev.Upload && ev.Got == 0 && (ev.End == fault.Closed || ev.End == fault.Reset) {
+			ev.Stage = fault.Write // the reader saw the end before the writer did
+		}
 	}
 }
 
@@ -133,8 +137,12 @@ func (s *exchange) send(c *upstream.Conn, replay int) {
 			}
 			return
 		case len(data) == 0:
+			u.read.Store(true)
 			s.sendEnd(c, &enc)
 			return
+		}
+		if s.x.BodyRead() {
+			u.read.Store(true) // before the endpoint can answer it
 		}
 		s.keepForReplay(data)
 		if !s.sendPiece(c, &enc, data) {
@@ -143,12 +151,13 @@ func (s *exchange) send(c *upstream.Conn, replay int) {
 	}
 }
 
-// keepForReplay keeps a piece of body for another attempt, as long as all of it fits.
+// keepForReplay keeps a piece of body for another attempt, as long as all of it fits. What does not fit is lost only from the
+// first piece on: before that an attempt has taken nothing of it.
 func (s *exchange) keepForReplay(data []byte) {
 	if s.lost {
 		return
 	}
-	if len(s.replay)+len(data) > s.pool.ReplayBody {
+	if max(s.x.Request.Length, int64(len(s.replay)+len(data))) > int64(s.pool.ReplayBody) {
 		s.lost, s.replay = true, s.replay[:0]
 		return
 	}
@@ -192,6 +201,20 @@ func (s *exchange) sent(c *upstream.Conn, end fault.End) bool {
 	return false
 }
 
+// uploaded reports whether the whole request body was sent, and waits for that where only the last write is missing.
+func (s *exchange) uploaded(a *upstream.Attempt) bool {
+	u := &s.up
+	if u.done == nil {
+		return true
+	}
+	if !u.read.Load() {
+		return false
+	}
+	<-u.done // the client's part is here: what is left is bounded by timeouts.write
+	s.stopUpload(a)
+	return u.ended
+}
+
 // stopUpload ends the upload's goroutine and waits for it.
 func (s *exchange) stopUpload(a *upstream.Attempt) {
 	u := &s.up
@@ -211,11 +234,11 @@ func (s *exchange) stopUpload(a *upstream.Attempt) {
 		if a.Conn != nil {
 			a.Conn.Resume()
 		}
-		if !s.x.BodyRead() {
-			s.x.NoKeepAlive()
-		}
 	}
 	u.done = nil
+	if a.Conn != nil {
+		a.Uploaded()
+	}
 }
 
 // dropHopByHop marks what concerned only the endpoint's connection: RFC 9110, section 7.6.1.
@@ -223,7 +246,7 @@ func (s *exchange) stopUpload(a *upstream.Attempt) {
 // hot: once per response.
 func (s *exchange) dropHopByHop(r *httpmsg.Response) {
 	f := &r.Fields
-	nominated := nominates(f.Get(httpmsg.Connection))
+	nominated := nominates(f)
 	for i := range f.Len() {
 		switch f.ID(i) {
 		case httpmsg.Connection, httpmsg.KeepAlive, httpmsg.ProxyConnection, httpmsg.TransferEncoding:

@@ -104,12 +104,12 @@ func (s *exchange) answer(ev *fault.Evidence, f fault.Fault) {
 	if s.snap.Disclosure != fault.DisclosureOff {
 		p.Type, p.Cause = f.Type.String(), f.Cause.String()
 	}
-	kind := negotiate(s.x.Request.Fields.Get(httpmsg.Accept))
+	kind := negotiate(&s.x.Request.Fields)
 	body := p.render(kind)
-	if _, whole := s.x.WholeBody(); !whole {
+	s.x.TakeWholeBody()
+	if !s.x.BodyRead() {
 		s.x.NoKeepAlive()
 	}
-	s.x.TakeWholeBody()
 	h := s.newHead(status, int64(len(body)))
 	add := func(id httpmsg.ID, value string) { s.extra.AppendKnown(id, []byte(value)) }
 	add(httpmsg.Date, p.At.Format(http.TimeFormat))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/h1"
+	"github.com/whygate/whygate/internal/httpmsg"
 )
 
 // page is what the public is told of a failure. It has no address and no name of anything inside.
@@ -33,22 +34,31 @@ const (
 	kindText
 )
 
-// negotiate chooses the form by an Accept value (RFC 9110, section 12.5.1): the acceptable one of the highest weight, the
+// negotiate chooses the form by the Accept fields (RFC 9110, section 12.5.1): the acceptable one of the highest weight, the
 // page where the client does not mind.
-func negotiate(accept []byte) kind {
+func negotiate(f *httpmsg.Fields) kind {
 	best, weight := kindHTML, 0.0
-	for accept != nil {
-		var element []byte
-		if element, accept = h1.NextToken(accept); element == nil {
-			break
-		}
-		media, params, _ := strings.Cut(string(element), ";")
-		k, known := kindOf(strings.ToLower(strings.TrimSpace(media)))
-		if !known {
+	var refused [kindText + 1]bool
+	for i := range f.Len() {
+		if f.ID(i) != httpmsg.Accept {
 			continue
 		}
-		if q := quality(params); q > weight {
-			best, weight = k, q
+		for element, rest := h1.NextToken(f.Value(i)); element != nil; element, rest = h1.NextToken(rest) {
+			media, params, _ := strings.Cut(string(element), ";")
+			k, known := kindOf(strings.ToLower(strings.TrimSpace(media)))
+			if !known {
+				continue
+			}
+			q := quality(params)
+			refused[k] = refused[k] || q == 0
+			if q > weight {
+				best, weight = k, q
+			}
+		}
+	}
+	for k := range refused {
+		if refused[best] && !refused[k] {
+			best = kind(k)
 		}
 	}
 	return best
@@ -69,7 +79,7 @@ func kindOf(media string) (kind, bool) {
 // quality is the q parameter, 1 where there is none or it makes no sense.
 func quality(params string) float64 {
 	for p := range strings.SplitSeq(params, ";") {
-		if name, value, _ := strings.Cut(strings.TrimSpace(p), "="); name == "q" {
+		if name, value, _ := strings.Cut(strings.TrimSpace(p), "="); strings.EqualFold(name, "q") {
 			if q, err := strconv.ParseFloat(value, 64); err == nil && q >= 0 && q <= 1 {
 				return q
 			}

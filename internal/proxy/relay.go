@@ -27,6 +27,9 @@ func (s *exchange) relay(a *upstream.Attempt, endpoint int) {
 	}
 	s.x.TakeWholeBody()
 	s.record.By = telemetry.ByOrigin
+	if s.up.done != nil && !s.up.read.Load() {
+		s.x.NoKeepAlive() // RFC 9110, section 10.1.1: who answers before the end of the content says whether he reads the rest
+	}
 	s.passHead(a)
 	read, write := s.relayBody(a)
 	s.stopUpload(a)
@@ -46,15 +49,17 @@ func (s *exchange) relay(a *upstream.Attempt, endpoint int) {
 // hot: once per request.
 func (s *exchange) relayed(a *upstream.Attempt, endpoint int) {
 	s.pool.Balance.Succeeded(endpoint)
-	ended := s.x.End(&s.response.Trailers)
 	s.now = conn.Now()
 	a.Finish(s.now)
+	s.x.Ended(s.now)
+	ended := s.x.End(&s.response.Trailers)
 	if !ended || s.x.Lost() != fault.Completed {
 		s.left(a)
 		return
 	}
 	if s.response.Status >= 500 && !s.record.Saved {
 		s.record.Fault = fault.Fault{Cause: fault.CauseUpstreamStatus, Stage: fault.Done}
+		s.record.Evidence = &a.Evidence
 	}
 	if !s.response.KeepAlive || s.up.unfinished() {
 		return
@@ -159,7 +164,7 @@ func (s *exchange) bodyEnded(a *upstream.Attempt, dec *h1.Decoder, end fault.End
 	if end == fault.Closed {
 		err := dec.EOF()
 		if err == nil {
-			return true
+			return !a.Conn.Truncated()
 		}
 		ev.Rule, ev.Offset = err.Rule, err.Offset
 	}

@@ -23,7 +23,7 @@ func (s *exchange) refused() *fault.Evidence {
 		rule = fault.RuleConnect
 	case q.Method == httpmsg.TRACE:
 		rule = fault.RuleTrace
-	case q.Fields.Has(httpmsg.Expect) && !httpmsg.EqualFold(q.Fields.Get(httpmsg.Expect), "100-continue"):
+	case q.Fields.Has(httpmsg.Expect) && !expectsContinue(&q.Fields):
 		rule = fault.RuleExpectation
 	}
 	if rule != fault.RuleNone {
@@ -33,6 +33,16 @@ func (s *exchange) refused() *fault.Evidence {
 		return &fault.Evidence{Stage: fault.Select, End: fault.Loop}
 	}
 	return nil
+}
+
+// expectsContinue reports whether no Expect field asks for anything else than an interim response.
+func expectsContinue(f *httpmsg.Fields) bool {
+	for i := range f.Len() {
+		if f.ID(i) == httpmsg.Expect && !httpmsg.EqualFold(f.Value(i), "100-continue") {
+			return false
+		}
+	}
+	return true
 }
 
 // looped reports whether the request has passed this gateway before: RFC 9110, section 7.6.3, and RFC 8586.
@@ -87,7 +97,7 @@ func (s *exchange) answeredHere() bool {
 
 // wantsUpgrade reports whether the client asks for another protocol on this connection: RFC 9110, section 7.8.
 func wantsUpgrade(q *httpmsg.Request) bool {
-	return q.Minor > 0 && q.Fields.Has(httpmsg.Upgrade) && h1.HasToken(q.Fields.Get(httpmsg.Connection), "upgrade")
+	return q.Minor > 0 && q.Fields.Has(httpmsg.Upgrade) && named(&q.Fields, upgradeToken)
 }
 
 // appendRequest appends the request head for one endpoint. What concerned only the client's connection is left out (RFC
@@ -109,7 +119,7 @@ func (s *exchange) appendRequest(dst []byte, t *upstream.Target) []byte {
 	}
 	dst = append(dst, '\r', '\n')
 	trusted := len(s.snap.Trusted) > 0 && s.snap.trusts(s.x.Peer())
-	nominated := nominates(q.Fields.Get(httpmsg.Connection))
+	nominated := nominates(&q.Fields)
 	for i := range q.Fields.Len() {
 		if s.forwards(i, trusted, nominated) {
 			dst = h1.AppendField(dst, q.Fields.Name(i), q.Fields.Value(i))
@@ -169,15 +179,26 @@ func (s *exchange) forwards(i int, trusted, nominated bool) bool {
 	return len(s.route.SetRequest) == 0 || !edited(s.route.SetRequest, f.Name(i))
 }
 
-// nominates reports whether a Connection value names fields beside the usual options.
-func nominates(value []byte) bool {
-	for token, rest := h1.NextToken(value); token != nil; token, rest = h1.NextToken(rest) {
-		if !httpmsg.EqualFold(token, "close") && !httpmsg.EqualFold(token, "keep-alive") && !httpmsg.EqualFold(token, "upgrade") {
-			return true
+// nominates reports whether a Connection field, on any of its lines, names fields beside the usual options.
+func nominates(f *httpmsg.Fields) bool {
+	if !f.Has(httpmsg.Connection) {
+		return false
+	}
+	for i := range f.Len() {
+		if f.ID(i) != httpmsg.Connection {
+			continue
+		}
+		for token, rest := h1.NextToken(f.Value(i)); token != nil; token, rest = h1.NextToken(rest) {
+			if !httpmsg.EqualFold(token, "close") && !httpmsg.EqualFold(token, "keep-alive") && !httpmsg.EqualFold(token, "upgrade") {
+				return true
+			}
 		}
 	}
 	return false
 }
+
+// upgradeToken is only read.
+var upgradeToken = []byte("upgrade")
 
 // named reports whether a Connection field names this field as one for the connection only.
 func named(f *httpmsg.Fields, name []byte) bool {
@@ -192,6 +213,11 @@ func named(f *httpmsg.Fields, name []byte) bool {
 		}
 	}
 	return false
+}
+
+// edits reports whether the route sets or removes a field that the gateway would make.
+func (s *exchange) edits(name string) bool {
+	return len(s.route.SetRequest) > 0 && edited(s.route.SetRequest, []byte(name))
 }
 
 // edited reports whether an edit sets or removes the field.
@@ -226,14 +252,17 @@ func (s *exchange) appendHop(dst []byte, trusted bool) []byte {
 		dst = append(dst, "Connection: TE\r\n"...)
 	}
 	dst = s.appendForwarded(dst, trusted)
-	dst = append(append(append(dst, "Via: "...), s.snap.via...), '\r', '\n')
-	dst = append(dst, "X-Request-ID: "...)
-	if id := s.passedID(); id != nil {
-		dst = append(dst, id...)
-	} else {
-		dst = append(dst, s.id[:]...)
+	dst = append(dst, "Via: 1."...)
+	dst = append(append(append(dst, '0'+q.Minor), s.snap.via...), '\r', '\n')
+	if !s.edits("X-Request-ID") {
+		dst = append(dst, "X-Request-ID: "...)
+		if id := s.passedID(); id != nil {
+			dst = append(dst, id...)
+		} else {
+			dst = append(dst, s.id[:]...)
+		}
+		dst = append(dst, '\r', '\n')
 	}
-	dst = append(dst, '\r', '\n')
 	if f.Has(httpmsg.CDNLoop) {
 		dst = append(appendList(append(dst, "CDN-Loop: "...), f, httpmsg.CDNLoop), s.snap.cdnLoop...)
 		dst = append(dst, '\r', '\n')
@@ -269,16 +298,21 @@ func (s *exchange) appendForwarded(dst []byte, trusted bool) []byte {
 	if client == "" {
 		client = "unknown"
 	}
-	dst = append(dst, "X-Forwarded-For: "...)
-	if trusted {
-		dst = appendList(dst, f, httpmsg.XForwardedFor)
+	if !s.edits("X-Forwarded-For") {
+		dst = append(dst, "X-Forwarded-For: "...)
+		if trusted {
+			dst = appendList(dst, f, httpmsg.XForwardedFor)
+		}
+		dst = append(append(dst, client...), '\r', '\n')
 	}
-	dst = append(append(dst, client...), '\r', '\n')
-	if !trusted || !f.Has(httpmsg.XForwardedProto) {
+	if (!trusted || !f.Has(httpmsg.XForwardedProto)) && !s.edits("X-Forwarded-Proto") {
 		dst = append(append(append(dst, "X-Forwarded-Proto: "...), proto...), '\r', '\n')
 	}
-	if !trusted || !f.Has(httpmsg.XForwardedHost) {
+	if (!trusted || !f.Has(httpmsg.XForwardedHost)) && !s.edits("X-Forwarded-Host") {
 		dst = append(append(append(dst, "X-Forwarded-Host: "...), q.Authority...), '\r', '\n')
+	}
+	if s.edits("Forwarded") {
+		return dst
 	}
 	dst = append(dst, "Forwarded: "...)
 	if trusted {
@@ -312,13 +346,24 @@ const idSize = 32
 // idMax is the longest request id that is passed on.
 const idMax = 128
 
-const hexDigits = "0123456789abcdef"
+// hexPairs has each octet's two hexadecimal digits.
+var hexPairs = func() (t [256][2]byte) {
+	const digits = "0123456789abcdef"
+	for i := range t {
+		t[i] = [2]byte{digits[i>>4], digits[i&15]}
+	}
+	return t
+}()
 
 // requestID makes an id for the request, in case it has none.
+//
+// hot: once per request.
 func (s *exchange) requestID() {
 	for i := 0; i < idSize; i += 16 {
-		for r, j := rand.Uint64(), i; j < i+16; r, j = r>>4, j+1 {
-			s.id[j] = hexDigits[r&15]
+		r := rand.Uint64()
+		for j := i; j < i+16; j += 2 {
+			s.id[j], s.id[j+1] = hexPairs[r&255][0], hexPairs[r&255][1]
+			r >>= 8
 		}
 	}
 }

@@ -52,7 +52,6 @@ type exchange struct {
 	extra    httpmsg.Fields // fields of ours in the response
 	extraBuf []byte
 	head     listener.Head
-	out      []byte // the request head, and a small body behind it
 	replay   []byte // what of a streamed request body was already sent, while it fits Pool.ReplayBody
 	lost     bool   // it did not fit: there is no other attempt
 	id       [idSize]byte
@@ -63,12 +62,15 @@ type exchange struct {
 	gone     func() bool
 	up       upload
 	record   telemetry.Record
-	evidence [attemptsMax]fault.Evidence
-	own      fault.Evidence // of a fault that came before there was an attempt
+	evidence [attemptsMax]*fault.Evidence // those of attempts, for the record
+	own      fault.Evidence               // of a fault that came before there was an attempt
 }
 
 var states = sync.Pool{New: func() any {
-	s := &exchange{out: make([]byte, 0, 8<<10)}
+	s := &exchange{}
+	for i := range s.attempts {
+		s.evidence[i] = &s.attempts[i].Evidence
+	}
 	s.gone = func() bool { return s.x.Gone() } // made once, so that a watch does not allocate
 	return s
 }}
@@ -258,11 +260,7 @@ func (s *exchange) begin(p *Proxy, x *listener.Exchange) {
 
 // end lets go of what belongs to others.
 func (s *exchange) end() {
-	s.record = telemetry.Record{}
 	s.x, s.snap, s.route, s.pool = nil, nil, nil, nil
-	if cap(s.out) > bufferKept {
-		s.out = make([]byte, 0, 8<<10)
-	}
 	if cap(s.replay) > bufferKept {
 		s.replay = nil
 	}
@@ -302,9 +300,6 @@ func (s *exchange) observe() {
 		r.Status = x.Status()
 	}
 	r.Sent = x.Sent()
-	for i := range s.made {
-		s.evidence[i] = s.attempts[i].Evidence
-	}
 	r.Attempts = s.evidence[:s.made]
 	if r.Saved && r.Incident == "" {
 		r.Incident = newIncidentID()

@@ -22,7 +22,7 @@ type Snapshot struct {
 	Table      *route.Table     // gives an index into Routes
 	Routes     []Route
 
-	via     []byte // the value of our Via field
+	via     []byte // the value of our Via field, behind "1." and the minor version that the request came with
 	cdnLoop []byte // our element of CDN-Loop
 }
 
@@ -66,7 +66,7 @@ const (
 
 // Prepare computes what is derived. It is called once, before the snapshot is used.
 func (s *Snapshot) Prepare() *Snapshot {
-	s.via = []byte("1.1 " + s.Name + " (" + s.Instance + ")")
+	s.via = []byte(" " + s.Name + " (" + s.Instance + ")")
 	s.cdnLoop = []byte(s.Name + "-" + s.Instance)
 	return s
 }

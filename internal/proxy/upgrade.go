@@ -20,8 +20,16 @@ func (s *exchange) upgradeFits() bool {
 		return false
 	}
 	asked := s.x.Request.Fields.Get(httpmsg.Upgrade)
-	got, _ := h1.NextToken(s.response.Fields.Get(httpmsg.Upgrade))
-	return got != nil && h1.HasToken(asked, string(got))
+	protocol, rest := h1.NextToken(s.response.Fields.Get(httpmsg.Upgrade))
+	if protocol == nil {
+		return false
+	}
+	for ; protocol != nil; protocol, rest = h1.NextToken(rest) { // several are layers over each other
+		if !h1.HasToken(asked, string(protocol)) {
+			return false
+		}
+	}
+	return true
 }
 
 // tunnel passes octets both ways until either side ends: the protocol after a 101 is none of ours.

@@ -47,7 +47,7 @@ func JSON(dst []byte, r *Record) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = appendAttempt(dst, &r.Attempts[i])
+			dst = appendAttempt(dst, r.Attempts[i])
 		}
 		dst = append(dst, ']')
 	}

@@ -96,7 +96,7 @@ func (m *Metrics) Count(p *Pool, r *Record) {
 	c.sent.Add(uint64(r.Sent))
 	c.duration.observe(r.Duration)
 	for i := range r.Attempts {
-		c.attempt(&r.Attempts[i])
+		c.attempt(r.Attempts[i])
 	}
 	if !r.Fault.Is() {
 		return

@@ -26,7 +26,7 @@ type Record struct {
 	Status   int   // what the client was told; 499 where it left
 	Sent     int64 // octets of the answer given to the kernel
 	By       Maker // who made the answer
-	Attempts []fault.Evidence
+	Attempts []*fault.Evidence
 	Fault    fault.Fault     // zero Cause where there was none
 	Evidence *fault.Evidence // what the fault was judged from; nil where there was none
 	Retry    string          // why there was another attempt, or why there was none, after the last fault

@@ -23,7 +23,7 @@ func record() *Record {
 		At: time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC), Duration: 1234567 * time.Nanosecond, Client: "192.0.2.1",
 		ID: []byte("abc"), Method: []byte("GET"), Host: []byte("shop.example.com"), Target: []byte("/a?b=\"c\\\x01\xff"), Minor: 1,
 		Agent: []byte("curl\x1b[31m"), Route: "/a/*", Pool: "web", Status: 502, Sent: 99, By: ByGateway,
-		Attempts: []fault.Evidence{*e}, Fault: fault.Classify(e), Evidence: e, Incident: "0123456789", Retry: "not-repeatable",
+		Attempts: []*fault.Evidence{e}, Fault: fault.Classify(e), Evidence: e, Incident: "0123456789", Retry: "not-repeatable",
 	}
 }
 

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/whygate/whygate/internal/conn"
@@ -61,7 +62,7 @@ func (a *Attempt) Begin(t *Target, now int64) {
 	a.limits = h1.Limits{Head: t.HeadMax, Trailers: t.HeadMax}
 }
 
-// Ask gets a connection, writes what is given of the request and, where that is all of it, waits for the first octets of
+// Ask takes request, a buffer of conn.GetBuffer, and gives it back. It gets a connection, writes what is given of the request and, where that is all of it, waits for the first octets of
 // the answer. False means that it failed, and Evidence says how.
 //
 // hot: once per attempt.
@@ -84,6 +85,7 @@ func (a *Attempt) Ask(request []byte, fresh Fresh, gone func() bool) bool {
 		ev.Reused, ev.Nth, ev.Idle = false, 0, 0
 	}
 	if !a.dial() {
+		conn.PutBuffer(request)
 		return false
 	}
 	return a.asked(a.ask(request, gone, false))
@@ -205,13 +207,15 @@ func (c *Conn) AnswerSoon(end fault.End) {
 // RequestEnded tells that the request's last octet was written: the time for the response head begins.
 func (c *Conn) RequestEnded() { c.Hurry(c.whole.cap(deadline(conn.Now(), c.target.Head))) }
 
+// Uploaded notes how much of the request was sent, when who sent its body has ended.
+func (a *Attempt) Uploaded() { a.Evidence.Sent = a.Conn.Sent() - a.Conn.sent }
+
 // AwaitHead waits for the first octets of an answer while the request body is being sent by another goroutine.
 func (a *Attempt) AwaitHead(gone func() bool) bool {
 	c := a.Conn
 	c.Watch(gone)
 	end := c.Fill()
 	a.Evidence.Spent[fault.FirstByte] = time.Duration(conn.Now() - a.began)
-	a.Evidence.Sent = c.Sent() - c.sent
 	if end != fault.Completed {
 		a.readFailed(fault.FirstByte, end)
 		return false
@@ -260,11 +264,24 @@ func (a *Attempt) malformed(err *h1.Error) {
 	ev.Got = a.Conn.Received() - a.Conn.got
 	ev.Rule, ev.Offset, ev.Limit, ev.Size, ev.Field = err.Rule, err.Offset, err.Limit, err.Size, err.Field
 	ev.End = fault.Malformed
+	if err.Rule == fault.RuleHeadSize && err.Field != "" { // the head is too large for the sake of one field
+		ev.Rule, ev.Size = fault.RuleFieldSize, fieldSize(a.Conn.Buffered(), err.Field)
+	}
 	switch err.Rule {
 	case fault.RuleHeadSize, fault.RuleFieldSize, fault.RuleFieldCount, fault.RuleTrailerSize, fault.RuleBodySize:
 		ev.End = fault.TooLarge
 	}
 	a.sample()
+}
+
+// fieldSize is how many octets a field line takes of a head, as far as that was read.
+func fieldSize(head []byte, name string) int64 {
+	i := bytes.Index(head, []byte("\n"+name))
+	line := head[i+1:]
+	if end := bytes.IndexByte(line, '\n'); end >= 0 {
+		line = line[:end+1]
+	}
+	return int64(len(line))
 }
 
 // Violation notes a rule that the response body broke, of which so many octets had come. declared is its length as

@@ -167,8 +167,12 @@ func (t *Target) dialAll(ev *fault.Evidence, now int64) *Conn {
 		c.Conn = conn.New(nc)
 	} else {
 		ev.Stage = fault.TLS
-		c.Conn = conn.NewTLS(nc, func(nc net.Conn) *tls.Conn { return tls.Client(nc, t.tlsConf) })
-		ok := t.handshake(c, ev)
+		heard := &overheard{}
+		c.Conn = conn.NewTLS(nc, func(nc net.Conn) *tls.Conn {
+			heard.Conn = nc
+			return t.client(heard, &ev.ClientCert)
+		})
+		ok := t.handshake(c, ev, heard)
 		stamp(ev, fault.TLS, now)
 		if !ok {
 			c.Close()

@@ -27,11 +27,13 @@ func clientConfig(e *Endpoint, base *tls.Config) *tls.Config {
 }
 
 // handshake runs the TLS handshake and writes down what stopped it.
-func (t *Target) handshake(c *Conn, ev *fault.Evidence) bool {
+func (t *Target) handshake(c *Conn, ev *fault.Evidence, heard *overheard) bool {
 	session := c.TLS()
 	_ = session.SetDeadline(deadlineTime(t.TLS))
 	err := session.HandshakeContext(context.Background())
+	heard.over = true
 	if err == nil {
+		heard.first = nil
 		_ = session.SetDeadline(time.Time{})
 		return true
 	}
@@ -47,7 +49,7 @@ func (t *Target) handshake(c *Conn, ev *fault.Evidence) bool {
 		ev.Cert = certificateProblem(verify, t.tlsConf.ServerName)
 	case errors.As(err, &record):
 		ev.End = fault.Malformed
-		ev.Sample = append([]byte(nil), record.RecordHeader[:]...)
+		ev.Sample = heard.first
 	case ev.Errno != 0:
 	default:
 		if id, ok := conn.AlertOf(err); ok {
@@ -55,7 +57,7 @@ func (t *Target) handshake(c *Conn, ev *fault.Evidence) bool {
 		} else if conn.IsEOF(err) {
 			ev.End = fault.Closed
 		} else {
-			ev.End = fault.Malformed
+			ev.End, ev.Rule = fault.Malformed, heard.rule()
 		}
 	}
 	return false
