@@ -15,6 +15,7 @@ import (
 type Exchange struct {
 	Request httpmsg.Request
 	Began   int64 // when the request's first octet was there, in conn.Now's terms
+	State   any   // the handler's own, kept from one request to the next; nil at first
 	Broken  bool  // the request head could not be read: there may be no method and no target
 
 	ss        *session

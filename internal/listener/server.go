@@ -50,7 +50,11 @@ func (s *Server) Listen(l net.Listener, tlsConf *tls.Config) error {
 		s.sessions = map[*session]struct{}{}
 	}
 	s.listeners[l] = struct{}{}
+	draining := s.draining.Load() // Drain closes what was listed before it; what comes later closes itself
 	s.mu.Unlock()
+	if draining {
+		return l.Close()
+	}
 	for {
 		nc, err := l.Accept()
 		if err == nil {

@@ -19,7 +19,7 @@ const retryAfter = 5
 
 // Refuse answers what was no request, or one connection too many: listener.Server calls it instead of Serve.
 func (p *Proxy) Refuse(x *listener.Exchange, e *fault.Evidence) {
-	s := states.Get().(*exchange)
+	s := stateOf(x)
 	s.begin(p, x)
 	if e.End == fault.Canceled && x.Request.Name == nil {
 		// Part of a head and then the end: nothing was asked, but it is worth a line.
@@ -31,7 +31,6 @@ func (p *Proxy) Refuse(x *listener.Exchange, e *fault.Evidence) {
 	}
 	s.observe()
 	s.end()
-	states.Put(s)
 }
 
 // fail ends an exchange whose last attempt failed with f.

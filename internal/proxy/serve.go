@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -66,23 +65,27 @@ type exchange struct {
 	own      fault.Evidence               // of a fault that came before there was an attempt
 }
 
-var states = sync.Pool{New: func() any {
+// stateOf is the exchange's state of ours, which stays with it from one request to the next.
+func stateOf(x *listener.Exchange) *exchange {
+	if s, ok := x.State.(*exchange); ok {
+		return s
+	}
 	s := &exchange{}
+	x.State = s
 	for i := range s.attempts {
 		s.evidence[i] = &s.attempts[i].Evidence
 	}
 	s.gone = func() bool { return s.x.Gone() } // made once, so that a watch does not allocate
 	return s
-}}
+}
 
 // Serve answers one request. It reads as the journey in docs/ARCHITECTURE.md: every way an exchange can end is a return.
 func (p *Proxy) Serve(x *listener.Exchange) {
-	s := states.Get().(*exchange)
+	s := stateOf(x)
 	s.begin(p, x)
 	s.serveSafely()
 	s.observe()
 	s.end()
-	states.Put(s)
 }
 
 // serveSafely is serve, but that a bug of ours costs one exchange and not the process.

@@ -16,6 +16,9 @@ type Attempt struct {
 	Conn     *Conn // set from the moment there is a connection until Keep or Drop
 	Whole    Whole // set after Begin
 
+	// Repeatable tells that the request may be sent again if its connection turns out to be dead. Set after Begin.
+	Repeatable bool
+
 	target *Target
 	began  int64 // when the present stage began
 	parse  h1.Progress
@@ -57,10 +60,15 @@ const (
 // Begin starts an attempt's evidence.
 func (a *Attempt) Begin(t *Target, now int64) {
 	a.Evidence = fault.Evidence{Stage: fault.Select, Endpoint: t.Text, Declared: -1}
-	a.Conn, a.target, a.began, a.Whole = nil, t, now, Whole{}
+	a.Conn, a.target, a.began, a.Whole, a.Repeatable = nil, t, now, Whole{}, false
 	a.parse.Reset()
 	a.limits = h1.Limits{Head: t.HeadMax, Trailers: t.HeadMax}
 }
+
+// justUsed is how long after its last octet a connection counts as idle without a look at it. What the endpoint sends or ends
+// so soon after is as likely still on the wire, where a look does not see it. It holds only for requests that may be
+// repeated, and for endpoints that were never seen to end a connection that was kept. The look is one of five system calls.
+const justUsed = 100 * time.Microsecond
 
 // Ask takes request, a buffer of conn.GetBuffer, and gives it back. It gets a connection, writes what is given of the request and, where that is all of it, waits for the first octets of
 // the answer. False means that it failed, and Evidence says how.
@@ -75,7 +83,10 @@ func (a *Attempt) Ask(request []byte, fresh Fresh, gone func() bool) bool {
 			break
 		}
 		a.use(c, a.began)
-		stage, end := a.ask(request, gone, true)
+		stage, end := a.ask(request, gone, ev.Idle > justUsed || !a.Repeatable || t.hasty.Load())
+		if stage != fault.Head && (end == fault.Closed || end == fault.Reset || end == fault.Malformed) {
+			t.hasty.Store(true)
+		}
 		if stage != fault.Select {
 			return a.asked(stage, end)
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,7 +23,8 @@ import (
 type Resolver struct {
 	servers []string // host:port; empty means those of the system
 	timeout time.Duration
-	lookup  *net.Resolver
+	lookups []*net.Resolver // one per server, or the system's
+	first   atomic.Int32    // the one that answered last
 
 	mu    sync.Mutex // guards known
 	known map[string]*answer
@@ -47,31 +49,58 @@ const (
 
 // NewResolver makes a resolver. Servers are addresses with or without a port; none means the system's.
 func NewResolver(servers []string, timeout time.Duration) *Resolver {
-	r := &Resolver{timeout: timeout, lookup: net.DefaultResolver, known: map[string]*answer{}}
+	r := &Resolver{timeout: timeout, known: map[string]*answer{}}
 	for _, s := range servers {
 		if _, _, err := net.SplitHostPort(s); err != nil {
 			s = net.JoinHostPort(strings.Trim(s, "[]"), "53")
 		}
 		r.servers = append(r.servers, s)
 	}
-	if len(r.servers) > 0 {
-		r.lookup = &net.Resolver{PreferGo: true, Dial: r.dialServer()}
+	for _, server := range r.servers {
+		r.lookups = append(r.lookups, &net.Resolver{PreferGo: true, Dial: r.dialServer(server)})
+	}
+	if len(r.lookups) == 0 {
+		r.lookups = []*net.Resolver{net.DefaultResolver}
 	}
 	return r
 }
 
-// dialServer makes the standard resolver ask our servers, the next one after each failed try.
-func (r *Resolver) dialServer() func(context.Context, string, string) (net.Conn, error) {
-	var mu sync.Mutex // guards next
-	next := 0
+// dialServer makes the standard resolver ask our server instead of the system's.
+func (r *Resolver) dialServer(server string) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, _ string) (net.Conn, error) {
-		mu.Lock()
-		server := r.servers[next%len(r.servers)]
-		next++
-		mu.Unlock()
 		var d net.Dialer
-		return d.DialContext(ctx, network, server)
+		c, err := d.DialContext(ctx, network, server)
+		if err == nil && r.timeout > 0 {
+			// net.Resolver gives each try five seconds, which may be all there is, and does not look at ctx while it reads.
+			share := r.timeout / time.Duration(tries*len(r.servers))
+			try := time.AfterFunc(share, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+			context.AfterFunc(ctx, func() { try.Stop(); _ = c.Close() }) // ctx ends with the try at the latest
+		}
+		return c, err
 	}
+}
+
+// tries is how often net.Resolver asks at least before it gives a name up.
+const tries = 2
+
+// look asks one server after another until one knows whether the name exists, beginning with the one that did last time.
+func (r *Resolver) look(ctx context.Context, host string) (addrs []netip.Addr, err error) {
+	first := int(r.first.Load())
+	for i := range r.lookups {
+		at := (first + i) % len(r.lookups)
+		share, cancel := ctx, context.CancelFunc(func() {})
+		if end, ok := ctx.Deadline(); ok {
+			share, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(len(r.lookups)-i))
+		}
+		addrs, err = r.lookups[at].LookupNetIP(share, "ip", host)
+		cancel()
+		var e *net.DNSError
+		if err == nil || errors.As(err, &e) && e.IsNotFound {
+			r.first.Store(int32(at))
+			break
+		}
+	}
+	return addrs, err
 }
 
 // resolve finds a name's addresses. An address is its own answer.
@@ -112,7 +141,7 @@ func (r *Resolver) resolve(ctx context.Context, host string, ev *fault.Evidence)
 func (r *Resolver) ask(ctx context.Context, host string, a *answer) {
 	ctx, cancel := bounded(ctx, r.timeout)
 	defer cancel()
-	addrs, err := r.lookup.LookupNetIP(ctx, "ip", host)
+	addrs, err := r.look(ctx, host)
 	if err == nil && len(addrs) > 0 {
 		for i := range addrs {
 			addrs[i] = addrs[i].Unmap()
@@ -122,20 +151,25 @@ func (r *Resolver) ask(ctx context.Context, host string, a *answer) {
 	}
 	a.ev.End = fault.NoAddress
 	a.ev.Detail = text(err)
-	a.ev.DNS, a.ev.Errno = r.inquire(host)
+	left := inquireTimeout
+	if end, ok := ctx.Deadline(); ok {
+		left = min(left, time.Until(end))
+	}
+	a.ev.DNS, a.ev.Errno = r.inquire(host, left)
 	var e *net.DNSError
 	if errors.As(err, &e) && e.IsTimeout && !a.ev.DNS.Answered || ctx.Err() != nil && !a.ev.DNS.Answered {
 		a.ev.End, a.ev.Timer, a.ev.After = fault.Timeout, fault.TimerResolve, r.timeout
 	}
 }
 
-// inquireTimeout bounds the query that finds out why a name failed.
+// inquireTimeout bounds the queries that find out why a name failed, within what is left of resolver.timeout.
 const inquireTimeout = time.Second
 
 // inquire sends one EDNS0 query to learn the response code and the extended error (RFC 8914).
 // The errno says why no server could be asked, 0 if one answered or all were silent.
-func (r *Resolver) inquire(host string) (out *fault.DNS, errno syscall.Errno) {
+func (r *Resolver) inquire(host string, left time.Duration) (out *fault.DNS, errno syscall.Errno) {
 	out = &fault.DNS{Name: host, EDE: -1}
+	end := time.Now().Add(left)
 	servers, names := r.servers, []string{dns.Fqdn(host)}
 	if sys, err := dns.ClientConfigFromFile("/etc/resolv.conf"); err == nil {
 		names = sys.NameList(host)
@@ -147,9 +181,12 @@ func (r *Resolver) inquire(host string) (out *fault.DNS, errno syscall.Errno) {
 	}
 	for _, server := range servers[:min(len(servers), 3)] {
 		out.Server = server
+		if time.Until(end) <= 0 {
+			break // the lookup itself took all the time there was
+		}
 		for _, name := range names[:min(len(names), 3)] {
 			var answered bool
-			if answered, errno = query(out, server, name); !answered || out.RCode == dns.RcodeSuccess {
+			if answered, errno = query(out, server, name, time.Until(end)); !answered || out.RCode == dns.RcodeSuccess {
 				break // else the search list's next name may know more; the last answer counts
 			}
 		}
@@ -161,11 +198,11 @@ func (r *Resolver) inquire(host string) (out *fault.DNS, errno syscall.Errno) {
 }
 
 // query sends one question and reports whether it was answered.
-func query(out *fault.DNS, server, name string) (bool, syscall.Errno) {
+func query(out *fault.DNS, server, name string, left time.Duration) (bool, syscall.Errno) {
 	m := new(dns.Msg)
 	m.SetQuestion(name, dns.TypeA)
-	m.SetEdns0(1232, true) // 1232: the size that passes every path, per DNS flag day 2020
-	c := dns.Client{Timeout: inquireTimeout}
+	m.SetEdns0(1232, true)                                // 1232: the size that passes every path, per DNS flag day 2020
+	c := dns.Client{Timeout: max(left, time.Millisecond)} // 0 would be the client's default
 	in, _, err := c.Exchange(m, server)
 	if err == nil && in.Truncated {
 		c.Net = "tcp"

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/whygate/whygate/internal/conn"
@@ -33,6 +34,7 @@ type Target struct {
 	Endpoint
 	Options
 	tlsConf *tls.Config
+	hasty   atomic.Bool // it ended a connection that was kept, or sent octets nobody asked for: look before each use
 
 	mu     sync.Mutex // guards the fields below
 	idle   []*Conn    // the last one used is last, so that a quiet pool shrinks
