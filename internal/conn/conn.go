@@ -22,6 +22,8 @@ type Conn struct {
 	r, w int
 	max  int // the largest buffer that Fill may grow to
 
+	interrupted atomic.Bool // where there is no socket: reads and writes end until Resume
+
 	inside  bool    // Each is under way: the socket cannot be closed from within
 	closing closing // what to do when Each returns
 }
@@ -343,8 +345,10 @@ func (c *Conn) Gone() bool {
 	}
 	var h half // the reader's account stays its own
 	switch c.sys.peek(&h) {
-	case fault.Completed, fault.Malformed:
+	case fault.Completed:
 		return false
+	case fault.Malformed: // a TLS peer that leaves sends a close_notify before its FIN
+		return c.tls != nil && c.sys.finReceived()
 	}
 	return true
 }
@@ -394,12 +398,13 @@ func (c *Conn) Abort() {
 	c.End()
 }
 
-// Interrupt makes a read or write of another goroutine end as Timeout at once, and later ones too until a deadline is set.
+// Interrupt makes a read or write of another goroutine end as Timeout at once, and later ones too until Resume.
 func (c *Conn) Interrupt() {
 	if c.sys != nil {
 		c.sys.interrupt()
 		return
 	}
+	c.interrupted.Store(true)
 	_ = c.nc.SetDeadline(time.Unix(1, 0))
 }
 
@@ -409,6 +414,7 @@ func (c *Conn) Resume() {
 		c.sys.resume()
 		return
 	}
+	c.interrupted.Store(false)
 	_ = c.nc.SetDeadline(time.Time{})
 }
 
@@ -418,7 +424,17 @@ func (c *Conn) applyRead() {
 		c.sys.readUntil = &c.in.until
 		return
 	}
-	_ = c.nc.SetReadDeadline(wall(c.in.until.Load()))
+	for until := c.in.until.Load(); ; {
+		_ = c.nc.SetReadDeadline(wall(until))
+		now := c.in.until.Load()
+		if now == until { // else Hurry came between, and was undone here
+			break
+		}
+		until = now
+	}
+	if c.interrupted.Load() {
+		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	}
 }
 
 func (c *Conn) applyWrite() {
@@ -427,6 +443,9 @@ func (c *Conn) applyWrite() {
 		return
 	}
 	_ = c.nc.SetWriteDeadline(wall(c.out.until.Load()))
+	if c.interrupted.Load() {
+		_ = c.nc.SetWriteDeadline(time.Unix(1, 0))
+	}
 }
 
 // wall turns a moment of Now's clock into the wall clock's, for net.Conn deadlines. The zero moment is no deadline.

@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"encoding/binary"
 	"io"
 	"net"
 	"os"
@@ -323,6 +324,26 @@ func (s *socket) peek(h *half) fault.End {
 	}
 	h.errno = errno
 	return EndOf(errno)
+}
+
+// States of a TCP socket, as TCP_INFO gives them: linux/include/net/tcp_states.h.
+const (
+	tcpClose     = 7
+	tcpCloseWait = 8 // the peer's FIN has come
+)
+
+// finReceived reports whether the peer has sent its FIN, even where octets that came before it are unread.
+func (s *socket) finReceived() bool {
+	state := byte(0)
+	err := s.raw.Control(func(fd uintptr) {
+		var info [4]byte // of which the state is the first octet
+		v, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO)
+		if err == nil {
+			binary.NativeEndian.PutUint32(info[:], uint32(v))
+			state = info[0]
+		}
+	})
+	return err != nil || state == tcpCloseWait || state == tcpClose
 }
 
 // ask is Conn.Ask on the socket.

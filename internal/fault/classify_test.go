@@ -140,6 +140,8 @@ var verdicts = []verdict{
 	{CauseTLSNoSharedCipher, TypeTLSAlertReceived, 502, Evidence{Stage: TLS, End: Alert, Alert: 40}},
 	{CauseTLSAlert, TypeTLSAlertReceived, 502, Evidence{Stage: TLS, End: Alert, Alert: 80}},
 	{CauseTLSNameUnknown, TypeTLSAlertReceived, 502, Evidence{Stage: TLS, End: Alert, Alert: 112}},
+	{CauseTLSClientCertificateRequired, TypeTLSAlertReceived, 502, Evidence{Stage: TLS, End: Alert, Alert: 40, ClientCert: ClientCertMissing}},
+	{CauseTLSClientCertificateRefused, TypeTLSAlertReceived, 502, Evidence{Stage: TLS, End: Alert, Alert: 42, ClientCert: ClientCertShown}},
 	{CauseTLSClientCertificateRequired, TypeTLSAlertReceived, 502, Evidence{Stage: TLS, End: Alert, Alert: 42}},
 	{CauseTLSClientCertificateRequired, TypeTLSAlertReceived, 502, Evidence{Stage: FirstByte, End: Alert, Alert: 116}},
 	{CauseTLSClientCertificateRefused, TypeTLSAlertReceived, 502, Evidence{Stage: TLS, End: Alert, Alert: 48}},

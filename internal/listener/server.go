@@ -85,6 +85,12 @@ func (s *Server) accept(nc net.Conn, tlsConf *tls.Config) {
 	ss.head = h1.Limits{Head: ss.limits.RequestHead, Trailers: ss.limits.RequestHead}
 	ss.conn.SetMax(ss.limits.RequestHead)
 	s.mu.Lock()
+	if s.draining.Load() { // Drain has looked, or is about to: it would not wait for this one
+		s.mu.Unlock()
+		s.open.Add(-1)
+		_ = nc.Close()
+		return
+	}
 	s.sessions[ss] = struct{}{}
 	s.wait.Add(1)
 	s.mu.Unlock()

@@ -52,10 +52,12 @@ func (ss *session) run() {
 		return
 	}
 	ss.now = conn.Now()
+	defer ss.letGo()
 	inPlace := ss.serveInPlace // made once: a method value is an allocation
 	for {
 		ss.idleUntil()
-		if ss.conn.Each(inPlace) != fault.Completed || !ss.serveBuffered() {
+		// An exchange that aborted in place has ended the connection, and is let go of by serveBuffered all the same.
+		if ss.conn.Each(inPlace) != fault.Completed && ss.rest == nil || !ss.serveBuffered() {
 			return
 		}
 		// Idle first, then the look: Drain sets its flag first and then closes the idle, so one of the two sees the other.
@@ -97,6 +99,16 @@ func (ss *session) handshake() bool {
 		done <- err == nil
 	}()
 	return <-done
+}
+
+// letGo gives the exchange back that the connection has, if it has one: also where the connection ended inside Each.
+func (ss *session) letGo() {
+	if x := ss.rest; x != nil {
+		ss.rest = nil
+		ss.server.busy.Add(-1)
+		x.release()
+		exchanges.Put(x)
+	}
 }
 
 // idleUntil bounds the wait for the next request.
@@ -154,13 +166,10 @@ func (ss *session) serveBuffered() bool {
 		x = exchanges.Get().(*Exchange)
 		ss.server.busy.Add(1)
 	}
-	defer func() {
-		ss.rest = nil
-		ss.server.busy.Add(-1)
-		x.release()
-		exchanges.Put(x)
-	}()
-	if ss.rest != nil && !x.finish() {
+	rest := ss.rest != nil
+	ss.rest = x
+	defer ss.letGo()
+	if rest && !x.finish() {
 		return false
 	}
 	for len(ss.conn.Buffered()) > 0 {

@@ -95,7 +95,10 @@ func (r *Resolver) look(ctx context.Context, host string) (addrs []netip.Addr, e
 		addrs, err = r.lookups[at].LookupNetIP(share, "ip", host)
 		cancel()
 		var e *net.DNSError
-		if err == nil || errors.As(err, &e) && e.IsNotFound {
+		if errors.As(err, &e) && len(r.servers) > 0 {
+			e.Server = r.servers[at] // net.Resolver believes that it asked the system's
+		}
+		if err == nil || e != nil && e.IsNotFound {
 			r.first.Store(int32(at))
 			break
 		}
@@ -151,19 +154,26 @@ func (r *Resolver) ask(ctx context.Context, host string, a *answer) {
 	}
 	a.ev.End = fault.NoAddress
 	a.ev.Detail = text(err)
+	var e *net.DNSError
+	silent := errors.As(err, &e) && e.IsTimeout || ctx.Err() != nil
 	left := inquireTimeout
 	if end, ok := ctx.Deadline(); ok {
 		left = min(left, time.Until(end))
 	}
+	if !silent {
+		left = max(left, inquireLeast) // somebody answered, so it is worth a little more than the time there is
+	}
 	a.ev.DNS, a.ev.Errno = r.inquire(host, left)
-	var e *net.DNSError
-	if errors.As(err, &e) && e.IsTimeout && !a.ev.DNS.Answered || ctx.Err() != nil && !a.ev.DNS.Answered {
+	if silent && !a.ev.DNS.Answered {
 		a.ev.End, a.ev.Timer, a.ev.After = fault.Timeout, fault.TimerResolve, r.timeout
 	}
 }
 
 // inquireTimeout bounds the queries that find out why a name failed, within what is left of resolver.timeout.
-const inquireTimeout = time.Second
+const (
+	inquireTimeout = time.Second
+	inquireLeast   = 250 * time.Millisecond
+)
 
 // inquire sends one EDNS0 query to learn the response code and the extended error (RFC 8914).
 // The errno says why no server could be asked, 0 if one answered or all were silent.

@@ -1,0 +1,6 @@
+//go:build race
+
+package proxy_test
+
+// raceEnabled tells tests of memory and allocations that the race detector is on: it has its own.
+const raceEnabled = true
