@@ -41,6 +41,6 @@ An address is host:port, :port or a port. A URL is http://host:port, https://hos
 }
 
 func drainFlags(cmd *cobra.Command, d *drainTimes) {
-	cmd.Flags().DurationVar(&d.announce, "drain-announce", d.announce, "how long readiness fails before the sockets are closed on SIGTERM")
+	cmd.Flags().DurationVar(&d.announce, "drain-announce", d.announce, "how long readiness fails before the sockets are closed on SIGTERM, where somebody asks for it")
 	cmd.Flags().DurationVar(&d.bound, "drain", d.bound, "how long requests under way may take to end on SIGTERM")
 }

@@ -18,7 +18,7 @@ import (
 
 // How long a stop takes at most.
 const (
-	announceTime = 0 * time.Second
+	announceTime = 5 * time.Second // as long as two checks of a balancer that checks often
 	drainTime    = 30 * time.Second
 )
 

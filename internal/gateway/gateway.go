@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/incident"
 	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/proxy"
@@ -41,11 +42,12 @@ type Gateway struct {
 	recorder *incident.Recorder
 	instance string
 
-	access    atomic.Pointer[accessLog]
-	limits    atomic.Pointer[listener.Limits]
-	ready     atomic.Bool
-	activated *activation
-	admin     *admin
+	access     atomic.Pointer[accessLog]
+	limits     atomic.Pointer[listener.Limits]
+	ready      atomic.Bool
+	readyAsked atomic.Int64 // when readiness was last asked for, in conn.Now's terms; 0 for never
+	activated  *activation
+	admin      *admin
 
 	mu       sync.Mutex // guards the fields below: one reload at a time
 	current  *generation
@@ -247,12 +249,18 @@ func (g *Gateway) closeSockets(list []*socket) {
 	}
 }
 
+// readyWatched is how long ago readiness was asked for at most, if somebody watches it. Checks come every ten seconds or so.
+const readyWatched = time.Minute
+
 // Stop drains: readiness fails first, then no new connections, then Connection: close, then a bounded wait. It reports
-// whether every exchange ended in time.
+// whether every exchange ended in time. The time between the first two is for balancers, which send on until they have looked
+// again; where nobody looks at readiness there is none.
 func (g *Gateway) Stop(announce, bound time.Duration) bool {
 	g.ready.Store(false)
 	notify("STOPPING=1")
-	time.Sleep(announce) // balancers in front of us look at readiness; until they have, they send on
+	if asked := g.readyAsked.Load(); asked != 0 && conn.Now()-asked < int64(readyWatched) {
+		time.Sleep(announce)
+	}
 	clean := g.server.Drain(bound)
 	close(g.stop)
 	if g.admin != nil {

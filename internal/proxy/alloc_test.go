@@ -20,10 +20,14 @@ func TestAllocateNothing(t *testing.T) {
 	}
 	body := noise(1 << 10)
 	tests := []struct{ name, request, answer string }{
-		{"GET", get("/some/path?with=query", "User-Agent: test/1.0", "Accept: */*", "Accept-Encoding: gzip, deflate", "Cookie: a=b; c=d"),
-			"HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 13:00:00 GMT\r\nServer: x\r\nContent-Type: text/plain\r\nContent-Length: 100\r\nConnection: keep-alive\r\n\r\n" + body[:100]},
-		{"POST", fmt.Sprintf("POST /form HTTP/1.1\r\nHost: a.test\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body),
-			"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"},
+		{
+			"GET", get("/some/path?with=query", "User-Agent: test/1.0", "Accept: */*", "Accept-Encoding: gzip, deflate", "Cookie: a=b; c=d"),
+			"HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 13:00:00 GMT\r\nServer: x\r\nContent-Type: text/plain\r\nContent-Length: 100\r\nConnection: keep-alive\r\n\r\n" + body[:100],
+		},
+		{
+			"POST", fmt.Sprintf("POST /form HTTP/1.1\r\nHost: a.test\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body),
+			"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n",
+		},
 		{"answer of 10 KiB", get("/"), "HTTP/1.1 200 OK\r\nContent-Length: 10240\r\n\r\n" + noise(10<<10)},
 		{"answer in chunks", get("/"), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n" + body[:100] + "\r\n0\r\n\r\n"},
 		{"HEAD", "HEAD / HTTP/1.1\r\nHost: a.test\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"},

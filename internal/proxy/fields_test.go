@@ -291,8 +291,14 @@ func TestEdits(t *testing.T) {
 		name  string
 		want  []string
 	}{
-		{q, "X-Set", []string{"ours"}}, {q, "Cookie", nil}, {q, "X-New", []string{"new"}}, {q, "X-Other", []string{"1"}},
-		{m, "X-Set", []string{"ours"}}, {m, "Server", nil}, {m, "X-Powered-By", nil}, {m, "X-New", []string{"new"}},
+		{q, "X-Set", []string{"ours"}},
+		{q, "Cookie", nil},
+		{q, "X-New", []string{"new"}},
+		{q, "X-Other", []string{"1"}},
+		{m, "X-Set", []string{"ours"}},
+		{m, "Server", nil},
+		{m, "X-Powered-By", nil},
+		{m, "X-New", []string{"new"}},
 	} {
 		if got := tt.where.all(tt.name); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %q, want %q in %q", tt.name, got, tt.want, tt.where.lines)
