@@ -72,9 +72,9 @@ func appendStory(dst []byte, r *Record, c colors) []byte {
 	dst = r.Fault.AppendSentence(dst, r.Evidence)
 	switch {
 	case r.Saved:
-		dst = append(dst, " A retry saved the request."...)
+		dst = append(dst, "; a retry saved the request"...)
 	case r.Late:
-		dst = append(dst, " The client saw the answer cut short."...)
+		dst = append(dst, "; the client saw the answer cut short"...)
 	}
 	if r.Incident != "" {
 		dst = append(append(append(append(dst, c.soft...), "  incident "...), r.Incident...), c.off...)
