@@ -205,7 +205,7 @@ func forbiddenField(section, name string) (message, hint string) {
 	}
 	switch strings.ToLower(name) {
 	// RFC 9110 section 7.6.1: these belong to one connection, and the gateway makes its own.
-	case "connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade":
+	case "connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "via", "cdn-loop", "max-forwards":
 		return "the field " + quote(name) + " cannot be set: it is between the gateway and its neighbour", "remove it; the gateway writes it where needed"
 	// RFC 9112 section 6: these say where the message ends, and only the gateway knows that.
 	case "content-length", "trailer":

@@ -57,6 +57,7 @@ func NewTLS(nc net.Conn, wrap func(net.Conn) *tls.Conn) *Conn {
 	c := &Conn{max: largeBuffer}
 	c.sys = newSocket(nc)
 	if c.sys != nil {
+		c.sys.readUntil, c.sys.writeUntil = &c.in.until, &c.out.until
 		c.tls = wrap(c.sys)
 	} else {
 		c.tls = wrap(nc)
@@ -421,8 +422,7 @@ func (c *Conn) Resume() {
 // applyRead hands the read deadline to the layer below: the socket keeps it lazily, an in-memory connection at once.
 func (c *Conn) applyRead() {
 	if c.sys != nil {
-		c.sys.readUntil = &c.in.until
-		return
+		return // NewTLS has told the socket where the deadline stands
 	}
 	for until := c.in.until.Load(); ; {
 		_ = c.nc.SetReadDeadline(wall(until))
@@ -439,7 +439,6 @@ func (c *Conn) applyRead() {
 
 func (c *Conn) applyWrite() {
 	if c.sys != nil {
-		c.sys.writeUntil = &c.out.until
 		return
 	}
 	_ = c.nc.SetWriteDeadline(wall(c.out.until.Load()))

@@ -443,8 +443,8 @@ func (s *socket) writeAll(h *half, p, q []byte) fault.End {
 // wait only if it is not set to something earlier.
 func (s *socket) waitWrite(deadline *atomic.Int64) fault.End {
 	until := deadline.Load()
-	if until != 0 && (s.writeArmed == 0 || s.writeArmed > until) {
-		s.armWrite(until)
+	if until != 0 && (s.writeArmed == 0 || s.writeArmed > until) && !s.armWrite(until) {
+		return fault.Timeout
 	}
 	for {
 		err := s.raw.Write(s.wr.fn)
@@ -458,13 +458,18 @@ func (s *socket) waitWrite(deadline *atomic.Int64) fault.End {
 			s.writeArmed = 0
 			return fault.Timeout
 		}
-		s.armWrite(until)
+		if !s.armWrite(until) {
+			return fault.Timeout
+		}
 	}
 }
 
-func (s *socket) armWrite(until int64) {
+// armWrite sets the runtime's timer. It is false once the socket is interrupted: its look comes after the setting, since an
+// interrupt in between was undone by it.
+func (s *socket) armWrite(until int64) bool {
 	s.writeArmed = until
 	_ = s.Conn.SetWriteDeadline(wall(until))
+	return !s.interrupts.Load()
 }
 
 // wroteAt is when ask had written the request.

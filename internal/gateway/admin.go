@@ -32,6 +32,11 @@ func (g *Gateway) openAdmin(a config.Address) (*admin, error) {
 	if a.Network == "" {
 		return nil, nil
 	}
+	if a.Network == "unix" {
+		if err := removeStale(a.Address); err != nil {
+			return nil, err
+		}
+	}
 	l, err := net.Listen(a.Network, a.Address)
 	if g.options.AnyAdminPort && errors.Is(err, syscall.EADDRINUSE) {
 		l, err = net.Listen("tcp", "127.0.0.1:0")

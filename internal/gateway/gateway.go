@@ -49,13 +49,14 @@ type Gateway struct {
 	activated  *activation
 	admin      *admin
 
-	mu       sync.Mutex // guards the fields below: one reload at a time
-	current  *generation
-	sockets  []*socket
-	counters atomic.Pointer[map[string]*telemetry.Pool]
-	serving  sync.WaitGroup
-	stop     chan struct{}
-	failed   chan error
+	reloading sync.Mutex // held over a reload
+	mu        sync.Mutex // guards the fields below
+	current   *generation
+	sockets   []*socket
+	counters  atomic.Pointer[map[string]*telemetry.Pool]
+	serving   sync.WaitGroup
+	stop      chan struct{}
+	failed    chan error
 }
 
 // accessLog is the log in use; Log is nil where it is off.
@@ -151,6 +152,8 @@ func (g *Gateway) Reload() error {
 	if g.options.Load == nil {
 		return &HintError{fmt.Errorf("there is no configuration file to read again"), "start with: whygate run -c whygate.yaml"}
 	}
+	g.reloading.Lock() // the file that is read last is the one that is applied last
+	defer g.reloading.Unlock()
 	notify("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonicMicroseconds(), 10))
 	defer notify("READY=1")
 	cfg, problems := g.options.Load()
@@ -163,9 +166,15 @@ func (g *Gateway) Reload() error {
 		g.log.Error("reload refused: the old configuration goes on", "error", err)
 		return err
 	}
+	g.mu.Lock()
+	was := g.current.cfg.Admin
+	g.mu.Unlock()
 	if err := g.apply(cfg); err != nil {
 		g.log.Error("reload refused: the old configuration goes on", "error", err)
 		return err
+	}
+	if cfg.Admin != was {
+		g.log.Warn("the admin address changes with the next start only", "now", was.String(), "then", cfg.Admin.String())
 	}
 	g.log.Info("configuration reloaded", "file", cfg.File)
 	return nil
@@ -201,7 +210,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	g.current, g.sockets = next, sockets
 	g.proxy.Use(next.snapshot)
 	if before := g.access.Swap(access); before != nil {
-		before.close(access)
+		defer before.close(access) // it may have to wait for its writer
 	}
 	if old != nil {
 		for _, s := range opened {

@@ -2,6 +2,7 @@ package listener
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/whygate/whygate/internal/conn"
@@ -15,6 +16,7 @@ import (
 type Exchange struct {
 	Request httpmsg.Request
 	Began   int64 // when the request's first octet was there, in conn.Now's terms
+	Ready   int64 // when its head was complete: what comes after is not the client's slowness
 	State   any   // the handler's own, kept from one request to the next; nil at first
 	Broken  bool  // the request head could not be read: there may be no method and no target
 
@@ -52,6 +54,7 @@ const (
 func (x *Exchange) begin(ss *session) {
 	x.Request.Reset()
 	x.Began, x.Broken = conn.Now(), false
+	x.Ready = x.Began
 	x.ss = ss
 	x.parse.Reset()
 	x.body.Reset(0, &ss.head, &x.Request.Trailers)
@@ -103,6 +106,9 @@ func (x *Exchange) Committed() bool { return x.Sent() > 0 || x.state == writeAbo
 // Ended notes when the exchange ended, in conn.Now's terms, so that the clock need not be read again.
 func (x *Exchange) Ended(now int64) { x.ss.now = now }
 
+// Behind is where the handler keeps the upstream connection it waits for, so that Drain can end the wait. nil is none.
+func (x *Exchange) Behind() *atomic.Pointer[conn.Conn] { return &x.ss.behind }
+
 // Draining reports whether the server is on its way out.
 func (x *Exchange) Draining() bool { return x.ss.server.draining.Load() }
 
@@ -118,6 +124,9 @@ func (x *Exchange) readHead() bool {
 	for {
 		n, err := h1.ParseRequest(c.Buffered(), &x.parse, &x.Request, &x.ss.head)
 		if n > 0 {
+			if !first {
+				x.Ready = conn.Now()
+			}
 			return x.headRead(n)
 		}
 		if err != nil {
@@ -215,7 +224,6 @@ func (x *Exchange) refuse(e fault.Evidence) {
 	x.Broken = true
 	x.keep = false
 	x.broken = e
-	x.ss.conn.SetWriteUntil(conn.Now() + int64(5*time.Second))
 	x.ss.server.Refuse(x, &x.broken)
 	if x.state != writeAborted {
 		x.linger()

@@ -154,6 +154,9 @@ func (s *Server) Drain(bound time.Duration) bool {
 	for ss := range s.sessions {
 		ss.cut.Store(true)
 		ss.conn.Interrupt()
+		if c := ss.behind.Load(); c != nil {
+			c.Interrupt()
+		}
 	}
 	s.mu.Unlock()
 	<-done

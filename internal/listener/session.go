@@ -23,11 +23,12 @@ type session struct {
 	client string     // the peer's address without port, as text
 	peer   netip.Addr // the same, as an address; invalid for a unix socket
 	local  string
-	now    int64        // the clock as it was last read
-	rest   *Exchange    // answered in place, but with something left to do before the connection goes on or ends
-	over   bool         // it is one connection too many
-	state  atomic.Int32 // idle or busy; Drain closes only the idle
-	cut    atomic.Bool  // Drain's time is up
+	now    int64                     // the clock as it was last read
+	rest   *Exchange                 // answered in place, but with something left to do before the connection goes on or ends
+	over   bool                      // it is one connection too many
+	state  atomic.Int32              // idle or busy; Drain closes only the idle
+	cut    atomic.Bool               // Drain's time is up
+	behind atomic.Pointer[conn.Conn] // the upstream connection in use, which a cut ends too
 }
 
 const (
@@ -56,8 +57,7 @@ func (ss *session) run() {
 	inPlace := ss.serveInPlace // made once: a method value is an allocation
 	for {
 		ss.idleUntil()
-		// An exchange that aborted in place has ended the connection, and is let go of by serveBuffered all the same.
-		if ss.conn.Each(inPlace) != fault.Completed && ss.rest == nil || !ss.serveBuffered() {
+		if ss.conn.Each(inPlace) != fault.Completed || !ss.serveBuffered() {
 			return
 		}
 		// Idle first, then the look: Drain sets its flag first and then closes the idle, so one of the two sees the other.

@@ -37,6 +37,7 @@ func (x *Exchange) WriteInterim(status int, reason []byte, fields *httpmsg.Field
 func (x *Exchange) WriteHead(h *Head) {
 	x.status = h.Status
 	x.state = writeBody
+	x.free() // a head before this one was not sent
 	out := h1.AppendStatusLine(conn.GetBuffer(), h.Status, h.Reason)
 	if h.Fields != nil {
 		out = h1.AppendFields(out, h.Fields)

@@ -519,7 +519,11 @@ func TestRecordsOfCutExchanges(t *testing.T) {
 					return
 				}
 				p := newPeer(t, nc)
-				p.send(get(fmt.Sprintf("/client%d/request%d/%s", i, j, strings.Repeat("x", 500))))
+				lines := []string{"X-A: b"}
+				if j%2 == 1 { // these are served out of the poller
+					lines = []string{"Connection: upgrade", "Upgrade: other"}
+				}
+				p.send(get(fmt.Sprintf("/client%d/request%d/%s", i, j, strings.Repeat("x", 500)), lines...))
 				p.gone()
 				p.Close()
 			}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/whygate/whygate/internal/conn"
@@ -25,8 +26,11 @@ func (s *exchange) try(a *upstream.Attempt, fresh upstream.Fresh) bool {
 		return s.stream(a, out, fresh)
 	}
 	a.Repeatable = s.x.Request.Method.Idempotent() && s.pool.Attempts > 1
-	if !a.Ask(append(out, body...), fresh, s.gone) && !(a.Evidence.Stage == fault.Write && a.AnswerAnyway()) {
-		return false
+	if !a.Ask(append(out, body...), fresh, s.gone) {
+		if a.Evidence.Stage != fault.Write || !a.AnswerAnyway() {
+			return false
+		}
+		s.up.began = true // the request was not sent to its end: the connection is not kept
 	}
 	return s.readHead(a)
 }
@@ -35,6 +39,10 @@ func (s *exchange) try(a *upstream.Attempt, fresh upstream.Fresh) bool {
 func (s *exchange) readHead(a *upstream.Attempt) bool {
 	for interim := 0; ; interim++ {
 		if !a.ReadHead(&s.response, s.x.Request.Method) {
+			return false
+		}
+		if !s.back.collect(&s.response.Fields) {
+			a.Violated(fault.RuleFieldValue, optionsMax, 0)
 			return false
 		}
 		switch status := s.response.Status; {
@@ -84,6 +92,7 @@ func (u *upload) unfinished() bool { return u.began && !u.ended }
 func (s *exchange) stream(a *upstream.Attempt, head []byte, fresh upstream.Fresh) bool {
 	x := s.x
 	x.StreamBody()
+	s.hop.collect(&x.Request.Fields) // the head stands elsewhere now
 	open := a.Open(head, fresh)
 	conn.PutBuffer(head)
 	if !open {
@@ -123,6 +132,15 @@ func (s *exchange) blame(a *upstream.Attempt) {
 func (s *exchange) send(c *upstream.Conn, replay int) {
 	u := &s.up
 	defer close(u.done)
+	defer func() {
+		if r := recover(); r != nil { // a bug of ours: the body cannot go on, and the owner need not wait for an answer
+			u.client = fault.Bug
+			c.Hurry(conn.Now())
+			if s.p.Panicked != nil {
+				s.p.Panicked(r, debug.Stack())
+			}
+		}
+	}()
 	var enc h1.Encoder
 	enc.Reset(s.x.Request.Length)
 	if replay > 0 && !s.sendPiece(c, &enc, s.replay[:replay]) {
@@ -179,6 +197,7 @@ func (s *exchange) sendPiece(c *upstream.Conn, enc *h1.Encoder, data []byte) boo
 
 func (s *exchange) sendEnd(c *upstream.Conn, enc *h1.Encoder) {
 	u := &s.up
+	dropTrailers(&s.x.Request.Trailers, s.route.SetRequest, &s.hop, vouched)
 	u.buf, _ = enc.End(u.buf[:0], &s.x.Request.Trailers)
 	end := fault.Completed
 	if len(u.buf) > 0 {
@@ -247,7 +266,6 @@ func (s *exchange) stopUpload(a *upstream.Attempt) {
 // hot: once per response.
 func (s *exchange) dropHopByHop(r *httpmsg.Response) {
 	f := &r.Fields
-	nominated := nominates(f)
 	for i := range f.Len() {
 		switch f.ID(i) {
 		case httpmsg.Connection, httpmsg.KeepAlive, httpmsg.ProxyConnection, httpmsg.TransferEncoding:
@@ -259,12 +277,10 @@ func (s *exchange) dropHopByHop(r *httpmsg.Response) {
 			}
 			continue
 		case httpmsg.ContentLength:
-			if r.Status != 304 && s.x.Request.Method != httpmsg.HEAD {
-				f.Drop(i)
-			}
+			f.Drop(i) // made anew, once
 			continue
 		}
-		if nominated && named(f, f.Name(i)) {
+		if s.back.n > 0 && s.back.has(f.Name(i)) {
 			f.Drop(i)
 		}
 	}

@@ -1108,3 +1108,72 @@ func TestRequestTooLarge(t *testing.T) {
 		}
 	})
 }
+
+// The request body ends while the answer's is read already: timeouts.head, which begins then, is over, not begun.
+func TestUploadThatEndsDuringTheAnswer(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{})
+	o := upstreamOf(t, func(p *peer) {
+		line, lines, err := p.head()
+		if err != nil {
+			return
+		}
+		m := message{line: line, lines: lines}
+		p.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+		p.chunked(&m)
+		close(ended)
+		time.Sleep(500 * time.Millisecond) // longer than timeouts.head
+		p.send("world")
+		p.gone()
+	})
+	g := start(t, setup{options: func(o *upstream.Options) { o.Head = 200 * time.Millisecond }}, o.addr)
+	c := g.dial()
+	c.send("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+	if _, _, err := c.head(); err != nil {
+		t.Fatal(err)
+	}
+	c.send("0\r\n\r\n")
+	<-ended
+	c.want("helloworld")
+	g.want(200, fault.CauseNone)
+}
+
+// The client leaves, falls silent or breaks a rule in its upload while the answer flows: the endpoint is not to blame.
+func TestUploadThatBreaksDuringTheAnswer(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*peer){
+		"leaves": (*peer).Close0, "resets": (*peer).reset, "is silent": func(*peer) {}, "breaks a rule": func(p *peer) { p.send("zz\r\n") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := upstreamOf(t, func(p *peer) {
+				if _, _, err := p.head(); err != nil {
+					return
+				}
+				p.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+				_, _ = io.Copy(p.Conn, p.r)
+			})
+			g := start(t, setup{limits: func(l *listener.Limits) { l.Idle = 300 * time.Millisecond }}, o.addr)
+			c := g.dial()
+			c.send("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+			if _, _, err := c.head(); err != nil {
+				t.Fatal(err)
+			}
+			c.want("5\r\nhello\r\n")
+			end(c)
+			if name == "is silent" || name == "breaks a rule" {
+				if rest, _ := io.ReadAll(c.r); strings.Contains(string(rest), "0\r\n\r\n") {
+					t.Errorf("the answer looks whole: %q", rest)
+				}
+			}
+			r := g.record()
+			definite(t, name, r)
+			if r.Fault.Family() != fault.FamilyClient || g.failures(0) != 0 || g.pool.Targets[0].IdleCount() != 0 {
+				t.Errorf("status %d, cause %s, %d failures", r.Status, r.Fault.Cause, g.failures(0))
+			}
+		})
+	}
+}
+
+// Close0 is Close for who has no use for its error.
+func (p *peer) Close0() { _ = p.Close() }

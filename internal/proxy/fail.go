@@ -36,6 +36,10 @@ func (p *Proxy) Refuse(x *listener.Exchange, e *fault.Evidence) {
 // fail ends an exchange whose last attempt failed with f.
 func (s *exchange) fail(a *upstream.Attempt, f fault.Fault) {
 	ev := &a.Evidence
+	if s.up.client == fault.Bug { // while the request body was sent
+		s.failEarly(&fault.Evidence{Stage: fault.Receive, End: fault.Bug})
+		return
+	}
 	if s.up.client != fault.Completed && s.x.BodyEvidence().End != fault.Canceled {
 		ev = s.x.BodyEvidence() // the request body broke a rule, or its client fell silent: that comes first
 		f = fault.Classify(ev)

@@ -230,3 +230,35 @@ func TestDrainCuts(t *testing.T) {
 	head.gone()
 	tunnel.gone()
 }
+
+// A client may be silent for so long, and an answer may be longer: each write has its own time.
+func TestAnswerLongerThanIdle(t *testing.T) {
+	t.Parallel()
+	const idle, events = 150 * time.Millisecond, 12
+	for name, head := range map[string]string{
+		"close": "HTTP/1.1 200 OK\r\n\r\n", "length": fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", 2*events), "spliced": "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := upstreamOf(t, func(p *peer) {
+				p.request()
+				p.send(head)
+				for range events {
+					time.Sleep(50 * time.Millisecond) // an event every now and then
+					p.send("x\n")
+				}
+				if name == "spliced" {
+					p.send(noise(1_000_000 - 2*events))
+				}
+			})
+			g := start(t, setup{limits: func(l *listener.Limits) { l.Idle = idle }}, o.addr)
+			c := g.dial()
+			c.send(get("/"))
+			m := c.response("GET")
+			if !m.complete || !strings.HasPrefix(m.body, strings.Repeat("x\n", events)) {
+				t.Errorf("%q complete %t %v", m.body[:min(len(m.body), 50)], m.complete, m.err)
+			}
+			g.want(200, fault.CauseNone)
+		})
+	}
+}

@@ -34,7 +34,7 @@ func (s *exchange) relay(a *upstream.Attempt, endpoint int) {
 	read, write := s.relayBody(a)
 	s.stopUpload(a)
 	switch {
-	case write != fault.Completed:
+	case write != fault.Completed, !read && s.up.broken(): // who sent the body ended the answer to it too
 		s.left(a)
 	case !read:
 		s.brokenBody(a, endpoint)
@@ -52,6 +52,9 @@ func (s *exchange) relayed(a *upstream.Attempt, endpoint int) {
 	s.now = conn.Now()
 	a.Finish(s.now)
 	s.x.Ended(s.now)
+	if s.response.Trailers.Len() > 0 {
+		dropTrailers(&s.response.Trailers, s.route.SetResponse, &s.back, 0)
+	}
 	ended := s.x.End(&s.response.Trailers)
 	if !ended || s.x.Lost() != fault.Completed {
 		s.left(a)
@@ -81,7 +84,10 @@ func (s *exchange) passHead(a *upstream.Attempt) {
 	h := s.newHead(r.Status, r.Length)
 	h.Reason, h.Fields = r.Reason, &r.Fields
 	if r.Status == 304 || s.x.Request.Method == httpmsg.HEAD {
-		h.NoBody, h.Length = true, httpmsg.LengthClose // a Content-Length is passed on as a field: it tells of another answer
+		h.NoBody, h.Length = true, httpmsg.LengthClose
+		if length, _ := h1.NextToken(r.Fields.Get(httpmsg.ContentLength)); length != nil && r.Status != 204 && r.Status >= 200 {
+			s.extra.AppendKnown(httpmsg.ContentLength, length) // it tells of another answer's body; several lines say the same
+		}
 	}
 	if edits := s.route.SetResponse; len(edits) > 0 {
 		for i := range r.Fields.Len() {

@@ -29,6 +29,9 @@ func (s *exchange) refused() *fault.Evidence {
 	if rule != fault.RuleNone {
 		return &fault.Evidence{Stage: fault.Receive, End: fault.Denied, Rule: rule}
 	}
+	if !s.hop.collect(&q.Fields) {
+		return &fault.Evidence{Stage: fault.Receive, End: fault.Malformed, Rule: fault.RuleFieldValue, Field: httpmsg.Connection.String()}
+	}
 	if (q.Fields.Has(httpmsg.Via) || q.Fields.Has(httpmsg.CDNLoop)) && s.looped() {
 		return &fault.Evidence{Stage: fault.Select, End: fault.Loop}
 	}
@@ -97,7 +100,11 @@ func (s *exchange) answeredHere() bool {
 
 // wantsUpgrade reports whether the client asks for another protocol on this connection: RFC 9110, section 7.8.
 func wantsUpgrade(q *httpmsg.Request) bool {
-	return q.Minor > 0 && q.Fields.Has(httpmsg.Upgrade) && named(&q.Fields, upgradeToken)
+	// Not to HTTP/2: requests inside it would pass by every route.
+	if q.Minor > 0 && q.Fields.Has(httpmsg.Upgrade) && h1.HasToken(q.Fields.Get(httpmsg.Upgrade), "h2c") {
+		return false
+	}
+	return q.Minor > 0 && q.Fields.Has(httpmsg.Upgrade) && upgrades(&q.Fields)
 }
 
 // appendRequest appends the request head for one endpoint. What concerned only the client's connection is left out (RFC
@@ -119,9 +126,8 @@ func (s *exchange) appendRequest(dst []byte, t *upstream.Target) []byte {
 	}
 	dst = append(dst, '\r', '\n')
 	trusted := len(s.snap.Trusted) > 0 && s.snap.trusts(s.x.Peer())
-	nominated := nominates(&q.Fields)
 	for i := range q.Fields.Len() {
-		if s.forwards(i, trusted, nominated) {
+		if s.forwards(i, trusted) {
 			dst = h1.AppendField(dst, q.Fields.Name(i), q.Fields.Value(i))
 		}
 	}
@@ -160,7 +166,7 @@ func (s *exchange) appendTarget(dst []byte) []byte {
 // forwards reports whether the i-th field goes to the next hop as it is.
 //
 // hot: once per field line.
-func (s *exchange) forwards(i int, trusted, nominated bool) bool {
+func (s *exchange) forwards(i int, trusted bool) bool {
 	f := &s.x.Request.Fields
 	switch f.ID(i) {
 	case httpmsg.Connection, httpmsg.KeepAlive, httpmsg.ProxyConnection, httpmsg.TransferEncoding, httpmsg.ContentLength,
@@ -173,43 +179,17 @@ func (s *exchange) forwards(i int, trusted, nominated bool) bool {
 			return false
 		}
 	}
-	if nominated && named(&s.x.Request.Fields, f.Name(i)) {
+	if s.hop.n > 0 && s.hop.has(f.Name(i)) || f.ID(i) == httpmsg.Other && s.shadows(f.Name(i)) {
 		return false
 	}
 	return len(s.route.SetRequest) == 0 || !edited(s.route.SetRequest, f.Name(i))
 }
 
-// nominates reports whether a Connection field, on any of its lines, names fields beside the usual options.
-func nominates(f *httpmsg.Fields) bool {
-	if !f.Has(httpmsg.Connection) {
-		return false
-	}
+// upgrades reports whether a Connection field, on any of its lines, has the option upgrade.
+func upgrades(f *httpmsg.Fields) bool {
 	for i := range f.Len() {
-		if f.ID(i) != httpmsg.Connection {
-			continue
-		}
-		for token, rest := h1.NextToken(f.Value(i)); token != nil; token, rest = h1.NextToken(rest) {
-			if !httpmsg.EqualFold(token, "close") && !httpmsg.EqualFold(token, "keep-alive") && !httpmsg.EqualFold(token, "upgrade") {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// upgradeToken is only read.
-var upgradeToken = []byte("upgrade")
-
-// named reports whether a Connection field names this field as one for the connection only.
-func named(f *httpmsg.Fields, name []byte) bool {
-	for i := range f.Len() {
-		if f.ID(i) != httpmsg.Connection {
-			continue
-		}
-		for token, rest := h1.NextToken(f.Value(i)); token != nil; token, rest = h1.NextToken(rest) {
-			if bytes.EqualFold(token, name) {
-				return true
-			}
+		if f.ID(i) == httpmsg.Connection && h1.HasToken(f.Value(i), "upgrade") {
+			return true
 		}
 	}
 	return false
@@ -218,16 +198,6 @@ func named(f *httpmsg.Fields, name []byte) bool {
 // edits reports whether the route sets or removes a field that the gateway would make.
 func (s *exchange) edits(name string) bool {
 	return len(s.route.SetRequest) > 0 && edited(s.route.SetRequest, []byte(name))
-}
-
-// edited reports whether an edit sets or removes the field.
-func edited(edits []Edit, name []byte) bool {
-	for i := range edits {
-		if httpmsg.EqualFold(name, edits[i].Name) {
-			return true
-		}
-	}
-	return false
 }
 
 // appendHop appends what this hop tells the next: who asked, how, through whom, under which id.

@@ -45,24 +45,25 @@ type exchange struct {
 	tried   balance.Tried
 	upgrade bool // the client asked for another protocol
 
-	attempts [attemptsMax]upstream.Attempt
-	made     int
-	response httpmsg.Response
-	extra    httpmsg.Fields // fields of ours in the response
-	extraBuf []byte
-	head     listener.Head
-	replay   []byte // what of a streamed request body was already sent, while it fits Pool.ReplayBody
-	lost     bool   // it did not fit: there is no other attempt
-	id       [idSize]byte
-	asking   int   // the endpoint being asked, -1 if none is
-	full     int64 // the limit of an endpoint that had no room, 0 if all had
-	now      int64 // the clock as it was last read
-	until    int64 // when Pool.Response ends, 0 for never
-	gone     func() bool
-	up       upload
-	record   telemetry.Record
-	evidence [attemptsMax]*fault.Evidence // those of attempts, for the record
-	own      fault.Evidence               // of a fault that came before there was an attempt
+	attempts  [attemptsMax]upstream.Attempt
+	made      int
+	response  httpmsg.Response
+	hop, back options        // what the request's and the response's Connection names
+	extra     httpmsg.Fields // fields of ours in the response
+	extraBuf  []byte
+	head      listener.Head
+	replay    []byte // what of a streamed request body was already sent, while it fits Pool.ReplayBody
+	lost      bool   // it did not fit: there is no other attempt
+	id        [idSize]byte
+	asking    int   // the endpoint being asked, -1 if none is
+	full      int64 // the limit of an endpoint that had no room, 0 if all had
+	now       int64 // the clock as it was last read
+	until     int64 // when Pool.Response ends, 0 for never
+	gone      func() bool
+	up        upload
+	record    telemetry.Record
+	evidence  [attemptsMax]*fault.Evidence // those of attempts, for the record
+	own       fault.Evidence               // of a fault that came before there was an attempt
 }
 
 // stateOf is the exchange's state of ours, which stays with it from one request to the next.
@@ -135,9 +136,9 @@ func (s *exchange) serve() {
 		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Misconfigured, Detail: s.route.Broken})
 		return
 	}
-	s.pool.Budget.Request(s.x.Began)
+	s.pool.Budget.Request(s.now)
 	if s.pool.Response > 0 {
-		s.until = s.x.Began + int64(s.pool.Response)
+		s.until = s.now + int64(s.pool.Response)
 	}
 	s.upgrade = wantsUpgrade(&s.x.Request)
 	s.tryAll()
@@ -193,6 +194,13 @@ func (s *exchange) tryAll() {
 	}
 }
 
+// caught tells of a panic on another goroutine of the exchange, which ends with it. It is deferred there.
+func (s *exchange) caught() {
+	if r := recover(); r != nil && s.p.Panicked != nil {
+		s.p.Panicked(r, debug.Stack())
+	}
+}
+
 // leave tells that an endpoint is not being asked any more.
 func (s *exchange) leave(i int) {
 	s.pool.Balance.Finish(i)
@@ -205,6 +213,7 @@ func (s *exchange) attempt(i int) *upstream.Attempt {
 	a := &s.attempts[s.made]
 	s.made++
 	a.Begin(s.pool.Targets[i], s.now)
+	a.Using = s.x.Behind()
 	a.Whole = upstream.Whole{Until: s.until, Setting: s.pool.Response}
 	return a
 }
@@ -251,7 +260,7 @@ func (s *exchange) expired() bool { return s.until != 0 && conn.Now() >= s.until
 // begin prepares for a request.
 func (s *exchange) begin(p *Proxy, x *listener.Exchange) {
 	s.p, s.x, s.snap = p, x, p.snapshot.Load()
-	s.route, s.pool, s.now = nil, nil, x.Began
+	s.route, s.pool, s.now = nil, nil, x.Ready
 	s.tried.Reset()
 	s.asking = -1
 	s.made, s.lost, s.full, s.until, s.upgrade = 0, false, 0, 0, false
@@ -278,7 +287,7 @@ const bufferKept = 64 << 10
 func (s *exchange) observe() {
 	r := &s.record
 	x := s.x
-	if s.now == x.Began {
+	if s.now == x.Ready {
 		s.now = conn.Now()
 	}
 	x.Ended(s.now)

@@ -51,18 +51,17 @@ func (s *exchange) tunnel(a *upstream.Attempt) {
 	}
 	x.StreamBody() // the head's octets are out of the way: what is buffered behind them belongs to the tunnel
 	client.SetReadUntil(0)
-	client.SetWriteUntil(0)
 	server.SetReadUntil(0)
-	server.SetWriteUntil(0)
 	server.Watch(nil)
 	up := make(chan struct{})
-	go func() { // ends when either side does, or by the Interrupt below
+	go func() { // ends when either side does, at the latest by the bounds on writing and on half a tunnel
 		defer close(up)
-		pour(server, client)
+		defer s.caught()
+		s.pour(server, client)
 		server.CloseWrite()
 		server.Hurry(conn.Now() + int64(halfClosed))
 	}()
-	pour(client, server)
+	s.pour(client, server)
 	client.CloseWrite()
 	client.Hurry(conn.Now() + int64(halfClosed))
 	<-up
@@ -71,10 +70,11 @@ func (s *exchange) tunnel(a *upstream.Attempt) {
 	a.Drop()
 }
 
-// pour passes octets from src to dst until src ends or dst fails.
-func pour(dst, src *conn.Conn) {
+// pour passes octets from src to dst until src ends or dst fails. A side that does not read for limits.idle has failed.
+func (s *exchange) pour(dst, src *conn.Conn) {
 	for {
 		if b := src.Buffered(); len(b) > 0 {
+			dst.SetWriteUntil(s.x.WriteUntil())
 			if dst.Write(b) != fault.Completed {
 				return
 			}

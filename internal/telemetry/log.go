@@ -104,7 +104,10 @@ func (l *Log) flush() bool {
 	return open
 }
 
-// Close writes out what is left and ends the log. Later lines are dropped.
+// closeWait bounds Close. A pipe that nobody reads must not keep a gateway from stopping.
+const closeWait = time.Second
+
+// Close writes out what is left and ends the log; what the writer has not taken in a second is lost. Later lines are dropped.
 func (l *Log) Close() {
 	l.mu.Lock()
 	l.closed = true
@@ -113,5 +116,10 @@ func (l *Log) Close() {
 	case l.full <- struct{}{}:
 	default:
 	}
-	<-l.done
+	timer := time.NewTimer(closeWait)
+	defer timer.Stop()
+	select {
+	case <-l.done:
+	case <-timer.C:
+	}
 }

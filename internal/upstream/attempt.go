@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"sync/atomic"
 	"time"
 
 	"github.com/whygate/whygate/internal/conn"
@@ -18,11 +19,14 @@ type Attempt struct {
 
 	// Repeatable tells that the request may be sent again if its connection turns out to be dead. Set after Begin.
 	Repeatable bool
+	// Using is told of the connection while the attempt has it, nil to tell nobody. Set after Begin.
+	Using *atomic.Pointer[conn.Conn]
 
-	target *Target
-	began  int64 // when the present stage began
-	parse  h1.Progress
-	limits h1.Limits
+	target    *Target
+	began     int64 // when the present stage began
+	uploading bool  // another goroutine sends the request body
+	parse     h1.Progress
+	limits    h1.Limits
 }
 
 // Whole bounds the whole response, over all attempts of an exchange: the moment in conn.Now's terms and the setting it
@@ -61,6 +65,7 @@ const (
 func (a *Attempt) Begin(t *Target, now int64) {
 	a.Evidence = fault.Evidence{Stage: fault.Select, Endpoint: t.Text, Declared: -1}
 	a.Conn, a.target, a.began, a.Whole, a.Repeatable = nil, t, now, Whole{}, false
+	a.uploading, a.Using = false, nil
 	a.parse.Reset()
 	a.limits = h1.Limits{Head: t.HeadMax, Trailers: t.HeadMax}
 }
@@ -91,8 +96,7 @@ func (a *Attempt) Ask(request []byte, fresh Fresh, gone func() bool) bool {
 			return a.asked(stage, end)
 		}
 		// The endpoint had closed it while it was idle: no fault, no byte written, take the next.
-		c.Close()
-		a.Conn = nil
+		a.letGo().Close()
 		ev.Reused, ev.Nth, ev.Idle = false, 0, 0
 	}
 	if !a.dial() {
@@ -114,8 +118,7 @@ func (a *Attempt) Open(head []byte, fresh Fresh) bool {
 		if c.Idle() == fault.Completed {
 			return a.writeHead(head)
 		}
-		c.Close()
-		a.Conn = nil
+		a.letGo().Close()
 		a.Evidence.Reused, a.Evidence.Nth, a.Evidence.Idle = false, 0, 0
 	}
 	return a.dial() && a.writeHead(head)
@@ -142,6 +145,19 @@ func (a *Attempt) use(c *Conn, now int64) {
 		ev.Reused, ev.Idle = true, time.Duration(now-c.since)
 	}
 	c.sent, c.got = c.Sent(), c.Received()
+	if a.Using != nil {
+		a.Using.Store(c.Conn)
+	}
+}
+
+// letGo takes the connection from the attempt.
+func (a *Attempt) letGo() *Conn {
+	c := a.Conn
+	a.Conn = nil
+	if a.Using != nil {
+		a.Using.Store(nil)
+	}
+	return c
 }
 
 // ask is conn.Ask with the attempt's deadlines.
@@ -181,7 +197,7 @@ func (a *Attempt) asked(stage fault.Stage, end fault.End) bool {
 func (a *Attempt) writeHead(head []byte) bool {
 	a.Evidence.Stage = fault.Write
 	a.began = conn.Now()
-	a.Conn.whole = a.Whole
+	a.Conn.whole, a.Conn.answered, a.uploading = a.Whole, false, true
 	a.Conn.SetReadUntil(a.Whole.Until) // until the request has ended: RequestEnded
 	a.Conn.SetWriteUntil(deadline(a.began, a.target.Write))
 	end := a.Conn.Conn.Write(head)
@@ -209,14 +225,31 @@ func (c *Conn) Write2(p, q []byte) fault.End {
 // peer that stopped reading has not answered either.
 func (c *Conn) AnswerSoon(end fault.End) {
 	if end == fault.Timeout {
-		c.Hurry(conn.Now())
+		c.headUntil(conn.Now())
 	} else {
-		c.Hurry(conn.Now() + int64(answerGrace))
+		c.headUntil(conn.Now() + int64(answerGrace))
 	}
 }
 
 // RequestEnded tells that the request's last octet was written: the time for the response head begins.
-func (c *Conn) RequestEnded() { c.Hurry(c.whole.cap(deadline(conn.Now(), c.target.Head))) }
+func (c *Conn) RequestEnded() { c.headUntil(c.whole.cap(deadline(conn.Now(), c.target.Head))) }
+
+// headUntil bounds the wait for the response head, from another goroutine than the reader's. Once that head was read it does
+// nothing: the body has a time of its own.
+func (c *Conn) headUntil(until int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.answered {
+		c.Hurry(until)
+	}
+}
+
+// headRead tells that the final response head was read.
+func (c *Conn) headRead() {
+	c.mu.Lock()
+	c.answered = true
+	c.mu.Unlock()
+}
 
 // Uploaded notes how much of the request was sent, when who sent its body has ended.
 func (a *Attempt) Uploaded() { a.Evidence.Sent = a.Conn.Sent() - a.Conn.sent }
@@ -254,6 +287,9 @@ func (a *Attempt) ReadHead(res *httpmsg.Response, method httpmsg.Method) bool {
 				a.parse.Reset()
 				ev.Got = c.Received() - c.got
 				ev.Status = res.Status
+				if a.uploading && (res.Status >= 200 || res.Status == 101) {
+					c.headRead()
+				}
 				return true
 			}
 		}
@@ -406,9 +442,9 @@ func (a *Attempt) Finish(now int64) {
 // Keep puts the connection back for another exchange. The caller has seen both messages end where they said; if octets are
 // left over the connection is closed instead, and Keep is false: the endpoint is out of step.
 func (a *Attempt) Keep(now int64) bool {
-	c := a.Conn
-	a.Conn = nil
+	c := a.letGo()
 	if len(c.Buffered()) > 0 {
+		c.target.hasty.Store(true)
 		a.Evidence.End, a.Evidence.Rule, a.Evidence.Size = fault.Malformed, fault.RuleExtraOctets, int64(len(c.Buffered()))
 		a.Evidence.Sample = append([]byte(nil), c.Buffered()[:min(len(c.Buffered()), fault.SampleMax)]...)
 		c.Close()
@@ -421,8 +457,7 @@ func (a *Attempt) Keep(now int64) bool {
 // Drop closes the connection, if there is one.
 func (a *Attempt) Drop() {
 	if a.Conn != nil {
-		a.Conn.Close()
-		a.Conn = nil
+		a.letGo().Close()
 	}
 }
 

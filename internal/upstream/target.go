@@ -49,8 +49,12 @@ type Conn struct {
 	nth    uint32 // exchanges begun on it
 	since  int64  // when it became idle
 	whole  Whole  // of the exchange it is used by, for who sends the request body
-	sent   int64  // the counters as they stood when the exchange began
-	got    int64
+
+	mu       sync.Mutex // guards answered: who sends the body sets a deadline for the head only while it is awaited
+	answered bool
+
+	sent int64 // the counters as they stood when the exchange began
+	got  int64
 }
 
 // New makes a target. It opens nothing.
