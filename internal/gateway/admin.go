@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net"
@@ -160,6 +161,15 @@ func (g *Gateway) postReload(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusUnprocessableEntity, answer)
 }
 
+// withoutQuery is a request target whose query is masked: keys and tokens are often in it.
+func withoutQuery(target []byte) string {
+	path, query, found := bytes.Cut(target, []byte("?"))
+	if !found {
+		return string(path)
+	}
+	return string(path) + "?" + strings.Repeat("*", len(query))
+}
+
 // newIncident copies what is kept of a failed exchange.
 func newIncident(r *telemetry.Record) *incident.Incident {
 	i := &incident.Incident{
@@ -167,7 +177,7 @@ func newIncident(r *telemetry.Record) *incident.Incident {
 		Type: r.Fault.Type, Cause: r.Fault.Cause, Family: r.Fault.Family(), Stage: r.Fault.Stage,
 		Title: r.Fault.Title(), Route: r.Route, Pool: r.Pool, DurationS: r.Duration.Seconds(),
 		Request: incident.Request{
-			ID: string(r.ID), Client: r.Client, Method: string(r.Method), Host: string(r.Host), Target: string(r.Target),
+			ID: string(r.ID), Client: r.Client, Method: string(r.Method), Host: string(r.Host), Target: withoutQuery(r.Target),
 		},
 	}
 	for _, e := range r.Attempts {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/incident"
@@ -111,8 +112,7 @@ func (g *Gateway) Start() {
 
 // serve serves one socket on a goroutine of its own, which ends when the socket is closed.
 func (g *Gateway) serve(s *socket) {
-	conf := s.tlsConfig()
-	g.serving.Go(func() { g.failing(g.server.Listen(s.net, conf)) })
+	g.serving.Go(func() { g.failing(g.server.Listen(s.net, s.conf.Load)) })
 }
 
 func (g *Gateway) failing(err error) {
@@ -192,7 +192,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	sockets, opened, closed, err := g.reconcile(cfg)
+	sockets, err := g.reconcile(cfg)
 	if err != nil {
 		access.close(g.access.Load())
 		return err
@@ -207,16 +207,19 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	}
 	g.counters.Store(&counters)
 	old := g.current
-	g.current, g.sockets = next, sockets
+	g.current, g.sockets = next, sockets.all
+	for _, s := range sockets.secured {
+		s.socket.use(s.tls, s.pair)
+	}
 	g.proxy.Use(next.snapshot)
 	if before := g.access.Swap(access); before != nil {
 		defer before.close(access) // it may have to wait for its writer
 	}
 	if old != nil {
-		for _, s := range opened {
+		for _, s := range sockets.opened {
 			g.serve(s)
 		}
-		for _, s := range closed {
+		for _, s := range sockets.closed {
 			g.server.CloseListener(s.net)
 			s.close()
 		}
@@ -225,31 +228,65 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	return nil
 }
 
-// reconcile opens the sockets that cfg has and the gateway has not.
-func (g *Gateway) reconcile(cfg *config.Config) (all, opened, closed []*socket, err error) {
-	have := map[string][]*socket{}
+// change is what a configuration asks of the sockets: those it goes on with, those it adds, those it ends, and what TLS
+// those that go on are served with from now on.
+type change struct {
+	all, opened, closed []*socket
+	secured             []securing
+}
+
+type securing struct {
+	socket *socket
+	tls    config.ListenTLS
+	pair   *certs.Pair
+}
+
+// undo ends what was opened for a change that does not take place.
+func (c *change) undo() {
+	for _, s := range c.opened {
+		s.close()
+	}
+	for _, s := range c.secured {
+		if s.pair != nil {
+			s.pair.Close()
+		}
+	}
+}
+
+// reconcile opens what cfg has and the gateway has not. Nothing that serves is touched yet.
+func (g *Gateway) reconcile(cfg *config.Config) (c *change, err error) {
+	c = &change{}
+	have := map[config.Address][]*socket{}
 	for _, s := range g.sockets {
-		have[s.key] = append(have[s.key], s)
+		have[s.address] = append(have[s.address], s)
 	}
 	for _, l := range cfg.Listen {
-		key := socketKey(l)
-		if kept := have[key]; kept != nil {
-			all = append(all, kept...)
-			delete(have, key)
-			continue
+		kept := have[l.Address]
+		delete(have, l.Address)
+		if kept == nil {
+			if kept, err = g.open(l); err != nil {
+				c.undo()
+				return nil, err
+			}
+			c.opened = append(c.opened, kept...)
 		}
-		s, err := g.open(l)
-		if err != nil {
-			g.closeSockets(opened)
-			return nil, nil, nil, err
+		c.all = append(c.all, kept...)
+		for _, s := range kept {
+			if s.tls == l.TLS {
+				continue
+			}
+			pair, err := g.watchPair(l.TLS)
+			if err != nil {
+				c.undo()
+				return nil, err
+			}
+			c.secured = append(c.secured, securing{s, l.TLS, pair})
 		}
-		opened = append(opened, s...)
-		all = append(all, s...)
 	}
 	for _, s := range have {
-		closed = append(closed, s...)
+		c.closed = append(c.closed, s...)
 	}
-	return all, opened, closed, nil
+	return c, nil
 }
 
 func (g *Gateway) closeSockets(list []*socket) {

@@ -365,6 +365,44 @@ func TestTLSListener(t *testing.T) {
 	}
 }
 
+// A reload changes a listener's TLS while it stays open: on, to another certificate, and off again.
+func TestReloadChangesTLS(t *testing.T) {
+	t.Parallel()
+	origin := httpOrigin(t, "x")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	plain := pool(l.Addr().String(), origin, "") // a port by its number, so that the address stays the same
+	g := startText(t, plain)
+	for _, name := range []string{"one.example.com", "two.example.com"} {
+		cert, key, authority := serverCertificate(t, name)
+		g.replace(strings.Replace(plain, `"}]`, fmt.Sprintf(`", tls: {cert: %s, key: %s}}]`, cert, key), 1))
+		if err := g.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		roots := x509.NewCertPool()
+		roots.AddCert(authority)
+		c, err := tls.Dial("tcp", g.address, &tls.Config{RootCAs: roots, ServerName: name})
+		if err != nil {
+			t.Fatalf("with the certificate of %s: %v", name, err)
+		}
+		_ = c.Close()
+	}
+	g.replace(strings.Replace(plain, `"}]`, `", tls: {cert: /nowhere/c, key: /nowhere/k}}]`, 1))
+	if err := g.Reload(); err == nil {
+		t.Error("a certificate that is not there is taken")
+	}
+	g.replace(plain)
+	if err := g.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := ask(t, g.address); status != 200 || body != "x" {
+		t.Errorf("in clear again: %d %q", status, body)
+	}
+}
+
 func TestAdmin(t *testing.T) {
 	t.Parallel()
 	g := startText(t, pool("127.0.0.1:0", "http://127.0.0.1:1", ""))

@@ -8,25 +8,34 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
 )
 
-// socket is one open listener.
+// socket is one open listener. Its TLS may change with a reload while it stays open.
 type socket struct {
-	key  string // tells whether a new configuration means the same
-	net  net.Listener
-	pair *certs.Pair // nil without TLS
+	address config.Address // tells whether a new configuration means the same
+	net     net.Listener
+	tls     config.ListenTLS           // guarded by Gateway.mu, as pair is
+	pair    *certs.Pair                // nil without TLS
+	conf    atomic.Pointer[tls.Config] // what new connections are served with, nil without TLS
 }
 
-// tlsConfig is nil without TLS.
-func (s *socket) tlsConfig() *tls.Config {
-	if s.pair == nil {
-		return nil
+// use makes later connections be served with the pair, nil for none.
+func (s *socket) use(l config.ListenTLS, pair *certs.Pair) {
+	old := s.pair
+	s.tls, s.pair = l, pair
+	if pair != nil {
+		s.conf.Store(pair.ServerConfig())
+	} else {
+		s.conf.Store(nil)
 	}
-	return s.pair.ServerConfig()
+	if old != nil {
+		old.Close()
+	}
 }
 
 func (s *socket) close() {
@@ -36,8 +45,12 @@ func (s *socket) close() {
 	}
 }
 
-func socketKey(l config.Listen) string {
-	return l.Address.Network + " " + l.Address.Address + " " + l.TLS.Cert + " " + l.TLS.Key
+// watchPair loads a listener's certificate and goes on to look at its files; nil without TLS.
+func (g *Gateway) watchPair(l config.ListenTLS) (*certs.Pair, error) {
+	if !l.On() {
+		return nil, nil
+	}
+	return certs.Watch(l.Cert, l.Key, func(err error) { g.certificateChanged(l.Cert, err) })
 }
 
 // open opens the sockets of one listener: one, or several that systemd passes under one name.
@@ -62,16 +75,17 @@ func (g *Gateway) open(l config.Listen) ([]*socket, error) {
 		list = append(list, n)
 	}
 	var out []*socket
-	for _, n := range list {
-		s := &socket{key: socketKey(l), net: n}
-		if l.TLS.On() {
-			pair, err := certs.Watch(l.TLS.Cert, l.TLS.Key, func(err error) { g.certificateChanged(l.TLS.Cert, err) })
-			if err != nil {
-				_ = n.Close()
-				return nil, err
+	for i, n := range list {
+		pair, err := g.watchPair(l.TLS)
+		if err != nil {
+			g.closeSockets(out)
+			for _, rest := range list[i:] {
+				_ = rest.Close()
 			}
-			s.pair = pair
+			return nil, err
 		}
+		s := &socket{address: l.Address, net: n}
+		s.use(l.TLS, pair)
 		out = append(out, s)
 	}
 	return out, nil

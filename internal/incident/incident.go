@@ -43,33 +43,49 @@ type Request struct {
 	Version string `json:"version,omitempty"`
 }
 
-// Kept is how many incidents a Recorder keeps.
+// Kept is how many incidents a Recorder keeps of each kind: those that clients brought about by what they sent, and all
+// others. Clients could otherwise push out what an operator looks for by sending a thousand bad requests.
 const Kept = 1000
 
 // Recorder keeps the last incidents. The zero value is ready.
 type Recorder struct {
-	mu   sync.Mutex // guards the fields below
-	ring [Kept]*Incident
+	mu     sync.Mutex // guards the fields below
+	client ring
+	other  ring
+}
+
+// ring keeps the last incidents of one kind.
+type ring struct {
+	kept [Kept]*Incident
 	next int
 	seen uint64
 }
 
-// Record keeps an incident, which nobody changes any more, in the place of the oldest.
+// at is the k-th newest, from 1; nil if there are fewer.
+func (r *ring) at(k int) *Incident { return r.kept[(r.next-k+Kept)%Kept] }
+
+// Record keeps an incident, which nobody changes any more, in the place of the oldest of its kind.
 func (r *Recorder) Record(i *Incident) {
 	r.mu.Lock()
-	r.ring[r.next] = i
-	r.next = (r.next + 1) % Kept
-	r.seen++
-	r.mu.Unlock()
+	defer r.mu.Unlock()
+	to := &r.other
+	if i.Family == fault.FamilyClient || i.Cause == fault.CauseNoRoute {
+		to = &r.client
+	}
+	to.kept[to.next] = i
+	to.next = (to.next + 1) % Kept
+	to.seen++
 }
 
 // Find returns the incident of that id, nil if it is not kept (any more).
 func (r *Recorder) Find(id string) *Incident {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, i := range r.ring {
-		if i != nil && i.ID == id {
-			return i
+	for _, from := range []*ring{&r.other, &r.client} {
+		for _, i := range from.kept {
+			if i != nil && i.ID == id {
+				return i
+			}
 		}
 	}
 	return nil
@@ -80,12 +96,24 @@ func (r *Recorder) Last(n int) []*Incident {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out []*Incident
-	for k := 1; k <= Kept && len(out) < n; k++ {
-		i := r.ring[(r.next-k+Kept)%Kept]
-		if i == nil {
-			break
+	for a, b := 1, 1; len(out) < n; {
+		var x, y *Incident
+		if a <= Kept {
+			x = r.other.at(a)
 		}
-		out = append(out, i)
+		if b <= Kept {
+			y = r.client.at(b)
+		}
+		switch {
+		case x == nil && y == nil:
+			return out
+		case y == nil || x != nil && !x.At.Before(y.At):
+			out = append(out, x)
+			a++
+		default:
+			out = append(out, y)
+			b++
+		}
 	}
 	return out
 }
@@ -94,5 +122,5 @@ func (r *Recorder) Last(n int) []*Incident {
 func (r *Recorder) Seen() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.seen
+	return r.client.seen + r.other.seen
 }

@@ -4,6 +4,9 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/whygate/whygate/internal/fault"
 )
 
 func TestRecorderKeepsTheLast(t *testing.T) {
@@ -47,5 +50,21 @@ func TestRecorderFromManyGoroutines(t *testing.T) {
 	wait.Wait()
 	if r.Seen() != 4000 {
 		t.Errorf("seen %d", r.Seen())
+	}
+}
+
+func TestClientsPushNothingOut(t *testing.T) {
+	var r Recorder
+	now := time.Now()
+	r.Record(&Incident{ID: "crash", Cause: fault.CauseClosedBeforeAnswer, Family: fault.FamilyApplication, At: now})
+	for i := range 3 * Kept {
+		r.Record(&Incident{ID: strconv.Itoa(i), Cause: fault.CauseRequestMalformed, Family: fault.FamilyClient, At: now.Add(time.Duration(i+1) * time.Millisecond)})
+	}
+	if r.Find("crash") == nil {
+		t.Error("bad requests push an application's crash out")
+	}
+	last := r.Last(3 * Kept)
+	if len(last) != Kept+1 || last[0].ID != strconv.Itoa(3*Kept-1) || last[Kept].ID != "crash" {
+		t.Errorf("%d incidents, from %s to %s", len(last), last[0].ID, last[len(last)-1].ID)
 	}
 }

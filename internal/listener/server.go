@@ -42,8 +42,10 @@ type Server struct {
 // acceptPause is how long accepting rests when descriptors have run out: the condition does not pass by asking faster.
 const acceptPause = 50 * time.Millisecond
 
-// Listen serves one socket until it is closed. tlsConf nil is plain HTTP. The error is nil after Drain or a close.
-func (s *Server) Listen(l net.Listener, tlsConf *tls.Config) error {
+// Listen serves one socket until it is closed. conf is asked for each connection; nil, or giving
+// nil, it means plain HTTP. The error is nil after
+// Drain or a close.
+func (s *Server) Listen(l net.Listener, conf func() *tls.Config) error {
 	s.mu.Lock()
 	if s.listeners == nil {
 		s.listeners = map[net.Listener]struct{}{}
@@ -58,6 +60,10 @@ func (s *Server) Listen(l net.Listener, tlsConf *tls.Config) error {
 	for {
 		nc, err := l.Accept()
 		if err == nil {
+			var tlsConf *tls.Config
+			if conf != nil {
+				tlsConf = conf()
+			}
 			s.accept(nc, tlsConf)
 			continue
 		}
