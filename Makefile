@@ -38,7 +38,9 @@ lint:
 	@out=$$($(GO) tool gofumpt -l .); [ -z "$$out" ] || { echo "gofumpt would change:"; echo "$$out"; exit 1; }
 
 race: ## all tests with the race detector, which needs cgo
-	CGO_ENABLED=1 $(GO) test -pgo=off -race -timeout 8m ./...
+	@CGO_ENABLED=1 $(GO) test -pgo=off -race -timeout 8m -v ./... >test.log 2>&1; code=$$?; \
+	awk '/^ *--- SKIP/ { print last; print } /^(ok|FAIL|panic:|DATA RACE|WARNING: DATA RACE|# )/ { print } { last = $$0 }' test.log; \
+	if [ $$code != 0 ]; then grep -v -E '^ *(=== (RUN|PAUSE|CONT|NAME)|--- (PASS|SKIP))|^PASS' test.log | tail -n 400; fi; exit $$code
 	$(GO) test -pgo=off -run 'Alloc' ./...
 
 FUZZ = $(shell grep -rlE '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)

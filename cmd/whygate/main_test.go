@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -38,9 +39,14 @@ func TestScripts(t *testing.T) {
 
 // freeport NAME... sets each variable to a port of loopback that nobody listens on.
 func freeport(ts *testscript.TestScript, _ bool, args []string) {
-	for _, name := range args {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
+	for i := 0; i < len(args); {
+		// Below the ports that the kernel gives to others.
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000)))
+		if err != nil {
+			continue
+		}
+		name := args[i]
+		i++
 		_, port, _ := net.SplitHostPort(l.Addr().String())
 		ts.Check(l.Close())
 		ts.Setenv(name, port)

@@ -304,7 +304,7 @@ func (c *Conn) Ask(p []byte, check bool) (fault.Stage, fault.End) {
 	return fault.Head, fault.Completed
 }
 
-// Wrote is when Ask had written the request, in Now's terms; 0 where it cannot tell.
+// Wrote is when Ask had written the request, in Now's terms; 0 where that took one call that did not wait.
 func (c *Conn) Wrote() int64 {
 	if c.sys == nil {
 		return 0

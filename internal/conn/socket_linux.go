@@ -133,7 +133,7 @@ func (s *socket) onReadable(fd uintptr) bool {
 		}
 		PutBuffer(c.ask)
 		// The poller was reset before this write, so an answer that is already here still wakes us.
-		c.op, c.n, c.wrote = opAskRead, 0, Now()
+		c.op, c.n, c.wrote = opAskRead, 0, 0
 		return false
 	case opAskRead:
 		c.stage = fault.FirstByte

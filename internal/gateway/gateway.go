@@ -46,6 +46,7 @@ type Gateway struct {
 	access     atomic.Pointer[accessLog]
 	limits     atomic.Pointer[listener.Limits]
 	ready      atomic.Bool
+	clock      atomic.Pointer[clock]
 	readyAsked atomic.Int64 // when readiness was last asked for, in conn.Now's terms; 0 for never
 	activated  *activation
 	admin      *admin
@@ -79,6 +80,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 		return nil, err
 	}
 	raiseDescriptors()
+	g.clock.Store(readClock())
 	g.proxy.Observe = g.observe
 	g.proxy.Panicked = func(reason any, stack []byte) {
 		g.log.Error("BUG: an exchange panicked; please report this", "reason", reason, "stack", string(stack))
@@ -130,6 +132,15 @@ func (g *Gateway) Failed() <-chan error { return g.failed }
 // sweepEvery is how often idle upstream connections are looked at.
 const sweepEvery = time.Second
 
+// clock is one moment on both clocks, so that a line of the log need not ask for the time. It is read anew each second,
+// since the wall clock may be set.
+type clock struct {
+	wall time.Time
+	mono int64
+}
+
+func readClock() *clock { return &clock{time.Now(), conn.Now()} }
+
 func (g *Gateway) sweep() {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
@@ -141,6 +152,7 @@ func (g *Gateway) sweep() {
 			g.mu.Lock()
 			current := g.current
 			g.mu.Unlock()
+			g.clock.Store(readClock())
 			current.sweep()
 		}
 	}
@@ -404,7 +416,8 @@ func (g *Gateway) observe(r *telemetry.Record) {
 		g.recorder.Record(newIncident(r))
 	}
 	if a := g.access.Load(); a.Log != nil {
-		r.At = time.Now().Add(-r.Duration)
+		c := g.clock.Load()
+		r.At = c.wall.Add(time.Duration(r.Began - c.mono))
 		a.Log.Write(r)
 	}
 }

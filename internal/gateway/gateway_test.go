@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -215,6 +216,19 @@ func TestBadReloadChangesNothing(t *testing.T) {
 	}
 }
 
+// freeAddress is an address of loopback that nobody listens on. Its port is below those that the kernel gives to others.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+mathrand.IntN(12000))); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("no free port")
+	return ""
+}
+
 // mustListen is an address that is in use.
 func mustListen(t *testing.T) string {
 	t.Helper()
@@ -369,12 +383,7 @@ func TestTLSListener(t *testing.T) {
 func TestReloadChangesTLS(t *testing.T) {
 	t.Parallel()
 	origin := httpOrigin(t, "x")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = l.Close()
-	plain := pool(l.Addr().String(), origin, "") // a port by its number, so that the address stays the same
+	plain := pool(freeAddress(t), origin, "") // a port by its number, so that the address stays the same
 	g := startText(t, plain)
 	for _, name := range []string{"one.example.com", "two.example.com"} {
 		cert, key, authority := serverCertificate(t, name)

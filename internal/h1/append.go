@@ -48,11 +48,15 @@ func AppendKnownField(dst []byte, id httpmsg.ID, value []byte) []byte {
 
 // AppendFields appends all field lines but the dropped ones, as they are, without the empty line after them.
 func AppendFields(dst []byte, f *httpmsg.Fields) []byte {
-	for i := range f.Len() {
-		if f.Dropped(i) {
-			continue
+	for i := 0; i < f.Len(); {
+		raw, next := f.Run(i)
+		switch {
+		case raw != nil:
+			dst = append(append(dst, raw...), '\r', '\n')
+		case !f.Dropped(i):
+			dst = AppendField(dst, f.Name(i), f.Value(i))
 		}
-		dst = AppendField(dst, f.Name(i), f.Value(i))
+		i = next
 	}
 	return dst
 }

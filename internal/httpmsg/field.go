@@ -52,6 +52,27 @@ func (f *Fields) Drop(i int) { f.list[i].dropped = true }
 // Dropped reports whether the i-th line is not to be passed on.
 func (f *Fields) Dropped(i int) bool { return f.list[i].dropped }
 
+// Run is the longest run of lines from the i-th on that are passed on and stand one behind the other in the buffer, with two
+// octets between name and value and two between lines: the colon with its space, and the line end. raw is all of them without
+// the last line end, and can be copied as it is; next is the line behind. raw is nil if the i-th line is not like that.
+//
+// hot: once or twice per message.
+func (f *Fields) Run(i int) (raw []byte, next int) {
+	first := &f.list[i]
+	last := first
+	for next = i; next < len(f.list); next++ {
+		s := &f.list[next]
+		if s.dropped || s.value != s.nameEnd+2 || next > i && s.name != last.valueEnd+2 {
+			break
+		}
+		last = s
+	}
+	if next == i {
+		return nil, i + 1
+	}
+	return f.buf[first.name:last.valueEnd], next
+}
+
 // Buffer is the memory behind the section, to be emptied and used again by its owner.
 func (f *Fields) Buffer() []byte { return f.buf }
 

@@ -127,10 +127,11 @@ func (s *exchange) appendRequest(dst []byte, t *upstream.Target) []byte {
 	dst = append(dst, '\r', '\n')
 	trusted := len(s.snap.Trusted) > 0 && s.snap.trusts(s.x.Peer())
 	for i := range q.Fields.Len() {
-		if s.forwards(i, trusted) {
-			dst = h1.AppendField(dst, q.Fields.Name(i), q.Fields.Value(i))
+		if !s.forwards(i, trusted) {
+			q.Fields.Drop(i)
 		}
 	}
+	dst = h1.AppendFields(dst, &q.Fields)
 	dst = s.appendHop(dst, trusted)
 	for _, e := range s.route.SetRequest {
 		if e.Value != "" {

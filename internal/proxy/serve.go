@@ -36,34 +36,34 @@ const attemptsMax = 5
 
 // exchange is what one request needs beside the listener's Exchange. It is used again.
 type exchange struct {
-	p    *Proxy
-	snap *Snapshot
-	x    *listener.Exchange
+	p        *Proxy
+	snap     *Snapshot
+	x        *listener.Exchange
+	route    *Route
+	pool     *Pool
+	now      int64 // the clock as it was last read
+	until    int64 // when Pool.Response ends, 0 for never
+	full     int64 // the limit of an endpoint that had no room, 0 if all had
+	asking   int   // the endpoint being asked, -1 if none is
+	made     int   // attempts begun
+	upgrade  bool  // the client asked for another protocol
+	lost     bool  // the request body does not fit replay: there is no other attempt
+	gone     func() bool
+	id       [idSize]byte
+	tried    balance.Tried
+	response httpmsg.Response
+	head     listener.Head
+	extra    httpmsg.Fields // fields of ours in the response
+	extraBuf []byte
+	record   telemetry.Record
+	attempts [attemptsMax]upstream.Attempt
+	evidence [attemptsMax]*fault.Evidence // those of attempts, for the record
 
-	route   *Route
-	pool    *Pool
-	tried   balance.Tried
-	upgrade bool // the client asked for another protocol
-
-	attempts  [attemptsMax]upstream.Attempt
-	made      int
-	response  httpmsg.Response
-	hop, back options        // what the request's and the response's Connection names
-	extra     httpmsg.Fields // fields of ours in the response
-	extraBuf  []byte
-	head      listener.Head
+	// What most requests have no use for.
 	replay    []byte // what of a streamed request body was already sent, while it fits Pool.ReplayBody
-	lost      bool   // it did not fit: there is no other attempt
-	id        [idSize]byte
-	asking    int   // the endpoint being asked, -1 if none is
-	full      int64 // the limit of an endpoint that had no room, 0 if all had
-	now       int64 // the clock as it was last read
-	until     int64 // when Pool.Response ends, 0 for never
-	gone      func() bool
 	up        upload
-	record    telemetry.Record
-	evidence  [attemptsMax]*fault.Evidence // those of attempts, for the record
-	own       fault.Evidence               // of a fault that came before there was an attempt
+	hop, back options        // what the request's and the response's Connection names
+	own       fault.Evidence // of a fault that came before there was an attempt
 }
 
 // stateOf is the exchange's state of ours, which stays with it from one request to the next.
@@ -292,7 +292,7 @@ func (s *exchange) observe() {
 	}
 	x.Ended(s.now)
 	r.Duration = time.Duration(s.now - x.Began)
-	r.Client, r.Secure = x.Client(), x.Secure()
+	r.Began, r.Client, r.Secure = x.Began, x.Client(), x.Secure()
 	r.ID = s.id[:]
 	if passed := s.passedID(); passed != nil {
 		r.ID = passed

@@ -9,6 +9,7 @@ import (
 // Record is what is counted and logged of one exchange. It is a view: whoever is given one uses it before returning and
 // keeps none of it.
 type Record struct {
+	Began    int64         // the same moment as At, in nanoseconds of the exchange's own clock
 	At       time.Time     // when the request's first octet was there
 	Duration time.Duration // from then to the last octet of the answer
 	Client   string        // the peer's address; empty for a unix socket
