@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -36,6 +37,8 @@ func TestMain(m *testing.M) {
 		gatewayMain()
 		return
 	}
+	flag.Parse()
+	_ = flag.Set("test.parallel", "8") // most of them wait for a timer most of the time
 	goleak.VerifyTestMain(m)
 }
 

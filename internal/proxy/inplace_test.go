@@ -92,7 +92,11 @@ func TestEndBehindARequest(t *testing.T) {
 		if i%3 == 2 {
 			c.fin()
 		}
+		began := time.Now()
 		c.ended()
+		if d := time.Since(began); d > 500*time.Millisecond {
+			t.Errorf("%d: the end was noticed after %v", i, d)
+		}
 		c.Close()
 		g.want(200, fault.CauseNone)
 	}
