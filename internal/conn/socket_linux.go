@@ -59,9 +59,11 @@ type call struct {
 	ask   []byte
 	conn  *Conn // each: whose buffer is filled
 	use   func() (int64, bool)
-	pipe  *pipe
-	wrote int64 // ask: when the request had been written
-	want  int   // splice: how many octets to move
+
+	settled bool // each: more than one request has come
+	pipe    *pipe
+	wrote   int64 // ask: when the request had been written
+	want    int   // splice: how many octets to move
 }
 
 type op uint8
@@ -172,7 +174,8 @@ func (s *socket) onEach(fd uintptr) bool {
 			return true
 		}
 		c.Release()
-		if full {
+		if full || !k.settled {
+			k.settled = true // many a client sends one request and its end with it: after the first, look at once
 			continue
 		}
 		if at := now + int64(Recheck); s.readArmed == 0 || s.readArmed > at {
