@@ -174,15 +174,15 @@ func TestUpgradeHasNoTimers(t *testing.T) {
 		p.gone()
 	})
 	g := start(t, setup{
-		limits: func(l *listener.Limits) { l.Idle, l.HeadTime = 50*time.Millisecond, 50*time.Millisecond },
+		limits: func(l *listener.Limits) { l.Idle, l.HeadTime = 300*time.Millisecond, 300*time.Millisecond },
 		options: func(o *upstream.Options) {
-			o.Head, o.Read, o.Write = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
+			o.Head, o.Read, o.Write = 300*time.Millisecond, 300*time.Millisecond, 300*time.Millisecond
 		},
 	}, o.addr)
 	c := g.dial()
 	c.send(handshake)
 	c.response("GET")
-	time.AfterFunc(300*time.Millisecond, func() { close(wait) })
+	time.AfterFunc(900*time.Millisecond, func() { close(wait) })
 	c.want("still here")
 	c.Close()
 	g.want(101, fault.CauseNone)
