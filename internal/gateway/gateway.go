@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -141,7 +142,25 @@ type clock struct {
 
 func readClock() *clock { return &clock{time.Now(), conn.Now()} }
 
+// tidy gives memory back after many connections have become idle: their goroutines' stacks grew with the requests, and shrink
+// only in a garbage collection, which an idle gateway has no other reason for.
+type tidy struct{ before, done int64 }
+
+// tidyMin is how many connections make it worth a collection.
+const tidyMin = 500
+
+// look collects once when the number of connections has come to rest, far from where it was when it collected last.
+func (t *tidy) look(open, busy int64) {
+	rests := open == t.before && busy <= open/10
+	t.before = open
+	if moved := max(open, t.done) - min(open, t.done); rests && max(open, t.done) >= tidyMin && moved > open/10 {
+		t.done = open
+		debug.FreeOSMemory()
+	}
+}
+
 func (g *Gateway) sweep() {
+	var t tidy
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
@@ -153,6 +172,7 @@ func (g *Gateway) sweep() {
 			current := g.current
 			g.mu.Unlock()
 			g.clock.Store(readClock())
+			t.look(g.server.Open(), g.server.Busy())
 			current.sweep()
 		}
 	}
