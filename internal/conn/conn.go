@@ -110,10 +110,11 @@ func (c *Conn) Hurry(until int64) {
 }
 
 // Watch sets what is asked about once a second while a read waits. When it says true the read ends as Canceled:
-// nobody wants the answer any more. nil ends the watch.
-func (c *Conn) Watch(gone func() bool) {
+// nobody wants the answer any more. nil ends the watch. now is the present in Now's terms, or some time ago: what has passed
+// since then counts.
+func (c *Conn) Watch(gone func() bool, now int64) {
 	if c.sys != nil {
-		c.sys.setWatch(gone)
+		c.sys.setWatch(gone, now)
 	}
 }
 

@@ -294,14 +294,14 @@ func TestInterrupt(t *testing.T) {
 func TestWatch(t *testing.T) {
 	c, other := pair(t, "tcp")
 	asked := 0
-	c.Watch(func() bool { asked++; return asked == 1 })
+	c.Watch(func() bool { asked++; return asked == 1 }, conn.Now())
 	c.SetReadUntil(conn.Now() + int64(patience))
 	began := time.Now()
 	want(t, "Fill", c.Fill(), fault.Canceled)
 	if d := time.Since(began); d < 500*time.Millisecond || d > 3*time.Second {
 		t.Errorf("asked after %v", d)
 	}
-	c.Watch(nil)
+	c.Watch(nil, 0)
 	send(t, other, "x")
 	want(t, "Fill", c.Fill(), fault.Completed)
 }
@@ -681,4 +681,26 @@ func TestAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 	c.Close()
+}
+
+// A watch is first asked a second after it began, whatever the one before it had come to, and however its timer was left.
+func TestWatchBeginsAnew(t *testing.T) {
+	t.Parallel()
+	c, other := pair(t, "tcp")
+	never := func() bool { return false }
+	c.Watch(never, conn.Now())
+	go func() { time.Sleep(900 * time.Millisecond); send(t, other, "x") }() // its timer is about to fire
+	want(t, "Fill", c.Fill(), fault.Completed)
+	for _, wait := range []time.Duration{300 * time.Millisecond, 3500 * time.Millisecond} {
+		asked := make(chan time.Duration, 10)
+		began := time.Now()
+		c.Watch(func() bool { asked <- time.Since(began); return false }, conn.Now())
+		go func() { time.Sleep(wait); send(t, other, "x") }()
+		want(t, "Fill", c.Fill(), fault.Completed)
+		close(asked)
+		first, any := <-asked
+		if wait < time.Second && any || wait > 2*time.Second && (first < 950*time.Millisecond || first > 2*time.Second) {
+			t.Errorf("waiting for %v it was first asked after %v", wait, first)
+		}
+	}
 }

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"github.com/whygate/whygate/internal/fault"
 )
@@ -28,6 +27,7 @@ type socket struct {
 	readArmed  int64       // when the runtime's timer fires, 0 if it is not armed
 	watch      func() bool // asked while a read waits
 	watchAt    int64       // the next time it is asked
+	watchFrom  int64       // when it was set: it is not asked for watchFirst
 	rd         call
 	writeArmed int64
 	wr         call
@@ -243,10 +243,10 @@ func (s *socket) result(h *half) (int, fault.End) {
 }
 
 // setWatch sets what is asked while a read waits. Where the one before had come to be asked seldom, this one begins anew.
-func (s *socket) setWatch(gone func() bool) {
-	s.watch = gone
-	if gone != nil && s.watchIn > watchFirst {
-		s.watchAt, s.watchIn = 0, 0
+func (s *socket) setWatch(gone func() bool, now int64) {
+	s.watch, s.watchFrom = gone, now
+	if s.watchAt > now+watchFirst {
+		s.watchAt = 0
 	}
 }
 
@@ -277,17 +277,25 @@ func (s *socket) waitRead(deadline *atomic.Int64) fault.End {
 			_ = s.Conn.SetReadDeadline(time.Time{})
 			return fault.Timeout
 		}
-		if s.watch != nil && s.watchAt != 0 && now >= s.watchAt {
-			if s.watch() {
-				return fault.Canceled
-			}
-			s.watchIn = min(2*s.watchIn, watchLast)
-			s.watchAt = now + s.watchIn
+		if s.watch != nil && s.watchAt != 0 && now >= s.watchAt && !s.askWatch(now) {
+			return fault.Canceled
 		}
 		if !s.armRead(now, deadline) {
 			return fault.Timeout
 		}
 	}
+}
+
+// askWatch asks whether anybody still waits and sets the time of the next look. A timer that was armed for an exchange before
+// this one is too early: a client that ended its side with its request gets the answer of an endpoint that is quick.
+func (s *socket) askWatch(now int64) bool {
+	if first := s.watchFrom + watchFirst; now < first {
+		s.watchAt, s.watchIn = first, watchFirst
+		return true
+	}
+	s.watchIn = min(2*s.watchIn, watchLast)
+	s.watchAt = now + s.watchIn
+	return !s.watch()
 }
 
 // armRead sets the runtime's timer for what comes first, the deadline or the watch. It is false once the socket is interrupted.
@@ -565,48 +573,4 @@ func isTimeout(err error) bool {
 		err = op.Err
 	}
 	return err == os.ErrDeadlineExceeded || os.IsTimeout(err)
-}
-
-// The system calls. The descriptors are non-blocking, so none of them waits; EINTR cannot happen but is retried for the
-// letter of POSIX.
-
-// sysRead is recvfrom(2), which has less to do on its way to a socket than read(2).
-func sysRead(fd uintptr, p []byte) (int, syscall.Errno) {
-	for {
-		n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0, 0, 0)
-		if errno != syscall.EINTR {
-			return count(n, errno), errno
-		}
-	}
-}
-
-func sysPeek(fd uintptr) (int, syscall.Errno) {
-	var b [1]byte
-	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b[0])), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
-	return count(n, errno), errno
-}
-
-func sysWrite(fd uintptr, p []byte) (int, syscall.Errno) {
-	for {
-		n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), syscall.MSG_NOSIGNAL, 0, 0)
-		if errno != syscall.EINTR {
-			return count(n, errno), errno
-		}
-	}
-}
-
-func sysWritev(fd uintptr, iov *[2]syscall.Iovec, p, q []byte) (int, syscall.Errno) {
-	iov[0].Base, iov[1].Base = &p[0], &q[0]
-	iov[0].SetLen(len(p))
-	iov[1].SetLen(len(q))
-	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITEV, fd, uintptr(unsafe.Pointer(iov)), 2)
-	iov[0].Base, iov[1].Base = nil, nil
-	return count(n, errno), errno
-}
-
-func count(n uintptr, errno syscall.Errno) int {
-	if errno != 0 {
-		return 0
-	}
-	return int(n)
 }

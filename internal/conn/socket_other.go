@@ -26,7 +26,7 @@ func (*socket) each(*Conn, func() (int64, bool)) fault.End            { panic("B
 func (*socket) peek(*half) fault.End                                  { panic("BUG: no socket") }
 func (*socket) ask(*Conn, []byte, bool) (fault.Stage, int, fault.End) { panic("BUG: no socket") }
 func (*socket) finReceived() bool                                     { panic("BUG: no socket") }
-func (*socket) setWatch(func() bool)                                  { panic("BUG: no socket") }
+func (*socket) setWatch(func() bool, int64)                           { panic("BUG: no socket") }
 func (*socket) wroteAt() int64                                        { panic("BUG: no socket") }
 func (*socket) kick()                                                 { panic("BUG: no socket") }
 func (*socket) interrupt()                                            { panic("BUG: no socket") }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package gateway_test
 
 import (

@@ -52,7 +52,7 @@ func (s *exchange) tunnel(a *upstream.Attempt) {
 	x.StreamBody() // the head's octets are out of the way: what is buffered behind them belongs to the tunnel
 	client.SetReadUntil(0)
 	server.SetReadUntil(0)
-	server.Watch(nil)
+	server.Watch(nil, 0)
 	up := make(chan struct{})
 	go func() { // ends when either side does, at the latest by the bounds on writing and on half a tunnel
 		defer close(up)

@@ -165,7 +165,7 @@ func (a *Attempt) ask(request []byte, gone func() bool, check bool) (fault.Stage
 	c := a.Conn
 	c.SetReadUntil(a.Whole.cap(deadline(a.began, a.target.Head)))
 	c.SetWriteUntil(deadline(a.began, a.target.Write))
-	c.Watch(gone)
+	c.Watch(gone, a.began)
 	return c.Conn.Ask(request, check)
 }
 
@@ -257,7 +257,7 @@ func (a *Attempt) Uploaded() { a.Evidence.Sent = a.Conn.Sent() - a.Conn.sent }
 // AwaitHead waits for the first octets of an answer while the request body is being sent by another goroutine.
 func (a *Attempt) AwaitHead(gone func() bool) bool {
 	c := a.Conn
-	c.Watch(gone)
+	c.Watch(gone, a.began)
 	end := c.Fill()
 	a.Evidence.Spent[fault.FirstByte] = time.Duration(conn.Now() - a.began)
 	if end != fault.Completed {
@@ -423,7 +423,7 @@ func (a *Attempt) AnswerAnyway() bool {
 	if len(c.Buffered()) > 0 {
 		return true
 	}
-	c.Watch(nil)
+	c.Watch(nil, conn.Now())
 	c.SetReadUntil(conn.Now() + int64(answerGrace))
 	return c.Fill() == fault.Completed
 }

@@ -90,7 +90,7 @@ func (t *Target) take(now int64) *Conn {
 // put keeps a connection for another exchange.
 func (t *Target) put(c *Conn, now int64) {
 	c.since = now
-	c.Watch(nil)
+	c.Watch(nil, now)
 	c.Release()
 	t.mu.Lock()
 	if t.closed || len(t.idle) >= idleMax || t.Idle == 0 {

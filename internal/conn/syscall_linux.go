@@ -1,0 +1,50 @@
+package conn
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// The system calls. The descriptors are non-blocking, so none of them waits; EINTR cannot happen but is retried for the
+// letter of POSIX.
+
+// sysRead is recvfrom(2), which has less to do on its way to a socket than read(2).
+func sysRead(fd uintptr, p []byte) (int, syscall.Errno) {
+	for {
+		n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0, 0, 0)
+		if errno != syscall.EINTR {
+			return count(n, errno), errno
+		}
+	}
+}
+
+func sysPeek(fd uintptr) (int, syscall.Errno) {
+	var b [1]byte
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b[0])), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
+	return count(n, errno), errno
+}
+
+func sysWrite(fd uintptr, p []byte) (int, syscall.Errno) {
+	for {
+		n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), syscall.MSG_NOSIGNAL, 0, 0)
+		if errno != syscall.EINTR {
+			return count(n, errno), errno
+		}
+	}
+}
+
+func sysWritev(fd uintptr, iov *[2]syscall.Iovec, p, q []byte) (int, syscall.Errno) {
+	iov[0].Base, iov[1].Base = &p[0], &q[0]
+	iov[0].SetLen(len(p))
+	iov[1].SetLen(len(q))
+	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITEV, fd, uintptr(unsafe.Pointer(iov)), 2)
+	iov[0].Base, iov[1].Base = nil, nil
+	return count(n, errno), errno
+}
+
+func count(n uintptr, errno syscall.Errno) int {
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
+}
