@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,7 +30,7 @@ it answered and why, and stay up to be tried by hand. Everything listens on loop
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return w.demo(cmd.Context(), from, admin, once) },
 	}
-	cmd.Flags().StringVar(&from, "from", "127.0.0.1:8080", "address to listen on")
+	cmd.Flags().StringVar(&from, "from", demoFrom, "address to listen on")
 	cmd.Flags().StringVar(&admin, "admin", "127.0.0.1:9502", "admin address")
 	cmd.Flags().BoolVar(&once, "once", false, "stop after the traffic")
 	return cmd
@@ -41,11 +42,10 @@ func (w *world) demo(ctx context.Context, from, admin string, once bool) error {
 		return err
 	}
 	defer up.close()
-	cfg, problems := config.Parse("demo.yaml", up.config(from, admin), config.Options{})
-	if err := problems.Err(); err != nil {
-		return err
+	g, err := w.demoGateway(up, from, admin)
+	if errors.Is(err, syscall.EADDRINUSE) && from == demoFrom {
+		g, err = w.demoGateway(up, "127.0.0.1:0", admin) // something else has the usual port: any other will do
 	}
-	g, err := gateway.New(cfg, gateway.Options{Stdout: io.Discard, Stderr: w.stderr, Version: version()})
 	if err != nil {
 		return err
 	}
@@ -65,6 +65,17 @@ func (w *world) demo(ctx context.Context, from, admin string, once bool) error {
 	fmt.Fprintln(w.stdout, "It stays up. Ctrl-C stops it.")
 	<-ctx.Done()
 	return nil
+}
+
+// demoFrom is where the demo listens unless told otherwise.
+const demoFrom = "127.0.0.1:8080"
+
+func (w *world) demoGateway(up *demoUpstreams, from, admin string) (*gateway.Gateway, error) {
+	cfg, problems := config.Parse("demo.yaml", up.config(from, admin), config.Options{})
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	return gateway.New(cfg, gateway.Options{Stdout: io.Discard, Stderr: w.stderr, Version: version(), AnyAdminPort: true})
 }
 
 // demoRequests are the demo's traffic: the path, and what the upstream behind it does.

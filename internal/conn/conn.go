@@ -47,15 +47,26 @@ type half struct {
 
 // New makes a Conn of a connection in clear: a TCP or unix socket, or an in-memory one.
 func New(nc net.Conn) *Conn {
-	c := &Conn{nc: nc, max: largeBuffer}
-	c.sys = newSocket(nc)
+	c := newConn(nc)
+	c.nc = nc
 	return c
+}
+
+// newConn makes a Conn with its socket, if it has one, in one piece of memory: they are used together.
+func newConn(nc net.Conn) *Conn {
+	both := &struct {
+		Conn
+		socket socket
+	}{Conn: Conn{max: largeBuffer}}
+	if both.socket.init(nc) {
+		both.sys = &both.socket
+	}
+	return &both.Conn
 }
 
 // NewTLS makes a Conn of a TLS session that wrap builds over the socket: tls.Client or tls.Server with its configuration.
 func NewTLS(nc net.Conn, wrap func(net.Conn) *tls.Conn) *Conn {
-	c := &Conn{max: largeBuffer}
-	c.sys = newSocket(nc)
+	c := newConn(nc)
 	if c.sys != nil {
 		c.sys.readUntil, c.sys.writeUntil = &c.in.until, &c.out.until
 		c.tls = wrap(c.sys)

@@ -82,8 +82,8 @@ const (
 	opSpliceOut
 )
 
-// newSocket makes a socket of a TCP or unix connection, nil for any other.
-func newSocket(nc net.Conn) *socket {
+// init makes s the socket of a TCP or unix connection. It is false for any other.
+func (s *socket) init(nc net.Conn) bool {
 	var sc syscall.Conn
 	switch c := nc.(type) {
 	case *net.TCPConn:
@@ -91,16 +91,16 @@ func newSocket(nc net.Conn) *socket {
 	case *net.UnixConn:
 		sc = c
 	default:
-		return nil
+		return false
 	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
-		return nil
+		return false
 	}
-	s := &socket{Conn: nc, raw: raw}
+	s.Conn, s.raw = nc, raw
 	s.rd.fn = s.onReadable
 	s.wr.fn = s.onWritable
-	return s
+	return true
 }
 
 // onReadable runs with the descriptor when it may be readable; false waits until it is.

@@ -17,7 +17,7 @@ type socket struct {
 	dontWait, ended       bool
 }
 
-func newSocket(net.Conn) *socket { return nil }
+func (*socket) init(net.Conn) bool { return false }
 
 func (*socket) read(*half, []byte) (int, fault.End)                   { panic("BUG: no socket") }
 func (*socket) await(*half, *[]byte) (int, fault.End)                 { panic("BUG: no socket") }

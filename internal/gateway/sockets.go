@@ -96,7 +96,7 @@ func listenError(err error, a config.Address) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		_, port, _ := net.SplitHostPort(a.Address)
-		return &HintError{fmt.Errorf("listen on %s: the address is in use", a), "another program has it (ss -lntp 'sport = :" + port + "'); stop it or choose another port"}
+		return &HintError{fmt.Errorf("listen on %s: %w", a, syscall.EADDRINUSE), "another program has it (ss -lntp 'sport = :" + port + "'); stop it or choose another port"}
 	case errors.Is(err, syscall.EACCES):
 		return &HintError{fmt.Errorf("listen on %s: permission denied", a), "ports below 1024 need CAP_NET_BIND_SERVICE, or a socket from systemd (listen address systemd:)"}
 	}
