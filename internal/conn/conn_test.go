@@ -1,3 +1,5 @@
+// Contrary to house style this file is longer than 600 lines: it is one table of what a connection can do and meet.
+
 package conn_test
 
 import (

@@ -22,6 +22,7 @@ const copyLarge = 64 << 10
 func (s *exchange) relay(a *upstream.Attempt, endpoint int) {
 	r := &s.response
 	if r.Status == 101 {
+		s.pool.Balance.Succeeded(endpoint)
 		s.tunnel(a)
 		return
 	}
@@ -116,6 +117,7 @@ func (s *exchange) relayBody(a *upstream.Attempt) (read bool, write fault.End) {
 	c := a.Conn
 	var dec h1.Decoder
 	dec.Reset(s.response.Length, a.Limits(), &s.response.Trailers)
+	spliceable := true
 	for {
 		for !dec.Done() && len(c.Buffered()) > 0 {
 			data, n, err := dec.Next(c.Buffered())
@@ -137,9 +139,13 @@ func (s *exchange) relayBody(a *upstream.Attempt) (read bool, write fault.End) {
 		if end := s.x.Flush(); end != fault.Completed {
 			return false, end
 		}
-		if n := dec.Left(); n > spliceMin && len(c.Buffered()) == 0 && s.x.CanSplice(c.Conn) {
+		if n := dec.Left(); n > spliceMin && spliceable && len(c.Buffered()) == 0 && s.x.CanSplice(c.Conn) {
 			moved, end, write := s.x.Splice(c.Conn, n, func() int64 { return a.Whole.Gap(s.pool.Read) })
 			dec.Skip(moved)
+			if end == fault.Exhausted && moved == 0 {
+				spliceable = false // no descriptor for a pipe: then it is copied
+				continue
+			}
 			if write != fault.Completed {
 				return false, write
 			}

@@ -88,7 +88,7 @@ func (a *Attempt) Ask(request []byte, fresh Fresh, gone func() bool) bool {
 			break
 		}
 		a.use(c, a.began)
-		stage, end := a.ask(request, gone, ev.Idle > justUsed || !a.Repeatable || t.hasty.Load())
+		stage, end := a.ask(request, gone, ev.Idle > justUsed || c.look || !a.Repeatable || t.hasty.Load())
 		if stage != fault.Head && (end == fault.Closed || end == fault.Reset || end == fault.Malformed) {
 			t.hasty.Store(true)
 		}
@@ -287,6 +287,7 @@ func (a *Attempt) ReadHead(res *httpmsg.Response, method httpmsg.Method) bool {
 				a.parse.Reset()
 				ev.Got = c.Received() - c.got
 				ev.Status = res.Status
+				c.look = method == httpmsg.HEAD || res.Status == 204 || res.Status == 304
 				if a.uploading && (res.Status >= 200 || res.Status == 101) {
 					c.headRead()
 				}

@@ -48,6 +48,7 @@ type Conn struct {
 	addr   string
 	nth    uint32 // exchanges begun on it
 	since  int64  // when it became idle
+	look   bool   // the last answer could have no body: octets sent all the same would look like the next answer
 	whole  Whole  // of the exchange it is used by, for who sends the request body
 
 	mu       sync.Mutex // guards answered: who sends the body sets a deadline for the head only while it is awaited
