@@ -192,20 +192,6 @@ func (c *Conn) Fill() fault.End {
 	return end
 }
 
-// Await is Fill for a connection that may stay silent for long: on a plain socket it holds no buffer while it waits.
-//
-// hot: once per request.
-func (c *Conn) Await() fault.End {
-	if c.sys == nil || c.tls != nil || c.r != c.w {
-		return c.Fill()
-	}
-	c.Release()
-	n, end := c.sys.await(&c.in, &c.buf)
-	c.r, c.w = 0, n
-	c.in.octets += int64(n)
-	return end
-}
-
 // Each waits for octets and has use take them, again and again, until use wants out or the connection ends. It returns
 // Completed when octets are buffered that use did not take.
 //
@@ -215,15 +201,15 @@ func (c *Conn) Await() fault.End {
 // is the exception: it is found by a read after Recheck.
 //
 // use returns the clock as it last read it, and whether it took all that was buffered. It must not read; Close and Abort take effect
-// when Each returns. Elsewhere than on a plain socket Each is Await, and use is not called.
+// when Each returns. Elsewhere than on a plain socket Each is Fill, and use is not called.
 //
 // hot: once per wait.
 func (c *Conn) Each(use func() (now int64, stay bool)) fault.End {
-	if c.sys == nil || c.tls != nil || c.r != c.w {
-		if c.r != c.w {
-			return fault.Completed
-		}
-		return c.Await()
+	switch {
+	case c.r != c.w:
+		return fault.Completed
+	case c.sys == nil || c.tls != nil:
+		return c.Fill()
 	}
 	c.Release()
 	c.inside = true

@@ -173,7 +173,7 @@ func TestEnlargeKeepsWhatIsBuffered(t *testing.T) {
 	c.Discard(4)
 	c.Release()
 	send(t, other, "again")
-	want(t, "Await", c.Await(), fault.Completed)
+	want(t, "Fill", c.Fill(), fault.Completed)
 	if string(c.Buffered()) != "again" {
 		t.Errorf("%q", c.Buffered())
 	}
@@ -676,7 +676,7 @@ func TestAllocate(t *testing.T) {
 		c.Discard(len(c.Buffered()))
 		c.Release()
 		c.Write(message)
-		c.Await()
+		c.Fill()
 		c.Discard(len(c.Buffered()))
 		c.Release()
 	}); n != 0 && !raceEnabled {

@@ -62,7 +62,6 @@ type call struct {
 	wrote   int64 // ask: when the request had been written, if that took more than one call
 	p, q    []byte
 
-	hold *[]byte // await: where the buffer is put once there is something to read
 	iov  [2]syscall.Iovec
 	pipe *pipe
 	want int // splice: how many octets to move
@@ -72,7 +71,6 @@ type op uint8
 
 const (
 	opRead op = iota
-	opAwait
 	opEach
 	opAskIdle
 	opAskWrite
@@ -112,15 +110,6 @@ func (s *socket) onReadable(fd uintptr) bool {
 	case opRead:
 		c.n, c.errno = sysRead(fd, c.p)
 		return c.errno != syscall.EAGAIN || s.dontWait
-	case opAwait:
-		b := getBuffer(smallBuffer)
-		c.n, c.errno = sysRead(fd, b)
-		if c.n > 0 {
-			*c.hold = b
-			return true
-		}
-		putBuffer(b)
-		return c.errno != syscall.EAGAIN
 	case opEach:
 		return s.onEach(fd)
 	case opAskIdle:
@@ -211,12 +200,6 @@ func (s *socket) onWritable(fd uintptr) bool {
 // read reads once into p.
 func (s *socket) read(h *half, p []byte) (int, fault.End) {
 	s.rd.op, s.rd.p = opRead, p
-	return s.wait(h)
-}
-
-// await reads once into a new buffer, which is taken only when there is something to read.
-func (s *socket) await(h *half, buf *[]byte) (int, fault.End) {
-	s.rd.op, s.rd.hold = opAwait, buf
 	return s.wait(h)
 }
 

@@ -20,7 +20,6 @@ type socket struct {
 func (*socket) init(net.Conn) bool { return false }
 
 func (*socket) read(*half, []byte) (int, fault.End)                   { panic("BUG: no socket") }
-func (*socket) await(*half, *[]byte) (int, fault.End)                 { panic("BUG: no socket") }
 func (*socket) writeAll(*half, []byte, []byte) fault.End              { panic("BUG: no socket") }
 func (*socket) each(*Conn, func() (int64, bool)) fault.End            { panic("BUG: no socket") }
 func (*socket) peek(*half) fault.End                                  { panic("BUG: no socket") }

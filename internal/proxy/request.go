@@ -9,6 +9,7 @@ import (
 	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/route"
+	"github.com/whygate/whygate/internal/telemetry"
 	"github.com/whygate/whygate/internal/upstream"
 )
 
@@ -94,7 +95,7 @@ func (s *exchange) answeredHere() bool {
 	}
 	s.x.WriteHead(s.newHead(204, httpmsg.LengthClose))
 	s.x.End(nil)
-	s.record.By = 1
+	s.record.By = telemetry.ByGateway
 	return true
 }
 
