@@ -33,7 +33,7 @@ const (
 
 // catalogue has each cause's entry at its index.
 var catalogue = buildCatalogue(entriesDNS, entriesConnect, entriesCertificate, entriesTLS, entriesConnection, entriesBody,
-	entriesProtocol, entriesMessage, entriesSelect, entriesClient, entriesGateway)
+	entriesProtocol, entriesMessage, entriesSelect, entriesClient, entriesGateway, entriesHTTP2, entriesService, entriesPolicy)
 
 func buildCatalogue(groups ...[]Entry) (table [Causes]*Entry) {
 	for _, group := range groups {

@@ -143,8 +143,8 @@ var entriesGateway = []Entry{
 			"Read the upstream's log at that second: the error is there.",
 			"If its page is another proxy's (nginx, HAProxy, Envoy), go on with that proxy's log: whygate explain FILE reads it.",
 		},
-		Covers:  []string{"A14"},
-		Related: []Cause{CauseClosedBeforeAnswer, CauseHeadTimeout},
+		Covers:  []string{"A14", "G4"},
+		Related: []Cause{CauseApplicationError, CauseUpstreamOverloaded, CauseClosedBeforeAnswer, CauseHeadTimeout},
 		Retry:   retryIdempotent,
 	},
 	{

@@ -130,6 +130,44 @@ const (
 	CauseShuttingDown
 	CauseInternalError
 
+	// HTTP/2 and gRPC to the upstream.
+	CauseHTTP2GoAway
+	CauseHTTP2RefusedStream
+	CauseHTTP2StreamReset
+	CauseHTTP2NotWanted
+	CauseHTTP2NoSettings
+	CauseHTTP2ProtocolError
+	CauseHTTP1OnHTTP2Port
+	CauseHTTP2StreamLimit
+	CauseHTTP2ConnectionDead
+	CauseHTTP2StreamCut
+	CauseGRPCStatusMissing
+	CauseGRPCDeadline
+	CauseGRPCOverHTTP1
+
+	// What a log, an operator or a pattern over many requests tells, and one exchange does not show.
+	CauseWorkerKilled
+	CauseOutOfMemory
+	CauseWorkerCrashed
+	CauseWorkersBusy
+	CauseApplicationError
+	CauseServiceStopped
+	CauseServiceFailed
+	CauseCircuitOpen
+	CauseQueueFull
+	CauseQueueTimeout
+	CauseMaintenance
+	CauseUpstreamOverloaded
+	CauseRateLimited
+	CauseContentFilter
+	CauseResponseBlocked
+	CauseCachedError
+	CauseWrongHost
+	CauseRedirectLoop
+	CauseUpgradeRefused
+	CauseBadContentCoding
+	CauseResponseBodyTooLarge
+
 	// What is no fault of the gateway's, and what cannot be told.
 	CauseUpstreamStatus
 	CauseUnknown
@@ -245,6 +283,40 @@ var causeSlugs = [Causes]string{
 	CauseOwnLimit:                       "own-limit",
 	CauseShuttingDown:                   "shutting-down",
 	CauseInternalError:                  "internal-error",
+	CauseHTTP2GoAway:                    "http2-goaway",
+	CauseHTTP2RefusedStream:             "http2-refused-stream",
+	CauseHTTP2StreamReset:               "http2-stream-reset",
+	CauseHTTP2NotWanted:                 "http2-not-wanted",
+	CauseHTTP2NoSettings:                "http2-no-settings",
+	CauseHTTP2ProtocolError:             "http2-protocol-error",
+	CauseHTTP1OnHTTP2Port:               "http1-on-http2-port",
+	CauseHTTP2StreamLimit:               "http2-stream-limit",
+	CauseHTTP2ConnectionDead:            "http2-connection-dead",
+	CauseHTTP2StreamCut:                 "http2-stream-cut",
+	CauseGRPCStatusMissing:              "grpc-status-missing",
+	CauseGRPCDeadline:                   "grpc-deadline",
+	CauseGRPCOverHTTP1:                  "grpc-over-http1",
+	CauseWorkerKilled:                   "worker-killed",
+	CauseOutOfMemory:                    "out-of-memory",
+	CauseWorkerCrashed:                  "worker-crashed",
+	CauseWorkersBusy:                    "workers-busy",
+	CauseApplicationError:               "application-error",
+	CauseServiceStopped:                 "service-stopped",
+	CauseServiceFailed:                  "service-failed",
+	CauseCircuitOpen:                    "circuit-open",
+	CauseQueueFull:                      "queue-full",
+	CauseQueueTimeout:                   "queue-timeout",
+	CauseMaintenance:                    "maintenance",
+	CauseUpstreamOverloaded:             "upstream-overloaded",
+	CauseRateLimited:                    "rate-limited",
+	CauseContentFilter:                  "content-filter",
+	CauseResponseBlocked:                "response-blocked",
+	CauseCachedError:                    "cached-error",
+	CauseWrongHost:                      "wrong-host",
+	CauseRedirectLoop:                   "redirect-loop",
+	CauseUpgradeRefused:                 "upgrade-refused",
+	CauseBadContentCoding:               "bad-content-coding",
+	CauseResponseBodyTooLarge:           "response-body-too-large",
 	CauseUpstreamStatus:                 "upstream-status",
 	CauseUnknown:                        "unknown",
 }

@@ -16,8 +16,11 @@ func Classify(e *Evidence) Fault {
 
 // causeOf finds the cause. What the gateway decided by itself comes first, for it means the same at every stage.
 func causeOf(e *Evidence) Cause {
-	if int(e.Stage) >= Stages || int(e.End) >= Ends {
+	if int(e.Stage) >= Stages || int(e.End) >= Ends || int(e.Told) >= Causes {
 		return CauseUnknown
+	}
+	if e.Told != CauseNone {
+		return e.Told
 	}
 	switch e.End {
 	case Completed:

@@ -58,7 +58,9 @@ func causeInDial(e *Evidence) Cause {
 			return CauseKernelConnectTimeout
 		}
 		return CauseConnectTimeout
-	case Closed, Reset, Refused:
+	case Reset: // a SYN that is refused is ECONNREFUSED: ECONNRESET comes after the SYN-ACK, before we looked
+		return CauseResetBeforeAnswer
+	case Closed, Refused:
 		return causeOfConnect(e, CauseConnectionRefused)
 	case Unreachable:
 		return causeOfConnect(e, CauseHostUnreachable)

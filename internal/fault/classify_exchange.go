@@ -123,12 +123,28 @@ func causeInBody(e *Evidence) Cause {
 			return CauseUploadStalled
 		}
 		return CauseBodyStalled
-	case Malformed:
-		return causeOfResponse(e, CauseBadChunk)
-	case TooLarge:
-		return causeOfResponse(e, CauseTrailerTooLarge)
+	case Malformed, TooLarge:
+		return causeOfFraming(e)
 	}
 	return causeOfBrokenSocket(e)
+}
+
+// causeOfFraming names the rule that a body's framing broke: a rule of fields means its chunk lines there, and a limit of
+// fields its trailers.
+func causeOfFraming(e *Evidence) Cause {
+	switch c := causeOfResponse(e, CauseBadChunk); c {
+	case CauseBadField:
+		return CauseBadChunk
+	case CauseTooManyFields, CauseFieldTooLarge, CauseHeadTooLarge:
+		return CauseTrailerTooLarge
+	case CauseBadChunk:
+		if e.End == TooLarge && e.Rule == RuleNone {
+			return CauseTrailerTooLarge
+		}
+		return c
+	default:
+		return c
+	}
 }
 
 // causeInDone judges what came after both messages had ended: only a rule can be broken there, a connection may end.

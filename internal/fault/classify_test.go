@@ -91,6 +91,16 @@ func silent(end End, reused bool, wait time.Duration) Evidence {
 	return e
 }
 
+// told is what a log line or an operator said, with every fact that a sentence may have.
+func told(c Cause) Evidence {
+	e := Evidence{
+		Stage: FirstByte, End: Closed, Told: c, Nth: 7, Idle: 5 * seconds, Sent: 120, Status: 503, Declared: 1000, Body: 640, Limit: 100, Size: 101,
+		After: 30 * seconds, Timer: TimerHead, Rule: RuleFieldName, Offset: 9, Sample: []byte("plain text"),
+	}
+	e.Spent[FirstByte] = 30 * seconds
+	return e
+}
+
 // verdicts reach every cause. Each one that Classify can give must be here, in each of its variants.
 var verdicts = []verdict{
 	{CauseDNSNXDomain, TypeDNSError, 502, Evidence{Stage: Resolve, End: NoAddress, DNS: dns(3, -1)}},
@@ -238,7 +248,45 @@ var verdicts = []verdict{
 
 	{CauseUpstreamStatus, TypeNone, 0, Evidence{Stage: Done, End: Completed, Status: 503}},
 	{CauseNone, TypeNone, 0, Evidence{Stage: Done, End: Completed, Status: 200}},
+
+	{CauseHTTP2GoAway, TypeConnectionTerminated, 502, told(CauseHTTP2GoAway)},
+	{CauseHTTP2RefusedStream, TypeDestinationUnavailable, 503, told(CauseHTTP2RefusedStream)},
+	{CauseHTTP2StreamReset, TypeHTTPProtocolError, 502, told(CauseHTTP2StreamReset)},
+	{CauseHTTP2NotWanted, TypeHTTPUpgradeFailed, 502, told(CauseHTTP2NotWanted)},
+	{CauseHTTP2NoSettings, TypeConnectionReadTimeout, 504, told(CauseHTTP2NoSettings)},
+	{CauseHTTP2ProtocolError, TypeHTTPProtocolError, 502, told(CauseHTTP2ProtocolError)},
+	{CauseHTTP1OnHTTP2Port, TypeHTTPUpgradeFailed, 502, told(CauseHTTP1OnHTTP2Port)},
+	{CauseHTTP2StreamLimit, TypeConnectionLimitReached, 503, told(CauseHTTP2StreamLimit)},
+	{CauseHTTP2ConnectionDead, TypeConnectionTerminated, 502, told(CauseHTTP2ConnectionDead)},
+	{CauseHTTP2StreamCut, TypeHTTPResponseIncomplete, 502, told(CauseHTTP2StreamCut)},
+	{CauseGRPCStatusMissing, TypeHTTPResponseIncomplete, 502, told(CauseGRPCStatusMissing)},
+	{CauseGRPCDeadline, TypeHTTPResponseTimeout, 504, told(CauseGRPCDeadline)},
+	{CauseGRPCOverHTTP1, TypeHTTPRequestError, 505, told(CauseGRPCOverHTTP1)},
+
+	{CauseWorkerKilled, TypeConnectionTerminated, 502, told(CauseWorkerKilled)},
+	{CauseOutOfMemory, TypeConnectionTerminated, 502, told(CauseOutOfMemory)},
+	{CauseWorkerCrashed, TypeConnectionTerminated, 502, told(CauseWorkerCrashed)},
+	{CauseWorkersBusy, TypeConnectionReadTimeout, 504, told(CauseWorkersBusy)},
+	{CauseApplicationError, TypeNone, 0, told(CauseApplicationError)},
+	{CauseServiceStopped, TypeConnectionRefused, 502, told(CauseServiceStopped)},
+	{CauseServiceFailed, TypeConnectionRefused, 502, told(CauseServiceFailed)},
+	{CauseUpstreamOverloaded, TypeNone, 0, told(CauseUpstreamOverloaded)},
+	{CauseCircuitOpen, TypeDestinationUnavailable, 503, told(CauseCircuitOpen)},
+	{CauseQueueFull, TypeConnectionLimitReached, 503, told(CauseQueueFull)},
+	{CauseQueueTimeout, TypeConnectionLimitReached, 503, told(CauseQueueTimeout)},
+	{CauseMaintenance, TypeProxyInternalResponse, 503, told(CauseMaintenance)},
+	{CauseRateLimited, TypeHTTPRequestError, 429, told(CauseRateLimited)},
+	{CauseContentFilter, TypeHTTPRequestDenied, 403, told(CauseContentFilter)},
+	{CauseResponseBlocked, TypeHTTPProtocolError, 502, told(CauseResponseBlocked)},
+	{CauseCachedError, TypeNone, 0, told(CauseCachedError)},
+	{CauseWrongHost, TypeNone, 0, told(CauseWrongHost)},
+	{CauseRedirectLoop, TypeNone, 0, told(CauseRedirectLoop)},
+	{CauseUpgradeRefused, TypeNone, 0, told(CauseUpgradeRefused)},
+	{CauseBadContentCoding, TypeHTTPResponseContentCoding, 502, told(CauseBadContentCoding)},
+	{CauseResponseBodyTooLarge, TypeHTTPResponseBodySize, 502, told(CauseResponseBodyTooLarge)},
+
 	{CauseUnknown, TypeProxyInternalError, 500, Evidence{Stage: Stage(Stages)}},
+	{CauseUnknown, TypeProxyInternalError, 500, Evidence{Told: Cause(Causes)}},
 }
 
 func TestVerdicts(t *testing.T) {

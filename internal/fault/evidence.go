@@ -30,6 +30,8 @@ type Evidence struct {
 	Body     int64         // octets of the response body received, without its framing
 	Upload   bool          // the request body was not sent to its end
 
+	Told Cause // what somebody who knows said outright (a log line, an operator), where an exchange alone cannot show it
+
 	ClientCert ClientCert // whether the peer asked for a client certificate in this handshake, and got one
 
 	Endpoint string       // the endpoint as configured, e.g. http://app.internal:8080

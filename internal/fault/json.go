@@ -26,6 +26,7 @@ func (e *Evidence) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil
 //	rule, rule_text, rule_reference, field, offset, limit, size
 //	status, declared, body
 //	upload             true if the request body was not sent to its end
+//	told               the cause that a log line or an operator named, where one did
 //	endpoint, address
 //	sample, sample_hex, sample_protocol
 //	                   first octets, redacted: escaped as in Go, as hexadecimal, and what they look like
@@ -57,6 +58,9 @@ func (e *Evidence) AppendJSON(dst []byte) []byte {
 	o.number("body", e.Body)
 	if e.Upload {
 		o.boolean("upload", true)
+	}
+	if e.Told != CauseNone {
+		o.text("told", e.Told.String())
 	}
 	o.text("endpoint", e.Endpoint)
 	o.text("address", e.Addr)

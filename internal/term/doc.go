@@ -1,0 +1,7 @@
+// Package term makes text look right on a terminal: its width, wrapped paragraphs, tables, bars, a progress line, and
+// colour only where somebody sees it. It turns values into strings and knows nothing of what they mean.
+//
+// Colour is used if the writer is a terminal, TERM is not "dumb", and NO_COLOR is not set (https://no-color.org). Whatever
+// comes from outside (a log line, a name out of a response) must go through Clean before it is printed: an escape sequence
+// in it would otherwise reach the terminal.
+package term
