@@ -9,7 +9,7 @@ FUZZTIME ?= 20s
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test lint race fuzz fuzz-short bench pgo docs setup setup-test clean
+.PHONY: build demo test lint race fuzz fuzz-short bench bench-explain pgo docs lab-matrix setup setup-test clean
 
 build: setup ## one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o whygate ./cmd/whygate
@@ -54,11 +54,24 @@ fuzz: ## every fuzz target for ten minutes
 bench: setup ## side by side with nginx and HAProxy
 	$(GO) run ./bench $(BENCHFLAGS)
 
+bench-explain: setup ## explain beside grep, gawk and goaccess on 1 GiB of log
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then for p in gawk goaccess; do \
+		command -v $$p >/dev/null || { echo "installing: $$p"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$p >/dev/null; }; done; fi
+	$(GO) run ./bench/explain $(BENCHFLAGS)
+
 pgo: ## the compiler's profile of a small request, which the build uses
 	$(GO) test -pgo=off -run '^$$' -bench Exchange -benchtime 10s -cpuprofile cmd/whygate/default.pgo -o /dev/null ./internal/gateway
 
 docs: ## what is generated
 	$(GO) test . -run TestGenerated -update
+
+# The proxies that Debian packages. Each is scored with the configuration that whygate lab config prints for it.
+MATRIX = nginx:nginx-light haproxy apache2 varnish caddy
+lab-matrix: build ## docs/lab-matrix.md and its picture, from a real run
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then missing=; for c in $(MATRIX); do \
+		PATH="$$PATH:/usr/sbin:/sbin" command -v "$$(echo $${c%%:*} | sed s/varnish/varnishd/)" >/dev/null || missing="$$missing $${c##*:}"; done; \
+	if [ -n "$$missing" ]; then echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing gcc libc6-dev >/dev/null; fi; fi
+	./whygate lab score whygate nginx haproxy apache varnish caddy --markdown docs/lab-matrix.md --svg docs/lab-matrix.svg || [ $$? = 1 ]
 
 clean:
 	rm -f whygate

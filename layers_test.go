@@ -19,8 +19,10 @@ var layers = map[string]int{
 	"internal/fault":   0,
 	"internal/httpmsg": 0,
 
-	"internal/h1":   1,
-	"internal/conn": 1,
+	"internal/h1":         1,
+	"internal/conn":       1,
+	"internal/statuscode": 1,
+	"internal/term":       1,
 
 	"internal/upstream":   2,
 	"internal/listener":   2,
@@ -31,6 +33,7 @@ var layers = map[string]int{
 	"internal/incident":   2,
 	"internal/telemetry":  2,
 	"internal/config":     2,
+	"internal/lab":        2,
 
 	"internal/proxy":   4,
 	"internal/gateway": 5,
@@ -46,7 +49,10 @@ var only = map[string][]string{
 	"internal/route":      {},                                     // it is given octets
 	"internal/resilience": {"internal/fault"},                     // it does not know HTTP
 	"internal/h1":         {"internal/fault", "internal/httpmsg"}, // no I/O: not conn
+	"internal/lab":        {"internal/fault"},                     // it must not share the codec that it tests
 	"internal/conn":       {"internal/fault"},
+	"internal/term":       {}, // text for a terminal, whatever it says
+	"internal/statuscode": {"internal/fault"},
 }
 
 // readers has packages that only some may import.
@@ -56,9 +62,10 @@ var readers = map[string][]string{
 
 // pure has packages that must not reach the network, a file or a clock, with what they may not import for it.
 var pure = map[string][]string{
-	"internal/h1":      {"net", "os", "time", "io"},
-	"internal/httpmsg": {"net", "os", "time", "io"},
-	"internal/fault":   {"net", "os"},
+	"internal/h1":         {"net", "os", "time", "io"},
+	"internal/httpmsg":    {"net", "os", "time", "io"},
+	"internal/fault":      {"net", "os"},
+	"internal/statuscode": {"net", "os"},
 }
 
 type listed struct {

@@ -1,0 +1,270 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/whygate/whygate/internal/lab"
+	"github.com/whygate/whygate/internal/term"
+)
+
+func (w *world) labCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "lab",
+		Short: "Faulty upstreams on demand, for any proxy",
+		Long: `Play every fault that an upstream can have, put any proxy in front of it, and see what it makes of it.
+
+Nothing is sent outside loopback and, for root on Linux, network namespaces that go with the process.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(w.labListCommand(), w.labShowCommand(), w.labServeCommand(), w.labConfigCommand(), w.labScoreCommand())
+	return cmd
+}
+
+// scenarios finds the scenarios of the globs; an error has a hint.
+func scenarios(globs []string) ([]*lab.Scenario, error) {
+	found, err := lab.Find(globs...)
+	if err != nil {
+		return nil, withHint(err, "whygate lab list")
+	}
+	return found, nil
+}
+
+// listedScenario is a scenario in JSON.
+type listedScenario struct {
+	Name     string   `json:"name"`
+	Group    string   `json:"group"`
+	Does     string   `json:"does"`
+	Row      string   `json:"row,omitempty"`
+	Why      string   `json:"why"`
+	Scheme   string   `json:"scheme"`
+	Status   []int    `json:"status"`
+	Types    []string `json:"types,omitempty"`
+	Causes   []string `json:"causes,omitempty"`
+	Cut      bool     `json:"cut,omitempty"`
+	Network  bool     `json:"network,omitempty"`
+	Unscored string   `json:"unscored,omitempty"`
+}
+
+func listed(s *lab.Scenario) listedScenario {
+	l := listedScenario{
+		Name: s.Name, Group: s.Group.String(), Does: s.Does, Row: s.Row, Why: s.Why, Scheme: s.At.URLScheme(),
+		Status: s.Want.Status, Cut: s.Want.Cut, Network: s.At.Network(), Unscored: s.Unscored,
+	}
+	for _, t := range s.Want.Types {
+		l.Types = append(l.Types, t.String())
+	}
+	for _, c := range s.Want.Cause {
+		l.Causes = append(l.Causes, c.String())
+	}
+	return l
+}
+
+func (w *world) printJSON(v any) error {
+	e := json.NewEncoder(w.stdout)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func (w *world) labListCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "list [GLOB...]",
+		Short:   "List the scenarios",
+		Long:    "List the scenarios, one a line: name, group, what the upstream does. A glob is a name with * and ?, or a group's name.",
+		Example: "  whygate lab list\n  whygate lab list tls\n  whygate lab list 'body-*' --json",
+		RunE: func(_ *cobra.Command, globs []string) error {
+			found, err := scenarios(globs)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				all := make([]listedScenario, len(found))
+				for i, s := range found {
+					all[i] = listed(s)
+				}
+				return w.printJSON(all)
+			}
+			for _, s := range found {
+				note := ""
+				switch {
+				case s.Unscored != "":
+					note = " (not scored: " + s.Unscored + ")"
+				case s.At.Network():
+					note = " (in namespaces, as root)"
+				}
+				fmt.Fprintf(w.stdout, "%-26s %-12s %s%s\n", s.Name, s.Group, s.Does, note)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (w *world) labShowCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "show NAME",
+		Short:   "Show a scenario: the octets, the timing, what is right and why",
+		Example: "  whygate lab show body-short",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			s := lab.Get(args[0])
+			if s == nil {
+				return withHint(fmt.Errorf("no scenario is called %q", args[0]), "whygate lab list")
+			}
+			if asJSON {
+				return w.printJSON(struct {
+					listedScenario
+					Script string `json:"script"`
+					Asked  string `json:"asked"`
+				}{listed(s), s.Plays.Text(), s.Ask.Text(s.Name)})
+			}
+			fmt.Fprint(w.stdout, s.Text())
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// labDir is the directory of the lab's certificates.
+func labDir(dir string) (string, error) {
+	if dir != "" {
+		return filepath.Abs(dir)
+	}
+	dir, err := lab.DefaultDir()
+	if err != nil {
+		return "", withHint(err, "whygate lab ... --dir DIRECTORY")
+	}
+	return dir, nil
+}
+
+func (w *world) labServeCommand() *cobra.Command {
+	var base int
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "serve [GLOB...]",
+		Short: "Serve every scenario on a port of its own",
+		Long: `Serve the scenarios on loopback, each on its own port, and an index on the base port: there, /NAME/... plays the scenario
+of that name, so that one line of any proxy's configuration suffices. A line is printed for each request.`,
+		Example: "  whygate lab serve\n  curl -i http://127.0.0.1:25000/body-short/",
+		RunE: func(cmd *cobra.Command, globs []string) error {
+			found, err := scenarios(globs)
+			if err != nil {
+				return err
+			}
+			if dir, err = labDir(dir); err != nil {
+				return err
+			}
+			style := term.New(w.stdout)
+			var mu sync.Mutex // one line at a time
+			hit := func(h lab.Hit) {
+				mu.Lock()
+				defer mu.Unlock()
+				fmt.Fprintf(w.stdout, "%s %s %s %s\n", style.Dim(h.Time.Format("15:04:05.000")), style.Cyan(h.Scenario), style.Dim(h.From), term.Clean(h.Request))
+			}
+			l, err := lab.Open(found, lab.Options{Base: base, Dir: dir, Hit: hit})
+			if err != nil {
+				return withHint(err, "whygate lab serve --base-port PORT")
+			}
+			defer l.Close()
+			mu.Lock()
+			w.printServed(l, found)
+			mu.Unlock()
+			<-cmd.Context().Done()
+			return nil
+		},
+	}
+	cmd.Flags().IntVar(&base, "base-port", lab.DefaultBase, "the index's port; the scenarios' follow it")
+	cmd.Flags().StringVar(&dir, "dir", "", "where the lab's certificates are kept (default: the user's cache directory)")
+	return cmd
+}
+
+func (w *world) printServed(l *lab.Lab, found []*lab.Scenario) {
+	style := term.New(w.stdout)
+	served := 0
+	for _, s := range found {
+		if !l.Serves(s) {
+			continue
+		}
+		served++
+		where := l.Address(s)
+		if s.At.Unix == "" {
+			where = s.At.URLScheme() + "://" + where
+		}
+		fmt.Fprintf(w.stdout, "%-28s %s\n", where, s.Name)
+	}
+	fmt.Fprintf(w.stdout, "\n%s scenarios are served; %s has them by path: curl -i http://%s/body-short/\n", style.Bold(fmt.Sprint(served)), style.Bold("http://"+l.Index()), l.Index())
+	if n := len(l.Skipped); n > 0 {
+		fmt.Fprintf(w.stdout, "%d are not: they need a network of namespaces, as whygate lab score makes it for root.\n", n)
+	}
+	fmt.Fprintf(w.stdout, "The authority that signed their certificates: %s\n\n", l.CA())
+}
+
+func (w *world) labConfigCommand() *cobra.Command {
+	var base int
+	var dir, listen, out string
+	var names []string
+	for _, p := range lab.Proxies() {
+		names = append(names, p.Name)
+	}
+	cmd := &cobra.Command{
+		Use:       "config {" + strings.Join(names, "|") + "} [GLOB...]",
+		Short:     "Print a configuration that puts a proxy in front of the lab",
+		Long:      "Print a configuration, with short timeouts, that puts the proxy in front of what whygate lab serve serves: /NAME/ reaches each scenario.",
+		Example:   "  whygate lab config nginx > lab.conf\n  whygate lab config haproxy 'tls-*'",
+		Args:      cobra.MinimumNArgs(1),
+		ValidArgs: names,
+		RunE: func(_ *cobra.Command, args []string) error {
+			p := lab.ProxyNamed(args[0])
+			if p == nil {
+				return withHint(fmt.Errorf("no configuration for %q", args[0]), "one of "+strings.Join(names, ", "))
+			}
+			found, err := scenarios(args[1:])
+			if err != nil {
+				return err
+			}
+			if dir, err = labDir(dir); err != nil {
+				return err
+			}
+			if out, err = filepath.Abs(out); err != nil {
+				return err
+			}
+			text, err := lab.ConfigFor(p, found, lab.Options{Base: base, Dir: dir}, listen, out)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprint(w.stdout, text)
+			return err
+		},
+	}
+	cmd.Flags().IntVar(&base, "base-port", lab.DefaultBase, "the lab's base port")
+	cmd.Flags().StringVar(&dir, "dir", "", "where the lab's certificates are kept (default: the user's cache directory)")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "the proxy's own address")
+	cmd.Flags().StringVar(&out, "files", ".", "the directory for the proxy's own files, such as logs")
+	return cmd
+}
+
+// labTime bounds the scoring of one proxy.
+const labTime = 5 * time.Minute
+
+// ownProgram is the path of the program that runs.
+func ownProgram() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", errors.New("this program's own path is not known")
+	}
+	return self, nil
+}
