@@ -9,7 +9,7 @@ FUZZTIME ?= 20s
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test lint race fuzz fuzz-short bench bench-explain pgo docs lab-matrix setup setup-test clean
+.PHONY: build demo test lint race fuzz fuzz-short bench bench-explain pgo docs lab-matrix test-diagnose setup setup-test clean
 
 build: setup ## one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o whygate ./cmd/whygate
@@ -72,6 +72,10 @@ lab-matrix: build ## docs/lab-matrix.md and its picture, from a real run
 		PATH="$$PATH:/usr/sbin:/sbin" command -v "$$(echo $${c%%:*} | sed s/varnish/varnishd/)" >/dev/null || missing="$$missing $${c##*:}"; done; \
 	if [ -n "$$missing" ]; then echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing gcc libc6-dev >/dev/null; fi; fi
 	./whygate lab score whygate nginx haproxy apache varnish caddy --markdown docs/lab-matrix.md --svg docs/lab-matrix.svg || [ $$? = 1 ]
+
+# Every scenario of diagnose, in network namespaces, with nginx and HAProxy as gateways in front: a table of the verdicts.
+test-diagnose: setup-test ## scenario, verdict, right or wrong, seconds (root)
+	WHYGATE_SCENARIOS=all $(GO) test -count=1 -timeout 8m -run '^TestScenarios$$' ./internal/diagnose -v
 
 clean:
 	rm -f whygate

@@ -19,10 +19,11 @@ var layers = map[string]int{
 	"internal/fault":   0,
 	"internal/httpmsg": 0,
 
-	"internal/h1":         1,
-	"internal/conn":       1,
-	"internal/statuscode": 1,
-	"internal/term":       1,
+	"internal/h1":          1,
+	"internal/conn":        1,
+	"internal/statuscode":  1,
+	"internal/fingerprint": 1,
+	"internal/term":        1,
 
 	"internal/upstream":   2,
 	"internal/listener":   2,
@@ -33,26 +34,35 @@ var layers = map[string]int{
 	"internal/incident":   2,
 	"internal/telemetry":  2,
 	"internal/config":     2,
+	"internal/explain":    2,
 	"internal/lab":        2,
+	"internal/machine":    2,
+	"internal/proxyconf":  2,
+
 
 	"internal/proxy":   4,
 	"internal/gateway": 5,
 
-	"cmd/whygate": 6,
-	"bench":       6,
+	"cmd/whygate":   6,
+	"bench":         6,
+	"bench/explain": 6,
 }
 
 // only has packages that may import nothing of ours but what stands here, with the reason.
 var only = map[string][]string{
-	"internal/config":     {},                                     // nobody but gateway reads it, and it reads nobody
-	"internal/balance":    {},                                     // it knows no addresses: it gives an index
-	"internal/route":      {},                                     // it is given octets
-	"internal/resilience": {"internal/fault"},                     // it does not know HTTP
-	"internal/h1":         {"internal/fault", "internal/httpmsg"}, // no I/O: not conn
-	"internal/lab":        {"internal/fault"},                     // it must not share the codec that it tests
-	"internal/conn":       {"internal/fault"},
-	"internal/term":       {}, // text for a terminal, whatever it says
-	"internal/statuscode": {"internal/fault"},
+	"internal/explain": {"internal/fault", "internal/fingerprint"}, // it reads logs, and knows nothing of our own proxy
+	"internal/config":      {},                                     // nobody but gateway reads it, and it reads nobody
+	"internal/balance":     {},                                     // it knows no addresses: it gives an index
+	"internal/route":       {},                                     // it is given octets
+	"internal/proxyconf":   {},                                     // it reads files, whatever they are for
+	"internal/machine":     {},                                     // it reads /proc
+	"internal/resilience":  {"internal/fault"},                     // it does not know HTTP
+	"internal/h1":          {"internal/fault", "internal/httpmsg"}, // no I/O: not conn
+	"internal/lab":         {"internal/fault"},                     // it must not share the codec that it tests
+	"internal/conn":        {"internal/fault"},
+	"internal/term":        {}, // text for a terminal, whatever it says
+	"internal/statuscode":  {"internal/fault"},
+	"internal/fingerprint": {}, // messages as a status, fields and octets
 }
 
 // readers has packages that only some may import.
@@ -62,10 +72,11 @@ var readers = map[string][]string{
 
 // pure has packages that must not reach the network, a file or a clock, with what they may not import for it.
 var pure = map[string][]string{
-	"internal/h1":         {"net", "os", "time", "io"},
-	"internal/httpmsg":    {"net", "os", "time", "io"},
-	"internal/fault":      {"net", "os"},
-	"internal/statuscode": {"net", "os"},
+	"internal/h1":          {"net", "os", "time", "io"},
+	"internal/httpmsg":     {"net", "os", "time", "io"},
+	"internal/fault":       {"net", "os"},
+	"internal/statuscode":  {"net", "os"},
+	"internal/fingerprint": {"net", "os", "time", "io"},
 }
 
 type listed struct {

@@ -96,6 +96,11 @@ var entriesVendor = []Entry{
 		Steps:   stepsALB, Related: []string{"499", "000"},
 	},
 	{
+		Code: "461", Title: "AWS 461", Kind: LogOnly, Owner: alb, Source: sourceUsage,
+		Meaning: "Lists of load balancer codes have it beside 460 and 463, and AWS's own documents do not say what it means. Read the log line's other fields: target_status_code, error_reason.",
+		Steps:   stepsALB, Related: []string{"460", "463"},
+	},
+	{
 		Code: "463", Title: "Too Many IP Addresses in X-Forwarded-For", Kind: Unofficial, Owner: alb, Source: sourceALB,
 		Meaning: "The request's X-Forwarded-For has more than 30 addresses: a loop between proxies, or a forged field.",
 		Causes:  []fault.Cause{fault.CauseRequestMalformed, fault.CauseProxyLoop},

@@ -1,0 +1,209 @@
+// Command explain measures whygate explain against grep, GNU awk and goaccess on the same files, which it makes: an nginx
+// combined log with one error in a hundred lines, and an nginx error log. It prints ratios, and each program's peak memory.
+package main
+
+import (
+	"bufio"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// What the product promises of the access log.
+const (
+	grepLeast     = 0.5 // of grep's speed
+	goaccessLeast = 5.0 // times goaccess's
+)
+
+// slowRun is how long a program may take to be run again: nothing is won by the second time.
+const slowRun = 20 * time.Second
+
+func main() {
+	access := flag.Int64("access", 1<<10, "size of the access log in MiB")
+	errs := flag.Int64("errors", 100, "size of the error log in MiB")
+	runs := flag.Int("runs", 3, "runs of each program, of which the fastest counts")
+	binary := flag.String("whygate", "", "the binary; built where none is given")
+	flag.Parse()
+	if err := run(*access<<20, *errs<<20, *runs, *binary); err != nil {
+		fmt.Fprintln(os.Stderr, "bench/explain:", err)
+		os.Exit(1)
+	}
+}
+
+func run(accessSize, errorSize int64, runs int, binary string) error {
+	dir, err := os.MkdirTemp("", "whygate-explain-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if binary == "" {
+		binary = filepath.Join(dir, "whygate")
+		build := exec.Command("go", "build", "-trimpath", "-o", binary, "./cmd/whygate")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	}
+	access, errorLog := filepath.Join(dir, "access.log"), filepath.Join(dir, "error.log")
+	fmt.Printf("making %s of access log and %s of error log\n", mib(accessSize), mib(errorSize))
+	if err := makeFile(access, accessSize, accessLine); err != nil {
+		return err
+	}
+	if err := makeFile(errorLog, errorSize, errorLine); err != nil {
+		return err
+	}
+	kept := measureAll("access log, 1 % errors", accessSize, runs, [][]string{
+		{"whygate", binary, "explain", access},
+		{"grep", "grep", "-c", " 50[234] ", access},
+		{"gawk", "gawk", `$9 ~ /^50[234]$/ {n++} END {print n}`, access},
+		{"goaccess", "goaccess", access, "--log-format=COMBINED", "-o", filepath.Join(dir, "report.html"), "--no-progress"},
+	})
+	measureAll("error log", errorSize, runs, [][]string{
+		{"whygate", binary, "explain", errorLog},
+		{"grep", "grep", "-c", "upstream", errorLog},
+		{"gawk", "gawk", `/upstream/ {n[$4]++} END {for (i in n) print i, n[i]}`, errorLog},
+	})
+	return promises(kept)
+}
+
+// promises compares with what the product promises.
+func promises(took map[string]time.Duration) error {
+	var all error
+	check := func(name string, least float64) {
+		if took[name] == 0 {
+			return
+		}
+		if ratio := float64(took[name]) / float64(took["whygate"]); ratio < least {
+			all = errors.Join(all, fmt.Errorf("%.2f times the speed of %s, and %.1f is promised", ratio, name, least))
+		}
+	}
+	check("grep", grepLeast)
+	check("goaccess", goaccessLeast)
+	return all
+}
+
+// measureAll runs each program in turn, several times, and prints its fastest run beside whygate's.
+func measureAll(what string, size int64, runs int, programs [][]string) map[string]time.Duration {
+	fmt.Printf("\n%s, %s, the fastest of %d runs\n", what, mib(size), runs)
+	took := map[string]time.Duration{}
+	memory := map[string]int64{}
+	for range runs {
+		for _, p := range programs {
+			if _, err := exec.LookPath(p[1]); err != nil {
+				if _, told := memory[p[0]]; !told {
+					fmt.Printf("%-10s not installed: apt-get install %s\n", p[0], p[0])
+					memory[p[0]] = 0
+				}
+				continue
+			}
+			if took[p[0]] > slowRun {
+				continue
+			}
+			fmt.Fprintf(os.Stderr, "running %s\n", p[0]) // goaccess takes minutes
+			d, peak, err := measure(p[1:])
+			if err != nil {
+				fmt.Printf("%-10s %v\n", p[0], err)
+				continue
+			}
+			if took[p[0]] == 0 || d < took[p[0]] {
+				took[p[0]] = d
+			}
+			memory[p[0]] = max(memory[p[0]], peak)
+		}
+	}
+	for _, p := range programs {
+		if d := took[p[0]]; d > 0 {
+			fmt.Printf("%-10s %6.2f s   whygate is %5.2f times as fast   %5.1f MiB at most\n", p[0], d.Seconds(), float64(d)/float64(took["whygate"]), float64(memory[p[0]])/1024)
+		}
+	}
+	return took
+}
+
+// measure runs a program to its end, and gives its time and its peak resident memory in KiB. Exit code 1 is fine: faults
+// were found, or no line matched.
+func measure(command []string) (time.Duration, int64, error) {
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stdout = io.Discard
+	began := time.Now()
+	err := cmd.Run()
+	d := time.Since(began)
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+		return 0, 0, err
+	}
+	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return d, 0, nil
+	}
+	return d, usage.Maxrss, nil
+}
+
+func mib(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
+
+// makeFile writes lines until the file has the size. Its content is the same every time.
+func makeFile(path string, size int64, line func(*rand.Rand, int, []byte) []byte) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	random := rand.New(rand.NewPCG(502, 1))
+	var b []byte
+	for written, i := int64(0), 0; written < size; i++ {
+		b = line(random, i, b[:0])
+		n, err := w.Write(b)
+		if err != nil {
+			return err
+		}
+		written += int64(n)
+	}
+	return errors.Join(w.Flush(), f.Close())
+}
+
+var agents = [...]string{
+	"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
+	"curl/8.5.0",
+	"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1",
+}
+
+// accessLine is one line of nginx's combined log; one in a hundred is a 502, 503 or 504.
+func accessLine(r *rand.Rand, i int, b []byte) []byte {
+	status := 200
+	switch n := r.IntN(1000); {
+	case n < 6:
+		status = 502
+	case n < 8:
+		status = 503
+	case n < 10:
+		status = 504
+	case n < 70:
+		status = 404
+	case n < 130:
+		status = 304
+	}
+	at := time.Unix(1773446400+int64(i/60), 0).UTC()
+	return fmt.Appendf(b, "%d.%d.%d.%d - - [%s] \"GET /shop/items/%d?page=%d HTTP/1.1\" %d %d \"https://shop.example.com/\" \"%s\"\n",
+		1+r.IntN(223), r.IntN(256), r.IntN(256), 1+r.IntN(254), at.Format("02/Jan/2006:15:04:05 -0700"), r.IntN(99999), r.IntN(50), status, r.IntN(90000), agents[r.IntN(len(agents))])
+}
+
+var failures = [...]string{
+	"connect() failed (111: Connection refused) while connecting to upstream",
+	"upstream timed out (110: Connection timed out) while reading response header from upstream",
+	"upstream prematurely closed connection while reading response header from upstream",
+	"no live upstreams while connecting to upstream",
+}
+
+// errorLine is one line of an nginx error log.
+func errorLine(r *rand.Rand, i int, b []byte) []byte {
+	at := time.Unix(1773446400+int64(i/20), 0).UTC()
+	path := r.IntN(99999)
+	return fmt.Appendf(b, "%s [error] 31#31: *%d %s, client: 10.0.%d.%d, server: shop.example.com, request: \"GET /shop/items/%d HTTP/1.1\", upstream: \"http://10.0.1.%d:8080/shop/items/%d\", host: \"shop.example.com\"\n",
+		at.Format("2006/01/02 15:04:05"), 1000+i, failures[r.IntN(len(failures))], r.IntN(256), r.IntN(256), path, 1+r.IntN(4), path)
+}

@@ -1,0 +1,115 @@
+package explain
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// nearLeast is the share of a finding's faults, in percent, that another log's lines must have come with to decide for
+// their cause.
+const nearLeast = 60
+
+// decide finds how sure a finding is, and lets other lines and patterns choose among its candidates.
+func (g *engine) decide(s *Finding, f *finding) {
+	s.Confidence = Certain
+	if len(f.candidates) > 1 || s.verdict == fault.CauseUnknown {
+		s.Confidence = Open
+	}
+	slices.SortStableFunc(f.near, func(a, b nearCount) int { return cmp.Compare(b.count, a.count) })
+	for _, n := range f.near {
+		if n.count*100 < f.count*nearLeast || !mayProve(n.cause, s.verdict, f.candidates) {
+			continue
+		}
+		s.Confirmed = append(s.Confirmed, Confirmation{Cause: n.cause.String(), Count: n.count, Of: f.count, Text: Mask(n.said), File: n.at.file.Name, Line: n.at.line})
+		if len(s.Confirmed) == 1 {
+			s.verdict, s.Confidence = n.cause, Likely
+		}
+	}
+	if s.Confidence == Open && slices.Contains(f.candidates, fault.CauseWorkerTimeout) {
+		if second, share := f.waits.top(); second >= 5 && share >= roundLeast {
+			s.verdict, s.Confidence = fault.CauseWorkerTimeout, Likely
+		}
+	}
+	if by := f.explainedBy(); by != nil && symptomOf(s.verdict) != symptomNone {
+		s.SymptomOf, s.by = by.key.cause.String(), by
+	}
+}
+
+// mayProve reports whether an application's or a system's line can be the reason for what a proxy saw.
+func mayProve(told, seen fault.Cause, candidates []fault.Cause) bool {
+	if slices.Contains(candidates, told) || told == seen {
+		return true
+	}
+	switch seen {
+	case fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer, fault.CauseKeepaliveRace, fault.CauseUploadCut, fault.CauseHeadCut, fault.CauseBodyShort,
+		fault.CauseChunksCut, fault.CauseBodyReset, fault.CauseUnknown, fault.CauseConnectionLost:
+		return true
+	case fault.CauseConnectionRefused, fault.CauseSocketMissing, fault.CauseNobodyAvailable:
+		return told == fault.CauseServiceStopped || told == fault.CauseServiceFailed || told == fault.CauseOutOfMemory || told == fault.CauseWorkerKilled || told == fault.CauseWorkerCrashed
+	case fault.CauseSocketBacklogFull, fault.CauseHeadTimeout, fault.CauseConnectTimeout:
+		return told == fault.CauseWorkersBusy || told == fault.CauseWorkerTimeout
+	case fault.CauseUpstreamStatus:
+		return told == fault.CauseApplicationError || told == fault.CauseWorkerCrashed || told == fault.CauseWorkerTimeout
+	}
+	return false
+}
+
+// describe fills in the words: the catalogue's, and the product's own advice.
+func (g *engine) describe(s *Finding, f *finding) {
+	entry := s.verdict.Entry()
+	s.Cause, s.Title, s.Family = entry.Slug, entry.Title, entry.Family.String()
+	s.Type = entry.Type.String()
+	v := f.verdict
+	if s.verdict == f.key.cause {
+		s.Type = v.Type.String()
+	} else {
+		v = fault.Fault{Cause: s.verdict, Type: entry.Type, Stage: v.Stage}
+	}
+	e := f.evidence
+	if len(s.Upstreams) != 1 {
+		e.Endpoint, e.Addr = "", ""
+	} else if e.Endpoint == "" {
+		e.Endpoint = s.Upstreams[0].Name
+	}
+	s.Sentence = strings.TrimSuffix(v.Sentence(&e), ".")
+	for _, c := range f.candidates {
+		if c != s.verdict || s.Confidence == Open {
+			s.Candidates = append(s.Candidates, Candidate{c.String(), c.Entry().Title, tellOf(c)})
+		}
+	}
+	s.Proof = entry.Proof
+	s.Advice = g.adviceFor(f.format, s.verdict)
+	if s.Confidence != Certain {
+		s.Better, s.Lacks = f.format.Better, f.format.Lacks
+	}
+}
+
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
+
+// adviceFor gives what to do: the catalogue's first advice, which goes to the root, then the product's directives, then the
+// rest. Where the cause is not known, it is to read what tells.
+func (g *engine) adviceFor(f *Format, c fault.Cause) []string {
+	if c == fault.CauseUnknown {
+		return []string{
+			"Read the error log together with it, and the application's log: whygate explain access.log error.log app.log. Lines of one request are joined.",
+			"Log who answered and how long each stage took: the format below has it.",
+		}
+	}
+	advice := Advice(f.Product, c)
+	for _, general := range c.Entry().Advice {
+		if i := slices.Index(advice, general); i > 0 {
+			return slices.Insert(slices.Delete(slices.Clone(advice), i, i+1), 0, general)
+		} else if i == 0 {
+			break
+		}
+	}
+	return advice
+}

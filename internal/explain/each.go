@@ -1,0 +1,85 @@
+package explain
+
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// eachWriter prints one JSON object for each line read. A line that has no time, cause or upstream has null or an empty
+// string there; the keys are always the same. docs/explain.md describes them.
+type eachWriter struct{ file string }
+
+// append appends the object of one line, whose format is nil where nobody knows it.
+func (w *eachWriter) append(dst []byte, number int, f *Format, e *Entry) []byte {
+	dst = appendJSON(append(dst, `{"file":`...), w.file)
+	dst = strconv.AppendInt(append(dst, `,"line":`...), int64(number), 10)
+	if f == nil {
+		return append(dst, `,"format":null,"kind":"unknown","by":null,"family":null,"cause":null,"candidates":[],"type":null,"stage":null,"upstream":null,"time":null}`+"\n"...)
+	}
+	dst = appendJSON(append(dst, `,"format":`...), f.Name)
+	dst = appendJSON(append(dst, `,"kind":`...), e.Kind.String())
+	dst = appendName(append(dst, `,"by":`...), e.By.String())
+	v := e.Fault()
+	if v.Is() {
+		dst = appendJSON(append(dst, `,"family":`...), v.Family().String())
+		dst = appendJSON(append(dst, `,"cause":`...), v.Cause.String())
+	} else {
+		dst = append(dst, `,"family":null,"cause":null`...)
+	}
+	dst = append(dst, `,"candidates":[`...)
+	for i, c := range e.Candidates {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendJSON(dst, c.String())
+	}
+	dst = append(dst, ']')
+	if v.Is() && v.Type != fault.TypeNone {
+		dst = appendJSON(append(dst, `,"type":`...), v.Type.String())
+	} else {
+		dst = append(dst, `,"type":null`...)
+	}
+	if v.Is() {
+		dst = appendJSON(append(dst, `,"stage":`...), v.Stage.String())
+	} else {
+		dst = append(dst, `,"stage":null`...)
+	}
+	dst = appendName(append(dst, `,"upstream":`...), string(e.Upstream))
+	dst = append(dst, `,"time":`...)
+	if e.Time.IsZero() {
+		dst = append(dst, "null"...)
+	} else {
+		dst = append(e.Time.UTC().AppendFormat(append(dst, '"'), time.RFC3339Nano), '"')
+	}
+	return append(dst, "}\n"...)
+}
+
+// appendName appends a JSON string, null for an empty one.
+func appendName(dst []byte, s string) []byte {
+	if s == "" {
+		return append(dst, "null"...)
+	}
+	return appendJSON(dst, s)
+}
+
+// appendJSON appends a JSON string. What is not UTF-8 is written as U+00XX for each octet, so that the line is valid
+// whatever the log has, and says which octets they were.
+func appendJSON(dst []byte, s string) []byte {
+	const digits = "0123456789abcdef"
+	valid := utf8.ValidString(s)
+	dst = append(dst, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < ' ' || c == 0x7f || c > 0x7f && !valid:
+			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '"')
+}

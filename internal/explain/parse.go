@@ -1,0 +1,138 @@
+package explain
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// parser reads the lines of blocks. It is for one goroutine.
+type parser struct {
+	recogniser *Recogniser
+	places     map[*Format]int // of each format in the list
+	since      time.Time       // earlier lines are left out; zero for none
+	zone       *time.Location  // of the logs that name none
+	each       *eachWriter     // prints every line, nil if nobody asked
+	entry      Entry
+	sets       map[uint64][]fault.Cause // sets of candidates, each kept once
+}
+
+// parse reads the block's lines.
+//
+// hot: its loop runs once per line of the log.
+func (p *parser) parse(b *block) {
+	p.recogniser.forget()
+	b.records, b.each = b.records[:0], b.each[:0]
+	long, octets := b.long, b.octets
+	b.tally = tally{long: long, octets: octets}
+	b.scratch.space = b.scratch.space[:0]
+	clear(b.served)
+	slow := !p.since.IsZero() || p.each != nil
+	text := b.text
+	for number := b.first; len(text) > 0; number++ {
+		line := text
+		if i := bytes.IndexByte(text, '\n'); i >= 0 {
+			line, text = text[:i], text[i+1:]
+		} else {
+			text = nil
+		}
+		if n := len(line); n > 0 && line[n-1] == '\r' {
+			line = line[:n-1]
+		}
+		if number == 1 {
+			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf")) // a byte order mark
+		}
+		b.lines++
+		if !slow && len(text) > 0 && b.lines > 1 { // the first and the last are read in full, for their times
+			if f, kind := p.recogniser.quick(line); kind != KindUnknown {
+				b.kinds[p.places[f]][kind]++
+				continue
+			}
+		}
+		p.line(b, line, number)
+	}
+}
+
+// line reads one line in full.
+func (p *parser) line(b *block, line []byte, number int) {
+	if len(line) > lineMax {
+		line = line[:lineMax]
+		b.long++
+	}
+	e := &p.entry
+	f, inner := p.recogniser.Read(e, line)
+	if f == nil {
+		if len(bytes.TrimSpace(line)) > 0 {
+			b.unknown++
+		}
+		if p.each != nil {
+			b.each = p.each.append(b.each, number, nil, nil)
+		}
+		return
+	}
+	if !e.Time.IsZero() {
+		p.date(e)
+		if !p.since.IsZero() && e.Time.Before(p.since) {
+			b.skipped++
+			return
+		}
+		if b.start.IsZero() || e.Time.Before(b.start) {
+			b.start = e.Time
+		}
+		if e.Time.After(b.end) {
+			b.end = e.Time
+		}
+	}
+	b.kinds[p.places[f]][e.Kind]++
+	if p.each != nil {
+		b.each = p.each.append(b.each, number, f, e)
+		return
+	}
+	switch {
+	case e.Kind == KindOK:
+		b.serve(e.Upstream)
+	case e.Kind == KindClient:
+		b.causes[e.Fault().Cause]++
+	case e.Kind == KindFault || e.Marker != MarkerNone:
+		p.keep(b, e, f, inner, number)
+	}
+}
+
+// date moves a time that was read as local time into the zone that the logs are in.
+func (p *parser) date(e *Entry) {
+	if e.Zoned || p.zone == nil {
+		return
+	}
+	t := e.Time.In(time.Local)
+	e.Time = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), p.zone)
+}
+
+// keep puts the entry among the block's records, with a copy of all that its slices point to.
+func (p *parser) keep(b *block, e *Entry, f *Format, inner []byte, number int) {
+	b.records = append(b.records, record{Entry: *e, format: f, line: number, text: inner})
+	r := &b.records[len(b.records)-1]
+	r.verdict = e.Fault()
+	r.Candidates = p.set(e.Candidates)
+	for _, piece := range [...]*[]byte{&r.Upstream, &r.Client, &r.Method, &r.Host, &r.Path, &r.ID, &r.Said, &r.text} {
+		*piece = b.scratch.keep(*piece)
+	}
+}
+
+// set gives a copy of the candidates that outlives the entry, the same one for the same candidates.
+func (p *parser) set(causes []fault.Cause) []fault.Cause {
+	if len(causes) == 0 {
+		return nil
+	}
+	key := setOf(causes)
+	kept, ok := p.sets[key]
+	if !ok {
+		if p.sets == nil {
+			p.sets = map[uint64][]fault.Cause{}
+		}
+		kept = slices.Clone(causes)
+		p.sets[key] = kept
+	}
+	return kept
+}

@@ -1,0 +1,111 @@
+package explain
+
+import "time"
+
+// Recogniser finds the format of lines. It remembers those that it met last, for neighbours are of a kind; what it finds
+// does not depend on that, since no two formats take the same line. It is for one goroutine.
+type Recogniser struct {
+	formats []*Format
+	recent  [4]met
+	now     time.Time
+	peeled  [peelMax + 1][]byte
+	depth   int // how far this line is peeled
+	bare    bool
+	carrier carrier
+}
+
+// met is a format and how many carriers its lines had.
+type met struct {
+	format *Format
+	depth  int
+}
+
+// NewRecogniser gives a recogniser of the formats. now dates logs that leave out the year.
+func NewRecogniser(formats []*Format, now time.Time) *Recogniser {
+	return &Recogniser{formats: formats, now: now}
+}
+
+// Read reads one line into the entry, and gives its format and what of the line is that format's; nil if no format knows
+// the line.
+func (r *Recogniser) Read(e *Entry, line []byte) (*Format, []byte) {
+	r.peeled[0], r.depth, r.bare, r.carrier = line, 0, false, carrier{}
+	if len(line) == 0 {
+		return nil, nil
+	}
+	for i := range r.recent {
+		m := r.recent[i]
+		if m.format == nil {
+			break
+		}
+		if inner, ok := r.peel(m.depth); ok && r.try(e, m.format, inner) {
+			if i > 0 {
+				copy(r.recent[1:i+1], r.recent[:i])
+				r.recent[0] = m
+			}
+			return m.format, inner
+		}
+	}
+	for depth := 0; ; depth++ {
+		inner, ok := r.peel(depth)
+		if !ok {
+			return nil, nil
+		}
+		for _, f := range r.formats {
+			if r.try(e, f, inner) {
+				copy(r.recent[1:], r.recent[:len(r.recent)-1])
+				r.recent[0] = met{f, depth}
+				return f, inner
+			}
+		}
+	}
+}
+
+// forget makes the recogniser as new, so that what it does with a block depends on that block alone.
+func (r *Recogniser) forget() { r.recent = [4]met{} }
+
+// peel gives the line without its first depth carriers; each is taken off once.
+func (r *Recogniser) peel(depth int) ([]byte, bool) {
+	for r.depth < depth {
+		if r.bare || r.depth == peelMax {
+			return nil, false
+		}
+		inner, ok := peel(&r.carrier, r.peeled[r.depth], r.now)
+		if !ok || len(inner) == 0 {
+			r.bare = true
+			return nil, false
+		}
+		r.depth++
+		r.peeled[r.depth] = inner
+	}
+	return r.peeled[depth], true
+}
+
+// try offers the line to a format, and adds what its carriers know.
+func (r *Recogniser) try(e *Entry, f *Format, line []byte) bool {
+	e.reset()
+	if !f.Parse(e, line) {
+		return false
+	}
+	if r.depth == 0 {
+		return true
+	}
+	if c := &r.carrier; e.Time.IsZero() || c.zoned && !e.Zoned && !c.time.IsZero() {
+		e.Time, e.Zoned = c.time, c.zoned
+	}
+	if e.Process == 0 {
+		e.Process = r.carrier.process
+	}
+	return true
+}
+
+// quick offers the line to the quick look of the format that was met last, if that has one and its lines come without a
+// carrier.
+//
+// hot: once per line.
+func (r *Recogniser) quick(line []byte) (*Format, Kind) {
+	m := &r.recent[0]
+	if m.format == nil || m.format.quick == nil || m.depth != 0 {
+		return nil, KindUnknown
+	}
+	return m.format, m.format.quick(line)
+}

@@ -1,0 +1,198 @@
+package fingerprint
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// read reads a file of testdata: a status line, fields, an empty line, the body. The pages of nginx, HAProxy, Apache, Varnish,
+// Squid and Caddy were captured from those programs on loopback; the others are as their documentation and sources, or pages
+// that were published with a question, have them.
+func read(t *testing.T, name string) *Answer {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, body, _ := bytes.Cut(text, []byte("\n\n"))
+	lines := strings.Split(string(head), "\n")
+	status, err := strconv.Atoi(strings.Fields(lines[0])[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &Answer{Status: status, Body: body}
+	for _, line := range lines[1:] {
+		name, value, _ := strings.Cut(line, ":")
+		a.Fields = append(a.Fields, Field{name, strings.TrimSpace(value)})
+	}
+	return a
+}
+
+func TestIdentify(t *testing.T) {
+	for _, c := range []struct {
+		file, product, part string
+		certainty           Certainty
+		own                 bool
+	}{
+		{"nginx-502.http", "nginx", PartPage, Certain, true},
+		{"nginx-503.http", "nginx", PartPage, Certain, true},
+		{"nginx-504.http", "nginx", PartPage, Certain, true},
+		{"openresty-502.http", "openresty", PartPage, Certain, true},
+		{"azure-app-gateway-502.http", "azure-app-gateway", PartPage, Certain, true},
+		{"alb-502.http", "alb", PartHeader, Certain, true},
+		{"haproxy-502.http", "haproxy", PartPage, Certain, true},
+		{"haproxy-503.http", "haproxy", PartPage, Certain, true},
+		{"haproxy-504.http", "haproxy", PartPage, Certain, true},
+		{"apache-502.http", "apache", PartPage, Certain, true},
+		{"apache-503.http", "apache", PartPage, Certain, true},
+		{"apache-old-502.http", "apache", PartPage, Certain, true},
+		{"varnish-503.http", "varnish", PartPage, Certain, true},
+		{"squid-503.http", "squid", PartPage, Certain, true},
+		{"caddy-502.http", "caddy", PartPage, Likely, true},
+		{"traefik-502.http", "traefik", PartPage, Likely, true},
+		{"envoy-503.http", "envoy", PartPage, Certain, true},
+		{"istio-503.http", "envoy", PartPage, Certain, true},
+		{"kong-502.http", "kong", PartPage, Certain, true},
+		{"iis-502.http", "iis", PartPage, Certain, true},
+		{"iis-503.http", "iis", PartPage, Certain, true},
+		{"cloudfront-502.http", "cloudfront", PartPage, Certain, true},
+		{"api-gateway-500.http", "api-gateway", PartPage, Likely, true},
+		{"api-gateway-http-503.http", "api-gateway", PartPage, Likely, true},
+		{"gcp-502.http", "gcp", PartPage, Certain, true},
+		{"azure-front-door-503.http", "azure-front-door", PartPage, Certain, true},
+		{"cloudflare-521.http", "cloudflare", PartPage, Certain, true},
+		{"cloudflare-530.http", "cloudflare", PartPage, Certain, true},
+		{"fastly-503.http", "fastly", PartPage, Certain, true},
+		{"akamai-503.http", "akamai", PartPage, Certain, true},
+		{"heroku-503.http", "heroku", PartPage, Certain, true},
+		{"vercel-500.http", "vercel", PartHeader, Certain, true},
+		{"netlify-404.http", "netlify", PartPage, Certain, true},
+		{"whygate-502.http", "whygate", PartPage, Certain, true},
+		{"gunicorn-500.http", "gunicorn", PartPage, Certain, true},
+		{"uvicorn-500.http", "uvicorn", PartHeader, Likely, true},
+		{"tomcat-502.http", "tomcat", PartPage, Certain, true},
+		{"jetty-503.http", "jetty", PartPage, Certain, true},
+		{"express-404.http", "express", PartPage, Certain, true},
+	} {
+		matches := Identify(read(t, c.file))
+		if len(matches) == 0 {
+			t.Errorf("%s: nothing is known of it", c.file)
+			continue
+		}
+		m := matches[0]
+		if m.Product != c.product || m.Part != c.part || m.Certainty != c.certainty || m.Own != c.own || m.Why == "" || m.Title == "" {
+			t.Errorf("%s: %+v", c.file, m)
+		}
+		made, ok := Maker(read(t, c.file))
+		if !ok || made.Product != c.product {
+			t.Errorf("%s: made by %q", c.file, made.Product)
+		}
+	}
+}
+
+func TestSentence(t *testing.T) {
+	for file, want := range map[string]string{
+		"nginx-502.http":                     "nginx made this 502 itself",
+		"cloudflare-521.http":                "Cloudflare made this 521 itself",
+		"cloudflare-nginx-502.http":          "Cloudflare relayed a 502 made by nginx at the origin",
+		"whygate-relayed-502.http":           "Whygate relayed a 502 made by nginx",
+		"cloudflare-heroku-express-502.http": "Cloudflare and Heroku's router relayed a 502 made by Express at the origin",
+		"nginx-php-500.http":                 "nginx relayed a 500 made by PHP",
+		"fastly-503.http":                    "Fastly made this 503 itself",
+		"none-json.http":                     "",
+	} {
+		if got := Sentence(read(t, file)); got != want {
+			t.Errorf("%s: %q, not %q", file, got, want)
+		}
+	}
+}
+
+func TestSentenceWithoutMaker(t *testing.T) {
+	a := &Answer{Status: 502, Fields: []Field{{"Server", "cloudflare"}, {"CF-RAY", "1"}}, Body: []byte("<p>sorry</p>")}
+	if got, want := Sentence(a), "Cloudflare passed on a 502; who made it does not show"; got != want {
+		t.Errorf("%q, not %q", got, want)
+	}
+}
+
+// TestChainByVia holds that Via's order counts where products of one layer stand there.
+func TestChainByVia(t *testing.T) {
+	a := &Answer{Status: 502, Fields: []Field{{"Via", "1.1 Caddy, 1.1 varnish (Varnish/7.1)"}, {"X-Varnish", "3"}}, Body: []byte("x")}
+	chain := Chain(a)
+	if len(chain) != 2 || chain[0].Product != "varnish" || chain[1].Product != "caddy" {
+		t.Errorf("%+v", chain)
+	}
+}
+
+// TestNotTakenForAnother holds that a page that mentions a product is not that product's page.
+func TestNotTakenForAnother(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "none-*.http"))
+	if err != nil || len(files) == 0 {
+		t.Fatal("there are no such pages")
+	}
+	for _, file := range files {
+		for _, m := range Identify(read(t, filepath.Base(file))) {
+			if m.Certainty > Hint {
+				t.Errorf("%s: %+v", file, m)
+			}
+		}
+	}
+}
+
+// TestOwnPagesAreNoOthers holds that nobody else is called the maker of a page.
+func TestOwnPagesAreNoOthers(t *testing.T) {
+	files, _ := filepath.Glob(filepath.Join("testdata", "*.http"))
+	for _, file := range files {
+		owners := 0
+		for _, m := range Identify(read(t, filepath.Base(file))) {
+			if m.Own && m.Certainty == Certain && m.Part == PartPage {
+				owners++
+			}
+		}
+		if owners > 1 {
+			t.Errorf("%s has %d makers: %+v", file, owners, Identify(read(t, filepath.Base(file))))
+		}
+	}
+}
+
+// TestProducts holds that the marks of at least so many products are known.
+func TestProducts(t *testing.T) {
+	known := map[string]bool{}
+	for _, rules := range [...][]rule{edgeRules, balancerRules, proxyRules, originRules} {
+		for _, r := range rules {
+			known[r.product] = true
+			if r.title == "" || r.part != PartPage && r.part != PartHeader || r.certainty < Hint || r.certainty > Certain || r.knows == nil || r.via != strings.ToLower(r.via) {
+				t.Errorf("a rule of %s is not whole", r.product)
+			}
+		}
+	}
+	if len(known) < 30 {
+		t.Errorf("%d products are known", len(known))
+	}
+}
+
+func FuzzIdentify(f *testing.F) {
+	files, _ := filepath.Glob(filepath.Join("testdata", "*.http"))
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		_, body, _ := bytes.Cut(text, []byte("\n\n"))
+		f.Add(502, "Server", "nginx", body)
+		f.Add(503, "Via", "1.1 varnish, 1.1 google", body)
+	}
+	f.Fuzz(func(t *testing.T, status int, name, value string, body []byte) {
+		a := &Answer{Status: status, Fields: []Field{{name, value}}, Body: body}
+		matches := Identify(a)
+		if got := Chain(a); len(got) > len(matches) {
+			t.Errorf("a chain of %d of %d matches", len(got), len(matches))
+		}
+		if (Sentence(a) == "") != (len(matches) == 0) {
+			t.Errorf("%q for %d matches", Sentence(a), len(matches))
+		}
+	})
+}

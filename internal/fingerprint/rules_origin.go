@@ -1,0 +1,46 @@
+package fingerprint
+
+import (
+	"strconv"
+	"strings"
+)
+
+// The marks of application servers and frameworks, from their sources: gunicorn/util.py write_error, uvicorn and Starlette,
+// Tomcat's ErrorReportValve, Jetty's ErrorHandler, finalhandler of Express, Werkzeug, Go's net/http, Spring's white label page.
+
+var originRules = []rule{
+	{product: "gunicorn", title: "gunicorn", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.page && len(v.body) < 500 && v.says("<html>\n  <head>\n    <title>", "</title>\n  </head>\n  <body>\n    <h1><p>", "</p></h1>"), "its own error page")
+	}},
+	{product: "gunicorn", title: "gunicorn", layer: Origin, part: PartHeader, certainty: Likely, own: true, knows: func(v *view) string { return or(v.is("Server", "gunicorn"), v.starts("Server", "gunicorn/")) }},
+	{product: "uvicorn", title: "uvicorn", layer: Origin, part: PartHeader, certainty: Likely, own: true, knows: func(v *view) string { return v.is("Server", "uvicorn") }},
+	{product: "werkzeug", title: "Flask (Werkzeug)", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.page && len(v.body) < 700 && strings.HasPrefix(v.lower, "<!doctype html>\n<html lang=en>\n<title>"+strconv.Itoa(v.status)+" "), "its own error page")
+	}},
+	{product: "tomcat", title: "Tomcat", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.page && v.titled("HTTP Status "+strconv.Itoa(v.status)) && (v.says("apache tomcat") || v.says("<h1>http status ", `<hr class="line" />`)), "its own error page")
+	}},
+	{product: "tomcat", title: "Tomcat", layer: Origin, part: PartHeader, certainty: Likely, own: true, knows: func(v *view) string { return v.starts("Server", "Apache-Coyote/") }},
+	{product: "jetty", title: "Jetty", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.page && v.says("<h2>http error "+strconv.Itoa(v.status)) && (v.says("powered by jetty") || v.says("<th>uri:</th>", "<th>status:</th>")), "its own error page")
+	}},
+	{product: "jetty", title: "Jetty", layer: Origin, part: PartHeader, certainty: Likely, own: true, knows: func(v *view) string { return v.starts("Server", "Jetty(") }},
+	{product: "express", title: "Express", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.page && len(v.body) < 4000 && v.says("<title>error</title>", "<body>\n<pre>") && v.starts("X-Powered-By", "Express") != "", "its own error page")
+	}},
+	{product: "express", title: "Express", layer: Origin, part: PartHeader, certainty: Likely, own: true, knows: func(v *view) string { return v.starts("X-Powered-By", "Express") }},
+	{product: "next.js", title: "Next.js", layer: Origin, part: PartHeader, certainty: Likely, own: true, knows: func(v *view) string { return v.starts("X-Powered-By", "Next.js") }},
+	{product: "php", title: "PHP", layer: Origin, part: PartHeader, certainty: Likely, own: true, knows: func(v *view) string { return v.starts("X-Powered-By", "PHP/") }},
+	{product: "asp.net", title: "ASP.NET", layer: Origin, part: PartHeader, certainty: Likely, own: true, knows: func(v *view) string {
+		return or(v.is("X-Powered-By", "ASP.NET"), v.there("X-AspNet-Version"), v.is("Server", "Kestrel"))
+	}},
+	{product: "spring", title: "Spring Boot", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.says("whitelabel error page") || strings.HasPrefix(v.body, `{"timestamp":`) && v.says(`"status":`+strconv.Itoa(v.status), `"error":"`, `"path":"`), "its own error page")
+	}},
+	{product: "puma", title: "Puma", layer: Origin, part: PartPage, certainty: Likely, own: true, knows: func(v *view) string {
+		return page(v.whole("An unhandled lowlevel error occurred. The application logs may have details."), `"An unhandled lowlevel error occurred" as the whole body`)
+	}},
+	{product: "rails", title: "Rails", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.page && (v.titled("We're sorry, but something went wrong (500)") || v.says("if you are the application owner check the logs for more information.")), "its own error page")
+	}},
+}

@@ -1,0 +1,287 @@
+package proxyconf
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// apacheLine is a directive, or the beginning of a section with what is in it.
+type apacheLine struct {
+	name  string // lower case; a section's begins with <
+	args  []string
+	inner []*apacheLine
+	place Place
+}
+
+type apacheReader struct {
+	*Config
+	files   Files
+	root    string
+	defines map[string]string
+}
+
+func readApache(c *Config, file string, files Files) error {
+	r := &apacheReader{Config: c, files: files, root: filepath.Dir(file), defines: map[string]string{"APACHE_LOG_DIR": "/var/log/apache2"}}
+	if filepath.Base(r.root) == "conf" {
+		r.root = filepath.Dir(r.root) // ServerRoot of an own build: files are named conf/...
+	}
+	all, err := r.file(file, 0)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"errorlog", "customlog", "transferlog"} {
+		apacheWalk(all, func(l *apacheLine) {
+			if l.name == name && len(l.args) > 0 {
+				c.log(r.expand(l.args[0]))
+			}
+		})
+	}
+	c.match = func(q Request) *Route { return apacheRoute(all, q) }
+	return nil
+}
+
+func apacheWalk(all []*apacheLine, visit func(*apacheLine)) {
+	for _, l := range all {
+		visit(l)
+		apacheWalk(l.inner, visit)
+	}
+}
+
+// expand puts in what Define and the environment of Debian's package have.
+func (r *apacheReader) expand(text string) string {
+	for name, value := range r.defines {
+		text = strings.ReplaceAll(text, "${"+name+"}", value)
+	}
+	return text
+}
+
+func (r *apacheReader) file(name string, depth int) ([]*apacheLine, error) {
+	b, err := r.files.read(name)
+	if err != nil || !r.note(name) {
+		return nil, err
+	}
+	root := &apacheLine{}
+	open := []*apacheLine{root}
+	n, text := 0, ""
+	first := 0
+	for line := range strings.Lines(string(b)) {
+		n++
+		if text == "" {
+			first = n
+		}
+		line = strings.TrimRight(line, "\r\n")
+		if rest, more := strings.CutSuffix(line, "\\"); more {
+			text += rest
+			continue
+		}
+		text += line
+		words := haproxyWords(strings.TrimSpace(text))
+		l := &apacheLine{place: Place{name, first, strings.TrimSpace(text)}}
+		text = ""
+		if len(words) == 0 || strings.HasPrefix(l.place.Text, "#") {
+			continue
+		}
+		l.name = strings.ToLower(words[0])
+		for _, w := range words[1:] {
+			l.args = append(l.args, r.expand(w))
+		}
+		top := open[len(open)-1]
+		switch {
+		case strings.HasPrefix(l.name, "</"):
+			if len(open) > 1 {
+				open = open[:len(open)-1]
+			}
+		case strings.HasPrefix(l.name, "<"):
+			if k := len(l.args); k > 0 {
+				l.args[k-1] = strings.TrimSuffix(l.args[k-1], ">")
+			}
+			l.name = strings.TrimSuffix(l.name, ">")
+			top.inner = append(top.inner, l)
+			if len(open) > nestMax {
+				return nil, fmt.Errorf("%s:%d: sections within sections, more than %d", name, n, nestMax)
+			}
+			open = append(open, l)
+		case l.name == "include" || l.name == "includeoptional":
+			r.include(l, top, depth)
+		default:
+			if l.name == "define" && len(l.args) > 1 {
+				r.defines[l.args[0]] = l.args[1]
+			}
+			if l.name == "serverroot" && len(l.args) > 0 {
+				r.root = l.args[0]
+			}
+			top.inner = append(top.inner, l)
+		}
+	}
+	return root.inner, nil
+}
+
+func (r *apacheReader) include(l, into *apacheLine, depth int) {
+	if len(l.args) == 0 || depth >= includeMax {
+		return
+	}
+	pattern := l.args[0]
+	if !filepath.IsAbs(pattern) {
+		pattern = filepath.Join(r.root, pattern)
+	}
+	for _, name := range r.files.glob(pattern) {
+		more, err := r.file(name, depth+1)
+		if err != nil && l.name == "include" {
+			r.problem("%v: %v", l.place, err)
+		}
+		into.inner = append(into.inner, more...)
+	}
+}
+
+// apacheFlat gives the directives of a list with those of sections that hold on conditions of the build (IfModule and the
+// like), which are taken to hold.
+func apacheFlat(all []*apacheLine) []*apacheLine {
+	var flat []*apacheLine
+	for _, l := range all {
+		switch l.name {
+		case "<ifmodule", "<ifdefine", "<ifversion", "<if":
+			if len(l.args) == 0 || !strings.HasPrefix(l.args[0], "!") {
+				flat = append(flat, apacheFlat(l.inner)...)
+			}
+		default:
+			flat = append(flat, l)
+		}
+	}
+	return flat
+}
+
+// apacheRoute finds the ProxyPass that takes the request.
+func apacheRoute(all []*apacheLine, q Request) *Route {
+	main := apacheFlat(all)
+	host := apacheHost(main, q)
+	groups := main
+	lists := [][]*apacheLine{main}
+	if host != nil {
+		inner := apacheFlat(host.inner)
+		groups = append(slices.Clone(main), inner...)
+		lists = [][]*apacheLine{inner, main}
+	}
+	for _, list := range lists {
+		if pass, target := apachePass(list, q.path()); pass != nil {
+			route := &Route{Name: target, Place: pass.place}
+			if target == "!" {
+				route.Answer = "files: this path is taken out of the proxy's"
+				return route
+			}
+			route.Upstreams = apacheUpstreams(groups, target, pass.place)
+			for _, l := range groups {
+				if strings.HasPrefix(l.name, "proxytimeout") || strings.HasPrefix(l.name, "sslproxy") || l.name == "timeout" || l.name == "proxypreservehost" {
+					route.Settings = append(route.Settings, l.place)
+				}
+			}
+			return route
+		}
+	}
+	if host != nil {
+		return &Route{Name: "files", Place: host.place, Answer: "files, or another module than a proxy"}
+	}
+	return nil
+}
+
+// apacheHost chooses the virtual host: those of the port, by name, else the first of them.
+func apacheHost(main []*apacheLine, q Request) *apacheLine {
+	var first *apacheLine
+	for _, l := range main {
+		if l.name != "<virtualhost" || !slices.ContainsFunc(l.args, func(a string) bool {
+			port := a[strings.LastIndexByte(a, ':')+1:]
+			return port == q.port() || port == "*" || !strings.Contains(a, ":")
+		}) {
+			continue
+		}
+		if first == nil {
+			first = l
+		}
+		for _, d := range apacheFlat(l.inner) {
+			if d.name == "servername" || d.name == "serveralias" {
+				for _, name := range d.args {
+					name, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, "http://"), "https://"), ":")
+					if hostFits(name, q.Host) {
+						return l
+					}
+				}
+			}
+		}
+	}
+	return first
+}
+
+// apachePass finds the first ProxyPass or ProxyPassMatch that fits, and the RewriteRule that proxies, in a list.
+func apachePass(list []*apacheLine, path string) (*apacheLine, string) {
+	for _, l := range list {
+		switch l.name {
+		case "proxypass":
+			if len(l.args) > 1 && strings.HasPrefix(path, l.args[0]) {
+				return l, l.args[1]
+			}
+		case "proxypassmatch":
+			if len(l.args) > 1 {
+				if re, err := regexp.Compile(l.args[0]); err == nil && re.MatchString(path) {
+					return l, l.args[1]
+				}
+			}
+		case "rewriterule":
+			if len(l.args) > 2 && strings.Contains(","+strings.Trim(l.args[2], "[]")+",", ",P") && strings.Contains(l.args[1], "://") {
+				if re, err := regexp.Compile(l.args[0]); err == nil && re.MatchString(path) {
+					return l, l.args[1]
+				}
+			}
+		case "<location":
+			if len(l.args) > 0 && strings.HasPrefix(path, l.args[0]) {
+				for _, d := range apacheFlat(l.inner) {
+					if d.name == "proxypass" && len(d.args) > 0 {
+						return d, d.args[0]
+					}
+				}
+			}
+		}
+	}
+	return nil, ""
+}
+
+// apacheUpstreams gives the members of a balancer, or the target itself.
+func apacheUpstreams(groups []*apacheLine, target string, place Place) []Upstream {
+	if socket, rest, ok := strings.Cut(target, "|"); ok && strings.HasPrefix(socket, "unix:") {
+		scheme, _, _ := strings.Cut(rest, "://")
+		return []Upstream{{Scheme: scheme, Unix: strings.TrimPrefix(socket, "unix:"), Place: place}}
+	}
+	name, balanced := strings.CutPrefix(target, "balancer://")
+	if !balanced {
+		u := withURL(strings.TrimSuffix(target, "$1"), place)
+		u.Insecure = u.Scheme == "https" && !apacheVerifies(groups)
+		return []Upstream{u}
+	}
+	name, _, _ = strings.Cut(name, "/")
+	var all []Upstream
+	for _, l := range groups {
+		if l.name != "<proxy" || len(l.args) == 0 || strings.TrimSuffix(l.args[0], "/") != "balancer://"+name {
+			continue
+		}
+		for _, m := range apacheFlat(l.inner) {
+			if m.name != "balancermember" || len(m.args) == 0 {
+				continue
+			}
+			u := withURL(m.args[0], m.place)
+			u.Insecure = u.Scheme == "https" && !apacheVerifies(groups)
+			u.Backup, u.Down = slices.Contains(m.args, "status=+H"), slices.Contains(m.args, "status=+D")
+			all = append(all, u)
+		}
+	}
+	return all
+}
+
+func apacheVerifies(groups []*apacheLine) bool {
+	for _, l := range groups {
+		if l.name == "sslproxyverify" && len(l.args) > 0 && l.args[0] == "require" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,350 @@
+package proxyconf
+
+import (
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// caddyBlock is a line of a Caddyfile with the block that may follow it.
+type caddyBlock struct {
+	words []string
+	inner []*caddyBlock
+	place Place
+}
+
+func (b *caddyBlock) name() string { return b.words[0] }
+
+func readCaddy(c *Config, file string, files Files) error {
+	all, err := caddyFile(c, file, files, 0)
+	if err != nil {
+		return err
+	}
+	var visit func([]*caddyBlock)
+	visit = func(bs []*caddyBlock) {
+		for _, b := range bs {
+			if b.name() == "output" && len(b.words) > 2 && b.words[1] == "file" {
+				c.log(b.words[2])
+			}
+			visit(b.inner)
+		}
+	}
+	visit(all)
+	c.match = func(q Request) *Route { return caddyRoute(all, q) }
+	return nil
+}
+
+// caddyFile reads a file, with imports in place: of files, and of snippets by name.
+func caddyFile(c *Config, file string, files Files, depth int) ([]*caddyBlock, error) {
+	b, err := files.read(file)
+	if err != nil || !c.note(file) {
+		return nil, err
+	}
+	s := &caddyScanner{lines: strings.Split(string(b), "\n"), file: file}
+	all, err := s.block(0)
+	if err != nil {
+		return nil, fmt.Errorf("%s:%d: %w", file, s.at, err)
+	}
+	snippets := map[string][]*caddyBlock{}
+	for _, b := range all {
+		if name := b.name(); strings.HasPrefix(name, "(") {
+			snippets[strings.Trim(name, "()")] = b.inner
+		}
+	}
+	return caddyImports(c, all, filepath.Dir(file), files, snippets, depth), nil
+}
+
+func caddyImports(c *Config, all []*caddyBlock, base string, files Files, snippets map[string][]*caddyBlock, depth int) []*caddyBlock {
+	var whole []*caddyBlock
+	for _, b := range all {
+		if b.name() != "import" || len(b.words) < 2 {
+			b.inner = caddyImports(c, b.inner, base, files, snippets, depth)
+			whole = append(whole, b)
+			continue
+		}
+		if depth >= includeMax {
+			c.problem("%v: imports within imports, %d deep", b.place, depth)
+			continue
+		}
+		if inner, ok := snippets[b.words[1]]; ok {
+			whole = append(whole, caddyImports(c, inner, base, files, snippets, depth+1)...)
+			continue
+		}
+		pattern := b.words[1]
+		if !filepath.IsAbs(pattern) {
+			pattern = filepath.Join(base, pattern)
+		}
+		for _, name := range files.glob(pattern) {
+			more, err := caddyFile(c, name, files, depth+1)
+			if err != nil {
+				c.problem("%v: %v", b.place, err)
+			}
+			whole = append(whole, more...)
+		}
+	}
+	return whole
+}
+
+type caddyScanner struct {
+	lines []string
+	at    int // lines read
+	file  string
+}
+
+// block reads lines up to the closing brace, or to the end at depth 0.
+func (s *caddyScanner) block(depth int) ([]*caddyBlock, error) {
+	if depth > nestMax {
+		return nil, fmt.Errorf("blocks within blocks, more than %d", nestMax)
+	}
+	var all []*caddyBlock
+	var before []string // words of a line that ends with a comma: the addresses go on
+	for s.at < len(s.lines) {
+		line := strings.TrimSpace(s.lines[s.at])
+		s.at++
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		place := Place{s.file, s.at, strings.TrimSpace(strings.TrimSuffix(line, "{"))}
+		words := append(before, haproxyWords(line)...)
+		before = nil
+		switch {
+		case len(words) == 0:
+		case words[0] == "}":
+			if depth == 0 {
+				return nil, fmt.Errorf("a closing brace too many")
+			}
+			return all, nil
+		case words[len(words)-1] == "{":
+			inner, err := s.block(depth + 1)
+			if err != nil {
+				return nil, err
+			}
+			if len(words) == 1 {
+				words = []string{"{", "{"} // the global options
+			}
+			all = append(all, &caddyBlock{words[:len(words)-1], inner, place})
+		case strings.HasSuffix(line, ","):
+			before = words
+		default:
+			all = append(all, &caddyBlock{words, nil, place})
+		}
+	}
+	if depth > 0 {
+		return nil, fmt.Errorf("a block is not closed")
+	}
+	return all, nil
+}
+
+// caddyRoute finds the reverse_proxy that takes the request.
+func caddyRoute(all []*caddyBlock, q Request) *Route {
+	site := caddySite(all, q)
+	if site == nil {
+		return nil
+	}
+	if len(site.inner) == 0 && len(all) > 1 { // a file of one site needs no braces: the first line is its address
+		site = &caddyBlock{site.words, all[1:], site.place}
+	}
+	return caddyIn(site.inner, q, nil)
+}
+
+// caddySite chooses the site block whose address fits best.
+func caddySite(all []*caddyBlock, q Request) *caddyBlock {
+	var best *caddyBlock
+	score := -1
+	for _, b := range all {
+		if name := b.name(); name == "{" || strings.HasPrefix(name, "(") {
+			continue
+		}
+		for _, w := range b.words {
+			for address := range strings.SplitSeq(w, ",") {
+				if n := caddyFits(address, q); address != "" && n > score {
+					best, score = b, n
+				}
+			}
+		}
+	}
+	return best
+}
+
+// caddyFits says how well a site's address fits: -1 if it does not.
+func caddyFits(address string, q Request) int {
+	scheme, rest, found := strings.Cut(address, "://")
+	if !found {
+		rest, scheme = address, ""
+	}
+	rest, prefix, _ := strings.Cut(rest, "/")
+	host, port, hasPort := strings.Cut(rest, ":")
+	if !hasPort {
+		port = map[string]string{"http": "80", "https": "443", "": q.port()}[scheme]
+	}
+	if port != q.port() || prefix != "" && !strings.HasPrefix(q.path(), "/"+strings.TrimSuffix(prefix, "*")) {
+		return -1
+	}
+	switch {
+	case host == "":
+		return 1 + len(prefix)
+	case hostFits(host, q.Host):
+		return 100 + len(host) + len(prefix)
+	}
+	return -1
+}
+
+// caddyIn looks through a block's lines for the handler that takes the request. Matchers of blocks around are known.
+func caddyIn(block []*caddyBlock, q Request, outer []*caddyBlock) *Route {
+	matchers := append(slices.Clone(outer), block...)
+	for _, b := range block {
+		switch b.name() {
+		case "handle", "handle_path", "route":
+			matcher := ""
+			if len(b.words) > 1 {
+				matcher = b.words[1]
+			}
+			if caddyMatches(matcher, matchers, q) == yes {
+				inner := q
+				if b.name() == "handle_path" {
+					inner.Path = strings.TrimPrefix(q.path(), strings.TrimSuffix(matcher, "*"))
+				}
+				if r := caddyIn(b.inner, inner, matchers); r != nil {
+					return r
+				}
+			}
+		case "reverse_proxy":
+			words := b.words[1:]
+			matcher := ""
+			if len(words) > 0 && (strings.HasPrefix(words[0], "@") || strings.HasPrefix(words[0], "/") || words[0] == "*") {
+				matcher, words = words[0], words[1:]
+			}
+			if caddyMatches(matcher, matchers, q) == yes {
+				return caddyProxy(b, words)
+			}
+		case "respond", "redir", "file_server", "php_fastcgi":
+			if len(b.words) > 1 && strings.HasPrefix(b.words[1], "/") && caddyMatches(b.words[1], matchers, q) != yes {
+				continue
+			}
+			if b.name() == "php_fastcgi" && len(b.words) > 1 {
+				target := b.words[len(b.words)-1]
+				return &Route{Name: target, Place: b.place, Upstreams: []Upstream{caddyUpstream("fastcgi://"+strings.TrimPrefix(target, "fastcgi://"), b.place)}}
+			}
+			if b.name() == "respond" || b.name() == "redir" {
+				return &Route{Name: b.name(), Place: b.place, Answer: b.place.Text}
+			}
+		}
+	}
+	return nil
+}
+
+// caddyMatches judges a matcher: a path, a named one, or none.
+func caddyMatches(matcher string, known []*caddyBlock, q Request) truth {
+	switch {
+	case matcher == "" || matcher == "*":
+		return yes
+	case strings.HasPrefix(matcher, "/"):
+		return truthOf(caddyPath(matcher, q.path()))
+	}
+	for _, b := range known {
+		if b.name() != matcher {
+			continue
+		}
+		lines := b.inner
+		if len(b.words) > 1 {
+			lines = append([]*caddyBlock{{words: b.words[1:]}}, lines...)
+		}
+		t := yes
+		for _, l := range lines {
+			t = min(t, caddyCondition(l, q))
+		}
+		return t
+	}
+	return maybe
+}
+
+func caddyCondition(l *caddyBlock, q Request) truth {
+	args := l.words[1:]
+	switch l.name() {
+	case "path":
+		return truthOf(slices.ContainsFunc(args, func(p string) bool { return caddyPath(p, q.path()) }))
+	case "host":
+		return truthOf(slices.ContainsFunc(args, func(h string) bool { return hostFits(h, q.Host) }))
+	case "method":
+		method := q.Method
+		if method == "" {
+			method = "GET"
+		}
+		return truthOf(slices.Contains(args, method))
+	case "not":
+		if len(args) > 0 {
+			return -caddyCondition(&caddyBlock{words: args}, q)
+		}
+	}
+	return maybe
+}
+
+// caddyPath fits a path to a pattern with * at its ends, without regard to case.
+func caddyPath(pattern, p string) bool {
+	pattern, p = strings.ToLower(pattern), strings.ToLower(p)
+	front, back := strings.HasPrefix(pattern, "*"), strings.HasSuffix(pattern, "*")
+	switch bare := strings.Trim(pattern, "*"); {
+	case front && back:
+		return strings.Contains(p, bare)
+	case back:
+		return strings.HasPrefix(p, bare)
+	case front:
+		return strings.HasSuffix(p, bare)
+	}
+	fits, _ := path.Match(pattern, p)
+	return fits
+}
+
+// caddyProxy reads a reverse_proxy line and its block.
+func caddyProxy(b *caddyBlock, targets []string) *Route {
+	route := &Route{Name: strings.Join(targets, " "), Place: b.place}
+	for _, t := range targets {
+		route.Upstreams = append(route.Upstreams, caddyUpstream(t, b.place))
+	}
+	for _, l := range b.inner {
+		switch l.name() {
+		case "to":
+			for _, t := range l.words[1:] {
+				route.Upstreams = append(route.Upstreams, caddyUpstream(t, l.place))
+			}
+		case "dynamic":
+			route.Upstreams = append(route.Upstreams, Upstream{Scheme: "http", Variable: l.place.Text, Place: l.place})
+		case "transport":
+			caddyTransport(route, l)
+		default:
+			route.Settings = append(route.Settings, l.place)
+		}
+	}
+	return route
+}
+
+func caddyTransport(route *Route, transport *caddyBlock) {
+	for _, l := range transport.inner {
+		route.Settings = append(route.Settings, l.place)
+		for i := range route.Upstreams {
+			u := &route.Upstreams[i]
+			switch l.name() {
+			case "tls":
+				u.Scheme = "https"
+			case "tls_insecure_skip_verify":
+				u.Scheme, u.Insecure = "https", true
+			case "tls_server_name":
+				if len(l.words) > 1 {
+					u.ServerName = l.words[1]
+				}
+			}
+		}
+	}
+}
+
+func caddyUpstream(target string, place Place) Upstream {
+	if rest, ok := strings.CutPrefix(target, "unix/"); ok {
+		return Upstream{Scheme: "http", Unix: rest, Place: place}
+	}
+	if strings.HasPrefix(target, ":") {
+		target = "localhost" + target
+	}
+	return withURL(target, place)
+}

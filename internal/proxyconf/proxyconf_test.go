@@ -1,0 +1,193 @@
+package proxyconf
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// TestRoutes reads the configurations of testdata, one archive for each product: the file "cases" says where each request
+// goes, one a line: METHOD URL via ADDRESS -> FILE:LINE upstream... or answer.
+func TestRoutes(t *testing.T) {
+	archives, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(archives) != len(readers)-1 { // nginx's are OpenResty's
+		t.Fatalf("%d archives, %v", len(archives), err)
+	}
+	for _, name := range archives {
+		product := strings.TrimSuffix(filepath.Base(name), ".txtar")
+		t.Run(product, func(t *testing.T) {
+			c, cases := unpacked(t, product, name)
+			for n, line := range cases {
+				want := strings.Join(strings.Fields(line), " ")
+				request, _, _ := strings.Cut(want, " -> ")
+				if got := request + " -> " + shown(c.Match(asked(t, request))); got != want {
+					t.Errorf("case %d:\n got %s\nwant %s", n+1, got, want)
+				}
+			}
+			if len(c.Problems) > 0 {
+				t.Errorf("problems: %v", c.Problems)
+			}
+		})
+	}
+}
+
+// unpacked writes an archive's files under a root of their own, and reads the configuration there.
+func unpacked(t *testing.T, product, name string) (*Config, []string) {
+	t.Helper()
+	archive, err := txtar.ParseFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	var cases []string
+	for _, f := range archive.Files {
+		if f.Name == "cases" {
+			for s := bufio.NewScanner(strings.NewReader(string(f.Data))); s.Scan(); {
+				if line := strings.TrimSpace(s.Text()); line != "" && !strings.HasPrefix(line, "#") {
+					cases = append(cases, line)
+				}
+			}
+			continue
+		}
+		path := filepath.Join(root, f.Name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := Read(product, "", Files{Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, cases
+}
+
+// asked reads "GET http://host/path via address".
+func asked(t *testing.T, text string) Request {
+	t.Helper()
+	words := strings.Fields(text)
+	if len(words) != 4 {
+		t.Fatalf("%q is no request", text)
+	}
+	scheme, rest, _ := strings.Cut(words[1], "://")
+	host, path, _ := strings.Cut(rest, "/")
+	return Request{Scheme: scheme, Host: host, Path: "/" + path, Method: words[0], Address: words[3]}
+}
+
+// shown is a route in a line.
+func shown(r *Route) string {
+	if r == nil {
+		return "nothing"
+	}
+	text := fmt.Sprintf("%s:%d", filepath.Base(r.Place.File), r.Place.Line)
+	if r.Answer != "" {
+		return text + " answers: " + r.Answer
+	}
+	for _, u := range r.Upstreams {
+		text += " " + u.Scheme + "://"
+		switch {
+		case u.Unix != "":
+			text += "unix:" + u.Unix
+		case u.Variable != "":
+			text += "variable:" + u.Variable
+		default:
+			text += u.Address
+		}
+		if u.ServerName != "" {
+			text += "(" + u.ServerName + ")"
+		}
+		if u.Insecure && u.Scheme == "https" {
+			text += "(unverified)"
+		}
+		if u.Backup {
+			text += "(backup)"
+		}
+		if u.Down {
+			text += "(down)"
+		}
+		text += fmt.Sprintf("@%d", u.Place.Line)
+	}
+	if r.Unsure != "" {
+		text += " unless: " + r.Unsure
+	}
+	return text
+}
+
+func TestLogsAndFiles(t *testing.T) {
+	c, _ := unpacked(t, "nginx", "testdata/nginx.txtar")
+	if fmt.Sprint(c.Logs) != "[/var/log/nginx/error.log /var/log/nginx/shop.error.log /var/log/nginx/access.log]" {
+		t.Errorf("logs: %v", c.Logs)
+	}
+	if len(c.Files) != 3 {
+		t.Errorf("files: %v", c.Files)
+	}
+	r := c.Match(Request{Host: "shop.example.com", Address: ":80", Path: "/api/x"})
+	if len(r.Settings) == 0 || r.Settings[0].Text != "proxy_read_timeout 5s" {
+		t.Errorf("settings: %v", r.Settings)
+	}
+}
+
+func TestWhatCannotBeReadIsSaid(t *testing.T) {
+	root := t.TempDir()
+	write := func(name, text string) {
+		if err := os.MkdirAll(filepath.Dir(root+name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(root+name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Read("nginx", "", Files{Root: root}); !os.IsNotExist(err) {
+		t.Errorf("no file: %v", err)
+	}
+	if _, err := Read("squid", "", Files{Root: root}); err == nil {
+		t.Error("a product that nobody reads was read")
+	}
+	write("/etc/nginx/nginx.conf", "http {\n server {\n")
+	if _, err := Read("nginx", "", Files{Root: root}); err == nil || !strings.Contains(err.Error(), "not closed") {
+		t.Errorf("an open block: %v", err)
+	}
+	write("/etc/nginx/nginx.conf", "include /etc/nginx/nginx.conf;\ninclude missing.conf;\n")
+	c, err := Read("nginx", "", Files{Root: root})
+	if err != nil || len(c.Problems) == 0 {
+		t.Errorf("a file that includes itself: %v, %v", err, c)
+	}
+	write("/etc/nginx/nginx.conf", strings.Repeat("a {", 100))
+	if _, err := Read("nginx", "", Files{Root: root}); err == nil {
+		t.Error("blocks without end were read")
+	}
+}
+
+// FuzzRead reads octets as each product's configuration: nothing may panic.
+func FuzzRead(f *testing.F) {
+	archives, _ := filepath.Glob("testdata/*.txtar")
+	for _, name := range archives {
+		archive, err := txtar.ParseFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range archive.Files {
+			f.Add(file.Data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		name := filepath.Join(t.TempDir(), "conf")
+		if err := os.WriteFile(name, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for product := range readers {
+			c, err := Read(product, name, Files{})
+			if err != nil {
+				continue
+			}
+			c.Match(Request{Scheme: "http", Host: "shop.example.com", Path: "/api/x?y", Address: "127.0.0.1:80"})
+		}
+	})
+}
