@@ -10,6 +10,7 @@ import (
 	"net"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -383,6 +384,27 @@ func TestAsk(t *testing.T) {
 		reset(other)
 		waitFor(t, "the reset", c.Gone) // which takes the error with it
 		if stage, end := c.Ask(request("q"), false); stage != fault.Write || end != fault.Reset {
+			t.Errorf("%s %s", stage, end)
+		}
+	})
+	// What a peer does at once has no edge after the poller is made ready for the answer: it must be seen all the same.
+	t.Run("spoken to at once", func(t *testing.T) {
+		c, other := pair(t, "tcp")
+		send(t, other, "220 mail.lab.test ESMTP\r\n")
+		waitFor(t, "octets", func() bool { return c.Idle() == fault.Malformed })
+		c.SetReadUntil(conn.Now() + int64(patience))
+		if stage, end := c.Ask(request("q"), false); stage != fault.Head || end != fault.Completed || !strings.HasPrefix(string(c.Buffered()), "220 ") {
+			t.Errorf("%s %s %q", stage, end, c.Buffered())
+		}
+	})
+	t.Run("ended at once, and read on", func(t *testing.T) {
+		c, other := pair(t, "tcp")
+		if err := other.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, "the end", c.Gone)
+		c.SetReadUntil(conn.Now() + int64(patience))
+		if stage, end := c.Ask(request("q"), false); stage != fault.FirstByte || end != fault.Closed {
 			t.Errorf("%s %s", stage, end)
 		}
 	})

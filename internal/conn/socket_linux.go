@@ -54,6 +54,7 @@ type call struct {
 	op      op
 	stage   fault.Stage
 	settled bool // each: more than one request has come
+	fresh   bool // ask: nothing was written on the connection before
 	n       int
 	errno   syscall.Errno
 	conn    *Conn                // each, ask: whose buffer is filled
@@ -125,19 +126,26 @@ func (s *socket) onReadable(fd uintptr) bool {
 			return true
 		}
 		PutBuffer(c.ask)
-		// The poller was reset before this write, so an answer that is already here still wakes us.
+		// The poller was reset before this write, so an answer that is already here still wakes us. What came before that reset
+		// does not: on a connection that nobody has looked at yet, a server may have spoken, or gone, at once.
 		c.op, c.n, c.wrote = opAskRead, 0, 0
-		return false
+		return c.fresh && s.readAnswer(fd)
 	case opAskRead:
-		c.stage = fault.FirstByte
-		c.conn.room()
-		c.n, c.errno = sysRead(fd, c.conn.buf[c.conn.w:])
-		return c.errno != syscall.EAGAIN
+		return s.readAnswer(fd)
 	case opSpliceIn:
 		c.n, c.errno = sysSplice(int(fd), c.pipe.w, c.want)
 		return c.errno != syscall.EAGAIN
 	}
 	panic("BUG: conn: a read callback without a read")
+}
+
+// readAnswer reads the first octets of an answer; false if there are none yet.
+func (s *socket) readAnswer(fd uintptr) bool {
+	c := &s.rd
+	c.stage = fault.FirstByte
+	c.conn.room()
+	c.n, c.errno = sysRead(fd, c.conn.buf[c.conn.w:])
+	return c.errno != syscall.EAGAIN
 }
 
 // Recheck is how long after a read that emptied the socket it is read once more: a FIN that came together with the octets
@@ -347,7 +355,7 @@ func (s *socket) finReceived() bool {
 // hot: once per attempt.
 func (s *socket) ask(c *Conn, p []byte, check bool) (fault.Stage, int, fault.End) {
 	k := &s.rd
-	k.op, k.ask, k.conn = opAskWrite, p, c
+	k.op, k.ask, k.conn, k.fresh = opAskWrite, p, c, c.out.octets == 0
 	if check {
 		k.op = opAskIdle
 	}
