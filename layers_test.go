@@ -39,6 +39,7 @@ var layers = map[string]int{
 	"internal/machine":    2,
 	"internal/proxyconf":  2,
 
+	"internal/diagnose": 3,
 
 	"internal/proxy":   4,
 	"internal/gateway": 5,

@@ -189,8 +189,9 @@ func accessLine(r *rand.Rand, i int, b []byte) []byte {
 		status = 304
 	}
 	at := time.Unix(1773446400+int64(i/60), 0).UTC()
+	client := r.IntN(20_000) // as many as a busy day of a shop has, and few enough for goaccess to count them
 	return fmt.Appendf(b, "%d.%d.%d.%d - - [%s] \"GET /shop/items/%d?page=%d HTTP/1.1\" %d %d \"https://shop.example.com/\" \"%s\"\n",
-		1+r.IntN(223), r.IntN(256), r.IntN(256), 1+r.IntN(254), at.Format("02/Jan/2006:15:04:05 -0700"), r.IntN(99999), r.IntN(50), status, r.IntN(90000), agents[r.IntN(len(agents))])
+		1+client%223, client>>8, client%251, 1+client%254, at.Format("02/Jan/2006:15:04:05 -0700"), r.IntN(5000), r.IntN(10), status, r.IntN(90000), agents[r.IntN(len(agents))])
 }
 
 var failures = [...]string{

@@ -15,17 +15,18 @@ import (
 
 func (w *world) checkCommand() *cobra.Command {
 	var file, ask string
-	var asJSON bool
+	var asJSON, probe bool
 	cmd := &cobra.Command{
-		Use:   "check [-c whygate.yaml] [--route 'GET host/path']",
-		Short: "Validate a configuration, or say which route a request takes",
+		Use:   "check [-c whygate.yaml] [--route 'GET host/path'] [--probe]",
+		Short: "Validate a configuration, say which route a request takes, or probe every endpoint",
 		Long: `Read a configuration, load its certificates, open its files, and name every error at once, with its place and what to
 write instead. Nothing is listened on and nothing is sent.
 
-With --route, say which route a request would take.`,
-		Example: "  whygate check -c whygate.yaml\n  whygate check --route 'GET shop.example.com/api/cart'",
+With --route, say which route a request would take. With --probe, walk to every endpoint of every pool as whygate diagnose
+does: resolve, connect, shake hands, ask GET / a few times.`,
+		Example: "  whygate check -c whygate.yaml\n  whygate check --route 'GET shop.example.com/api/cart'\n  whygate check --probe",
 		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, problems := config.Load(file)
 			if cfg != nil {
 				problems = append(problems, gateway.Check(cfg)...)
@@ -33,12 +34,16 @@ With --route, say which route a request would take.`,
 			if ask != "" && !problems.Failed() {
 				return w.printRoute(cfg, ask, asJSON)
 			}
+			if probe && !problems.Failed() {
+				return w.probeAll(cmd.Context(), file, cfg, asJSON)
+			}
 			return w.printProblems(file, cfg, problems, asJSON)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&file, "config", "c", defaultFile, "the configuration file")
 	f.StringVar(&ask, "route", "", "a request, as 'METHOD host/path' or a URL")
+	f.BoolVar(&probe, "probe", false, "walk to every endpoint, and say which is broken")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetErr(stderr)
 	root.SetArgs(args)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(w.proxyCommand(), w.runCommand(), w.checkCommand(), w.reloadCommand(), w.codeCommand(), w.causeCommand(), w.demoCommand(), w.explainCommand(), w.labCommand(), w.versionCommand())
+	root.AddCommand(w.proxyCommand(), w.runCommand(), w.checkCommand(), w.reloadCommand(), w.codeCommand(), w.causeCommand(), w.demoCommand(), w.explainCommand(), w.diagnoseCommand(), w.labCommand(), w.versionCommand())
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitFine

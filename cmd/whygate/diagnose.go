@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/whygate/whygate/internal/diagnose"
+	"github.com/whygate/whygate/internal/explain"
+	"github.com/whygate/whygate/internal/term"
+)
+
+// diagnoseFlags are the flags of diagnose.
+type diagnoseFlags struct {
+	upstreams       []string
+	address         string
+	host, sni       string
+	ca, cert, key   string
+	insecure, http1 bool
+	method          string
+	unsafe          bool
+	headers         []string
+	timeout, budget time.Duration
+	count           int
+	noTrace         bool
+	idleProbe       time.Duration
+	here, noHere    bool
+	netns           int
+	json            bool
+	html            string
+	watch           bool
+	every           time.Duration
+}
+
+// watchEvery is the pause of --watch unless told otherwise.
+const watchEvery = 10 * time.Second
+
+func (w *world) diagnoseCommand() *cobra.Command {
+	var flags diagnoseFlags
+	cmd := &cobra.Command{
+		Use:   "diagnose URL",
+		Short: "Walk the path to a URL as a gateway would, and say which step is broken",
+		Long: `Walk the path to a URL as a gateway would: the name, the path, TLS, HTTP, who made the answer, and whether it lasts. Give the
+upstreams behind a gateway with --upstream, and the same walk is made straight to them. Then say which step is broken, what
+proves it, what was ruled out and what to do.
+
+Probing harms nobody: a handful of requests with safe methods, a few connections without a request, some pings. The report
+says what was sent. Secrets (Authorization, cookies, the values of a query) are masked in what is shown.
+
+Exit codes: 0 nothing is wrong, 1 a fault was found, 2 wrong use.`,
+		Example: `  whygate diagnose https://shop.example.com/cart
+  whygate diagnose https://shop.example.com/ --upstream 10.0.0.7:8080 --upstream 10.0.0.8:8080
+  whygate diagnose https://shop.example.com/ --address 203.0.113.7
+  whygate diagnose http://127.0.0.1/ --html report.html`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return withHint(fmt.Errorf("diagnose takes one URL, and got %d", len(args)), "whygate diagnose https://shop.example.com/")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return w.diagnose(cmd.Context(), args[0], &flags) },
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&flags.upstreams, "upstream", nil, "an upstream behind the gateway, to walk straight: host:port, a URL or unix:/path (repeatable)")
+	f.StringVar(&flags.address, "address", "", "dial this IP address; SNI, Host and verification stay the name's")
+	f.StringVar(&flags.host, "host", "", "the Host field, where it is not the URL's")
+	f.StringVar(&flags.sni, "sni", "", "the name in TLS, sent and verified, where it is not the URL's")
+	f.StringVar(&flags.ca, "ca", "", "a PEM file of authorities to trust instead of the system's")
+	f.StringVar(&flags.cert, "cert", "", "a PEM file of the client certificate to show")
+	f.StringVar(&flags.key, "key", "", "its key")
+	f.BoolVar(&flags.insecure, "insecure", false, "go on with a certificate that does not verify")
+	f.StringVar(&flags.method, "method", "GET", "the request method: GET, HEAD or OPTIONS; others only with --unsafe-method")
+	f.BoolVar(&flags.unsafe, "unsafe-method", false, "allow a --method that may change something; it is sent several times")
+	f.StringArrayVarP(&flags.headers, "header", "H", nil, "a request field, 'Name: value' (repeatable)")
+	f.BoolVar(&flags.http1, "http1", false, "do not ask by HTTP/2 where it is offered")
+	f.DurationVar(&flags.timeout, "timeout", diagnose.DefaultTimeout, "bounds each wait")
+	f.DurationVar(&flags.budget, "budget", diagnose.DefaultBudget, "bounds the whole run")
+	f.IntVar(&flags.count, "count", diagnose.DefaultCount, "how often the request is repeated to see whether it lasts, 0 to 20")
+	f.BoolVar(&flags.noTrace, "no-traceroute", false, "do not look for the routers on the way")
+	f.DurationVar(&flags.idleProbe, "idle-probe", 0, "wait so long for the server to close an idle connection: 75s")
+	f.BoolVar(&flags.here, "here", false, "look for the proxy on this machine, even if the address is not local")
+	f.BoolVar(&flags.noHere, "no-here", false, "do not look for the proxy on this machine")
+	f.IntVar(&flags.netns, "netns", 0, "walk from the network namespace of this process, with its name servers (root)")
+	f.BoolVar(&flags.json, "json", false, "print JSON")
+	f.StringVar(&flags.html, "html", "", "write a report with pictures to this file")
+	f.BoolVar(&flags.watch, "watch", false, "repeat, and show what changes")
+	f.DurationVar(&flags.every, "every", watchEvery, "the pause of --watch")
+	return cmd
+}
+
+// diagnose runs the command.
+func (w *world) diagnose(ctx context.Context, url string, flags *diagnoseFlags) error {
+	if flags.netns != 0 {
+		return enterNamespace(flags.netns)
+	}
+	o, err := flags.options(url)
+	if err != nil {
+		return err
+	}
+	target, err := diagnose.ParseTarget(o)
+	if err != nil {
+		return withHint(err, "whygate diagnose https://shop.example.com/")
+	}
+	if !flags.noHere {
+		o.Here = hereHook(flags.here)
+	}
+	if flags.watch {
+		return w.watch(ctx, o, flags)
+	}
+	page := newDiagnosis(w.stdout)
+	if !flags.json {
+		page.begin(&target)
+		o.Step = page.step
+	}
+	r, err := diagnose.Run(ctx, o)
+	if err != nil {
+		return withHint(err, "whygate diagnose https://shop.example.com/ --upstream 127.0.0.1:3000")
+	}
+	if flags.html != "" {
+		if err := writeDiagnosis(flags.html, r); err != nil {
+			return err
+		}
+	}
+	if flags.json {
+		if err := printJSON(w.stdout, r); err != nil {
+			return err
+		}
+	} else {
+		page.end(r)
+	}
+	if flags.html != "" && !flags.json {
+		fmt.Fprintln(w.stdout, "report: "+term.Clean(flags.html))
+	}
+	if !r.Verdict.Healthy {
+		return status(exitFault)
+	}
+	return nil
+}
+
+// safeMethods may be sent without a word: RFC 9110, section 9.2.1.
+var safeMethods = []string{"GET", "HEAD", "OPTIONS"}
+
+// options checks the flags and reads the files they name.
+func (f *diagnoseFlags) options(url string) (*diagnose.Options, error) {
+	o := &diagnose.Options{
+		URL: url, Upstreams: f.upstreams, Host: f.host, ServerName: f.sni, Insecure: f.insecure, Method: f.method, HTTP1: f.http1,
+		Timeout: f.timeout, Budget: f.budget, Count: f.count, NoTrace: f.noTrace, IdleProbe: f.idleProbe, Advice: explain.Advice,
+	}
+	if f.count == 0 {
+		o.Count = -1
+	}
+	switch {
+	case !slices.Contains(safeMethods, f.method) && !f.unsafe:
+		return nil, withHint(fmt.Errorf("--method %s may change something, and is sent several times", f.method), "add --unsafe-method if that is what you want")
+	case f.count < 0 || f.count > diagnose.CountMax:
+		return nil, withHint(fmt.Errorf("--count %d: 0 to %d", f.count, diagnose.CountMax), "--count 10")
+	case f.timeout <= 0 || f.budget <= 0:
+		return nil, withHint(errors.New("--timeout and --budget are longer than nothing"), "--timeout 4s --budget 15s")
+	case (f.cert == "") != (f.key == ""):
+		return nil, withHint(errors.New("--cert and --key belong together"), "--cert client.pem --key client-key.pem")
+	}
+	if f.idleProbe > 0 {
+		o.Budget = max(o.Budget, diagnose.DefaultBudget+f.idleProbe)
+	}
+	if f.address != "" {
+		a, err := netip.ParseAddr(f.address)
+		if err != nil {
+			return nil, withHint(fmt.Errorf("--address %s is no IP address", f.address), "--address 203.0.113.7")
+		}
+		o.Address = a
+	}
+	for _, h := range f.headers {
+		name, value, found := strings.Cut(h, ":")
+		if !found || strings.TrimSpace(name) == "" || strings.ContainsAny(h, "\r\n") {
+			return nil, withHint(fmt.Errorf("--header %q is no field", h), "--header 'Accept: text/html'")
+		}
+		o.Fields = append(o.Fields, diagnose.Field{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
+	}
+	return o, f.readFiles(o)
+}
+
+// readFiles reads the authorities and the client certificate.
+func (f *diagnoseFlags) readFiles(o *diagnose.Options) error {
+	if f.ca != "" {
+		b, err := os.ReadFile(f.ca)
+		if err != nil {
+			return err
+		}
+		o.Roots = x509.NewCertPool()
+		if !o.Roots.AppendCertsFromPEM(b) {
+			return withHint(fmt.Errorf("--ca %s has no certificate in PEM form", f.ca), "it begins with -----BEGIN CERTIFICATE-----")
+		}
+	}
+	if f.cert != "" {
+		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
+		if err != nil {
+			return fmt.Errorf("--cert, --key: %w", err)
+		}
+		o.Certificate = &pair
+	}
+	return nil
+}

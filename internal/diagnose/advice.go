@@ -1,0 +1,93 @@
+package diagnose
+
+import (
+	"fmt"
+	"net"
+	"slices"
+
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// adviceMax is how many pieces of advice a verdict has: more are not read.
+const adviceMax = 5
+
+// advise completes the verdict's advice: first what fits these facts, then what to type, then the stack's own directives and
+// the catalogue's words.
+func advise(r *Report, of func(product string, c fault.Cause) []string) {
+	v := &r.Verdict
+	if v.Healthy {
+		return
+	}
+	list := slices.Clone(v.Advice)
+	if c := command(r, v); c != "" {
+		list = append(list, c)
+	}
+	general := v.Cause.Entry().Advice
+	if of != nil {
+		list = append(list, inOrder(of(v.Product, v.Cause), general, v.Family)...)
+	} else {
+		list = append(list, general...)
+	}
+	v.Advice = list[:min(len(list), adviceMax)]
+}
+
+// command is what to type next, as a sentence with the command in it; empty where nothing fits.
+func command(r *Report, v *Verdict) string {
+	w := r.blamed(v)
+	host, port, _ := net.SplitHostPort(v.At)
+	if w != nil && w.Target.Host != "" {
+		host, port = w.Target.Host, w.Target.Port
+	}
+	switch v.Cause {
+	case fault.CauseConnectionRefused:
+		if local(host) {
+			return fmt.Sprintf("See whether anything listens there: ss -ltnp 'sport = :%s'", port)
+		}
+		return fmt.Sprintf("On %s, see whether anything listens, and on which address: ss -ltnp 'sport = :%s'", host, port)
+	case fault.CauseConnectTimeout, fault.CauseKernelConnectTimeout:
+		return fmt.Sprintf("On %s, see whether SYNs arrive: tcpdump -ni any 'tcp port %s and tcp[13] & 2 != 0'", host, port)
+	case fault.CauseHostUnreachable, fault.CauseNetworkUnreachable:
+		return fmt.Sprintf("See which way this machine takes: ip route get %s", addressOf(w, host))
+	case fault.CauseDNSNXDomain, fault.CauseDNSNoData, fault.CauseDNSServFail, fault.CauseDNSRefused, fault.CauseDNSBogus:
+		if w != nil && w.Name != nil {
+			return fmt.Sprintf("Ask yourself: dig %s @%s", w.Name.Host, hostOf(w.Name.dns().Server))
+		}
+	case fault.CauseTLSCertificateExpired, fault.CauseTLSCertificateNotYetValid, fault.CauseTLSCertificateWrongName, fault.CauseTLSCertificateUnknownAuthority, fault.CauseTLSCertificateSelfSigned:
+		if w != nil {
+			return fmt.Sprintf("See the chain: openssl s_client -connect %s -servername %s -showcerts </dev/null", w.Target.label(), w.Target.ServerName)
+		}
+	}
+	return ""
+}
+
+// blamed is the walk that the verdict is about.
+func (r *Report) blamed(v *Verdict) *Walk {
+	for _, w := range append([]*Walk{r.Walk}, r.Upstreams...) {
+		if w != nil && w.Target.label() == v.At {
+			return w
+		}
+	}
+	return nil
+}
+
+// addressOf is the address that a name led to.
+func addressOf(w *Walk, host string) string {
+	if w != nil && len(w.Path) > 0 {
+		return hostOf(w.Path[0].Address)
+	}
+	return host
+}
+
+// inOrder puts the catalogue's first word before a product's directives where the upstream is what must change: a directive of
+// the gateway then only hides it.
+func inOrder(list, general []string, f fault.Family) []string {
+	if f != fault.FamilyApplication && f != fault.FamilyNetwork && f != fault.FamilyMaintenance {
+		return list
+	}
+	for i, line := range list {
+		if slices.Contains(general, line) {
+			return slices.Concat(list[i:i+1], list[:i], list[i+1:])
+		}
+	}
+	return list
+}

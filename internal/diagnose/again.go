@@ -1,0 +1,184 @@
+package diagnose
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// Again is whether it lasts: the same request several times.
+type Again struct {
+	Asked     int          `json:"asked"`
+	Failed    int          `json:"failed"`
+	Pattern   Pattern      `json:"pattern"`
+	Exchanges []*Exchange  `json:"exchanges"`
+	Addresses []*AddressIs `json:"addresses,omitempty"` // where the name has several
+}
+
+// AddressIs is how one address of the name answers.
+type AddressIs struct {
+	Address string      `json:"address"`
+	Cause   fault.Cause `json:"cause"`
+	Status  int         `json:"status,omitempty"`
+	Failed  bool        `json:"failed"`
+}
+
+// Pattern is when it fails.
+type Pattern uint8
+
+const (
+	Never       Pattern = iota // it never fails
+	Always                     // each time
+	Sometimes                  // some of the times, without a rule that shows
+	KeptOnly                   // only on connections that had carried a request before
+	AddressOnly                // only on some address of the name
+)
+
+var patternNames = [...]string{"never", "always", "sometimes", "kept connections only", "some address only"}
+
+// String gives the name as JSON spells it.
+func (p Pattern) String() string { return patternNames[p] }
+
+// MarshalText makes JSON show the name.
+func (p Pattern) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// Spacing of repeated requests. A request that took longer than slow is repeated beside others, fewer times.
+const (
+	spacing     = 120 * time.Millisecond
+	slow        = 400 * time.Millisecond
+	slowRepeats = 2
+)
+
+// probeAgain repeats the main request, on fresh and on kept connections in turn, and once on each other address.
+func (w *walker) probeAgain(ctx context.Context, main *Exchange) *Again {
+	a := &Again{}
+	count := w.o.count()
+	var group sync.WaitGroup
+	if len(w.open) > 1 {
+		a.Addresses = make([]*AddressIs, len(w.open))
+		for i, at := range w.open {
+			group.Go(func() { a.Addresses[i] = w.askAddress(ctx, at) })
+		}
+	}
+	if time.Duration(main.Took) > slow {
+		a.Exchanges = make([]*Exchange, min(count, slowRepeats))
+		for i := range a.Exchanges {
+			group.Go(func() { a.Exchanges[i] = w.client.ask(query{label: "again", method: w.o.method()}) })
+		}
+	} else {
+		group.Go(func() { a.Exchanges = w.inTurn(ctx, count) })
+	}
+	group.Wait()
+	a.judge(main)
+	return a
+}
+
+// inTurn asks one after the other, with a pause between.
+func (w *walker) inTurn(ctx context.Context, count int) (all []*Exchange) {
+	for i := range count {
+		select {
+		case <-time.After(spacing):
+		case <-ctx.Done():
+			return all
+		}
+		q := query{label: "again", method: w.o.method(), kept: i%2 == 1}
+		all = append(all, w.client.ask(q))
+	}
+	return all
+}
+
+// askAddress asks one address of the name.
+func (w *walker) askAddress(ctx context.Context, at netip.AddrPort) *AddressIs {
+	c := newClient(ctx, &w.walk.Target, w.o, at, w.tally)
+	defer c.close()
+	x := c.ask(query{label: "at " + at.String(), method: w.o.method()})
+	return &AddressIs{Address: at.String(), Cause: x.Cause, Status: x.Status, Failed: failed(x)}
+}
+
+// failed reports whether an exchange is one that a person would call failed.
+func failed(x *Exchange) bool {
+	return x.broken() || x.Status >= 500 || x.Status == 429
+}
+
+// judge finds the pattern.
+func (a *Again) judge(main *Exchange) {
+	all := append([]*Exchange{main}, a.Exchanges...)
+	kept, keptFailed, freshFailed := 0, 0, 0
+	for _, x := range all {
+		a.Asked++
+		if x.Reused {
+			kept++
+		}
+		if !failed(x) {
+			continue
+		}
+		a.Failed++
+		if x.Reused {
+			keptFailed++
+		} else {
+			freshFailed++
+		}
+	}
+	bad := 0
+	for _, at := range a.Addresses {
+		if at.Failed {
+			bad++
+		}
+	}
+	switch {
+	case a.Failed == 0 && bad == 0:
+		a.Pattern = Never
+	case bad > 0 && bad < len(a.Addresses):
+		a.Pattern = AddressOnly
+	case a.Failed == a.Asked:
+		a.Pattern = Always
+	case freshFailed == 0 && kept > 0 && keptFailed == kept:
+		a.Pattern = KeptOnly
+	default:
+		a.Pattern = Sometimes
+	}
+}
+
+// Words say the pattern with its numbers.
+func (a *Again) Words() string {
+	switch a.Pattern {
+	case Always:
+		if a.Asked == 1 {
+			return "the one time it was asked"
+		}
+		return fmt.Sprintf("always: %d of %d", a.Failed, a.Asked)
+	case Sometimes:
+		return fmt.Sprintf("sometimes: %d of %d", a.Failed, a.Asked)
+	case KeptOnly:
+		return fmt.Sprintf("only on kept connections: %d of %d requests", a.Failed, a.Asked)
+	case AddressOnly:
+		text := "only on "
+		for _, at := range a.Addresses {
+			if at.Failed {
+				if text != "only on " {
+					text += ", "
+				}
+				text += at.Address
+			}
+		}
+		return text
+	}
+	return fmt.Sprintf("never: 0 of %d", a.Asked)
+}
+
+// worst gives the first exchange of the repeated ones that failed, nil if none did.
+func (a *Again) worst() *Exchange {
+	if a == nil {
+		return nil
+	}
+	for _, x := range a.Exchanges {
+		if failed(x) {
+			return x
+		}
+	}
+	return nil
+}

@@ -1,0 +1,389 @@
+package diagnose
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/whygate/whygate/internal/explain"
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/machine"
+	"github.com/whygate/whygate/internal/proxyconf"
+)
+
+// What is read of logs: the end of each, and of few of them.
+const (
+	logTail   = 512 << 10
+	logsMax   = 4
+	logSince  = time.Hour
+	findMax   = 5
+	noteMax   = 12
+	linesMax  = 3
+	settleMax = 3 * time.Second // bounds the reading of logs
+)
+
+// products name the proxies by their program.
+var products = map[string]string{
+	"nginx": "nginx", "openresty": "openresty", "haproxy": "haproxy", "apache2": "apache", "httpd": "apache", "caddy": "caddy", "traefik": "traefik",
+	"envoy": "envoy", "varnishd": "varnish", "squid": "squid", "whygate": "whygate",
+}
+
+// FindHere finds the program that listens at the target on this machine: what it is, the lines of its configuration that
+// route the URL, the upstreams of that route, and what its log's last hour tells. It is nil where the target is not on this
+// machine. It reads, and sends nothing.
+func FindHere(ctx context.Context, t Target) (*Here, error) { return findHere(ctx, &t, false) }
+
+// FindHereAnyway is FindHere, but takes what listens on the target's port here where its address is not this machine's: it
+// may be translated on the way.
+func FindHereAnyway(ctx context.Context, t Target) (*Here, error) { return findHere(ctx, &t, true) }
+
+func findHere(ctx context.Context, t *Target, anyway bool) (*Here, error) {
+	addresses, local := localAddresses(ctx, t)
+	if !local && !anyway {
+		return nil, nil
+	}
+	listeners, err := machine.Listeners(0)
+	if err != nil {
+		return nil, err
+	}
+	h := &Here{}
+	l := acceptor(listeners, addresses)
+	if !local {
+		l = byPort(listeners, t.Port)
+	}
+	if l == nil {
+		h.note("nothing on this machine listens on port %s%s", t.Port, others(listeners))
+		return h, nil
+	}
+	if l.Process == nil {
+		h.note("a process of another user listens on %v: run as root to see which", l.Address)
+		return h, nil
+	}
+	h.Proxy, h.PID = productOf(l.Process), l.Process.PID
+	h.limits(l)
+	if !proxyconf.Readable(h.Proxy) {
+		return h, nil
+	}
+	return h, h.configured(ctx, t, l, listeners)
+}
+
+// configured reads the proxy's configuration and its logs.
+func (h *Here) configured(ctx context.Context, t *Target, l *machine.Listener, listeners []machine.Listener) error {
+	c, err := proxyconf.Read(h.Proxy, mainFile(h.Proxy, l.Process), proxyconf.Files{Root: l.Process.Root})
+	if err != nil {
+		h.note("its configuration could not be read: %v", err)
+		return nil
+	}
+	for _, p := range c.Problems {
+		h.note("its configuration: %s", p)
+	}
+	h.read(ctx, c, l.Process)
+	host, _, err := net.SplitHostPort(t.Authority)
+	if err != nil {
+		host = t.Authority
+	}
+	scheme := "http"
+	if t.Secure {
+		scheme = "https"
+	}
+	route := c.Match(proxyconf.Request{Scheme: scheme, Host: host, Address: net.JoinHostPort(t.Host, t.Port), Path: t.Path})
+	if route == nil {
+		h.note("no route of its configuration takes this URL")
+		return nil
+	}
+	h.Config = append(h.Config, ConfigPlace{route.Place.File, route.Place.Line, route.Place.Text})
+	for _, s := range route.Settings {
+		h.Config = append(h.Config, ConfigPlace{s.File, s.Line, s.Text})
+	}
+	if route.Answer != "" {
+		h.note("the proxy answers this URL by itself: %s", route.Answer)
+	}
+	if route.Unsure != "" {
+		h.note("whether another rule takes it cannot be told from the URL alone: %s", route.Unsure)
+	}
+	for i := range route.Upstreams {
+		h.upstream(&route.Upstreams[i], l.Process, listeners)
+	}
+	return nil
+}
+
+// upstream adds one upstream of the route, and what this machine knows of it.
+func (h *Here) upstream(u *proxyconf.Upstream, p *machine.Process, listeners []machine.Listener) {
+	switch {
+	case u.Variable != "":
+		h.note("%v: the upstream %s is known only when a request comes", u.Place, u.Variable)
+		return
+	case u.Down:
+		h.note("%v: this upstream is switched off", u.Place)
+		return
+	case u.Scheme != "http" && u.Scheme != "https":
+		h.note("%v: the upstream speaks %s, of which only the connection could be looked at", u.Place, u.Scheme)
+		return
+	case p.OtherNet:
+		h.note("the proxy is in another network namespace (%s): walk its upstreams from there, with --netns %d", containerOr(p, "process "+strconv.Itoa(p.PID)), p.PID)
+	}
+	h.Upstreams = append(h.Upstreams, HereUpstream{
+		Address: u.Address, Unix: u.Unix, Scheme: u.Scheme, ServerName: u.ServerName, Insecure: u.Insecure,
+		File: u.Place.File, Line: u.Place.Line, Text: u.Place.Text,
+	})
+	if u.Unix != "" {
+		h.socket(p.Root+u.Unix, u)
+		return
+	}
+	to, err := netip.ParseAddrPort(strings.Replace(u.Address, "localhost:", "127.0.0.1:", 1))
+	if err != nil || !to.Addr().IsLoopback() || p.OtherNet {
+		return
+	}
+	for i := range listeners {
+		if listeners[i].Accepts(to) {
+			if q := listeners[i].Queue; q >= queueWorth {
+				h.note("%d connections wait to be accepted at %s", q, u.Address)
+			}
+			return
+		}
+	}
+	h.note("nothing on this machine listens at %s%s", u.Address, elsewhere(listeners, to))
+}
+
+// socket says what keeps a unix socket from being used, as far as its file tells.
+func (h *Here) socket(path string, u *proxyconf.Upstream) {
+	info, err := os.Stat(path)
+	switch {
+	case os.IsNotExist(err):
+		h.note("%v: the socket %s is not there", u.Place, u.Unix)
+	case err != nil:
+		h.note("%v: the socket %s: %v", u.Place, u.Unix, err)
+	case info.Mode()&os.ModeSocket == 0:
+		h.note("%v: %s is no socket", u.Place, u.Unix)
+	case info.Mode().Perm()&0o222 == 0:
+		h.note("%v: nobody may write to the socket %s (mode %v)", u.Place, u.Unix, info.Mode().Perm())
+	}
+}
+
+// elsewhere says where a program listens that may be the one that was meant.
+func elsewhere(listeners []machine.Listener, to netip.AddrPort) string {
+	for i := range listeners {
+		if l := &listeners[i]; l.Address.Port() == to.Port() {
+			return fmt.Sprintf(", but at %v (%s)", l.Address, who(l))
+		}
+	}
+	return others(listeners)
+}
+
+// others lists a port of each of a few programs that listen.
+func others(listeners []machine.Listener) string {
+	var words []string
+	seen := map[string]bool{}
+	for i := range listeners {
+		l := &listeners[i]
+		if l.Process == nil || seen[l.Process.Name()] {
+			continue
+		}
+		seen[l.Process.Name()] = true
+		if words = append(words, fmt.Sprintf("%d (%s)", l.Address.Port(), l.Process.Name())); len(words) == 6 {
+			break
+		}
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return "; listened on are " + strings.Join(words, ", ")
+}
+
+func who(l *machine.Listener) string {
+	if l.Process == nil {
+		return "another user's process"
+	}
+	return fmt.Sprintf("%s, process %d", l.Process.Name(), l.Process.PID)
+}
+
+func containerOr(p *machine.Process, otherwise string) string {
+	if p.Container != "" {
+		return "container " + p.Container
+	}
+	return otherwise
+}
+
+func (h *Here) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	for _, n := range h.Notes {
+		if n == text {
+			return
+		}
+	}
+	if len(h.Notes) < noteMax {
+		h.Notes = append(h.Notes, text)
+	}
+}
+
+// descriptorsNear is the share of its descriptors from which a process is near its limit.
+const descriptorsNear = 0.95
+
+// queueWorth is how many waiting connections are worth a word. Fewer may be the walk's own.
+const queueWorth = 8
+
+// limits notes what of this machine's limits the proxy is near.
+func (h *Here) limits(l *machine.Listener) {
+	p := l.Process
+	if p.Limit > 0 && float64(p.Descriptors) > descriptorsNear*float64(p.Limit) {
+		h.note("%s has %d of its %d descriptors open (LimitNOFILE)", p.Name(), p.Descriptors, p.Limit)
+		h.Findings = append(h.Findings, HereFinding{Cause: fault.CauseDescriptorsExhausted, Text: fmt.Sprintf("%d of %d descriptors are open", p.Descriptors, p.Limit)})
+	}
+	if l.Queue >= queueWorth {
+		h.note("%d connections wait to be accepted at %v; since this machine started, %d found an accept queue full (ListenOverflows)",
+			l.Queue, l.Address, machine.Counter("TcpExt", "ListenOverflows"))
+	}
+}
+
+// acceptor is the listener that takes connections to one of the addresses: the one bound most narrowly.
+func acceptor(listeners []machine.Listener, addresses []netip.AddrPort) *machine.Listener {
+	var best *machine.Listener
+	for _, a := range addresses {
+		for i := range listeners {
+			if l := &listeners[i]; l.Accepts(a) && (best == nil || best.Address.Addr().IsUnspecified()) {
+				best = l
+			}
+		}
+	}
+	return best
+}
+
+// byPort is the first listener on the port, whatever address it is bound to.
+func byPort(listeners []machine.Listener, port string) *machine.Listener {
+	for i := range listeners {
+		if strconv.Itoa(int(listeners[i].Address.Port())) == port {
+			return &listeners[i]
+		}
+	}
+	return nil
+}
+
+// localAddresses gives the target's addresses, and whether they are this machine's.
+func localAddresses(ctx context.Context, t *Target) ([]netip.AddrPort, bool) {
+	port, err := strconv.ParseUint(t.Port, 10, 16)
+	if t.Network != "tcp" || err != nil {
+		return nil, false
+	}
+	var found []netip.Addr
+	switch literal, err := netip.ParseAddr(t.Host); {
+	case t.address.IsValid():
+		found = []netip.Addr{t.address}
+	case err == nil:
+		found = []netip.Addr{literal}
+	default:
+		found, _ = net.DefaultResolver.LookupNetIP(ctx, "ip", t.Host)
+	}
+	own := map[netip.Addr]bool{}
+	interfaces, _ := net.InterfaceAddrs()
+	for _, a := range interfaces {
+		if n, ok := a.(*net.IPNet); ok {
+			if ip, ok := netip.AddrFromSlice(n.IP); ok {
+				own[ip.Unmap()] = true
+			}
+		}
+	}
+	var all []netip.AddrPort
+	for _, a := range found {
+		if a = a.Unmap(); a.IsLoopback() || own[a] {
+			all = append(all, netip.AddrPortFrom(a, uint16(port)))
+		}
+	}
+	return all, len(all) > 0
+}
+
+// productOf names the proxy by its program; the program's own name if it is none that we know.
+func productOf(p *machine.Process) string {
+	name := p.Name()
+	if product := products[name]; product != "" {
+		if product == "nginx" && strings.Contains(p.Program, "openresty") {
+			return "openresty"
+		}
+		return product
+	}
+	return name
+}
+
+// mainFile is the configuration file that the process was started with, empty if it takes its usual one.
+func mainFile(product string, p *machine.Process) string {
+	var file string
+	switch product {
+	case "nginx", "openresty":
+		file = p.Flag("-c")
+		if prefix := p.Flag("-p"); file != "" && prefix != "" && !filepath.IsAbs(file) {
+			file = filepath.Join(prefix, file)
+		}
+	case "haproxy", "apache":
+		file = p.Flag("-f")
+	case "caddy":
+		file = p.Flag("--config", "-c")
+	case "traefik":
+		file = p.Flag("--configFile", "--configfile")
+	}
+	if file != "" && !filepath.IsAbs(file) {
+		file = filepath.Join(p.Dir, file)
+	}
+	return file
+}
+
+// read reads the end of the proxy's logs, and takes over what they tell.
+func (h *Here) read(ctx context.Context, c *proxyconf.Config, p *machine.Process) {
+	ctx, cancel := context.WithTimeout(ctx, settleMax)
+	defer cancel()
+	var sources []explain.Source
+	for _, name := range c.Logs[:min(len(c.Logs), logsMax)] {
+		b, err := tailOf(p.Root + name)
+		if err != nil {
+			if !os.IsNotExist(err) {
+				h.note("the log %s could not be read: %v", name, err)
+			}
+			continue
+		}
+		sources = append(sources, explain.StreamSource(name, bytes.NewReader(b)))
+	}
+	if len(sources) == 0 {
+		return
+	}
+	report, err := explain.Explain(ctx, explain.Options{Sources: sources, Since: logSince})
+	if err != nil {
+		return
+	}
+	for _, f := range report.Findings {
+		cause, known := fault.ParseCause(f.Cause)
+		if !known || len(h.Findings) >= findMax {
+			continue
+		}
+		h.Findings = append(h.Findings, HereFinding{Cause: cause, Text: f.Sentence, Count: int(f.Count)})
+		if f.Example.Raw != "" && len(h.LogLines) < linesMax {
+			h.LogLines = append(h.LogLines, f.Example.Raw)
+		}
+	}
+}
+
+// tailOf reads the end of a file, from the beginning of a line.
+func tailOf(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, err
+	}
+	from := max(0, info.Size()-logTail)
+	b, err := io.ReadAll(io.LimitReader(io.NewSectionReader(f, from, logTail), logTail))
+	if from > 0 {
+		if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			b = b[i+1:]
+		}
+	}
+	return b, err
+}

@@ -1,0 +1,147 @@
+//go:build linux
+
+package diagnose_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/whygate/whygate/internal/diagnose"
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// freePort finds a port of loopback that nobody listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// nginxWith runs a real nginx with one location, and gives its port.
+func nginxWith(t *testing.T, location string) (port, config string) {
+	t.Helper()
+	program, err := exec.LookPath("nginx")
+	if err != nil {
+		program = "/usr/sbin/nginx"
+		if _, err := os.Stat(program); err != nil {
+			t.Skip("skipped: nginx is not installed (apt-get install nginx-light)")
+		}
+	}
+	dir := t.TempDir()
+	port, config = freePort(t), filepath.Join(dir, "nginx.conf")
+	text := fmt.Sprintf("daemon off;\npid %[1]s/pid;\nerror_log %[1]s/error.log;\nevents {}\nhttp {\n    access_log %[1]s/access.log;\n"+
+		"    client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;\n"+
+		"    server {\n        listen 127.0.0.1:%[2]s;\n        location / {\n            %[3]s\n        }\n    }\n}\n", dir, port, location)
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program, "-p", dir, "-c", config, "-e", filepath.Join(dir, "error.log"))
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Wait()
+	})
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		c, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			_ = c.Close()
+			return port, config
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nginx does not listen")
+		}
+	}
+}
+
+func target(t *testing.T, url string) diagnose.Target {
+	t.Helper()
+	parsed, err := diagnose.ParseTarget(&diagnose.Options{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+// TestHereNamesTheLine stops an application behind a real nginx: the walk must name nginx, the upstream that refuses and the
+// line of the configuration that sends requests there.
+func TestHereNamesTheLine(t *testing.T) {
+	t.Parallel()
+	dead := freePort(t)
+	port, config := nginxWith(t, "proxy_pass http://127.0.0.1:"+dead+";")
+	url := "http://127.0.0.1:" + port + "/"
+	r, err := diagnose.Run(t.Context(), &diagnose.Options{URL: url, Here: diagnose.FindHere, NoTrace: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Verdict.Cause != fault.CauseConnectionRefused || r.Verdict.Healthy {
+		t.Errorf("the verdict is %+v", r.Verdict)
+	}
+	h, err := diagnose.FindHere(t.Context(), target(t, url))
+	if err != nil || h == nil {
+		t.Fatalf("%v, %v", h, err)
+	}
+	if h.Proxy != "nginx" || len(h.Config) == 0 || h.Config[0].File != config || h.Config[0].Line != 11 {
+		t.Errorf("found %+v", h)
+	}
+	if len(h.Upstreams) != 1 || h.Upstreams[0].Address != "127.0.0.1:"+dead {
+		t.Errorf("upstreams: %+v", h.Upstreams)
+	}
+	if !slices.ContainsFunc(h.Notes, func(n string) bool { return strings.Contains(n, "nothing on this machine listens at 127.0.0.1:"+dead) }) {
+		t.Errorf("notes: %q", h.Notes)
+	}
+	if !slices.ContainsFunc(h.Findings, func(f diagnose.HereFinding) bool { return f.Cause == fault.CauseConnectionRefused && f.Count > 0 }) {
+		t.Errorf("the log's findings: %+v", h.Findings)
+	}
+}
+
+// TestHereSaysWhatThePositionExplains looks at upstreams that cannot be there.
+func TestHereSaysWhatThePositionExplains(t *testing.T) {
+	t.Parallel()
+	six, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skipf("skipped: no IPv6 here: %v", err)
+	}
+	defer six.Close()
+	_, sixPort, _ := net.SplitHostPort(six.Addr().String())
+	for location, want := range map[string]string{
+		"proxy_pass http://127.0.0.1:" + sixPort + ";": "but at [::1]:" + sixPort,
+		"proxy_pass http://unix:/nowhere/app.sock;":    "the socket /nowhere/app.sock is not there",
+		"return 503;": "answers this URL by itself: return 503",
+		"resolver 127.0.0.1; proxy_pass http://$arg_x:80;": "known only when a request comes",
+		"fastcgi_pass 127.0.0.1:9;":                        "speaks fastcgi",
+	} {
+		t.Run(want, func(t *testing.T) {
+			port, _ := nginxWith(t, location)
+			h, err := diagnose.FindHere(t.Context(), target(t, "http://127.0.0.1:"+port+"/"))
+			if err != nil || h == nil || !strings.Contains(strings.Join(h.Notes, "\n"), want) {
+				t.Errorf("%+v, %v", h, err)
+			}
+		})
+	}
+}
+
+func TestHereWithoutAListener(t *testing.T) {
+	t.Parallel()
+	h, err := diagnose.FindHere(t.Context(), target(t, "http://127.0.0.1:"+freePort(t)+"/"))
+	if err != nil || h == nil || h.Proxy != "" || !strings.Contains(strings.Join(h.Notes, "\n"), "nothing on this machine listens on port") {
+		t.Errorf("%+v, %v", h, err)
+	}
+	if h, err := diagnose.FindHere(t.Context(), target(t, "http://192.0.2.1/")); h != nil || err != nil {
+		t.Errorf("an address of another machine: %+v, %v", h, err)
+	}
+}

@@ -1,0 +1,359 @@
+package diagnose
+
+import (
+	"context"
+	"crypto/tls"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/whygate/whygate/internal/conn"
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/fingerprint"
+	"github.com/whygate/whygate/internal/h1"
+	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/upstream"
+)
+
+// HTTP is what became of the requests that a gateway would send.
+type HTTP struct {
+	Main     *Exchange   `json:"main"`
+	Head     *Exchange   `json:"head,omitempty"`      // the same by HEAD, after a failure
+	Browser  *Exchange   `json:"browser,omitempty"`   // the same with a browser's user agent, after a failure
+	Clamped  *Exchange   `json:"clamped,omitempty"`   // the same with small segments, after a silence
+	Bare     *Exchange   `json:"bare,omitempty"`      // the same without its query, after a failure
+	TLSWorks *Tried      `json:"tls_works,omitempty"` // a handshake with a port that was asked in clear, after a failure
+	Spoke    *Spoke      `json:"spoke,omitempty"`     // what the server does by itself, after a failure
+	H2       *H2         `json:"h2,omitempty"`
+	Follow   []*Exchange `json:"redirects,omitempty"` // the redirects followed
+	Loop     string      `json:"redirect_loop,omitempty"`
+	Limits   []Limit     `json:"head_limits,omitempty"` // limits of other proxies that the response head passes
+}
+
+// Limit is a limit of a proxy on the head of a response.
+type Limit struct {
+	Octets int    `json:"octets"`
+	Of     string `json:"of"`
+	Passed bool   `json:"passed"` // the head is larger
+}
+
+// headLimits are the limits that other proxies have by default, with the directive that sets them.
+var headLimits = []Limit{
+	{Octets: 4 << 10, Of: "nginx on machines with pages of 4 KiB (proxy_buffer_size)"},
+	{Octets: 8 << 10, Of: "nginx elsewhere, Apache for one field (ResponseFieldSize)"},
+	{Octets: 16 << 10, Of: "HAProxy (tune.bufsize)"},
+	{Octets: 32 << 10, Of: "AWS ALB"},
+}
+
+// Exchange is one request and what became of it.
+type Exchange struct {
+	Label     string          `json:"label"`
+	Method    string          `json:"method"`
+	Address   string          `json:"address"` // asked; empty where a name was
+	Evidence  *fault.Evidence `json:"evidence"`
+	Cause     fault.Cause     `json:"cause"`
+	Status    int             `json:"status"`
+	Fields    []Field         `json:"fields,omitempty"` // redacted
+	HeadSize  int             `json:"head_octets"`
+	BodySize  int64           `json:"body_octets"`
+	Interim   int             `json:"interim,omitempty"`
+	Reused    bool            `json:"reused,omitempty"`  // on a connection that had carried another
+	Streams   bool            `json:"streams,omitempty"` // the body still came when we stopped reading
+	FirstByte Millis          `json:"first_byte_ms"`
+	Took      Millis          `json:"took_ms"`
+	Caret     *Pointed        `json:"broke,omitempty"` // the octet that broke a rule
+
+	answer fingerprint.Answer
+}
+
+// Pointed is a line of a message with the octet that breaks a rule.
+type Pointed struct {
+	Line   string `json:"line"`
+	Column int    `json:"column"`
+	Rule   string `json:"rule"`
+}
+
+// bodyKept is how much of a body is kept to see who made it, in octets; bodyMax is how much is read. Larger ones are left.
+const (
+	bodyKept = fingerprint.BodyMax
+	bodyMax  = 8 << 20
+)
+
+// interimMax is how many interim responses a gateway takes.
+const interimMax = 10
+
+// headMax is the largest response head that is read: that of a gateway with generous limits.
+const headMax = 64 << 10
+
+// userAgent and browserAgent are the two that are compared. A filter that knows only browsers answers them differently.
+const (
+	userAgent    = "whygate-diagnose"
+	browserAgent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+)
+
+// client asks one target, or one of its addresses, with the live proxy's own code.
+type client struct {
+	target  *Target
+	address string // ip:port; empty is the name itself
+	o       *Options
+	up      *upstream.Target
+	tally   *tally
+	ctx     context.Context // of the run: no request goes on after its deadline
+}
+
+// newClient makes a client of the name or of one address of it.
+func newClient(ctx context.Context, t *Target, o *Options, at netip.AddrPort, said *tally) *client {
+	c := &client{target: t, o: o, tally: said, ctx: ctx}
+	e := upstream.Endpoint{Text: t.scheme() + "://" + t.label(), Network: t.Network, Host: t.Host, Port: t.Port, Secure: t.Secure}
+	if t.Network == "unix" {
+		e.Text, e.Secure = "unix:"+t.Host, false
+	}
+	if at.IsValid() {
+		e.Host = at.Addr().String()
+		c.address = at.String()
+	}
+	timeout := min(o.timeout(), c.left())
+	c.up = upstream.New(e, upstream.Options{
+		Connect: timeout, TLS: timeout, Write: timeout, Head: timeout, Read: timeout, Idle: time.Minute,
+		HeadMax: headMax, TLSConf: c.tlsConfig(), Resolver: upstream.NewResolver(nil, timeout),
+	})
+	return c
+}
+
+// tlsConfig is what a gateway would use for the target.
+func (c *client) tlsConfig() *tls.Config {
+	conf := &tls.Config{ServerName: c.target.ServerName, RootCAs: c.o.Roots, MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.target.Insecure}
+	if c.o.Certificate != nil {
+		conf.Certificates = []tls.Certificate{*c.o.Certificate}
+	}
+	return conf
+}
+
+// left is how long the run may still take.
+func (c *client) left() time.Duration {
+	end, ok := c.ctx.Deadline()
+	if !ok {
+		return time.Hour
+	}
+	return max(time.Until(end), 10*time.Millisecond)
+}
+
+func (c *client) close() { c.up.Close() }
+
+// query is a request to send.
+type query struct {
+	label, method, path, agent string
+	kept                       bool // on a connection that carried one before, if there is one
+}
+
+// ask sends one request and reads its answer to the end.
+func (c *client) ask(q query) *Exchange {
+	x := &Exchange{Label: q.label, Method: q.method, Address: c.address}
+	c.tally.request(q.method, c.target.label())
+	began := time.Now()
+	var a upstream.Attempt
+	a.Begin(c.up, conn.Now())
+	whole := min(2*c.o.timeout(), c.left())
+	a.Whole = upstream.Whole{Until: conn.Now() + int64(whole), Setting: whole}
+	if c.exchange(&a, q, x) {
+		a.Keep(conn.Now()) // which also finds octets that nobody asked for
+	} else {
+		a.Drop()
+	}
+	x.Took = Millis(time.Since(began))
+	x.Evidence = &a.Evidence
+	x.Evidence.Endpoint = c.up.Text
+	if c.address != "" && x.Evidence.Addr == "" {
+		x.Evidence.Addr = c.address
+	}
+	x.Cause = fault.Classify(x.Evidence).Cause
+	x.Reused = x.Evidence.Reused
+	x.FirstByte = Millis(x.Evidence.Spent[fault.Write] + x.Evidence.Spent[fault.FirstByte])
+	if line, column, ok := Caret(x.Evidence.Sample, x.Evidence.Offset); ok && x.Evidence.End == fault.Malformed {
+		x.Caret = &Pointed{Line: line, Column: column, Rule: x.Evidence.Rule.Text()}
+	}
+	return x
+}
+
+// exchange makes the attempt, and reports whether the connection may carry another.
+func (c *client) exchange(a *upstream.Attempt, q query, x *Exchange) bool {
+	fresh := upstream.FreshConnection
+	if q.kept {
+		fresh = upstream.AnyConnection
+	}
+	if !a.Ask(append(conn.GetBuffer(), c.request(q)...), fresh, nil) && (a.Evidence.Stage != fault.Write || !a.AnswerAnyway()) {
+		return false
+	}
+	var res httpmsg.Response
+	method := httpmsg.ParseMethod([]byte(q.method))
+	for {
+		had := a.Conn.Received() - int64(len(a.Conn.Buffered()))
+		if !a.ReadHead(&res, method) {
+			return false
+		}
+		x.HeadSize = int(a.Conn.Received() - int64(len(a.Conn.Buffered())) - had)
+		if res.Status >= 200 {
+			break
+		}
+		if res.Status == 101 {
+			a.Violated(fault.RuleUnaskedUpgrade, 0, 0)
+			return false
+		}
+		if x.Interim++; x.Interim > interimMax {
+			a.Violated(fault.RuleInterimCount, interimMax, int64(x.Interim))
+			return false
+		}
+	}
+	x.read(&res)
+	if !c.body(a, &res, x) {
+		return false
+	}
+	a.Finish(conn.Now())
+	return res.KeepAlive
+}
+
+// read notes the head. Its views into the connection's buffer do not outlive it.
+func (x *Exchange) read(res *httpmsg.Response) {
+	x.Status = res.Status
+	x.answer.Status = res.Status
+	for i := range res.Fields.Len() {
+		f := Field{Name: string(res.Fields.Name(i)), Value: string(res.Fields.Value(i))}
+		x.answer.Fields = append(x.answer.Fields, fingerprint.Field(f))
+		x.Fields = append(x.Fields, redactField(f))
+	}
+}
+
+// redactField masks the values that are secrets.
+func redactField(f Field) Field {
+	line := []byte("HTTP/1.1 200 OK\r\n" + f.Name + ": " + f.Value)
+	masked := string(fault.Redact(line))
+	_, value, _ := strings.Cut(masked, "\n")
+	if value != f.Name+": "+f.Value {
+		return Field{f.Name, "***"}
+	}
+	if at := strings.IndexByte(f.Value, '?'); at >= 0 && strings.EqualFold(f.Name, "Location") {
+		f.Value = RedactPath(f.Value)
+	}
+	return f
+}
+
+// body reads the body as a gateway does: by its framing, with its first octets kept. A large one is not read to its end.
+func (c *client) body(a *upstream.Attempt, res *httpmsg.Response, x *Exchange) bool {
+	var dec h1.Decoder
+	length := res.Length
+	dec.Reset(length, a.Limits(), &res.Trailers)
+	for {
+		for !dec.Done() && len(a.Conn.Buffered()) > 0 {
+			data, n, err := dec.Next(a.Conn.Buffered())
+			if err != nil {
+				a.Violation(err, length, dec.Received())
+				return false
+			}
+			if n == 0 {
+				break
+			}
+			if room := bodyKept - len(x.answer.Body); room > 0 {
+				x.answer.Body = append(x.answer.Body, data[:min(room, len(data))]...)
+			}
+			x.BodySize += int64(len(data))
+			a.Conn.Discard(n)
+		}
+		if dec.Done() {
+			return true
+		}
+		if x.BodySize > bodyMax {
+			a.Finish(conn.Now()) // it is large, and so far in order
+			return false
+		}
+		a.Conn.SetReadUntil(a.Whole.Gap(c.o.timeout()))
+		if end := a.Conn.Fill(); end != fault.Completed {
+			return c.bodyEnded(a, &dec, length, end, x)
+		}
+	}
+}
+
+// bodyEnded judges the end of the octets: for a body that ends with the connection a FIN is its end. One that still comes when
+// our patience ends is a stream, and in order.
+func (c *client) bodyEnded(a *upstream.Attempt, dec *h1.Decoder, length int64, end fault.End, x *Exchange) bool {
+	a.ReadFailed(end)
+	ev := &a.Evidence
+	if end == fault.Timeout && ev.Timer == fault.TimerResponse && dec.Received() > 0 {
+		x.Streams = true
+		a.Finish(conn.Now())
+		return false
+	}
+	ev.Declared, ev.Body = max(length, -1), dec.Received()
+	if end == fault.Closed {
+		err := dec.EOF()
+		if err == nil {
+			if a.Conn.Truncated() {
+				return false
+			}
+			a.Finish(conn.Now())
+			return true
+		}
+		ev.Rule, ev.Offset = err.Rule, err.Offset
+	}
+	return false
+}
+
+// request is the head of a request as a gateway would send it.
+func (c *client) request(q query) []byte {
+	path := q.path
+	if path == "" {
+		path = c.target.Path
+	}
+	b := h1.AppendRequestLine(nil, []byte(q.method), []byte(path))
+	b = appendField(b, "Host", c.target.Authority)
+	agent := q.agent
+	if agent == "" {
+		agent = userAgent
+	}
+	own := map[string]bool{}
+	for _, f := range c.o.Fields {
+		own[strings.ToLower(f.Name)] = true
+	}
+	for _, f := range []Field{{"User-Agent", agent}, {"Accept", "*/*"}} {
+		if !own[strings.ToLower(f.Name)] || f.Name == "User-Agent" && q.agent != "" {
+			b = appendField(b, f.Name, f.Value)
+		}
+	}
+	for _, f := range c.o.Fields {
+		if q.agent == "" || !strings.EqualFold(f.Name, "User-Agent") {
+			b = appendField(b, f.Name, f.Value)
+		}
+	}
+	return append(b, '\r', '\n')
+}
+
+func appendField(b []byte, name, value string) []byte {
+	return h1.AppendField(b, []byte(name), []byte(value))
+}
+
+// field gives the value of a field of the answer, empty where it has none.
+func (x *Exchange) field(name string) string {
+	for _, f := range x.answer.Fields {
+		if strings.EqualFold(f.Name, name) {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// limits compares the head with the limits of other proxies.
+func (x *Exchange) limits() []Limit {
+	out := make([]Limit, len(headLimits))
+	for i, l := range headLimits {
+		l.Passed = x.HeadSize > l.Octets
+		out[i] = l
+	}
+	return out
+}
+
+// answered reports whether a final response came, whole or not.
+func (x *Exchange) answered() bool { return x != nil && x.Status >= 200 }
+
+// broken reports whether the exchange ended in a fault of the transport or of the message.
+func (x *Exchange) broken() bool {
+	return x != nil && x.Cause != fault.CauseNone && x.Cause != fault.CauseUpstreamStatus
+}

@@ -1,0 +1,318 @@
+package diagnose
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// Name is what is known of a name: as a program on this machine finds it, and as each name server says.
+type Name struct {
+	Host      string          `json:"host"`
+	Evidence  *fault.Evidence `json:"evidence"`
+	Cause     fault.Cause     `json:"cause"`
+	Addresses []string        `json:"addresses"`            // what a program here gets, in its order
+	HostsFile []string        `json:"hosts_file,omitempty"` // what the hosts file says
+	Took      Millis          `json:"took_ms"`
+	Search    []string        `json:"search,omitempty"` // the names that the search list makes of it, in their order
+	Servers   []*ServerSays   `json:"servers"`
+
+	Disagree    bool `json:"servers_disagree"`    // two servers answer differently
+	HostsDiffer bool `json:"hosts_file_differs"`  // the hosts file has other addresses than the name servers
+	Bogus       bool `json:"dnssec_bogus"`        // it fails with validation and works without
+	Sinkhole    bool `json:"sinkhole"`            // it resolves to an address that leads nowhere
+	NoServer    bool `json:"no_server,omitempty"` // no name server is configured
+}
+
+// ServerSays is one name server's answers.
+type ServerSays struct {
+	Server    string     `json:"server"`
+	A         *DNSAnswer `json:"a"`
+	AAAA      *DNSAnswer `json:"aaaa"`
+	Unchecked *DNSAnswer `json:"without_validation,omitempty"` // asked with CD set, after a SERVFAIL
+}
+
+// DNSAnswer is the answer to one query.
+type DNSAnswer struct {
+	Name      string   `json:"name"`
+	Answered  bool     `json:"answered"`
+	RCode     string   `json:"rcode,omitempty"`
+	EDE       int32    `json:"ede"` // -1 where there is none
+	EDEName   string   `json:"ede_name,omitempty"`
+	EDEText   string   `json:"ede_text,omitempty"`
+	Aliases   []string `json:"aliases,omitempty"` // the chain of CNAMEs
+	Addresses []string `json:"addresses,omitempty"`
+	TTL       uint32   `json:"ttl,omitempty"`
+	TCP       bool     `json:"tcp,omitempty"` // the answer did not fit a datagram
+	Errno     string   `json:"errno,omitempty"`
+	Took      Millis   `json:"took_ms"`
+
+	rcode uint16
+	errno syscall.Errno
+}
+
+// Bounds of the name probe.
+const (
+	serversMax = 3 // as many as the C library asks
+	namesMax   = 4 // of a search list
+	dnsSize    = 1232
+)
+
+// Files that the C library reads, too.
+const (
+	resolvFile = "/etc/resolv.conf"
+	hostsFile  = "/etc/hosts"
+)
+
+// probeName finds the name's addresses as a program would, and asks each configured server beside it.
+func probeName(ctx context.Context, host string, timeout time.Duration) *Name {
+	n := &Name{Host: host, HostsFile: readHosts(hostsFile, host)}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	names := []string{dns.Fqdn(host)}
+	var servers []string
+	if conf, err := dns.ClientConfigFromFile(resolvFile); err == nil {
+		names = conf.NameList(host)
+		for _, s := range conf.Servers[:min(len(conf.Servers), serversMax)] {
+			servers = append(servers, net.JoinHostPort(s, conf.Port))
+		}
+	}
+	names = names[:min(len(names), namesMax)]
+	if len(names) > 1 {
+		n.Search = names
+	}
+	n.NoServer = len(servers) == 0
+	var group sync.WaitGroup
+	var lookupErr error
+	began := time.Now()
+	group.Go(func() {
+		n.Addresses, lookupErr = systemLookup(ctx, host)
+		n.Took = Millis(time.Since(began))
+	})
+	n.Servers = make([]*ServerSays, len(servers))
+	for i, s := range servers {
+		group.Go(func() { n.Servers[i] = askServer(ctx, s, names) })
+	}
+	group.Wait()
+	n.compare()
+	n.judge(lookupErr, timeout)
+	return n
+}
+
+// systemLookup asks as a program would: hosts file, search list and all.
+func systemLookup(ctx context.Context, host string) ([]string, error) {
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	var out []string
+	for _, a := range addrs {
+		if text := a.Unmap().String(); !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return out, err
+}
+
+// askServer asks one server for both kinds of address, and without validation if it fails.
+func askServer(ctx context.Context, server string, names []string) *ServerSays {
+	s := &ServerSays{Server: server}
+	var group sync.WaitGroup
+	group.Go(func() { s.A = askNames(ctx, server, names, dns.TypeA) })
+	group.Go(func() { s.AAAA = askNames(ctx, server, names, dns.TypeAAAA) })
+	group.Wait()
+	if s.A.Answered && s.A.rcode == dns.RcodeServerFailure {
+		s.Unchecked = ask(ctx, server, s.A.Name, dns.TypeA, true)
+	}
+	return s
+}
+
+// askNames asks for each name of the search list until one has an answer.
+func askNames(ctx context.Context, server string, names []string, kind uint16) *DNSAnswer {
+	var a *DNSAnswer
+	for _, name := range names {
+		a = ask(ctx, server, name, kind, false)
+		if !a.Answered || len(a.Addresses) > 0 {
+			break
+		}
+	}
+	return a
+}
+
+// ask sends one query with EDNS0, which is what an extended error needs.
+func ask(ctx context.Context, server, name string, kind uint16, unchecked bool) *DNSAnswer {
+	a := &DNSAnswer{Name: name, EDE: -1}
+	m := new(dns.Msg)
+	m.SetQuestion(dns.Fqdn(name), kind)
+	m.SetEdns0(dnsSize, true)
+	m.CheckingDisabled = unchecked
+	began := time.Now()
+	defer func() { a.Took = Millis(time.Since(began)) }()
+	left := time.Second
+	if end, ok := ctx.Deadline(); ok {
+		left = max(time.Until(end), time.Millisecond)
+	}
+	c := dns.Client{Timeout: left}
+	in, _, err := c.ExchangeContext(ctx, m, server)
+	if err == nil && in.Truncated {
+		a.TCP, c.Net = true, "tcp"
+		in, _, err = c.ExchangeContext(ctx, m, server)
+	}
+	if err != nil {
+		if !os.IsTimeout(err) && errors.As(err, &a.errno) {
+			a.Errno = fault.ErrnoName(a.errno)
+		}
+		return a
+	}
+	a.read(in)
+	return a
+}
+
+// read takes what a message says.
+func (a *DNSAnswer) read(in *dns.Msg) {
+	a.Answered, a.rcode, a.RCode = true, uint16(in.Rcode), fault.RCodeName(uint16(in.Rcode))
+	if opt := in.IsEdns0(); opt != nil {
+		for _, o := range opt.Option {
+			if e, ok := o.(*dns.EDNS0_EDE); ok {
+				a.EDE, a.EDEName, a.EDEText = int32(e.InfoCode), fault.EDEName(int32(e.InfoCode)), e.ExtraText
+			}
+		}
+	}
+	for i, rr := range in.Answer {
+		if i == 0 || rr.Header().Ttl < a.TTL {
+			a.TTL = rr.Header().Ttl
+		}
+		switch r := rr.(type) {
+		case *dns.CNAME:
+			a.Aliases = append(a.Aliases, strings.TrimSuffix(r.Target, "."))
+		case *dns.A:
+			a.Addresses = append(a.Addresses, r.A.String())
+		case *dns.AAAA:
+			a.Addresses = append(a.Addresses, r.AAAA.String())
+		}
+	}
+}
+
+// readHosts gives the addresses that a hosts file has for the name.
+func readHosts(file, host string) []string {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var found []string
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		line, _, _ := strings.Cut(lines.Text(), "#")
+		words := strings.Fields(line)
+		for i := 1; i < len(words); i++ {
+			if strings.EqualFold(words[i], strings.TrimSuffix(host, ".")) {
+				found = append(found, words[0])
+				break
+			}
+		}
+	}
+	return found
+}
+
+// compare finds where the sources differ.
+func (n *Name) compare() {
+	var first []string
+	for i, s := range n.Servers {
+		said := s.said()
+		if i > 0 && !slices.Equal(said, first) {
+			n.Disagree = true
+		}
+		if i == 0 {
+			first = said
+		}
+		if s.Unchecked != nil && s.Unchecked.Answered && s.Unchecked.rcode == dns.RcodeSuccess && len(s.Unchecked.Addresses) > 0 {
+			n.Bogus = true
+		}
+		if len(n.HostsFile) > 0 && s.A.Answered && len(s.A.Addresses)+len(s.AAAA.Addresses) > 0 {
+			known := slices.Concat(s.A.Addresses, s.AAAA.Addresses)
+			if !slices.ContainsFunc(n.HostsFile, func(a string) bool { return slices.Contains(known, a) }) {
+				n.HostsDiffer = true
+			}
+		}
+	}
+	for _, a := range n.Addresses {
+		if addr, err := netip.ParseAddr(a); err == nil && addr.IsUnspecified() && len(n.HostsFile) == 0 {
+			n.Sinkhole = true
+		}
+	}
+}
+
+// said is what a server says, in a form that can be compared: its code and its addresses.
+func (s *ServerSays) said() []string {
+	out := []string{"silent"}
+	if s.A.Answered {
+		out = slices.Concat(s.A.Addresses, s.AAAA.Addresses)
+		slices.Sort(out)
+		out = append(out, s.A.RCode)
+	}
+	return out
+}
+
+// judge makes the evidence.
+func (n *Name) judge(err error, timeout time.Duration) {
+	e := &fault.Evidence{Stage: fault.Resolve, Endpoint: n.Host, Declared: -1}
+	e.Spent[fault.Resolve] = time.Duration(n.Took)
+	n.Evidence = e
+	switch {
+	case n.Sinkhole:
+		e.End, e.Told, e.DNS = fault.NoAddress, fault.CauseDNSBlocked, n.dns()
+	case err == nil && len(n.Addresses) > 0:
+		return
+	case n.NoServer:
+		e.End = fault.Misconfigured
+	default:
+		e.End, e.DNS = fault.NoAddress, n.dns()
+		if a := n.counts(); a != nil {
+			e.Errno = a.errno
+		}
+		switch {
+		case n.Bogus:
+			e.Told = fault.CauseDNSBogus
+		case !e.DNS.Answered && e.Errno == 0:
+			e.End, e.Timer, e.After = fault.Timeout, fault.TimerResolve, timeout
+		}
+	}
+	n.Cause = fault.Classify(e).Cause
+}
+
+// counts gives the answer that counts: the first server's that answered, the first's where none did.
+func (n *Name) counts() *DNSAnswer {
+	for _, s := range n.Servers {
+		if s.A.Answered {
+			return s.A
+		}
+	}
+	if len(n.Servers) > 0 {
+		return n.Servers[0].A
+	}
+	return nil
+}
+
+// dns is the answer that counts in fault's words.
+func (n *Name) dns() *fault.DNS {
+	d := &fault.DNS{Name: n.Host, EDE: -1}
+	for _, s := range n.Servers {
+		if d.Server == "" || s.A.Answered {
+			d.Server = s.Server
+			d.Answered, d.RCode, d.EDE, d.EDEText = s.A.Answered, s.A.rcode, s.A.EDE, s.A.EDEText
+		}
+		if s.A.Answered {
+			break
+		}
+	}
+	return d
+}

@@ -1,0 +1,121 @@
+package diagnose
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net/netip"
+	"time"
+
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// Defaults and bounds of a run.
+const (
+	DefaultTimeout = 4 * time.Second  // more than the three seconds in which a kernel gives an ARP query up
+	DefaultBudget  = 15 * time.Second // of the whole run
+	DefaultCount   = 4                // requests that look whether it lasts
+	CountMax       = 20               // more would be load
+)
+
+// Options say what is walked, and how.
+type Options struct {
+	URL         string           // http://, https:// or unix:/path
+	Upstreams   []string         // host:port, a URL or unix:/path: walked straight, to see the difference
+	Address     netip.Addr       // dial this address; the name stays that of the URL for SNI, Host and verification
+	Host        string           // the Host field, where it is not the URL's
+	ServerName  string           // the SNI and the name to verify, where it is not the URL's host
+	Roots       *x509.CertPool   // nil for the system's
+	Certificate *tls.Certificate // the client certificate, nil for none
+	Insecure    bool             // go on with a certificate that does not verify; what is wrong with it is still a fact
+	Method      string           // empty is GET
+	Fields      []Field          // request fields beside the usual ones
+	HTTP1       bool             // do not ask by HTTP/2 where it is offered
+	Timeout     time.Duration    // bounds each wait; 0 is DefaultTimeout
+	Budget      time.Duration    // bounds the run; 0 is DefaultBudget
+	Count       int              // requests that look whether it lasts; 0 is DefaultCount, below 0 is none
+	NoTrace     bool             // no traceroute
+	IdleProbe   time.Duration    // wait so long for the server to close a kept connection; 0 does not
+
+	// Here finds the proxy that listens at the target on this machine, its upstreams and its log's findings. Nil skips that.
+	Here func(ctx context.Context, target Target) (*Here, error)
+	// Advice gives what to do about a cause where a product met it. Nil takes the catalogue's.
+	Advice func(product string, c fault.Cause) []string
+	// Step is told of each step as it ends, on one goroutine at a time. Nil tells nobody.
+	Step func(Step)
+}
+
+// Field is one field line.
+type Field struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Here is what is known of the target from its own machine.
+type Here struct {
+	Proxy     string         `json:"proxy"` // the product that listens there: nginx, haproxy, …
+	PID       int            `json:"pid,omitempty"`
+	Config    []ConfigPlace  `json:"config,omitempty"` // the lines that route the URL
+	Upstreams []HereUpstream `json:"upstreams,omitempty"`
+	LogLines  []string       `json:"log_lines,omitempty"` // recent ones about this URL or its upstreams
+	Findings  []HereFinding  `json:"findings,omitempty"`  // what the logs say outright
+	Notes     []string       `json:"notes,omitempty"`     // what the position explains
+}
+
+// ConfigPlace is a line of a configuration.
+type ConfigPlace struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+	Text string `json:"text"`
+}
+
+// HereUpstream is an upstream of the route that the URL takes.
+type HereUpstream struct {
+	Address    string `json:"address"` // host:port; empty for a unix socket
+	Unix       string `json:"unix,omitempty"`
+	Scheme     string `json:"scheme,omitempty"` // http or https; empty is http
+	ServerName string `json:"server_name,omitempty"`
+	Insecure   bool   `json:"insecure,omitempty"` // the proxy does not verify the certificate
+	File       string `json:"file,omitempty"`
+	Line       int    `json:"line,omitempty"`
+	Text       string `json:"text,omitempty"`
+}
+
+// HereFinding is a cause that a log names.
+type HereFinding struct {
+	Cause fault.Cause `json:"cause"`
+	Text  string      `json:"text"`
+	Count int         `json:"count,omitempty"`
+}
+
+// timeout bounds one wait.
+func (o *Options) timeout() time.Duration {
+	if o.Timeout <= 0 {
+		return DefaultTimeout
+	}
+	return o.Timeout
+}
+
+func (o *Options) budget() time.Duration {
+	if o.Budget <= 0 {
+		return DefaultBudget
+	}
+	return o.Budget
+}
+
+func (o *Options) count() int {
+	switch {
+	case o.Count < 0:
+		return 0
+	case o.Count == 0:
+		return DefaultCount
+	}
+	return min(o.Count, CountMax)
+}
+
+func (o *Options) method() string {
+	if o.Method == "" {
+		return "GET"
+	}
+	return o.Method
+}

@@ -1,0 +1,58 @@
+//go:build !linux
+
+package diagnose
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// canTrace: only Linux passes ICMP errors on to a TCP socket. Elsewhere a report has no hops.
+const canTrace = false
+
+// States of a neighbour, as the probes name them. The table is read on Linux only.
+const neighbourFailed = "no answer"
+
+// dial tries to connect. What the network says against it beside an errno is not known here, and a TTL is not set.
+func dial(ctx context.Context, at netip.AddrPort, _ int, timeout time.Duration) (d dialled) {
+	began := time.Now()
+	defer func() { d.spent = time.Since(began) }()
+	dialer := net.Dialer{Timeout: timeout}
+	c, err := dialer.DialContext(ctx, "tcp", at.String())
+	if err != nil {
+		d.timeout = !errors.As(err, &d.errno)
+		return d
+	}
+	d.from, _, _ = net.SplitHostPort(c.LocalAddr().String())
+	_ = c.Close()
+	return d
+}
+
+func dialUnix(ctx context.Context, path string, timeout time.Duration) (errno syscall.Errno, timedOut bool) {
+	dialer := net.Dialer{Timeout: timeout}
+	c, err := dialer.DialContext(ctx, "unix", path)
+	if err != nil {
+		timedOut = !errors.As(err, &errno)
+		return errno, timedOut
+	}
+	_ = c.Close()
+	return 0, false
+}
+
+func isLocalAddress(a netip.Addr) bool { return a.IsLoopback() }
+
+func hasRoute(bool) bool { return true }
+
+func neighbour(netip.Addr) string { return "" }
+
+func echo(context.Context, netip.Addr, time.Duration) *Echo { return nil }
+
+func pathMTU(context.Context, netip.Addr) *MTU { return nil }
+
+func listenQueue(netip.AddrPort) *Queue { return nil }
+
+func listenOverflows() int64 { return 0 }

@@ -1,0 +1,94 @@
+package diagnose
+
+import (
+	"bytes"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// firstLineMax bounds a first line that is shown, in octets.
+const firstLineMax = 60
+
+// firstLine is the first line of octets from outside, with its secrets masked, in printable ASCII.
+func firstLine(b []byte) string {
+	b = fault.Redact(b[:min(len(b), 4*firstLineMax)])
+	if i := bytes.IndexByte(b, '\n'); i >= 0 {
+		b = b[:i]
+	}
+	b = bytes.TrimRight(b, "\r\n")
+	quoted := fmt.Sprintf("%q", b[:min(len(b), firstLineMax)])
+	return quoted[1 : len(quoted)-1]
+}
+
+// ms shows a duration as people compare them: 0.4 ms, 12 ms, 3.20 s.
+func ms(d time.Duration) string {
+	switch {
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.0f s", d.Seconds())
+}
+
+// size shows a number of octets.
+func size(n int64) string {
+	switch {
+	case n < 10<<10:
+		return fmt.Sprintf("%d octets", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+}
+
+// plural writes a number with its noun.
+func plural(n int, what string) string {
+	switch {
+	case n == 1:
+		return "1 " + what
+	case strings.HasSuffix(what, "s"):
+		return fmt.Sprintf("%d %ses", n, what)
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// parseName reads a DER distinguished name, empty if it is none.
+func parseName(der []byte) string {
+	var rdn pkix.RDNSequence
+	if _, err := asn1.Unmarshal(der, &rdn); err != nil {
+		return ""
+	}
+	return rdn.String()
+}
+
+// Caret shows the line of a message that breaks a rule, with the place of the octet that does so: the line as it may be
+// printed, and how many columns stand before that octet. It is false where the place is not in the sample.
+func Caret(sample []byte, offset int64) (line string, column int, ok bool) {
+	if offset < 0 || offset >= int64(len(sample)) {
+		return "", 0, false
+	}
+	sample = fault.Redact(sample)
+	at := int(offset)
+	start := bytes.LastIndexByte(sample[:at], '\n') + 1
+	end := len(sample)
+	if i := bytes.IndexByte(sample[at:], '\n'); i >= 0 {
+		end = at + i + 1
+	}
+	const before, after = 40, 24
+	start, end = max(start, at-before), min(end, at+after)
+	return escape(sample[start:end]), len(escape(sample[start:at])), true
+}
+
+// escape writes octets as Go does, without the quotes.
+func escape(b []byte) string {
+	q := fmt.Sprintf("%+q", string(b))
+	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
+}

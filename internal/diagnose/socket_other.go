@@ -1,0 +1,8 @@
+//go:build !linux
+
+package diagnose
+
+import "errors"
+
+// clampSegments is known on Linux only.
+func clampSegments(uintptr, int) error { return errors.ErrUnsupported }

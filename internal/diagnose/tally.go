@@ -1,0 +1,72 @@
+package diagnose
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// tally counts what was sent, so that the report can say it.
+type tally struct {
+	mu       sync.Mutex // guards the fields below
+	requests map[string]map[string]int
+	other    map[string]int
+}
+
+func (t *tally) request(method, to string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.requests == nil {
+		t.requests = map[string]map[string]int{}
+	}
+	if t.requests[to] == nil {
+		t.requests[to] = map[string]int{}
+	}
+	t.requests[to][method]++
+}
+
+// add counts n of something else: connections, handshakes, queries.
+func (t *tally) add(n int, what string) {
+	if n == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.other == nil {
+		t.other = map[string]int{}
+	}
+	t.other[what] += n
+}
+
+// lines say what was sent, one line each.
+func (t *tally) lines() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []string
+	for _, to := range sortedKeys(t.requests) {
+		sum, kinds := 0, []string{}
+		for _, method := range sortedKeys(t.requests[to]) {
+			sum += t.requests[to][method]
+			kinds = append(kinds, fmt.Sprintf("%d %s", t.requests[to][method], method))
+		}
+		out = append(out, plural(sum, "request")+" to "+to+" ("+strings.Join(kinds, ", ")+")")
+	}
+	for _, what := range sortedKeys(t.other) {
+		noun, rest, _ := strings.Cut(what, " without")
+		if rest != "" {
+			rest = " without" + rest
+		}
+		out = append(out, plural(t.other[what], noun)+rest)
+	}
+	return out
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

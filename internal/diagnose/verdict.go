@@ -1,0 +1,295 @@
+package diagnose
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// finding is one fault at one hop, before it is weighed against others.
+type finding struct {
+	cause      fault.Cause
+	kind       fault.Type // TypeNone is the cause's own
+	confidence Confidence
+	sentence   string
+	proof      []string
+	ruled      []string
+	advice     []string // what fits better than the catalogue's, and goes before it
+	missing    []string // which further fact would tell more
+	pattern    string
+	walk       *Walk
+	evidence   *fault.Evidence
+	answer     *Exchange // the answer that it was read from, nil where it was none
+}
+
+// Judge weighs everything that a run found and names one root cause, where it allows that. It is pure: the same report gives
+// the same verdict. What it looks at is the facts of the walks and of Here; Report.Verdict and Report.Steps are not read.
+//
+// The order is that of the path: a fault hides what comes after it, since nothing after it was reached or can be blamed. A
+// gateway's answer is a symptom where one of its upstreams shows a fault straight, and a cause where none does.
+func Judge(r *Report) Verdict {
+	own := judgeWalk(r.Walk)
+	var broken []*finding
+	for _, w := range r.Upstreams {
+		if f := judgeWalk(w); f != nil {
+			broken = append(broken, f)
+		}
+	}
+	f := weigh(r, own, broken)
+	if f == nil {
+		return healthy(r)
+	}
+	return f.verdict(r)
+}
+
+// weigh chooses between what the URL shows and what its upstreams show.
+func weigh(r *Report, own *finding, broken []*finding) *finding {
+	switch {
+	case own == nil && len(broken) == 0:
+		return nil
+	case own == nil:
+		f := broken[0]
+		f.pattern = hidden(r, broken)
+		f.proof = append(f.proof, "the gateway hides it: "+answerWords(r.Walk.main()))
+		return f
+	case len(r.Upstreams) == 0:
+		return own.withHere(r)
+	case own.answer == nil && (own.evidence == nil || own.evidence.Stage < fault.Write):
+		return own // the gateway itself is not reached: what is behind it does not matter yet
+	case own.policy() && !slices.ContainsFunc(broken, func(f *finding) bool { return f.cause == own.cause }):
+		return own.atGateway(r, broken)
+	case len(broken) > 0:
+		return blame(r, own, broken)
+	}
+	return differ(r, own)
+}
+
+// policy reports whether the answer is one that somebody decided on, and no failure.
+func (f *finding) policy() bool {
+	switch f.cause {
+	case fault.CauseRateLimited, fault.CauseContentFilter, fault.CauseRedirectLoop, fault.CauseRequestDenied, fault.CauseMaintenance, fault.CausePlainToTLSPort,
+		fault.CauseTLSClientCertificateRequired:
+		return f.answer != nil
+	}
+	return false
+}
+
+// atGateway is a decision of the gateway itself: straight, no upstream shows it.
+func (f *finding) atGateway(r *Report, broken []*finding) *finding {
+	if len(broken) == 0 {
+		f.proof = append(f.proof, "straight to the upstream it does not happen: "+answerWords(r.Upstreams[0].main()))
+		f.confidence = max(f.confidence, Likely)
+	}
+	return f
+}
+
+// blame names the upstream's fault as the root of what the gateway shows.
+func blame(r *Report, own *finding, broken []*finding) *finding {
+	root := broken[0]
+	for _, f := range broken[1:] {
+		if f.confidence > root.confidence {
+			root = f
+		}
+	}
+	all := len(broken) == len(r.Upstreams)
+	if all && len(broken) > 1 && same(broken) {
+		root.proof = append(root.proof, fmt.Sprintf("all %d upstreams fail alike", len(broken)))
+	}
+	if !all {
+		root.pattern = fmt.Sprintf("%d of %d upstreams", len(broken), len(r.Upstreams))
+		root.ruled = append(root.ruled, healthyUpstreams(r, broken)...)
+	}
+	if x := own.answer; x != nil {
+		maker := "the gateway"
+		if m := r.maker(); m != "" {
+			maker = m
+		}
+		text := fmt.Sprintf("%s answers %d for it", maker, x.Status)
+		if x.Status < 500 {
+			text = fmt.Sprintf("%s passes it on as %d", maker, x.Status)
+		}
+		root.proof = append(root.proof, text)
+	} else {
+		root.proof = append(root.proof, "through the gateway: "+own.sentence)
+	}
+	return root
+}
+
+func same(broken []*finding) bool {
+	for _, f := range broken {
+		if f.cause != broken[0].cause {
+			return false
+		}
+	}
+	return true
+}
+
+// hidden says how many upstreams fail behind a gateway that answers well.
+func hidden(r *Report, broken []*finding) string {
+	return fmt.Sprintf("%d of %d upstreams", len(broken), len(r.Upstreams))
+}
+
+func healthyUpstreams(r *Report, broken []*finding) (out []string) {
+	for _, w := range r.Upstreams {
+		if !slices.ContainsFunc(broken, func(f *finding) bool { return f.walk == w }) {
+			out = append(out, "upstream "+w.Target.label()+": "+answerWords(w.main()))
+		}
+	}
+	return out
+}
+
+// answerWords says an answer in a few words.
+func answerWords(x *Exchange) string {
+	if !x.answered() {
+		return "not asked"
+	}
+	return fmt.Sprintf("%d in %s", x.Status, ms(time.Duration(x.FirstByte)))
+}
+
+// withHere lets what a log says outright decide where the answer alone does not tell.
+func (f *finding) withHere(r *Report) *finding {
+	if r.Here == nil || len(r.Here.Findings) == 0 || f.cause != fault.CauseUnknown {
+		return f
+	}
+	said := r.Here.Findings[0]
+	f.cause, f.kind, f.confidence = said.Cause, fault.TypeNone, Likely
+	f.proof = append(f.proof, "the log says: "+said.Text)
+	f.missing = nil
+	return f
+}
+
+// verdict is the finding in the form of the report.
+func (f *finding) verdict(r *Report) Verdict {
+	entry := f.cause.Entry()
+	v := Verdict{
+		Family: entry.Family, Cause: f.cause, Title: entry.Title, Type: f.kind, Confidence: f.confidence, Sentence: f.sentence,
+		Proof: nonNil(f.proof), RuledOut: nonNil(f.ruled), Advice: nonNil(f.advice), Missing: nonNil(f.missing), Notes: nonNil(notes(r)),
+		At: f.walk.Target.label(), Pattern: f.pattern, Product: r.product(), Config: []ConfigPlace{},
+	}
+	if v.Type == fault.TypeNone {
+		v.Type = entry.Type
+	}
+	if f.cause == fault.CauseUnknown {
+		v.Type = fault.TypeNone // the proxy's own internal error is not what is meant
+	}
+	if f.walk.Target.Place != nil {
+		v.Config = append(v.Config, *f.walk.Target.Place)
+	}
+	if r.Here != nil {
+		for _, c := range r.Here.Config {
+			if !slices.Contains(v.Config, c) {
+				v.Config = append(v.Config, c)
+			}
+		}
+	}
+	return v
+}
+
+// healthy is the verdict when nothing is wrong: it says what was tried.
+func healthy(r *Report) Verdict {
+	v := Verdict{Healthy: true, Confidence: Certain, Title: "No fault", Pattern: Never.String(), Proof: []string{}, RuledOut: nonNil(passed(r.Walk, fault.Done)), Advice: []string{}, Missing: []string{}, Notes: nonNil(notes(r)), Config: []ConfigPlace{}}
+	x := r.Walk.main()
+	if x == nil {
+		v.Sentence = r.Walk.Target.label() + " can be connected to; nothing was asked"
+		return v
+	}
+	v.At = r.Walk.Target.label()
+	v.Sentence = fmt.Sprintf("%s answers %d in %s", r.Walk.Target.label(), x.Status, ms(time.Duration(x.FirstByte)))
+	if a := r.Walk.Again; a != nil && a.Asked > 1 {
+		v.Sentence += fmt.Sprintf(", %d of %d times", a.Asked, a.Asked)
+	}
+	for _, w := range r.Upstreams {
+		v.RuledOut = append(v.RuledOut, "upstream "+w.Target.label()+": "+answerWords(w.main()))
+	}
+	return v
+}
+
+// notes are what is no fault, and worth knowing.
+func notes(r *Report) (out []string) {
+	for _, w := range append([]*Walk{r.Walk}, r.Upstreams...) {
+		out = append(out, notesOf(w)...)
+	}
+	if r.Here != nil {
+		out = append(out, r.Here.Notes...)
+	}
+	if r.Cut {
+		out = append(out, "the time was up before every probe had been made: --budget gives more")
+	}
+	return out
+}
+
+func notesOf(w *Walk) (out []string) {
+	of := ""
+	if w.Target.Upstream {
+		of = w.Target.label() + ": "
+	}
+	if w.onlyMissingFamily() {
+		out = append(out, of+"the IPv6 address was not tried: this machine has no route for IPv6")
+	}
+	if n := w.Name; n != nil && n.Cause == fault.CauseNone {
+		if n.Disagree {
+			out = append(out, of+"the name servers do not agree on "+n.Host)
+		}
+		if n.HostsDiffer {
+			out = append(out, of+"the hosts file has "+listOf(n.HostsFile, 2)+" for "+n.Host+", and DNS other addresses")
+		}
+	}
+	if t := w.TLS; t != nil && t.Completed {
+		if t.Trusted && t.DaysLeft < expirySoon {
+			out = append(out, of+fmt.Sprintf("the certificate ends in %d days", t.DaysLeft))
+		}
+		if t.NoSNI != nil && (!t.NoSNI.OK || t.NoSNI.Other) {
+			out = append(out, of+"without SNI it "+map[bool]string{true: "shows another certificate", false: "refuses the handshake"}[t.NoSNI.OK]+": a gateway must send the name (nginx: proxy_ssl_server_name on)")
+		}
+	}
+	x := w.main()
+	if !x.answered() {
+		return out
+	}
+	if l := passedLimit(x); l != nil {
+		out = append(out, of+fmt.Sprintf("the response head has %d octets, more than the %d KiB of %s", x.HeadSize, l.Octets>>10, l.Of))
+	}
+	if x.Status >= 400 && x.Status < 500 {
+		out = append(out, of+fmt.Sprintf("%d is the answer of who made it, and no fault on the way", x.Status))
+	}
+	return out
+}
+
+// passedLimit gives the largest limit of other proxies that the head passes, nil if it passes none.
+func passedLimit(x *Exchange) *Limit {
+	var last *Limit
+	for i := range headLimits {
+		if x.HeadSize > headLimits[i].Octets {
+			last = &headLimits[i]
+		}
+	}
+	return last
+}
+
+// maker is the title of who made the answer, empty where that is not known.
+func (r *Report) maker() string {
+	if n := len(r.SaidBy); n > 0 && r.SaidBy[n-1].Own {
+		return r.SaidBy[n-1].Title
+	}
+	return ""
+}
+
+// product is the stack that advice is for: who listens here, else who made or passed on the answer.
+func (r *Report) product() string {
+	if r.Here != nil && r.Here.Proxy != "" {
+		return r.Here.Proxy
+	}
+	if n := len(r.SaidBy); n > 0 {
+		return r.SaidBy[n-1].Product
+	}
+	return ""
+}
+
+func nonNil(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}

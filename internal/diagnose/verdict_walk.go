@@ -1,0 +1,465 @@
+package diagnose
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// judgeWalk finds the fault of one walk, nil if there is none. The first question that finds something decides.
+func judgeWalk(w *Walk) *finding {
+	for _, question := range [...]func(*Walk) *finding{judgeName, judgePath, judgeExchange, judgeAnswer, judgeAgain, judgeAddresses, judgeH2} {
+		if f := question(w); f != nil {
+			f.finish(w)
+			return f
+		}
+	}
+	return nil
+}
+
+// finish fills in what every finding has.
+func (f *finding) finish(w *Walk) {
+	f.walk = w
+	if f.confidence == 0 {
+		f.confidence = Certain
+	}
+	if f.sentence == "" && f.evidence != nil {
+		e := *f.evidence
+		if e.End != fault.Failed {
+			e.Detail = "" // it says the same in the words of a library; the proof has the facts
+		}
+		f.sentence = (fault.Fault{Type: f.kind, Cause: f.cause, Stage: e.Stage}).Sentence(&e)
+	}
+	if f.evidence != nil && f.kind == fault.TypeNone {
+		if own := fault.Classify(f.evidence); own.Cause == f.cause {
+			f.kind = own.Type
+		}
+	}
+	until := fault.Done
+	if f.evidence != nil {
+		until = f.evidence.Stage
+	}
+	if f.ruled == nil {
+		f.ruled = passed(w, until)
+	}
+	if f.pattern == "" && w.Again != nil && w.Again.Pattern != Never {
+		f.pattern = w.Again.Words()
+	}
+}
+
+// passed lists what is in order before the stage.
+func passed(w *Walk, until fault.Stage) (out []string) {
+	if w.Name != nil && w.Name.Cause == fault.CauseNone && until > fault.Resolve {
+		out = append(out, "DNS: "+w.Name.Host+" is "+listOf(w.Name.Addresses, 2))
+	}
+	if p := w.goodPath(); p != nil && until > fault.Dial {
+		text := "network: " + p.Address + " connects in " + ms(time.Duration(p.Took))
+		if p.MTU != nil && p.MTU.Vanished == 0 && p.MTU.Passed > 0 {
+			text += fmt.Sprintf(", packets of %d octets pass", p.MTU.Passed)
+		}
+		out = append(out, text)
+	}
+	if t := w.TLS; t != nil && t.Completed && t.Trusted && until > fault.TLS {
+		out = append(out, "TLS: "+t.Version+", the certificate is valid for "+t.ServerName)
+	}
+	if x := w.main(); x.answered() && until > fault.Body && x.Status < 400 {
+		out = append(out, fmt.Sprintf("HTTP: %d, %s, framing in order", x.Status, size(x.BodySize)))
+	}
+	return out
+}
+
+func (w *Walk) goodPath() *Path {
+	for _, p := range w.Path {
+		if p.Cause == fault.CauseNone {
+			return p
+		}
+	}
+	return nil
+}
+
+// judgeName: the name gives no address.
+func judgeName(w *Walk) *finding {
+	n := w.Name
+	if n == nil || n.Cause == fault.CauseNone {
+		return nil
+	}
+	f := &finding{cause: n.Cause, evidence: n.Evidence}
+	f.proof = append(f.proof, nameFailure(n))
+	for _, s := range n.Servers {
+		if d := n.dns(); s.Server != d.Server {
+			f.proof = append(f.proof, s.Server+" says "+s.words())
+		}
+		if s.Unchecked != nil && n.Bogus {
+			f.proof = append(f.proof, "without validation (CD=1) "+s.Server+" answers "+listOf(s.Unchecked.Addresses, 2))
+		}
+	}
+	if a := n.counts(); a != nil && a.EDEText != "" {
+		f.proof = append(f.proof, "the server adds: "+a.EDEText)
+	}
+	if a := n.counts(); a != nil && len(a.Aliases) > 0 {
+		f.proof = append(f.proof, n.Host+" is an alias of "+strings.Join(a.Aliases, ", "))
+	}
+	if len(n.HostsFile) == 0 {
+		f.proof = append(f.proof, "the hosts file does not have the name")
+	}
+	if n.Disagree {
+		f.proof = append(f.proof, "the name servers do not agree")
+	}
+	return f
+}
+
+// words say what a server answers.
+func (s *ServerSays) words() string {
+	switch {
+	case s.A.Errno != "":
+		return s.A.Errno
+	case !s.A.Answered:
+		return "nothing"
+	case len(s.A.Addresses)+len(s.AAAA.Addresses) > 0:
+		return listOf(append(append([]string{}, s.A.Addresses...), s.AAAA.Addresses...), 2)
+	}
+	return s.A.RCode
+}
+
+// judgePath: no address can be connected to.
+func judgePath(w *Walk) *finding {
+	if len(w.Path) == 0 || w.goodPath() != nil {
+		return nil
+	}
+	f := ofPath(w, w.worstPath())
+	if len(w.Path) > 1 {
+		f.proof = append(f.proof, fmt.Sprintf("none of %d addresses can be connected to", len(w.Path)))
+	}
+	return f
+}
+
+// ofPath is the finding about one address that cannot be connected to.
+func ofPath(w *Walk, p *Path) *finding {
+	f := &finding{cause: p.Cause, evidence: p.Evidence}
+	if p.NoFamily {
+		f.proof = append(f.proof, "this machine has no route for IPv6, and the name has an IPv6 address only")
+	}
+	switch {
+	case p.ICMP != nil:
+		f.proof = append(f.proof, "the SYN to "+p.Address+" was answered by "+p.ICMP.String())
+	case p.Evidence.End == fault.Timeout:
+		f.proof = append(f.proof, "SYNs to "+p.Address+" had no answer in "+ms(time.Duration(p.Took)))
+	case p.Evidence.Errno != 0:
+		f.proof = append(f.proof, fmt.Sprintf("connect to %s: %s after %s", p.Address, fault.ErrnoName(p.Evidence.Errno), ms(time.Duration(p.Took))))
+	}
+	f.proof = append(f.proof, pathProof(p)...)
+	if n := w.Name; n != nil && n.HostsDiffer {
+		f.proof = append(f.proof, "the address is from the hosts file; DNS says otherwise")
+	}
+	if p.Queue != nil && p.Queue.Length > p.Queue.Max {
+		f.advice = append(f.advice, "The application accepts nothing: look what its workers wait for, then give listen() a larger backlog and raise net.core.somaxconn.")
+	}
+	return f
+}
+
+// pathProof says what the probes beside the connection showed.
+func pathProof(p *Path) (out []string) {
+	if p.Neighbour == neighbourFailed {
+		out = append(out, "the neighbour table has no answer for it: the address is on this link, and no machine has it")
+	}
+	if q := p.Queue; q != nil && q.Length > q.Max {
+		out = append(out, fmt.Sprintf("its listener's accept queue is full: %d of %d; ListenOverflows rose by %d meanwhile", q.Length, q.Max, q.Rose))
+	}
+	if e := p.Echo; e != nil {
+		if e.Answered {
+			out = append(out, "the host answers a ping in "+ms(time.Duration(e.Took))+": it is up, so the port is filtered or its queue is full")
+			if p.Cause == fault.CauseConnectionRefused {
+				out[len(out)-1] = "the host answers a ping in " + ms(time.Duration(e.Took)) + ": it is up"
+			}
+		} else if p.Evidence.End == fault.Timeout {
+			out = append(out, "a ping has no answer either")
+		}
+	}
+	if h := lastHop(p.Hops); h != nil && !p.Hops[len(p.Hops)-1].Reached {
+		out = append(out, fmt.Sprintf("the last host on the way that answers is %s, hop %d; nobody does behind it", h.From, h.TTL))
+	} else if len(p.Hops) > 0 && p.Hops[0].From == "" {
+		out = append(out, "no router on the way says anything")
+	}
+	return out
+}
+
+// lastHop gives the last hop that answered.
+func lastHop(hops []Hop) *Hop {
+	for i := len(hops) - 1; i >= 0; i-- {
+		if hops[i].From != "" {
+			return &hops[i]
+		}
+	}
+	return nil
+}
+
+// judgeExchange: the main request broke.
+func judgeExchange(w *Walk) *finding {
+	x := w.main()
+	if x == nil || !x.broken() {
+		return nil
+	}
+	f := ofExchange(x)
+	refineTLS(w, f)
+	refineSilence(w, f)
+	refinePlain(w, f)
+	refineSpoke(w, f)
+	refineFilter(w, f)
+	return f
+}
+
+// ofExchange is the finding about one exchange that broke.
+func ofExchange(x *Exchange) *finding {
+	e := x.Evidence
+	f := &finding{cause: x.Cause, evidence: e}
+	f.proof = append(f.proof, fmt.Sprintf("stage %s ended by %s after %s: %d octets sent, %d received, on a %s connection",
+		e.Stage, e.End, ms(spent(e)), e.Sent, e.Got, map[bool]string{true: "kept", false: "fresh"}[e.Reused]))
+	switch {
+	case e.End == fault.Alert:
+		f.proof[0] = fmt.Sprintf("the server sent the alert %d, %s", e.Alert, fault.AlertName(e.Alert))
+		if e.Stage > fault.TLS {
+			f.proof[0] += ", after the handshake"
+		}
+	case x.Caret != nil:
+		f.proof = append(f.proof, x.Caret.Rule+": "+x.Caret.Line)
+	case len(e.Sample) > 0:
+		f.proof = append(f.proof, "the first octets are "+firstLine(e.Sample)+", as of "+fault.Recognise(e.Sample).String())
+	}
+	if e.Size > 0 && e.Limit > 0 {
+		f.proof = append(f.proof, fmt.Sprintf("%s %d of at most %d", e.Field, e.Size, e.Limit))
+	}
+	if e.Stage == fault.Body && e.Declared > 0 {
+		f.proof = append(f.proof, fmt.Sprintf("Content-Length announces %d octets, and %d came", e.Declared, e.Body))
+	}
+	return f
+}
+
+// spent is how long the stage took that an attempt ended in.
+func spent(e *fault.Evidence) time.Duration {
+	if int(e.Stage) >= fault.Stages {
+		return 0
+	}
+	if e.Stage == fault.FirstByte {
+		return e.Spent[fault.Write] + e.Spent[fault.FirstByte]
+	}
+	return e.Spent[e.Stage]
+}
+
+// refineTLS adds what the other handshakes showed.
+func refineTLS(w *Walk, f *finding) {
+	t := w.TLS
+	e := f.evidence
+	if t == nil || e.Stage != fault.TLS && e.End != fault.Alert {
+		return
+	}
+	if e.End == fault.Untrusted && t.Problem != "" {
+		f.proof = certificateProof(t)
+	}
+	accepted := t.accepted()
+	strong := func() bool {
+		for _, v := range accepted {
+			if v == "TLS 1.2" || v == "TLS 1.3" {
+				return true
+			}
+		}
+		return false
+	}
+	plain := t.Plain != nil && t.Plain.Status != 0
+	switch {
+	case plain && !t.Completed && len(accepted) == 0 && t.Plain.Status != 400 && (e.End == fault.Closed || e.End == fault.Reset || e.End == fault.Timeout):
+		f.cause, f.kind = fault.CauseTLSToPlainPort, fault.TypeTLSProtocolError
+		f.sentence = "TLS was spoken to " + w.Target.label() + ", which speaks plain HTTP"
+		f.proof = append(f.proof, fmt.Sprintf("the same port answers plain HTTP with %d", t.Plain.Status))
+	case e.End == fault.Untrusted:
+	case len(accepted) > 0 && !strong() && (f.cause == fault.CauseTLSVersionMismatch || f.cause == fault.CauseTLSNoSharedCipher || f.cause == fault.CauseTLSProtocolError):
+		f.cause = fault.CauseTLSVersionMismatch
+		f.proof = append(f.proof, "the server takes "+strings.Join(accepted, ", ")+" only")
+	case t.AnySuite != nil && t.AnySuite.OK && f.cause == fault.CauseTLSNoSharedCipher:
+		f.proof = append(f.proof, "with weak ciphers allowed it agrees on "+t.AnySuite.Detail)
+	}
+	if t.NoSNI != nil && t.NoSNI.OK && !t.Completed {
+		f.proof = append(f.proof, "the same handshake without SNI succeeds: it is about the name "+t.ServerName)
+		if f.cause == fault.CauseTLSAlert || f.cause == fault.CauseTLSHandshakeClosed {
+			f.cause, f.confidence = fault.CauseTLSNameUnknown, Likely
+		}
+	}
+	if t.ClientCert {
+		text := "the server asks for a client certificate"
+		if len(t.ClientCAs) > 0 {
+			text += " from " + listOf(t.ClientCAs, 2)
+		}
+		f.proof = append(f.proof, text)
+	}
+}
+
+// certificateProof says what is wrong with a chain.
+func certificateProof(t *TLS) []string {
+	proof := []string{strings.TrimPrefix(t.Problem, "x509: ")}
+	if len(t.Chain) > 0 {
+		leaf := t.Chain[0]
+		proof = append(proof, fmt.Sprintf("%s sent, the first for %s, from %s, valid %s to %s", plural(len(t.Chain), "certificate"),
+			listOf(leaf.Names, 3), leaf.Issuer, leaf.NotBefore.UTC().Format("2006-01-02"), leaf.NotAfter.UTC().Format("2006-01-02")))
+	}
+	if t.Missing != "" {
+		text := "the chain ends there: if " + t.Missing + " is an intermediate authority, its certificate is missing"
+		if t.IssuerURL != "" {
+			text += " (" + t.IssuerURL + ")"
+		}
+		proof = append(proof, text)
+	}
+	return proof
+}
+
+// refineSilence tells large packets that vanish from a server that thinks.
+func refineSilence(w *Walk, f *finding) {
+	e := f.evidence
+	if e.End != fault.Timeout || e.Stage < fault.TLS {
+		return
+	}
+	p := w.goodPath()
+	hole := p != nil && p.MTU != nil && p.MTU.Vanished > 0 && p.MTU.Passed > 0
+	passes := w.HTTP.Clamped != nil && w.HTTP.Clamped.Status != 0
+	if !hole && !passes {
+		return
+	}
+	f.cause, f.kind = fault.CauseConnectionLost, fault.TypeConnectionReadTimeout
+	f.sentence = "large packets vanish on the way to " + w.Target.label() + ", and nobody says so (a path MTU black hole)"
+	if hole {
+		f.proof = append(f.proof, fmt.Sprintf("pings of %d octets are answered, those of %d are not, and no router says why", p.MTU.Passed, p.MTU.Vanished))
+	}
+	if passes {
+		f.proof = append(f.proof, fmt.Sprintf("with segments of %d octets the same request is answered %d in %s", smallSegments, w.HTTP.Clamped.Status, ms(time.Duration(w.HTTP.Clamped.Took))))
+	}
+	f.confidence = Likely
+	if passes {
+		f.confidence = Certain
+	}
+	f.advice = append(f.advice,
+		"Let ICMP 3/4 (fragmentation needed) through the firewalls on the way, or clamp the segment size: iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu",
+		"Set the MTU of the tunnel or overlay right at both of its ends.")
+}
+
+// refinePlain tells a TLS port that was asked in clear.
+func refinePlain(w *Walk, f *finding) {
+	if w.HTTP.TLSWorks == nil || !w.HTTP.TLSWorks.OK || f.cause == fault.CausePlainToTLSPort {
+		return
+	}
+	f.cause, f.kind = fault.CausePlainToTLSPort, fault.TypeHTTPProtocolError
+	f.sentence = "plain HTTP was sent to " + w.Target.label() + ", which speaks TLS"
+	f.proof = append(f.proof, "a TLS handshake with the same port succeeds: "+w.HTTP.TLSWorks.Detail)
+}
+
+// refineSpoke tells a server that greets, or closes, before it is asked: its octets may have come before ours were written.
+func refineSpoke(w *Walk, f *finding) {
+	s := w.HTTP.Spoke
+	if s == nil || f.evidence.End != fault.Timeout || f.evidence.Got > 0 || f.cause == fault.CausePlainToTLSPort {
+		return
+	}
+	e := *f.evidence // as the same connection would have had it, read in time
+	e.Timer, e.After = fault.TimerNone, 0
+	switch {
+	case s.First != "":
+		e.Stage, e.End, e.Rule, e.Sample, e.Got = fault.Head, fault.Malformed, fault.RuleNotHTTP, s.sample, int64(len(s.sample))
+		f.proof = append(f.proof, "before it is asked anything, the server says "+s.First)
+	case s.Reset:
+		e.End = fault.Reset
+		f.proof = append(f.proof, "the server resets a connection before it is asked anything")
+	case s.Closed:
+		e.End = fault.Closed
+		f.proof = append(f.proof, "the server closes a connection before it is asked anything")
+	default:
+		return
+	}
+	e.Spent[fault.Write], e.Spent[fault.FirstByte] = 0, 0
+	f.cause, f.evidence = fault.Classify(&e).Cause, &e
+}
+
+// refineFilter tells a filter that ends connections by what else it lets through.
+func refineFilter(w *Walk, f *finding) {
+	if f.evidence.Stage < fault.Write || f.evidence.Stage > fault.Head || f.evidence.End == fault.Malformed {
+		return
+	}
+	ok := func(x *Exchange) bool { return x.answered() && !x.broken() && x.Status < 400 }
+	if w.Again != nil && w.Again.Pattern != Always {
+		return // it comes and goes by itself
+	}
+	h := w.HTTP
+	switch {
+	case ok(h.Bare):
+		f.proof = append(f.proof, fmt.Sprintf("the same request without its query is answered %d", h.Bare.Status))
+	case ok(h.Browser) && !ok(h.Head):
+		f.proof = append(f.proof, fmt.Sprintf("the same request with a browser's user agent is answered %d", h.Browser.Status))
+	default:
+		return
+	}
+	f.cause, f.kind, f.confidence = fault.CauseContentFilter, fault.TypeNone, Likely
+	f.sentence = "a filter at " + w.Target.label() + " swallows or ends this request, and lets others pass"
+}
+
+// judgeAgain: it went well once, and failed later.
+func judgeAgain(w *Walk) *finding {
+	x := w.Again.worst()
+	if x == nil {
+		return nil
+	}
+	var f *finding
+	if x.broken() {
+		f = ofExchange(x)
+	} else {
+		f = ofAnswer(w, x)
+	}
+	if f == nil {
+		return nil
+	}
+	f.evidence = x.Evidence
+	f.proof = append(f.proof, fmt.Sprintf("%d of %d requests failed; the first was answered %d", w.Again.Failed, w.Again.Asked, w.main().Status))
+	if w.Again.Pattern == KeptOnly && x.Reused {
+		f.proof = append(f.proof, "fresh connections are always answered, kept ones never")
+		if f.cause != fault.CauseKeepaliveRace && (x.Evidence.End == fault.Closed || x.Evidence.End == fault.Reset) && x.Evidence.Got == 0 {
+			f.cause, f.kind = fault.CauseKeepaliveRace, fault.TypeConnectionTerminated
+		}
+	}
+	return f
+}
+
+// judgeAddresses: some address of the name fails, and others do not.
+func judgeAddresses(w *Walk) *finding {
+	for _, p := range w.Path {
+		if p.Cause != fault.CauseNone && !p.NoFamily {
+			f := ofPath(w, p)
+			f.pattern = fmt.Sprintf("only on %s, one of %d addresses", p.Address, len(w.Path))
+			f.ruled = passed(w, fault.Done)
+			return f
+		}
+	}
+	if w.Again == nil {
+		return nil
+	}
+	for _, a := range w.Again.Addresses {
+		if !a.Failed {
+			continue
+		}
+		f := &finding{cause: a.Cause, confidence: Certain}
+		if f.cause == fault.CauseNone {
+			f.cause = fault.CauseUpstreamStatus
+		}
+		f.sentence = fmt.Sprintf("%s fails, and the other addresses of %s do not", a.Address, w.Target.Host)
+		f.proof = append(f.proof, fmt.Sprintf("asked straight, %s answers %d (%s)", a.Address, a.Status, f.cause))
+		f.pattern = w.Again.Words()
+		return f
+	}
+	return nil
+}
+
+// judgeH2: HTTP/2 is offered and does not work, while HTTP/1.1 does.
+func judgeH2(w *Walk) *finding {
+	if w.HTTP == nil || w.HTTP.H2 == nil || w.HTTP.H2.Error == "" || w.HTTP.Main.broken() {
+		return nil
+	}
+	return &finding{
+		cause: fault.CauseHTTP2ProtocolError, confidence: Likely, sentence: "the server offers HTTP/2 in its handshake, and does not answer by it",
+		proof: []string{"by HTTP/2: " + w.HTTP.H2.Error, "by HTTP/1.1: " + answerWords(w.HTTP.Main)},
+	}
+}
