@@ -51,15 +51,15 @@ var layers = map[string]int{
 
 // only has packages that may import nothing of ours but what stands here, with the reason.
 var only = map[string][]string{
-	"internal/explain": {"internal/fault", "internal/fingerprint"}, // it reads logs, and knows nothing of our own proxy
-	"internal/config":      {},                                     // nobody but gateway reads it, and it reads nobody
-	"internal/balance":     {},                                     // it knows no addresses: it gives an index
-	"internal/route":       {},                                     // it is given octets
-	"internal/proxyconf":   {},                                     // it reads files, whatever they are for
-	"internal/machine":     {},                                     // it reads /proc
-	"internal/resilience":  {"internal/fault"},                     // it does not know HTTP
-	"internal/h1":          {"internal/fault", "internal/httpmsg"}, // no I/O: not conn
-	"internal/lab":         {"internal/fault"},                     // it must not share the codec that it tests
+	"internal/explain":     {"internal/fault", "internal/fingerprint"}, // it reads logs, and knows nothing of our own proxy
+	"internal/config":      {},                                         // nobody but gateway reads it, and it reads nobody
+	"internal/balance":     {},                                         // it knows no addresses: it gives an index
+	"internal/route":       {},                                         // it is given octets
+	"internal/proxyconf":   {},                                         // it reads files, whatever they are for
+	"internal/machine":     {},                                         // it reads /proc
+	"internal/resilience":  {"internal/fault"},                         // it does not know HTTP
+	"internal/h1":          {"internal/fault", "internal/httpmsg"},     // no I/O: not conn
+	"internal/lab":         {"internal/fault"},                         // it must not share the codec that it tests
 	"internal/conn":        {"internal/fault"},
 	"internal/term":        {}, // text for a terminal, whatever it says
 	"internal/statuscode":  {"internal/fault"},

@@ -41,14 +41,15 @@ Slugs are those of the access log, of incidents and of whygate explain. Without 
 
 With --json, the answer is an object whose "causes" has one object for each cause.`,
 		Example: "  whygate cause keepalive-race\n  whygate cause",
-		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return w.listCauses(asJSON)
 			}
-			c, ok := fault.ParseCause(strings.ToLower(args[0]))
+			text := strings.Join(args, " ")
+			slug := strings.Join(strings.Fields(strings.ToLower(text)), "-")
+			c, ok := fault.ParseCause(slug)
 			if !ok || c == fault.CauseNone {
-				return withHint(fmt.Errorf("unknown cause %q", args[0]), nearestHint(args[0]))
+				return withHint(fmt.Errorf("unknown cause %q", text), nearestHint(slug))
 			}
 			if asJSON {
 				return printJSON(w.stdout, map[string]any{"causes": []causeJSON{causeForJSON(c.Entry())}})
@@ -189,7 +190,7 @@ func describeCause(p *page, e *fault.Entry) {
 	if names := scenariosOf(e.Cause); len(names) > 0 {
 		p.heading("How to reproduce it")
 		for _, name := range names {
-			p.command("  ", "whygate lab serve "+name)
+			p.command("  ", reproduced(name))
 		}
 	}
 	p.heading("Related")
@@ -198,6 +199,18 @@ func describeCause(p *page, e *fault.Entry) {
 		table.Row(p.style.Cyan(c.String()), c.Entry().Title)
 	}
 	fmt.Fprint(p.w, table.Render(p.style))
+}
+
+// reproduced is the command that shows a scenario: served by itself where that is possible here, and played where it needs the
+// lab's network.
+func reproduced(name string) string {
+	switch s := lab.Get(name); {
+	case s.Unscored != "" || s.At.URLScheme() == "h2c":
+		return "whygate lab show " + name
+	case s.At.Network():
+		return "whygate lab score whygate --only " + name
+	}
+	return "whygate lab serve " + name
 }
 
 // causeFacts says in a line which family a cause is of and how the gateway answers it.

@@ -1,13 +1,19 @@
 package main
 
 import (
-	"encoding/json"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,13 +75,6 @@ func listed(s *lab.Scenario) listedScenario {
 	return l
 }
 
-func (w *world) printJSON(v any) error {
-	e := json.NewEncoder(w.stdout)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
-}
-
 func (w *world) labListCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -93,7 +92,7 @@ func (w *world) labListCommand() *cobra.Command {
 				for i, s := range found {
 					all[i] = listed(s)
 				}
-				return w.printJSON(all)
+				return printJSON(w.stdout, all)
 			}
 			for _, s := range found {
 				note := ""
@@ -125,7 +124,7 @@ func (w *world) labShowCommand() *cobra.Command {
 				return withHint(fmt.Errorf("no scenario is called %q", args[0]), "whygate lab list")
 			}
 			if asJSON {
-				return w.printJSON(struct {
+				return printJSON(w.stdout, struct {
 					listedScenario
 					Script string `json:"script"`
 					Asked  string `json:"asked"`
@@ -151,6 +150,34 @@ func labDir(dir string) (string, error) {
 	return dir, nil
 }
 
+// baseInRange checks a base port: each scenario has the port of its number after it.
+func baseInRange(base int) error {
+	if base < 1 || base > lab.BaseMax() {
+		return withHint(fmt.Errorf("--base-port %d: the ports of all scenarios follow it, so that it is 1 to %d", base, lab.BaseMax()), fmt.Sprintf("--base-port %d", lab.DefaultBase))
+	}
+	return nil
+}
+
+// special are the characters that mean something in one proxy's configuration or another's.
+const special = " \t\r\n;{}\"'`$#\\"
+
+// writable checks that a value can stand in every proxy's configuration as it is.
+func writable(flag, value string) error {
+	if at := strings.IndexAny(value, special); at >= 0 {
+		return withHint(fmt.Errorf("%s %q: %q means something in the configurations of proxies", flag, value, value[at]), "choose another with "+flag)
+	}
+	return nil
+}
+
+// untilHangup ends the context when the terminal goes as well. Only the commands of the lab do that: a gateway reloads on
+// SIGHUP. One that is ignored, as nohup has it, stays ignored.
+func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	if signal.Ignored(syscall.SIGHUP) {
+		return context.WithCancel(ctx)
+	}
+	return signal.NotifyContext(ctx, syscall.SIGHUP)
+}
+
 func (w *world) labServeCommand() *cobra.Command {
 	var base int
 	var dir string
@@ -161,8 +188,13 @@ func (w *world) labServeCommand() *cobra.Command {
 of that name, so that one line of any proxy's configuration suffices. A line is printed for each request.`,
 		Example: "  whygate lab serve\n  curl -i http://127.0.0.1:25000/body-short/",
 		RunE: func(cmd *cobra.Command, globs []string) error {
+			ctx, stop := untilHangup(cmd.Context())
+			defer stop()
 			found, err := scenarios(globs)
 			if err != nil {
+				return err
+			}
+			if err := baseInRange(base); err != nil {
 				return err
 			}
 			if dir, err = labDir(dir); err != nil {
@@ -177,13 +209,13 @@ of that name, so that one line of any proxy's configuration suffices. A line is 
 			}
 			l, err := lab.Open(found, lab.Options{Base: base, Dir: dir, Hit: hit})
 			if err != nil {
-				return withHint(err, "whygate lab serve --base-port PORT")
+				return labHint(err, "whygate lab serve --base-port PORT")
 			}
 			defer l.Close()
 			mu.Lock()
 			w.printServed(l, found)
 			mu.Unlock()
-			<-cmd.Context().Done()
+			<-ctx.Done()
 			return nil
 		},
 	}
@@ -192,9 +224,20 @@ of that name, so that one line of any proxy's configuration suffices. A line is 
 	return cmd
 }
 
+// labHint adds what to type where a port of the lab's is taken.
+func labHint(err error, hint string) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return withHint(err, hint)
+	}
+	return err
+}
+
+// byPathExample is the scenario that the line about paths shows, if it is served; the first that is, if not.
+const byPathExample = "body-short"
+
 func (w *world) printServed(l *lab.Lab, found []*lab.Scenario) {
 	style := term.New(w.stdout)
-	served := 0
+	served, example := 0, ""
 	for _, s := range found {
 		if !l.Serves(s) {
 			continue
@@ -204,13 +247,36 @@ func (w *world) printServed(l *lab.Lab, found []*lab.Scenario) {
 		if s.At.Unix == "" {
 			where = s.At.URLScheme() + "://" + where
 		}
+		if l.ByPath(s) && (example == "" || s.Name == byPathExample) {
+			example = s.Name
+		}
 		fmt.Fprintf(w.stdout, "%-28s %s\n", where, s.Name)
 	}
-	fmt.Fprintf(w.stdout, "\n%s scenarios are served; %s has them by path: curl -i http://%s/body-short/\n", style.Bold(fmt.Sprint(served)), style.Bold("http://"+l.Index()), l.Index())
-	if n := len(l.Skipped); n > 0 {
-		fmt.Fprintf(w.stdout, "%d are not: they need a network of namespaces, as whygate lab score makes it for root.\n", n)
+	fmt.Fprintf(w.stdout, "\nScenarios served: %s", style.Bold(fmt.Sprint(served)))
+	if example != "" {
+		fmt.Fprintf(w.stdout, "; %s has them by path: curl -i http://%s/%s/", style.Bold("http://"+l.Index()), l.Index(), example)
 	}
+	fmt.Fprintln(w.stdout)
+	w.printSkipped(l.Skipped)
 	fmt.Fprintf(w.stdout, "The authority that signed their certificates: %s\n\n", l.CA())
+}
+
+// namedMax is how many scenarios of one reason are named; of more, only their number is said.
+const namedMax = 6
+
+// printSkipped says what is not served: a line for each reason.
+func (w *world) printSkipped(skipped map[string]string) {
+	names := map[string][]string{}
+	for _, name := range slices.Sorted(maps.Keys(skipped)) {
+		names[skipped[name]] = append(names[skipped[name]], name)
+	}
+	for _, why := range slices.Sorted(maps.Keys(names)) {
+		which := strings.Join(names[why], ", ")
+		if len(names[why]) > namedMax {
+			which = fmt.Sprintf("%d scenarios", len(names[why]))
+		}
+		fmt.Fprintf(w.stdout, "Not served: %s: %s.\n", which, why)
+	}
 }
 
 func (w *world) labConfigCommand() *cobra.Command {
@@ -242,6 +308,9 @@ func (w *world) labConfigCommand() *cobra.Command {
 			if out, err = filepath.Abs(out); err != nil {
 				return err
 			}
+			if err := configurable(base, dir, out, listen); err != nil {
+				return err
+			}
 			text, err := lab.ConfigFor(p, found, lab.Options{Base: base, Dir: dir}, listen, out)
 			if err != nil {
 				return err
@@ -255,6 +324,14 @@ func (w *world) labConfigCommand() *cobra.Command {
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "the proxy's own address")
 	cmd.Flags().StringVar(&out, "files", ".", "the directory for the proxy's own files, such as logs")
 	return cmd
+}
+
+// configurable checks what goes into a configuration.
+func configurable(base int, dir, out, listen string) error {
+	if _, _, err := net.SplitHostPort(listen); err != nil {
+		return withHint(fmt.Errorf("--listen %q is no address with a port", listen), "--listen 127.0.0.1:8080")
+	}
+	return cmp.Or(baseInRange(base), writable("--dir", dir), writable("--files", out), writable("--listen", listen))
 }
 
 // labTime bounds the scoring of one proxy.

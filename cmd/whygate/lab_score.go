@@ -7,11 +7,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +34,8 @@ type scoring struct {
 	svg        string
 	base       int
 	dir        string
+	anywhere   bool
+	try        bool // only try whether the lab's network can be made, for isolation
 }
 
 func (w *world) labScoreCommand() *cobra.Command {
@@ -49,7 +56,17 @@ scenarios are left out.`,
 			if len(args) == 0 {
 				args = []string{"whygate"}
 			}
-			return w.score(cmd.Context(), args, &o)
+			ctx, stop := untilHangup(cmd.Context())
+			defer stop()
+			if o.try {
+				return tryNetwork()
+			}
+			err := w.score(ctx, args, &o)
+			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+				fmt.Fprintln(w.stderr, "whygate: interrupted")
+				return status(exitInterrupted)
+			}
+			return err
 		},
 	}
 	f := cmd.Flags()
@@ -60,6 +77,9 @@ scenarios are left out.`,
 	f.StringVar(&o.markdown, "markdown", "", "write a table in Markdown to this file")
 	f.StringVar(&o.svg, "svg", "", "write the picture to this file")
 	f.IntVar(&o.base, "base-port", lab.DefaultBase, "for a URL: the lab's base port")
+	f.BoolVar(&o.anywhere, "anywhere", false, "for a URL: it may lead to another machine")
+	f.BoolVar(&o.try, "try-network", false, "")
+	_ = f.MarkHidden("try-network")
 	f.StringVar(&o.dir, "dir", "", "for a URL: where the lab's certificates are kept (default: the user's cache directory)")
 	return cmd
 }
@@ -70,11 +90,14 @@ func (w *world) score(ctx context.Context, names []string, o *scoring) error {
 	if err != nil {
 		return err
 	}
-	if lab.Isolated() {
-		return w.scoreInside(ctx, names[0], found)
-	}
-	if err := known(names); err != nil {
+	if err := known(names, o.anywhere); err != nil {
 		return err
+	}
+	if err := baseInRange(o.base); err != nil {
+		return err
+	}
+	if lab.Isolated() && lab.ProxyNamed(names[0]) != nil {
+		return w.scoreInside(ctx, names[0], found)
 	}
 	progress := term.NewProgress(w.stderr, "scoring", int64(len(names)*len(found)))
 	var mu sync.Mutex // guards counts
@@ -96,14 +119,36 @@ func (w *world) score(ctx context.Context, names []string, o *scoring) error {
 	return w.printScores(scores, found, network, o)
 }
 
+// exitInterrupted is what shells make of a command that SIGINT ended.
+const exitInterrupted = 130
+
+// proxyNames is the hint for a name that is none.
+const proxyNames = "one of whygate, nginx, haproxy, caddy, traefik, envoy, apache, varnish, or a URL such as http://127.0.0.1:8080"
+
 // known checks the names before anything is started.
-func known(names []string) error {
+func known(names []string, anywhere bool) error {
 	for _, name := range names {
-		if lab.ProxyNamed(name) == nil && !strings.Contains(name, "://") {
-			return withHint(fmt.Errorf("no proxy is called %q", name), "one of whygate, nginx, haproxy, caddy, traefik, envoy, apache, varnish, or a URL such as http://127.0.0.1:8080")
+		if lab.ProxyNamed(name) != nil {
+			continue
+		}
+		if !strings.Contains(name, "://") {
+			return withHint(fmt.Errorf("no proxy is called %q", name), proxyNames)
+		}
+		u, err := url.Parse(name)
+		if err != nil || u.Scheme != "http" || u.Hostname() == "" {
+			return withHint(fmt.Errorf("%q is no URL of a proxy: only http://HOST:PORT is asked", name), proxyNames)
+		}
+		if !anywhere && !loopback(u.Hostname()) {
+			return withHint(fmt.Errorf("%s is not on this machine: many of the lab's requests look like attacks", u.Host), "--anywhere plays them there nevertheless")
 		}
 	}
 	return nil
+}
+
+// loopback reports whether a URL's host is this machine.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // sideBySide is how many proxies are scored at the same time.
@@ -116,7 +161,7 @@ func (w *world) scores(ctx context.Context, names []string, found []*lab.Scenari
 		return []*lab.Score{{Proxy: names[0], Error: err.Error()}}, ""
 	}
 	scores = make([]*lab.Score, len(names))
-	if err := isolation(self); err != nil {
+	if err := isolation(ctx, self); err != nil {
 		network = err.Error()
 	}
 	tickets := make(chan struct{}, sideBySide)
@@ -145,9 +190,6 @@ func (w *world) scores(ctx context.Context, names []string, found []*lab.Scenari
 
 func (w *world) scoreURL(ctx context.Context, name string, run *lab.Run, o *scoring) *lab.Score {
 	u, err := url.Parse(name)
-	if err == nil && u.Scheme != "http" {
-		err = errors.New("only http:// is asked")
-	}
 	var dir string
 	if err == nil {
 		dir, err = labDir(o.dir)
@@ -155,19 +197,45 @@ func (w *world) scoreURL(ctx context.Context, name string, run *lab.Run, o *scor
 	if err != nil {
 		return &lab.Score{Proxy: name, Error: err.Error()}
 	}
-	return run.ScoreURL(ctx, u, lab.Options{Base: o.base, Dir: dir})
+	score := run.ScoreURL(ctx, u, lab.Options{Base: o.base, Dir: dir})
+	if strings.Contains(score.Error, syscall.EADDRINUSE.Error()) { // a score's error is text: it may come from another process
+		score.Error += "\nhint: stop whygate lab serve: the score serves the lab itself"
+	}
+	return score
 }
 
-// isolation says why this machine cannot make the lab's network: it tries.
-func isolation(self string) error {
+// tryTime bounds the trial of the network.
+const tryTime = 20 * time.Second
+
+// isolation says why this machine cannot make the lab's network: it tries, in a process of its own.
+func isolation(ctx context.Context, self string) error {
 	if err := lab.CanIsolate(); err != nil {
 		return err
 	}
-	cmd := exec.Command(self, "version")
+	ctx, cancel := context.WithTimeout(ctx, tryTime)
+	defer cancel()
+	runtime.LockOSThread() // the process ends with the thread
+	defer runtime.UnlockOSThread()
+	cmd := exec.CommandContext(ctx, self, "lab", "score", "--try-network")
 	lab.Isolate(cmd)
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("network namespaces: %w", err)
+	lab.Enclose(cmd)
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
 	}
+	if said := strings.TrimSpace(strings.TrimPrefix(string(out), "whygate: ")); said != "" {
+		return errors.New(said)
+	}
+	return fmt.Errorf("network namespaces: %w", err)
+}
+
+// tryNetwork is what the process of isolation does.
+func tryNetwork() error {
+	n, err := lab.OpenNetwork()
+	if err != nil {
+		return err
+	}
+	n.Close()
 	return nil
 }
 
@@ -183,6 +251,9 @@ func scoreIsolated(ctx context.Context, self, name string, only []string, progre
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = labWait
 	lab.Isolate(cmd)
+	lab.Enclose(cmd)
+	runtime.LockOSThread() // the process ends with the thread
+	defer runtime.UnlockOSThread()
 	var out bytes.Buffer
 	cmd.Stdout = &out
 	told, err := cmd.StderrPipe()
@@ -201,6 +272,7 @@ func scoreIsolated(ctx context.Context, self, name string, only []string, progre
 		}
 		said.WriteString(lines.Text() + "\n")
 	}
+	_, _ = io.Copy(io.Discard, told) // a line that was too long ended the scan
 	err = cmd.Wait()
 	var score lab.Score
 	if json.Unmarshal(out.Bytes(), &score) != nil {
@@ -230,7 +302,7 @@ func (w *world) printScores(scores []*lab.Score, found []*lab.Scenario, network 
 		}
 	}
 	if o.asJSON {
-		if err := w.printJSON(map[string]any{"version": 1, "network": network == "", "scores": scores}); err != nil {
+		if err := printJSON(w.stdout, map[string]any{"version": 1, "network": network == "", "scores": scores}); err != nil {
 			return err
 		}
 	} else {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,37 +61,56 @@ func first(r *lab.Result) string {
 	return " (the second time; at first " + term.Clean(r.First) + ")"
 }
 
-// printBeside prints the proxies side by side: the scenarios that any of them got wrong, or all.
+// cellColumns is what a proxy's column takes in a table of scenarios, with the gap before it; a longer cell is cut.
+const cellColumns = 14
+
+// printBeside prints the proxies side by side: the scenarios that any of them got wrong, or all. Those that do not fit the width
+// stand in a table below.
 func (w *world) printBeside(scores []*lab.Score, found []*lab.Scenario, style *term.Style, everything bool) {
-	t := term.Table{Head: []string{"scenario"}}
-	crowded := len(scores) > 4 && style.Width() < 120
-	if !crowded {
-		t.Head = append(t.Head, "right is")
-	}
-	for _, s := range scores {
-		t.Head = append(t.Head, s.Proxy)
-	}
+	var rows []int
+	longest := 0
 	for i, sc := range found {
-		row, wrong := []string{sc.Name}, false
-		if !crowded {
-			row = append(row, sc.Want.Short())
+		if everything || slices.ContainsFunc(scores, func(s *lab.Score) bool { return wrongAt(s, i) }) {
+			rows, longest = append(rows, i), max(longest, len(sc.Name))
 		}
-		for _, s := range scores {
-			cell := style.Dim("–")
-			if i < len(s.Results) {
-				cell = cellOf(&s.Results[i], style)
-				wrong = wrong || s.Results[i].Skipped == "" && !s.Results[i].Right()
+	}
+	if len(rows) == 0 {
+		return
+	}
+	for some := range slices.Chunk(scores, max(1, (style.Width()-longest)/cellColumns)) {
+		t := term.Table{Head: []string{"scenario"}, Whole: 1}
+		detailed := longest+(len(some)+1)*cellColumns <= style.Width()
+		if detailed {
+			t.Head = append(t.Head, "right is")
+		}
+		for _, s := range some {
+			t.Head = append(t.Head, s.Proxy)
+		}
+		for _, i := range rows {
+			row := []string{found[i].Name}
+			if detailed {
+				row = append(row, found[i].Want.Short())
 			}
-			row = append(row, cell)
-		}
-		if wrong || everything {
+			for _, s := range some {
+				row = append(row, cellAt(s, i, style))
+			}
 			t.Row(row...)
 		}
+		fmt.Fprintf(w.stdout, "%s\n", t.Render(style))
 	}
-	fmt.Fprint(w.stdout, t.Render(style))
-	if t.Len() > 0 {
-		fmt.Fprintln(w.stdout, style.Dim("✗ wrong   ≠ another 5xx than the one that RFC 9209 recommends   – not played"))
+	fmt.Fprintln(w.stdout, style.Dim("✗ wrong   ≠ another 5xx than the one that RFC 9209 recommends   – not played"))
+}
+
+// wrongAt reports whether a proxy got the scenario of that place wrong.
+func wrongAt(s *lab.Score, i int) bool {
+	return i < len(s.Results) && s.Results[i].Skipped == "" && !s.Results[i].Right()
+}
+
+func cellAt(s *lab.Score, i int, style *term.Style) string {
+	if i >= len(s.Results) {
+		return style.Dim("–")
 	}
+	return cellOf(&s.Results[i], style)
 }
 
 func cellOf(r *lab.Result, style *term.Style) string {
@@ -105,53 +125,60 @@ func cellOf(r *lab.Result, style *term.Style) string {
 	return style.Red("✗ ") + r.Short()
 }
 
+// totalColumns is what a proxy's column takes in the table of totals, and totalFirst what the first column does.
+const (
+	totalColumns = 9
+	totalFirst   = 16
+)
+
 // printTotals prints how many were right, by group and in all.
 func (w *world) printTotals(scores []*lab.Score, style *term.Style) {
-	t := term.Table{Head: []string{"right of played"}, Align: []term.Align{term.Left}}
-	rows := map[string][]string{}
-	var groups []string
-	for i, s := range scores {
-		t.Head, t.Align = append(t.Head, s.Proxy), append(t.Align, term.Right)
-		for _, g := range s.Groups() {
-			if rows[g.Name] == nil {
-				groups = append(groups, g.Name)
-				rows[g.Name] = make([]string, len(scores))
-			}
-			rows[g.Name][i] = share(g.Right, g.Played, style)
-		}
-	}
+	groups := lab.GroupsOf(scores)
 	if len(groups) == 0 {
 		return
 	}
-	for _, g := range groups {
-		t.Row(append([]string{g}, rows[g]...)...)
+	for some := range slices.Chunk(scores, max(1, (style.Width()-totalFirst)/totalColumns)) {
+		fmt.Fprintf(w.stdout, "\n%s", totals(some, groups, style))
 	}
-	total, took := []string{style.Bold("all")}, []string{style.Dim("seconds")}
-	for _, s := range scores {
-		right, played := s.Count()
-		total = append(total, style.Bold(share(right, played, style)))
-		took = append(took, style.Dim(fmt.Sprintf("%.0f", s.Took.Seconds())))
-	}
-	t.Row(total...)
-	t.Row()
-	for i := range 4 {
-		var row []string
-		for _, s := range scores {
-			thing := s.Things()[i]
-			if row == nil {
-				row = []string{thing.Name}
-			}
-			row = append(row, share(thing.Right, thing.Played, style))
-		}
-		t.Row(row...)
-	}
-	t.Row(took...)
-	fmt.Fprintf(w.stdout, "\n%s", t.Render(style))
 	for _, s := range scores {
 		if s.Version != "" {
 			fmt.Fprintf(w.stdout, "%s\n", style.Dim(s.Proxy+": "+s.Version))
 		}
 	}
+}
+
+// totals is the table of totals of a few proxies.
+func totals(scores []*lab.Score, groups []string, style *term.Style) string {
+	t := term.Table{Head: []string{"right of played"}, Align: []term.Align{term.Left}, Whole: 1}
+	row := func(first string, cell func(*lab.Score) string) {
+		cells := []string{first}
+		for _, s := range scores {
+			cells = append(cells, cell(s))
+		}
+		t.Row(cells...)
+	}
+	for _, s := range scores {
+		t.Head, t.Align = append(t.Head, s.Proxy), append(t.Align, term.Right)
+	}
+	for _, name := range groups {
+		row(name, func(s *lab.Score) string {
+			g := s.Group(name)
+			return share(g.Right, g.Played, style)
+		})
+	}
+	row(style.Bold("all"), func(s *lab.Score) string {
+		right, played := s.Count()
+		return style.Bold(share(right, played, style))
+	})
+	t.Row()
+	for i, thing := range new(lab.Score).Things() {
+		row(thing.Name, func(s *lab.Score) string {
+			one := s.Things()[i]
+			return share(one.Right, one.Played, style)
+		})
+	}
+	row(style.Dim("seconds"), func(s *lab.Score) string { return style.Dim(fmt.Sprintf("%.0f", s.Took.Seconds())) })
+	return t.Render(style)
 }
 
 func share(right, played int, style *term.Style) string {

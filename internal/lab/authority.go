@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"net"
 	"os"
@@ -56,8 +57,12 @@ func OpenAuthority(dir string) (*Authority, error) {
 		return nil, err
 	}
 	a := &Authority{dir: dir}
-	if a.load() == nil {
+	err := a.load()
+	if err == nil {
 		return a, nil
+	}
+	if path := (*fs.PathError)(nil); errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the lab's authority is there, and cannot be read: %w", err) // proxies may be configured with it
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -77,7 +82,8 @@ func OpenAuthority(dir string) (*Authority, error) {
 	return a, a.save()
 }
 
-// load reads the authority's own certificate and key; an error if one of its files is not there, or it ends soon.
+// load reads the authority's own certificate and key; an error if one of its files is not there or cannot be
+// read, or it ends soon.
 func (a *Authority) load() error {
 	pair, err := tls.LoadX509KeyPair(filepath.Join(a.dir, caFile), filepath.Join(a.dir, caKeyFile))
 	if err != nil {
@@ -263,7 +269,7 @@ func (a *Authority) server(t *Terms) (*tls.Config, error) {
 		return nil, err
 	}
 	config := &tls.Config{
-		Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10, MaxVersion: t.Max, CipherSuites: t.Suites, NextProtos: t.Protocols,
+		Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10, MaxVersion: t.Max, CipherSuites: t.Suites,
 		SessionTicketsDisabled: true, // each connection shows the whole handshake
 	}
 	if t.Min != 0 {

@@ -28,6 +28,7 @@ type reply struct {
 	Failed  error  // why there is no answer
 	Interim int    // how many interim answers came first
 	Took    time.Duration
+	First   time.Duration // until the body's first octet
 }
 
 // client is one client connection. It knows no retry: what it sees is what the proxy did.
@@ -64,7 +65,7 @@ func (c *client) ask(s *Scenario, a *Ask) (got reply) {
 	_ = c.conn.SetDeadline(began.Add(patience))
 	sent := make(chan error, 1)
 	go func() { sent <- c.send(s, a) }() // ends at the deadline at the latest
-	got.read(c.in, a.method())
+	got.read(c.in, a.method(), began)
 	if got.Failed != nil || got.Broken != nil || got.closes() {
 		_ = c.conn.Close()
 	}
@@ -116,14 +117,14 @@ func (c *client) send(s *Scenario, a *Ask) error {
 }
 
 // read reads the answer, after the interim ones.
-func (got *reply) read(in *bufio.Reader, method string) {
+func (got *reply) read(in *bufio.Reader, method string, began time.Time) {
 	for {
 		r, err := http.ReadResponse(in, &http.Request{Method: method})
 		if err != nil {
 			got.Failed = err
 			return
 		}
-		if r.StatusCode < 200 && r.StatusCode != http.StatusSwitchingProtocols {
+		if r.StatusCode >= 100 && r.StatusCode < 200 && r.StatusCode != http.StatusSwitchingProtocols {
 			got.Interim++
 			continue
 		}
@@ -134,13 +135,33 @@ func (got *reply) read(in *bufio.Reader, method string) {
 		if r.StatusCode == http.StatusSwitchingProtocols {
 			return
 		}
-		first, err := io.ReadAll(io.LimitReader(r.Body, 4096))
-		got.Body = string(first)
-		n, more := io.Copy(io.Discard, r.Body)
-		got.Size = int64(len(first)) + n
-		got.Broken = errors.Join(err, more)
+		got.body(r.Body, began)
 		_ = r.Body.Close()
 		return
+	}
+}
+
+// answerKept is what is kept of an answer's body, in octets.
+const answerKept = 4096
+
+// body reads the answer's body to its end.
+func (got *reply) body(from io.Reader, began time.Time) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 && got.Size == 0 {
+			got.First = time.Since(began)
+		}
+		if room := answerKept - len(got.Body); room > 0 {
+			got.Body += string(buf[:min(room, n)])
+		}
+		got.Size += int64(n)
+		if err != nil {
+			if !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				got.Broken = err
+			}
+			return
+		}
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 
 func envoy() *Proxy {
 	return &Proxy{
-		Name: "envoy", Title: "Envoy", programs: []string{"envoy"}, version: []string{"--version"},
+		Name: "envoy", Title: "Envoy", explains: true, programs: []string{"envoy"}, version: []string{"--version"},
 		config:  func(s *Setup) []file { return []file{{"envoy.yaml", envoyConfig(s)}} },
 		command: func(*Setup) []string { return []string{"-c", "envoy.yaml", "--log-level", "warning"} },
 	}

@@ -23,6 +23,7 @@ func traefik() *Proxy {
 
 func traefikStatic(s *Setup) string {
 	return fmt.Sprintf(`# Traefik before the lab's upstreams: /NAME/ reaches each. Made by: whygate lab config traefik
+global: {checkNewVersion: false, sendAnonymousUsage: false}
 entryPoints:
   lab:
     address: %q

@@ -46,6 +46,8 @@ type Lab struct {
 	hit       func(Hit)
 	network   *Network
 	dir       string
+	sockets   string // the directory of the unix sockets, if the lab has one of its own; empty: dir, and the base in each name
+	base      int    // the index's port, 0 or less where any will do
 
 	stop  context.Context
 	close context.CancelFunc
@@ -64,8 +66,18 @@ type stage struct {
 	config   *tls.Config
 	requests atomic.Int64
 	inflight atomic.Int64
-	opened   time.Time
 	done     []func() // what ends what the socket needed
+}
+
+// end ends the stage's sockets.
+func (g *stage) end() {
+	if g.listener != nil {
+		_ = g.listener.Close()
+	}
+	for _, end := range g.done {
+		end()
+	}
+	g.done = nil
 }
 
 // Open serves the scenarios on loopback, and those that need it in the network. The caller closes the lab.
@@ -79,9 +91,13 @@ func Open(scenarios []*Scenario, o Options) (*Lab, error) {
 	}
 	l := &Lab{
 		Skipped: map[string]string{}, authority: a, stages: map[string]*stage{}, hit: o.Hit, network: o.Network, dir: o.Dir,
-		conns: map[net.Conn]bool{},
+		base: o.Base, conns: map[net.Conn]bool{},
 	}
 	l.stop, l.close = context.WithCancel(context.Background())
+	if err := l.place(); err != nil {
+		l.Close()
+		return nil, err
+	}
 	for i, s := range scenarios {
 		if err := l.stageOf(s, portOf(s, i, o.Base)); err != nil {
 			l.Close()
@@ -91,13 +107,24 @@ func Open(scenarios []*Scenario, o Options) (*Lab, error) {
 	for _, s := range scenarios {
 		l.complete(s, o.Base)
 	}
-	l.index, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(max(o.Base, 0))))
-	if err != nil {
-		l.Close()
-		return nil, fmt.Errorf("the index port: %w", err)
-	}
 	l.group.Go(l.serveIndex)
 	return l, nil
+}
+
+// place takes the index's port, before anything that a lab on the same port may have is touched, and makes the directory of
+// the sockets, where nobody else has to know their paths.
+func (l *Lab) place() (err error) {
+	l.index, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(max(l.base, 0))))
+	if err != nil {
+		return fmt.Errorf("the index port: %w", err)
+	}
+	if l.base > 0 {
+		return nil
+	}
+	if l.sockets, err = os.MkdirTemp("", "whygate-lab-"); err != nil {
+		return err
+	}
+	return os.Chmod(l.sockets, 0o755) // the proxy may be another user's
 }
 
 // portOf is the scenario's port: always the same one after the base, by its place in the list of all, and i for one of a
@@ -114,19 +141,25 @@ func portOf(s *Scenario, i, base int) int {
 	return base + 1 + len(all) + i
 }
 
+// BaseMax is the last base port that leaves a port for each scenario.
+func BaseMax() int { return 1<<16 - 1 - len(all) }
+
 // addressAt is the address that the scenario's upstream has when it is served at that base port.
 func (l *Lab) addressAt(s *Scenario, base int) string {
-	if s.At.Unix != "" {
-		return filepath.Join(l.dir, s.Name+".sock")
+	switch {
+	case s.At.Unix != "" && l.sockets != "":
+		return filepath.Join(l.sockets, s.Name+".sock")
+	case s.At.Unix != "":
+		return filepath.Join(l.dir, s.Name+"-"+strconv.Itoa(base)+".sock")
 	}
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(portOf(s, 0, base)))
 }
 
 // stageOf opens one scenario's socket and serves it.
 func (l *Lab) stageOf(s *Scenario, port int) error {
-	g := &stage{Scenario: s, lab: l, opened: time.Now()}
+	g := &stage{Scenario: s, lab: l}
 	if s.At.Network() && l.network == nil {
-		l.Skipped[s.Name] = "it needs a network of namespaces, which root can make on Linux"
+		l.Skipped[s.Name] = "it needs the network of namespaces that whygate lab score makes, as root on Linux"
 		return nil
 	}
 	if s.At.TLS != nil {
@@ -137,6 +170,7 @@ func (l *Lab) stageOf(s *Scenario, port int) error {
 		g.config = config
 	}
 	if err := g.open(port); err != nil {
+		g.end()
 		if errors.Is(err, errUnsupported) {
 			l.Skipped[s.Name] = err.Error()
 			return nil
@@ -170,12 +204,7 @@ func (l *Lab) Close() {
 		_ = l.index.Close()
 	}
 	for _, g := range l.stages {
-		if g.listener != nil {
-			_ = g.listener.Close()
-		}
-		for _, end := range g.done {
-			end()
-		}
+		g.end()
 	}
 	l.mu.Lock()
 	for c := range l.conns {
@@ -183,6 +212,9 @@ func (l *Lab) Close() {
 	}
 	l.mu.Unlock()
 	l.group.Wait()
+	if l.sockets != "" {
+		_ = os.RemoveAll(l.sockets)
+	}
 }
 
 // Index is the address of the index port.
@@ -216,17 +248,20 @@ func (l *Lab) Requests(s *Scenario) int64 {
 }
 
 // serve accepts until the listener is closed.
-func (g *stage) serve() {
+func (g *stage) serve() { g.lab.accept(g.listener, g.connection) }
+
+// accept hands over each connection of the listener, until it is closed.
+func (l *Lab) accept(from net.Listener, to func(net.Conn)) {
 	for {
-		c, err := g.listener.Accept()
+		c, err := from.Accept()
 		if err != nil {
-			if g.lab.stop.Err() != nil || errors.Is(err, net.ErrClosed) {
+			if l.stop.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return
 			}
 			time.Sleep(10 * time.Millisecond) // out of descriptors: they come back
 			continue
 		}
-		g.lab.group.Go(func() { g.connection(c) })
+		l.group.Go(func() { to(c) })
 	}
 }
 
@@ -294,75 +329,6 @@ func (l *Lab) untrack(c net.Conn) {
 	delete(l.conns, c)
 	l.mu.Unlock()
 	_ = c.Close()
-}
-
-// serveIndex serves the index: /NAME/... plays that scenario on the connection, / lists them.
-func (l *Lab) serveIndex() {
-	for {
-		c, err := l.index.Accept()
-		if err != nil {
-			return
-		}
-		l.group.Go(func() { l.indexed(c) })
-	}
-}
-
-// indexed reads one request and hands the connection to the scenario that its path names.
-func (l *Lab) indexed(c net.Conn) {
-	if !l.track(c) {
-		return
-	}
-	defer l.untrack(c)
-	raw := &tapped{Conn: c}
-	p := &Peer{conn: raw, raw: raw, stage: &stage{Scenario: &Scenario{Name: "index"}, lab: l}, done: l.stop.Done()}
-	p.in = bufio.NewReaderSize(raw, 16<<10)
-	for {
-		if p.readHead() != nil {
-			return
-		}
-		name, _, _ := strings.Cut(strings.TrimPrefix(p.request.target, "/"), "/")
-		name, _, _ = strings.Cut(name, "?")
-		g := l.stages[name]
-		if g != nil && g.byPath() {
-			p.request.seen, p.stage = true, g
-			g.finish(p, p.play(g.Plays))
-			return
-		}
-		if p.readBody() != nil || p.write(l.directions(name, g)) != nil {
-			return
-		}
-	}
-}
-
-// byPath reports whether the scenario begins with a request, so that a path can choose it.
-func (g *stage) byPath() bool {
-	return g.listener != nil && !g.At.Network() && g.At.scheme() == "http" && g.At.Unix == "" && g.At.Socket != SmallWindow && g.At.Socket != QueueFull &&
-		len(g.Plays) > 0 && g.Plays[0].reads()
-}
-
-// reads reports whether the step begins by reading a request.
-func (s Step) reads() bool {
-	return strings.HasPrefix(s.Text, "read a request") || strings.HasPrefix(s.Text, "again and again:\n    1. read a request")
-}
-
-// directions answer a path that chooses no scenario.
-func (l *Lab) directions(name string, g *stage) string {
-	if g != nil {
-		return response("421 Misdirected Request", fmt.Sprintf("%s happens before a request can be read: ask %s instead\n", name, g.address))
-	}
-	var b strings.Builder
-	if name != "" {
-		fmt.Fprintf(&b, "no scenario is called %q\n\n", name)
-	}
-	for _, s := range all {
-		if g := l.stages[s.Name]; g != nil {
-			fmt.Fprintf(&b, "%-34s %-24s %s\n", s.Name, g.address, s.Does)
-		}
-	}
-	if name != "" {
-		return response("404 Not Found", b.String())
-	}
-	return response("200 OK", b.String())
 }
 
 // DefaultDir is where the certificates are kept unless told otherwise: the user's cache directory.

@@ -2,18 +2,23 @@ package lab
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"net/url"
 	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -119,7 +124,6 @@ func TestIndexGivesDirections(t *testing.T) {
 		"/":                     "200 OK",
 		"/nothing/":             "404 Not Found",
 		"/tls-expired/":         "421 Misdirected Request",
-		"/wrong-service-ssh/":   "421 Misdirected Request",
 		"/ok/":                  "200 OK",
 		"/upstream-503/?x=y":    "503 Service Unavailable",
 		"/maintenance":          "503 Service Unavailable",
@@ -150,7 +154,9 @@ func TestFind(t *testing.T) {
 }
 
 // quick are scenarios that show what a score is about, and take no time.
-var quick = []string{"ok", "upstream-503", "connection-refused", "closed-before-answer", "garbage", "body-short", "chunks-cut", "body-reset", "desynchronised", "no-answer"}
+var quick = []string{
+	"ok", "upstream-503", "upstream-404", "filter-403", "keepalive-race-post", "rate-limited", "ok-large-body", "ok-upload", "ok-stream", "ok-103", "redirect-loop", "length-and-chunked", "connection-refused", "closed-before-answer", "garbage", "body-short", "chunks-cut", "body-reset", "desynchronised", "no-answer",
+}
 
 // played plays the quick scenarios through a handler that stands for a gateway.
 func played(t *testing.T, handler func(l *Lab) http.Handler) map[string]Result {
@@ -162,7 +168,7 @@ func played(t *testing.T, handler func(l *Lab) http.Handler) map[string]Result {
 	l := open(t, scenarios...)
 	server := httptest.NewServer(handler(l))
 	t.Cleanup(server.Close)
-	player := &Player{Address: server.Listener.Addr().String()}
+	player := &Player{Address: server.Listener.Addr().String(), Requests: l.Requests}
 	results := map[string]Result{}
 	for _, r := range player.Play(t.Context(), scenarios) {
 		results[r.Scenario] = r
@@ -176,10 +182,19 @@ func forward(l *Lab, whole bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.Split(r.URL.Path, "/")[1]
 		target := &url.URL{Scheme: "http", Host: l.Address(Get(name)), Path: r.URL.Path}
-		q, err := http.NewRequestWithContext(r.Context(), r.Method, target.String(), r.Body)
+		ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, fields textproto.MIMEHeader) error {
+			for name, values := range fields {
+				w.Header()[name] = values
+			}
+			w.WriteHeader(code)
+			return nil
+		}})
+		target.RawQuery = r.URL.RawQuery
+		q, err := http.NewRequestWithContext(ctx, r.Method, target.String(), r.Body)
 		if err != nil {
 			panic(err)
 		}
+		q.ContentLength = r.ContentLength
 		answer, err := transport.RoundTrip(q)
 		var slow net.Error
 		switch {
@@ -191,12 +206,27 @@ func forward(l *Lab, whole bool) http.Handler {
 			return
 		}
 		defer answer.Body.Close()
+		for name, values := range answer.Header {
+			w.Header()[name] = values
+		}
+		if whole {
+			w.Header().Del("Content-Length")
+		}
 		w.WriteHeader(answer.StatusCode)
 		_ = http.NewResponseController(w).Flush()
-		if _, err := io.Copy(w, answer.Body); err != nil && !whole {
+		if _, err := io.Copy(flushing{w}, answer.Body); err != nil && !whole {
 			panic(http.ErrAbortHandler)
 		}
 	})
+}
+
+// flushing sends each write on at once.
+type flushing struct{ http.ResponseWriter }
+
+func (f flushing) Write(b []byte) (int, error) {
+	n, err := f.ResponseWriter.Write(b)
+	_ = http.NewResponseController(f.ResponseWriter).Flush()
+	return n, err
 }
 
 // TestGoodGatewayScores checks that a gateway that does what it should is found right: a score that nobody can reach is none.
@@ -209,15 +239,20 @@ func TestGoodGatewayScores(t *testing.T) {
 	}
 }
 
-// TestBrokenGatewaysAreCaught checks that the score falls for gateways that are wrong on purpose, each where it should.
-func TestBrokenGatewaysAreCaught(t *testing.T) {
-	t.Parallel()
+// brokenGateway is a gateway that is wrong on purpose, and where the score must see it.
+type brokenGateway struct {
+	handler func(*Lab) http.Handler
+	wrong   []string          // the scenarios
+	thing   func(Result) Mark // which of the four things
+}
+
+func brokenGateways() map[string]brokenGateway {
 	yes := func(*Lab) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, okBody) })
 	}
 	whole := func(l *Lab) http.Handler { return forward(l, true) }
 	poisoned := func(l *Lab) http.Handler {
-		good := forward(l, false)
+		good := forward(l, true)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			good.ServeHTTP(w, r)
 			if strings.HasPrefix(r.URL.Path, "/desynchronised") {
@@ -239,17 +274,56 @@ func TestBrokenGatewaysAreCaught(t *testing.T) {
 			good.ServeHTTP(w, r)
 		})
 	}
-	for name, test := range map[string]struct {
-		handler func(*Lab) http.Handler
-		wrong   []string
-		thing   func(Result) Mark
-	}{
-		"200 to everything":      {yes, []string{"upstream-503", "connection-refused", "closed-before-answer", "garbage", "no-answer"}, func(r Result) Mark { return r.Status }},
-		"200 instead of a cut":   {yes, []string{"body-short", "chunks-cut", "body-reset"}, func(r Result) Mark { return r.Broken }},
-		"truncated bodies ended": {whole, []string{"body-short", "chunks-cut", "body-reset"}, func(r Result) Mark { return r.Broken }},
-		"poison passed on":       {poisoned, []string{"desynchronised"}, func(r Result) Mark { return r.Broken }},
-		"down after the first":   {down, []string{"garbage"}, func(r Result) Mark { return r.Serving }},
-	} {
+	ownPages := func(l *Lab) http.Handler {
+		return changed(l, func(string) bool { return true }, "an error page of our own\n")
+	}
+	mangled := func(l *Lab) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/ok") || strings.HasPrefix(r.URL.Path, "/length") || strings.HasPrefix(r.URL.Path, "/redirect") {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.WriteHeader(map[bool]int{true: 301, false: 200}[strings.HasPrefix(r.URL.Path, "/redirect")])
+				_, _ = io.WriteString(w, okBody)
+				return
+			}
+			forward(l, false).ServeHTTP(w, r)
+		})
+	}
+	twice := func(l *Lab) http.Handler {
+		good := forward(l, false)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			b, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(b))
+			if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/keepalive") {
+				first := httptest.NewRecorder()
+				good.ServeHTTP(first, r)
+				r.Body = io.NopCloser(bytes.NewReader(b))
+			}
+			good.ServeHTTP(w, r)
+		})
+	}
+	limited := func(*Lab) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) })
+	}
+	return map[string]brokenGateway{
+		"200 to everything":       {yes, []string{"upstream-503", "connection-refused", "closed-before-answer", "garbage", "no-answer"}, func(r Result) Mark { return r.Status }},
+		"200 instead of a cut":    {yes, []string{"body-short", "chunks-cut", "body-reset"}, func(r Result) Mark { return r.Broken }},
+		"truncated bodies ended":  {whole, []string{"body-short", "chunks-cut", "body-reset"}, func(r Result) Mark { return r.Broken }},
+		"pages of its own":        {ownPages, []string{"upstream-503", "upstream-404", "filter-403"}, func(r Result) Mark { return r.Broken }},
+		"bodies made up":          {mangled, []string{"ok-large-body", "ok-stream"}, func(r Result) Mark { return r.Broken }},
+		"fields dropped":          {mangled, []string{"redirect-loop", "ok-103"}, func(r Result) Mark { return r.Status }},
+		"uploads dropped":         {dropped, []string{"ok-upload"}, func(r Result) Mark { return r.Status }},
+		"chunks taken for a body": {mangled, []string{"length-and-chunked"}, func(r Result) Mark { return r.Broken }},
+		"a POST sent twice":       {twice, []string{"keepalive-race-post"}, func(r Result) Mark { return r.Broken }},
+		"everything limited":      {limited, []string{"rate-limited"}, func(r Result) Mark { return r.Status }},
+		"poison passed on":        {poisoned, []string{"desynchronised"}, func(r Result) Mark { return r.Broken }},
+		"down after the first":    {down, []string{"garbage"}, func(r Result) Mark { return r.Serving }},
+	}
+}
+
+// TestBrokenGatewaysAreCaught checks that the score falls for gateways that are wrong on purpose, each where it should.
+func TestBrokenGatewaysAreCaught(t *testing.T) {
+	t.Parallel()
+	for name, test := range brokenGateways() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			results := played(t, test.handler)
@@ -258,10 +332,91 @@ func TestBrokenGatewaysAreCaught(t *testing.T) {
 					t.Errorf("%s was taken for right: %+v", scenario, r)
 				}
 			}
-			if control := results["ok"]; name != "down after the first" && !control.Right() {
+			if control := results["ok"]; name != "down after the first" && name != "everything limited" && !control.Right() {
 				t.Errorf("a healthy upstream was taken for wrong: %v", control.Wrong)
 			}
 		})
+	}
+}
+
+// changed is a gateway that puts a page of its own in the place of the upstream's errors.
+func changed(l *Lab, which func(name string) bool, page string) http.Handler {
+	good := forward(l, false)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !which(r.URL.Path) || strings.HasPrefix(r.URL.Path, "/ok") {
+			good.ServeHTTP(w, r)
+			return
+		}
+		first := httptest.NewRecorder()
+		func() {
+			defer func() { _ = recover() }()
+			good.ServeHTTP(first, r)
+		}()
+		w.WriteHeader(first.Code)
+		_, _ = io.WriteString(w, page)
+	})
+}
+
+// dropped is a gateway that loses the octets of uploads.
+func dropped(l *Lab) http.Handler {
+	good := forward(l, false)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		r.Body, r.ContentLength = http.NoBody, 0
+		good.ServeHTTP(w, r)
+	})
+}
+
+// TestSilenceIsNoExplanation checks that a gateway that sends Proxy-Status must send it for each fault.
+func TestSilenceIsNoExplanation(t *testing.T) {
+	a := reply{Status: 502, Header: http.Header{}}
+	r := Result{explains: true}
+	r.judge(Get("connection-refused"), &a)
+	if r.Type != Wrong {
+		t.Errorf("a fault without Proxy-Status: %v", r.Type)
+	}
+	own := Result{explains: true}
+	own.judge(Get("upstream-502"), &reply{Status: 502, Header: http.Header{}, Body: "the upstream's own words\n"})
+	if !own.Right() {
+		t.Errorf("an upstream's own 502 without Proxy-Status: %v", own.Wrong)
+	}
+}
+
+// TestInterruptedPlayIsNotRight checks that what was not played counts for nobody.
+func TestInterruptedPlayIsNotRight(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s := Score{Results: (&Player{Address: "127.0.0.1:1"}).Play(ctx, All())}
+	if right, played := s.Count(); right != 0 || played != 0 {
+		t.Errorf("%d of %d", right, played)
+	}
+}
+
+// TestOtherNumber checks when a wrong status is only another number.
+func TestOtherNumber(t *testing.T) {
+	for name, c := range map[string]struct {
+		scenario string
+		answer   reply
+		serving  Mark
+		want     bool
+	}{
+		"another 5xx":           {"connection-refused", reply{Status: 503}, Right, true},
+		"and down":              {"connection-refused", reply{Status: 503}, Wrong, false},
+		"a success":             {"connection-refused", reply{Status: 200}, Right, false},
+		"where 200 was right":   {"keepalive-race-close", reply{Status: 502}, Right, false},
+		"a field missing":       {"maintenance", reply{Status: 503}, Right, false},
+		"with a wrong reason":   {"connection-refused", reply{Status: 503, Header: http.Header{"Proxy-Status": {"gw; error=dns_error"}}}, Right, false},
+		"with the right reason": {"connection-refused", reply{Status: 503, Header: http.Header{"Proxy-Status": {"gw; error=connection_refused"}}}, Right, true},
+	} {
+		if c.answer.Header == nil {
+			c.answer.Header = http.Header{}
+		}
+		s := Get(c.scenario)
+		r := Result{Serving: c.serving}
+		r.judge(s, &c.answer)
+		if got := r.other(s, []reply{c.answer}); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
 	}
 }
 
@@ -362,7 +517,10 @@ func TestEveryStepEndsWithTheLab(t *testing.T) {
 			continue
 		}
 		c, err := net.Dial("tcp", l.Address(s))
-		if err != nil {
+		switch {
+		case errors.Is(err, syscall.ECONNRESET): // it is one that resets at once
+			continue
+		case err != nil:
 			t.Fatal(err)
 		}
 		conns = append(conns, c)

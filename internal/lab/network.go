@@ -24,7 +24,8 @@ const (
 	noRoute         = "10.98.0.1"  // an address that the gateway has no route to
 )
 
-// networkVariable is set in a process that runs in the lab's namespaces.
+// networkVariable is set in a process that runs in the lab's namespaces: to those of the process that started it, which it must
+// not be in.
 const networkVariable = "WHYGATE_LAB_NETWORK"
 
 // resolvConf is what programs in the lab's network read as /etc/resolv.conf.

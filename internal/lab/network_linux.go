@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -27,11 +29,29 @@ func CanIsolate() error {
 		return errors.New("network namespaces need root")
 	}
 	for _, tool := range []string{"ip", "nft"} {
-		if _, err := exec.LookPath(tool); err != nil {
+		if _, err := program(tool); err != nil {
 			return fmt.Errorf("%s is not installed (apt-get install iproute2 nftables)", tool)
 		}
 	}
 	return nil
+}
+
+// program finds a program of root's, which may not be in PATH.
+func program(name string) (string, error) {
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	return exec.LookPath("/usr/sbin/" + name)
+}
+
+// namespaces names the network and the mount namespace of this thread, as the kernel does.
+func namespaces() (network, mounts string, err error) {
+	network, err = os.Readlink("/proc/thread-self/ns/net")
+	if err != nil {
+		return "", "", err
+	}
+	mounts, err = os.Readlink("/proc/thread-self/ns/mnt")
+	return network, mounts, err
 }
 
 // Isolate makes a command that was not started yet run in a network and a mount namespace of its own, where OpenNetwork works.
@@ -43,11 +63,34 @@ func Isolate(cmd *exec.Cmd) {
 	if cmd.Env == nil {
 		cmd.Env = os.Environ()
 	}
-	cmd.Env = append(cmd.Env, networkVariable+"=1")
+	network, mounts, err := namespaces()
+	if err != nil {
+		return // OpenNetwork refuses there
+	}
+	cmd.Env = append(cmd.Env, networkVariable+"="+network+" "+mounts)
 }
 
-// Isolated reports whether this process was started by a command that Isolate prepared.
-func Isolated() bool { return os.Getenv(networkVariable) == "1" }
+// Isolated reports whether this process was started by a command that Isolate prepared: it is in neither of the namespaces that
+// its parent was in.
+func Isolated() bool {
+	outer, inner, ok := strings.Cut(os.Getenv(networkVariable), " ")
+	network, mounts, err := namespaces()
+	return ok && err == nil && strings.HasPrefix(outer, "net:[") && strings.HasPrefix(inner, "mnt:[") && network != outer && mounts != inner
+}
+
+// untouched refuses a network namespace that somebody uses: in a new one, nothing is up.
+func untouched() error {
+	all, err := net.Interfaces()
+	if err != nil {
+		return err
+	}
+	for _, i := range all {
+		if i.Flags&net.FlagUp != 0 {
+			return fmt.Errorf("the network namespace is in use: %s is up", i.Name)
+		}
+	}
+	return nil
+}
 
 // OpenNetwork makes the network and its name server. Only a process that Isolate prepared may: it changes the namespaces
 // that the process is in. The caller closes it.
@@ -55,23 +98,27 @@ func OpenNetwork() (*Network, error) {
 	if !Isolated() {
 		return nil, errors.New("BUG: not in namespaces of its own")
 	}
+	if err := untouched(); err != nil {
+		return nil, err
+	}
 	n := &Network{}
 	var err error
-	if n.home, err = os.Open("/proc/self/ns/net"); err != nil {
+	if n.home, err = os.Open("/proc/thread-self/ns/net"); err != nil {
 		return nil, err
 	}
 	for _, ns := range []**os.File{&n.router, &n.far} {
 		if *ns, err = newNamespace(); err != nil {
+			n.Close()
 			return nil, fmt.Errorf("a network namespace: %w", err)
 		}
 	}
-	if err := n.wire(); err != nil {
-		return nil, err
+	for _, part := range []func() error{mountFiles, n.wire, n.serveNames} {
+		if err := part(); err != nil {
+			n.Close()
+			return nil, err
+		}
 	}
-	if err := mountResolvConf(); err != nil {
-		return nil, err
-	}
-	return n, n.serveNames()
+	return n, nil
 }
 
 // Close ends the name server. The namespaces go with the process.
@@ -80,7 +127,9 @@ func (n *Network) Close() {
 		n.names.close()
 	}
 	for _, f := range []*os.File{n.home, n.router, n.far} {
-		_ = f.Close()
+		if f != nil {
+			_ = f.Close()
+		}
 	}
 }
 
@@ -91,7 +140,7 @@ func newNamespace() (ns *os.File, err error) {
 		defer close(done)
 		runtime.LockOSThread()
 		if err = unix.Unshare(unix.CLONE_NEWNET); err == nil {
-			ns, err = os.Open(fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid()))
+			ns, err = os.Open("/proc/thread-self/ns/net")
 		}
 	}()
 	<-done
@@ -112,7 +161,8 @@ func in(ns *os.File, f func() error) error {
 	return <-failed
 }
 
-// Commands that make the network; % is the path of the namespace that the peer moves to.
+// Commands that make the network; % is the path of the namespace that the peer moves to. set writes a variable below
+// /proc/sys/net/ipv4, and try does so where the namespace has it.
 const (
 	homeCommands = `
 ip link set lo up
@@ -121,8 +171,10 @@ ip link set rnear netns %
 ip addr add ` + gatewayAddress + `/24 dev near
 ip link set near up
 ip route add 10.99.1.0/24 via ` + routerNear + `
-sysctl -qw net.ipv4.neigh.near.mcast_solicit=2 net.ipv4.neigh.near.retrans_time_ms=150
-sysctl -qw net.ipv4.ip_unprivileged_port_start=0 net.ipv4.tcp_syn_retries=2`
+set neigh/near/mcast_solicit 2
+set neigh/near/retrans_time_ms 150
+set ip_unprivileged_port_start 0
+set tcp_syn_retries 2`
 
 	routerCommands = `
 ip link set lo up
@@ -132,7 +184,9 @@ ip addr add ` + routerNear + `/24 dev rnear
 ip addr add ` + routerFar + `/24 dev rfar
 ip link set rnear up
 ip link set rfar up
-sysctl -qw net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0 net.ipv4.icmp_msgs_per_sec=100000
+set ip_forward 1
+set icmp_ratelimit 0
+try icmp_msgs_per_sec 100000
 nft add table ip lab
 nft add chain ip lab pass { type filter hook forward priority 0 ; }
 nft add rule ip lab pass ip daddr ` + farDropped + ` drop
@@ -167,48 +221,101 @@ func (n *Network) wire() error {
 	return in(n.far, func() error { return commands(text, nil) })
 }
 
-// commands runs one command per line.
+// commands runs one command per line. Its programs have the peer as the descriptor 3.
 func commands(text string, peer *os.File) error {
 	for line := range strings.Lines(strings.TrimSpace(text)) {
 		words := strings.Fields(line)
-		for i, w := range words {
-			if w == "%" {
-				words[i] = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), peer.Fd())
-			}
-		}
-		cmd := exec.Command(words[0], words[1:]...)
-		if path, err := exec.LookPath(words[0]); err != nil {
-			cmd.Path, cmd.Err = "/usr/sbin/"+words[0], nil
-		} else {
-			cmd.Path = path
-		}
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w: %s", strings.TrimSpace(line), err, strings.TrimSpace(string(out)))
+		if err := command(words, peer); err != nil && words[0] != "try" {
+			return fmt.Errorf("%s: %w", strings.TrimSpace(line), err)
 		}
 	}
 	return nil
 }
 
-// mountResolvConf makes the programs of this mount namespace ask the lab's name server.
-func mountResolvConf() error {
+func command(words []string, peer *os.File) error {
+	switch words[0] {
+	case "set", "try":
+		return os.WriteFile("/proc/sys/net/ipv4/"+words[1], []byte(words[2]), 0)
+	}
+	for i, w := range words {
+		if w == "%" {
+			words[i] = "/proc/self/fd/3"
+		}
+	}
+	path, err := program(words[0])
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(path, words[1:]...)
+	if peer != nil {
+		cmd.ExtraFiles = []*os.File{peer}
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// mountFiles makes the programs of this mount namespace ask the lab's name server, and no daemon outside.
+func mountFiles() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("a mount namespace of its own: %w", err)
 	}
-	f, err := os.CreateTemp("", "whygate-lab-resolv")
+	if os.Getpid() == 1 {
+		_ = unix.Mount("proc", "/proc", "proc", 0, "") // the processes of this PID namespace; nobody here depends on it
+	}
+	resolv, err := filepath.EvalSymlinks("/etc/resolv.conf") // often a link into a directory that is hidden now
+	if err != nil {
+		return err
+	}
+	for _, dir := range []string{"/run/nscd", "/run/systemd/resolve"} {
+		if _, err := os.Stat(dir); err != nil {
+			continue
+		}
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil {
+			return fmt.Errorf("hide %s: %w", dir, err)
+		}
+	}
+	if _, err := os.Stat(resolv); err != nil {
+		if err := os.WriteFile(resolv, nil, 0o644); err != nil { // on the empty tmpfs
+			return err
+		}
+	}
+	if err := mountText(resolvConf, resolv); err != nil {
+		return err
+	}
+	const services = "/etc/nsswitch.conf"
+	text, err := os.ReadFile(services)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return mountText(hostsLine.ReplaceAllString(string(text), "hosts: files dns"), services)
+}
+
+// hostsLine is where nsswitch.conf says who is asked for names: it may be a daemon outside the network that has a socket here.
+var hostsLine = regexp.MustCompile(`(?m)^[ \t]*hosts:.*$`)
+
+// mountText puts a text over a file, for this mount namespace.
+func mountText(text, over string) error {
+	f, err := os.CreateTemp("", "whygate-lab-")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) // the mount keeps it
-	if _, err := f.WriteString(resolvConf); err != nil {
+	defer f.Close()
+	if _, err := f.WriteString(text); err != nil {
 		return err
 	}
 	if err := f.Chmod(0o644); err != nil {
 		return err
 	}
-	if err := unix.Mount(f.Name(), "/etc/resolv.conf", "", unix.MS_BIND, ""); err != nil {
-		return fmt.Errorf("mount over /etc/resolv.conf: %w", err)
+	if err := unix.Mount(f.Name(), over, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mount over %s: %w", over, err)
 	}
-	return f.Close()
+	return nil
 }
 
 // serveNames starts the name server in the far namespace.
@@ -220,6 +327,7 @@ func (n *Network) serveNames() error {
 		}
 		streams, err := net.Listen("tcp", farNameServer+":53")
 		if err != nil {
+			_ = packets.Close()
 			return err
 		}
 		n.names = serveNames(packets, streams)

@@ -27,6 +27,31 @@ type Peer struct {
 	done    <-chan struct{} // closed when the lab stops
 	request request         // the one read last
 	number  int64           // which request that is at this scenario, from 1
+	index   bool            // the connection is one of the index's: requests for other paths end the script
+	ahead   ahead           // what in reads from, on a connection of the index
+}
+
+// ahead reads octets that were read already once more, then the rest. The connection's goroutine owns it.
+type ahead struct {
+	octets string
+	from   io.Reader
+}
+
+// Read reads what was put back first.
+func (a *ahead) Read(b []byte) (int, error) {
+	if a.octets == "" {
+		return a.from.Read(b)
+	}
+	n := copy(b, a.octets)
+	a.octets = a.octets[n:]
+	return n, nil
+}
+
+// unread puts octets back before those that are to be read next.
+func (p *Peer) unread(octets string) {
+	held, _ := p.in.Peek(p.in.Buffered())
+	p.ahead.octets = octets + string(held) + p.ahead.octets
+	p.in.Reset(&p.ahead)
 }
 
 // request is what the lab knows of a request: what its naive eye sees.
@@ -37,7 +62,7 @@ type request struct {
 	length  int64 // -1 where there is none
 	chunked bool
 	expect  bool
-	seen    bool // the head was read ahead, by the index
+	body    int64 // octets of the body that were read
 }
 
 // bodyKept is how much of a request body is kept for Where, in octets.
@@ -53,13 +78,21 @@ func (p *Peer) play(steps Plays) error {
 	return nil
 }
 
-// readHead reads a request's head. io.EOF: the client has no further one.
+// readHead reads a request's head, and counts the request. io.EOF: the client has no further one.
 func (p *Peer) readHead() error {
-	if p.request.seen {
-		p.request.seen = false
-		p.number = p.stage.hit(p)
-		return nil
+	if err := p.receive(); err != nil {
+		return err
 	}
+	if p.index && scenarioOf(p.request.target) != p.stage.Name {
+		p.unread(p.request.raw)
+		return errElsewhere
+	}
+	p.number = p.stage.hit(p)
+	return nil
+}
+
+// receive reads a request's head.
+func (p *Peer) receive() error {
 	p.request = request{length: -1}
 	_ = p.conn.SetReadDeadline(time.Now().Add(holdMax))
 	var b strings.Builder
@@ -82,18 +115,14 @@ func (p *Peer) readHead() error {
 		b.Reset()
 	}
 	p.request.raw = b.String()
-	p.number = p.stage.hit(p)
 	return nil
 }
 
 // line takes one line of a head.
 func (r *request) line(line string) {
 	if r.method == "" {
-		words := strings.Fields(line)
-		r.method = words[0]
-		if len(words) > 1 {
-			r.target = words[1]
-		}
+		words := append(strings.Fields(line), "", "") // a line of spaces has none
+		r.method, r.target = words[0], words[1]
 		return
 	}
 	name, value, _ := strings.Cut(line, ":")
@@ -135,7 +164,8 @@ func (p *Peer) take(n int64) error {
 		return err
 	}
 	p.request.raw += string(kept)
-	_, err := io.CopyN(io.Discard, p.in, n-keep)
+	rest, err := io.CopyN(io.Discard, p.in, n-keep)
+	p.request.body += keep + rest
 	return err
 }
 
@@ -186,20 +216,15 @@ func (p *Peer) wait(d time.Duration) error {
 	}
 }
 
-// close sends FIN and reads what still comes for a while, so that the kernel sends no RST for it.
+// close sends FIN, after TLS's close_notify, and reads what still comes for a while, so that the kernel sends no RST for it.
 func (p *Peer) close() {
 	if t, ok := p.conn.(*tls.Conn); ok {
 		_ = t.CloseWrite()
 	}
-	if t, ok := p.raw.Conn.(interface{ CloseWrite() error }); ok {
-		_ = t.CloseWrite()
-		_ = p.raw.SetReadDeadline(time.Now().Add(time.Second))
-		_, _ = io.Copy(io.Discard, p.raw.Conn)
-	}
-	_ = p.raw.Close()
+	p.cutoff()
 }
 
-// cutoff closes the TCP connection without TLS's close_notify.
+// cutoff is close without TLS's close_notify.
 func (p *Peer) cutoff() {
 	if t, ok := p.raw.Conn.(interface{ CloseWrite() error }); ok {
 		_ = t.CloseWrite()

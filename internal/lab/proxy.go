@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,6 +34,7 @@ type Proxy struct {
 	command  func(*Setup) []string    // the arguments that run it in the foreground
 	cannot   func(s *Scenario) string // why it cannot stand before that scenario, empty if it can
 	env      func(*Setup) []string    // its environment beside ours
+	explains bool                     // it sends Proxy-Status: a fault without it is one that it did not explain
 	settle   time.Duration            // how long it resolves names in the background before it can serve them
 }
 
@@ -79,7 +81,7 @@ func (p *Proxy) Program(self string) (string, error) {
 	if p.Package != "" {
 		hint = " (apt-get install " + p.Package + ")"
 	}
-	return "", fmt.Errorf("%s is %w%s", p.Name, errNotInstalled, hint)
+	return "", fmt.Errorf("%s is not installed%s", p.Name, hint)
 }
 
 // Version is what the program says of itself, one line.
@@ -136,15 +138,33 @@ func (p *Proxy) write(s *Setup) error {
 // Running is a proxy that was started.
 type Running struct {
 	cmd  *exec.Cmd
-	out  bytes.Buffer
+	out  lastOctets
 	done chan struct{}
 	err  error
 }
 
+// outMax bounds what is kept of a proxy's output, in octets: its last words.
+const outMax = 64 << 10
+
+// lastOctets keeps the last octets that were written to it.
+type lastOctets struct{ kept []byte }
+
+// Write keeps the octets, and drops the oldest.
+func (l *lastOctets) Write(b []byte) (int, error) {
+	l.kept = append(l.kept, b...)
+	if len(l.kept) > 2*outMax {
+		l.kept = append([]byte(nil), l.kept[len(l.kept)-outMax:]...)
+	}
+	return len(b), nil
+}
+
+// String gives the octets that were kept.
+func (l *lastOctets) String() string { return string(l.kept[max(0, len(l.kept)-outMax):]) }
+
 // startTime bounds how long a proxy may take until it accepts connections.
 const startTime = 20 * time.Second
 
-// Start writes the configuration and runs the proxy until the context ends or Stop is called.
+// Start writes the configuration and runs the proxy until the context or this process ends, or Stop is called.
 func (p *Proxy) Start(ctx context.Context, s *Setup) (*Running, error) {
 	program, err := p.Program(s.Self)
 	if err != nil {
@@ -156,25 +176,43 @@ func (p *Proxy) Start(ctx context.Context, s *Setup) (*Running, error) {
 	}
 	r := &Running{done: make(chan struct{})}
 	r.cmd = exec.CommandContext(ctx, program, p.command(s)...)
-	r.cmd.Stdout, r.cmd.Stderr, r.cmd.Dir, r.cmd.Env = &r.out, &r.out, s.Dir, os.Environ()
+	r.cmd.Stdout, r.cmd.Stderr, r.cmd.Dir, r.cmd.Env = &r.out, &r.out, s.Dir, environment()
 	if p.env != nil {
 		r.cmd.Env = append(r.cmd.Env, p.env(s)...)
 	}
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	EndWithUs(r.cmd, syscall.SIGTERM) // not SIGKILL: a master's workers would stay
 	r.cmd.Cancel = func() error { return syscall.Kill(-r.cmd.Process.Pid, syscall.SIGTERM) }
 	r.cmd.WaitDelay = 3 * time.Second
-	if err := r.cmd.Start(); err != nil {
+	if err := r.start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.Name, err)
 	}
-	go func() { // ends with the process
-		r.err = r.cmd.Wait()
-		close(r.done)
-	}()
 	if err := r.await(s.Listen); err != nil {
 		r.Stop()
 		return nil, fmt.Errorf("%s did not start: %w\n%s", p.Name, err, tail(r.out.String(), 2000))
 	}
 	return r, nil
+}
+
+// start starts the command, on a thread that lives as long as it does: the kernel tells it when that thread ends.
+func (r *Running) start() error {
+	started := make(chan error)
+	go func() { // ends with the process
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := r.cmd.Start()
+		started <- err
+		if err == nil {
+			r.err = r.cmd.Wait()
+			close(r.done)
+		}
+	}()
+	return <-started
+}
+
+// environment is this process's own, without what is not meant for a proxy.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, networkVariable+"=") })
 }
 
 // await waits until the proxy accepts connections.
@@ -207,7 +245,7 @@ func (r *Running) Stop() {
 func (r *Running) Alive() (bool, string) {
 	select {
 	case <-r.done:
-		return false, tail(r.out.String(), 2000)
+		return false, fmt.Sprintf("%v: %s", r.err, tail(r.out.String(), 2000))
 	default:
 		return true, ""
 	}

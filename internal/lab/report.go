@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"html"
+	"slices"
 	"strings"
 	"time"
 )
@@ -31,6 +32,27 @@ func (s *Score) Groups() []GroupScore {
 		}
 	}
 	return all
+}
+
+// GroupsOf names the groups that any of the scores has, in the order of All.
+func GroupsOf(scores []*Score) []string {
+	var some []string
+	for _, name := range groupNames {
+		if slices.ContainsFunc(scores, func(s *Score) bool { return s.Group(name).Name != "" }) {
+			some = append(some, name)
+		}
+	}
+	return some
+}
+
+// Group gives the score of one group, nothing if it has none.
+func (s *Score) Group(name string) GroupScore {
+	for _, g := range s.Groups() {
+		if g.Name == name {
+			return g
+		}
+	}
+	return GroupScore{}
 }
 
 // Short says what is wanted in one or two words.
@@ -98,12 +120,12 @@ func Markdown(scores []*Score, scenarios []*Scenario) string {
 		b.WriteString(" | " + title(s))
 	}
 	b.WriteString(" |\n|---" + strings.Repeat("|---", len(scores)) + "|\n")
-	for i, g := range scores[0].Groups() {
-		b.WriteString("| " + g.Name)
+	for _, name := range GroupsOf(scores) {
+		b.WriteString("| " + name)
 		for _, s := range scores {
 			cell := "–"
-			if all := s.Groups(); i < len(all) && all[i].Played > 0 {
-				cell = fmt.Sprintf("%d of %d", all[i].Right, all[i].Played)
+			if g := s.Group(name); g.Played > 0 {
+				cell = fmt.Sprintf("%d of %d", g.Right, g.Played)
 			}
 			b.WriteString(" | " + cell)
 		}
@@ -118,6 +140,9 @@ func Markdown(scores []*Score, scenarios []*Scenario) string {
 	b.WriteString(things(scores))
 	for _, s := range scores {
 		fmt.Fprintf(&b, "- %s: %s\n", title(s), versionOf(s))
+		if s.Error != "" {
+			fmt.Fprintf(&b, "- **%s was not scored whole**: %s\n", title(s), escapeCell(strings.Join(strings.Fields(s.Error), " ")))
+		}
 	}
 	b.WriteString("\n✗ is wrong; ≠ is an error in order, with another number than RFC 9209 recommends, and counts as not right. A dash is a scenario that was not played: the proxy cannot stand before such an upstream, or it is not scored yet.\n")
 	group := ""
@@ -147,7 +172,7 @@ func things(scores []*Score) string {
 		b.WriteString(" | " + title(s))
 	}
 	b.WriteString(" |\n|---" + strings.Repeat("|---", len(scores)) + "|\n")
-	for i, thing := range scores[0].Things() {
+	for i, thing := range new(Score).Things() {
 		b.WriteString("| " + thing.Name)
 		for _, s := range scores {
 			cell := "–"
@@ -268,6 +293,11 @@ thead th { position: sticky; top: 0; background: Canvas } h2 { margin: 2rem 0 .3
 <h1>How gateways answer the same faults</h1>
 `)
 	fmt.Fprintf(&b, "<p>%s</p><p>%s</p><p><small>Made on %s.</small></p>\n", html.EscapeString(legend), html.EscapeString(strings.ReplaceAll(method, "`", "")), time.Now().UTC().Format("2006-01-02 15:04 UTC"))
+	for _, s := range scores {
+		if s.Error != "" {
+			fmt.Fprintf(&b, "<p><strong>%s was not scored whole:</strong> %s</p>\n", html.EscapeString(title(s)), html.EscapeString(s.Error))
+		}
+	}
 	b.WriteString(SVG(scores, scenarios))
 	group := ""
 	for _, sc := range scenarios {

@@ -74,7 +74,7 @@ func (o *Run) score(ctx context.Context, p *Proxy, score *Score) error {
 	if options.Network != nil {
 		time.Sleep(p.settle)
 	}
-	player := &Player{Address: listen, Progress: o.Progress, Skip: func(s *Scenario) string {
+	player := &Player{Address: listen, Explains: p.explains, Requests: lab.Requests, Progress: o.Progress, Skip: func(s *Scenario) string {
 		if why := lab.Skipped[s.Name]; why != "" {
 			return why
 		}
@@ -121,14 +121,30 @@ func (o *Run) ScoreURL(ctx context.Context, u *url.URL, options Options) *Score 
 	if port == "" {
 		port = "80"
 	}
-	player := &Player{Address: net.JoinHostPort(u.Hostname(), port), Prefix: strings.TrimSuffix(u.Path, "/"), Progress: o.Progress, Skip: func(s *Scenario) string {
+	player := &Player{Address: net.JoinHostPort(u.Hostname(), port), Prefix: strings.TrimSuffix(u.Path, "/"), Requests: lab.Requests, Progress: o.Progress, Skip: func(s *Scenario) string {
 		return lab.Skipped[s.Name]
 	}}
-	if a, _ := player.answers(control); len(a) != 1 || a[0].Status != 200 {
-		score.Error = fmt.Sprintf("%s does not lead to the lab: a healthy upstream, /ok/, was answered %s; see whygate lab config", u, summary(a))
+	if why := leads(ctx, player, lab); why != "" {
+		score.Error = fmt.Sprintf("%s does not lead to the lab: %s; see whygate lab config", u, why)
 		return score
 	}
 	score.Results = player.Play(ctx, o.Scenarios)
 	score.Took = time.Since(began)
 	return score
+}
+
+// leads says why the player's proxy has something else behind it than this lab, empty if it has the lab: many of the requests
+// that a score plays look like attacks, and they are not sent to strangers.
+func leads(ctx context.Context, player *Player, lab *Lab) string {
+	own := Get(control.Name)
+	before := lab.Requests(own)
+	switch a, _ := player.answers(ctx, control); {
+	case len(a) != 1 || a[0].Status != 200:
+		return fmt.Sprintf("a healthy upstream, /%s/, was answered %s", own.Name, summary(a))
+	case a[0].Body != okBody:
+		return fmt.Sprintf("/%s/ was answered %s with another body than the lab's", own.Name, summary(a))
+	case lab.Requests(own) == before:
+		return fmt.Sprintf("/%s/ was answered as the lab does, and the lab got no request", own.Name)
+	}
+	return ""
 }

@@ -77,7 +77,6 @@ const (
 	SmallWindow        // it takes few octets before it is read from
 	Absent             // there is no socket of ours at all: the network or the name decides
 	NoFile             // a unix socket whose file does not exist
-	NoAccess           // a unix socket whose file nobody may write to
 	FileStale          // a unix socket whose file is there, and nobody listens
 )
 
@@ -88,7 +87,6 @@ type Terms struct {
 	Suites      []uint16 // cipher suites of TLS 1.2 and below, nil for crypto/tls's own
 	ClientCert  bool     // a client certificate is required
 	NeedName    bool     // a handshake without SNI, or for another name, is answered by alert 112
-	Protocols   []string // ALPN
 }
 
 // Ask is what the client asks of the proxy.
@@ -113,10 +111,17 @@ type Want struct {
 	Types  []fault.Type  // the Proxy-Status field's error is one of these; empty: there must be none
 	Cause  []fault.Cause // the fault that Whygate's log has is one of these; empty: none. A saved request has its first attempt's.
 	Cut    bool          // the body is visibly broken: it must not look complete
-	Body   string        // how the body begins
+	Body   string        // how the body begins, where the status is one of these
+	Size   int64         // octets of a whole body, 0 if it is not looked at
 	Never  string        // octets that must never reach a client as an answer
 	Saved  bool          // the status is good because a retry or a second endpoint saved the request
-	Header string        // "Name: value" that must be in the answer, e.g. Retry-After
+	Fields []string      // "Name: value", each of which must be in the answer, e.g. Retry-After
+
+	Interim  int           // how many interim answers must come first, at least
+	Within   time.Duration // the first octet of the body comes so soon: nothing is held back
+	AtLeast  map[int]int   // of several answers, how many have that status, at least
+	Requests int64         // how many requests may reach the upstream, the warm ones included; 0 if they are not counted
+	MayCut   bool          // a body that is visibly cut is right as well
 }
 
 // Healthy reports whether nothing is wrong in the scenario.

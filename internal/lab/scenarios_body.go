@@ -20,12 +20,12 @@ const lengthHead = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 var bodyScenarios = []Scenario{
 	{
 		Name: "ok-stream", Group: Body, Does: "An event comes each 300 ms, five times: slow, and alive.", Why: "A control: silence between events is no fault, and events are not held back.",
-		Plays: Once(Send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"), Pieces("9\r\ndata: a\n\n\r\n", 5, 300*time.Millisecond), Send("0\r\n\r\n"), Hold()), Want: Want{Status: []int{200}, Body: "data: a\n\n"},
+		Plays: Once(Send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"), Pieces("9\r\ndata: a\n\n\r\n", 5, 300*time.Millisecond), Send("0\r\n\r\n"), Hold()), Want: Want{Status: []int{200}, Body: "data: a\n\n", Size: 45, Within: time.Second},
 	},
-	{Name: "ok-large-body", Group: Body, Does: "The body has 8 MiB.", Why: "A control: nothing is wrong.", Plays: Serve(Send(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", 8<<20)), Pieces(strings.Repeat("0123456789abcdef", 4<<10), 128, 0)), Want: Want{Status: []int{200}, Body: "0123456789"}},
-	{Name: "ok-upload", Group: Body, Does: "A body of 1 MiB is taken, then answered.", Why: "A control: nothing is wrong.", Plays: fine, Want: good, Ask: Ask{Method: "POST", Body: 1 << 20}},
-	{Name: "ok-upload-chunked", Group: Body, Does: "A chunked body of 1 MiB is taken, then answered.", Why: "A control: nothing is wrong.", Plays: fine, Want: good, Ask: Ask{Method: "POST", Body: 1 << 20, Chunked: true}},
-	{Name: "ok-expect", Group: Body, Does: "The client waits for 100 Continue; the upstream says it, takes the body and answers.", Why: "RFC 9110, section 10.1.1", Plays: fine, Want: good, Ask: Ask{Method: "POST", Body: 64 << 10, Fields: []string{"Expect: 100-continue"}}},
+	{Name: "ok-large-body", Group: Body, Does: "The body has 8 MiB.", Why: "A control: nothing is wrong.", Plays: Serve(Send(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", 8<<20)), Pieces(strings.Repeat("0123456789abcdef", 4<<10), 128, 0)), Want: Want{Status: []int{200}, Body: "0123456789", Size: 8 << 20}},
+	{Name: "ok-upload", Group: Body, Does: "A body of 1 MiB is taken, then answered.", Why: "A control: nothing is wrong.", Plays: taken(1 << 20), Want: good, Ask: Ask{Method: "POST", Body: 1 << 20}},
+	{Name: "ok-upload-chunked", Group: Body, Does: "A chunked body of 1 MiB is taken, then answered.", Why: "A control: nothing is wrong.", Plays: taken(1 << 20), Want: good, Ask: Ask{Method: "POST", Body: 1 << 20, Chunked: true}},
+	{Name: "ok-expect", Group: Body, Does: "The client waits for 100 Continue; the upstream says it, takes the body and answers.", Why: "RFC 9110, section 10.1.1", Plays: taken(64 << 10), Want: good, Ask: Ask{Method: "POST", Body: 64 << 10, Fields: []string{"Expect: 100-continue"}}},
 
 	answers(Body, "body-short", "R16", "The connection is closed after 640 of 1,000 octets.", whyShort, broken(cutTypes, fault.CauseBodyShort), Send(lengthHead+filler(640)), Wait(beat), Close()),
 	answers(Body, "body-empty", "R16", "A length of 1,000 octets is announced, and the connection is closed before the first.", whyShort, broken(cutTypes, fault.CauseBodyShort), Send(lengthHead), Wait(beat), Close()),
@@ -60,8 +60,19 @@ var bodyScenarios = []Scenario{
 	},
 	{
 		Name: "coding-mislabelled", Group: Body, Row: "R25", Does: "The body is said to be gzip, and is not.", Why: "RFC 9110, section 8.4: the coding is the origin's and the client's affair; a gateway passes it on.",
-		Plays: Serve(Send("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 12\r\n\r\n" + okBody)), Want: Want{Status: []int{200, 502}},
+		Plays: Serve(Send("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 12\r\n\r\n" + okBody)), Want: Want{Status: []int{200, 502}, Body: okBody, Size: 12, Types: []fault.Type{fault.TypeHTTPResponseContentCoding}},
 	},
+}
+
+// taken answers uploads of so many octets with 200, and others with 400.
+func taken(size int64) Plays {
+	return Serve(Act(fmt.Sprintf("answer 200 if the body was %d octets of u, 400 if not", size), func(p *Peer) error {
+		_, body, _ := strings.Cut(p.request.raw, "\r\n\r\n")
+		if p.request.body != size || strings.Trim(body, "u") != "" {
+			return p.write(response("400 Bad Request", fmt.Sprintf("the body had %d octets\n", p.request.body)))
+		}
+		return p.write(response("200 OK", okBody))
+	}))
 }
 
 // abandon closes the connection at once, with what was not read.

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,6 +58,10 @@ type Result struct {
 	Other bool `json:"other,omitempty"`
 
 	Took time.Duration `json:"took_ns"`
+
+	explains bool // the proxy sends Proxy-Status
+	missing  bool // a field that had to be in the answer was not
+	silent   bool // no answer came at all
 }
 
 // Right reports whether nothing was wrong.
@@ -118,6 +121,8 @@ const atOnce = 12
 type Player struct {
 	Address  string                 // the proxy's, host:port
 	Prefix   string                 // what goes before /NAME/ in the target, usually nothing
+	Explains bool                   // the proxy sends Proxy-Status: one that is missing from a fault's answer is wrong
+	Requests func(*Scenario) int64  // how many requests a scenario's upstream has got; nil if that is not known
 	Skip     func(*Scenario) string // why the proxy cannot be put before this scenario; empty if it can
 	Progress func(done, all int)    // told of each scenario played, from several goroutines; nil for nobody
 }
@@ -125,10 +130,13 @@ type Player struct {
 // Play plays the scenarios, beside each other where they do not disturb each other, and gives the results in their order.
 func (p *Player) Play(ctx context.Context, scenarios []*Scenario) []Result {
 	results := make([]Result, len(scenarios))
+	for i, s := range scenarios {
+		results[i] = Result{Scenario: s.Name, Group: s.Group.String(), Wanted: s.Want.String(), Skipped: "the play was interrupted"}
+	}
 	var mu sync.Mutex // guards done
 	done := 0
 	play := func(i int) {
-		results[i] = p.one(scenarios[i])
+		results[i] = p.one(ctx, scenarios[i])
 		if p.Progress != nil {
 			mu.Lock()
 			done++
@@ -158,11 +166,12 @@ func (p *Player) Play(ctx context.Context, scenarios []*Scenario) []Result {
 	return results
 }
 
-// again plays the healthy scenarios that went wrong once more, alone: a machine under load is not held against a proxy.
+// again plays once more, alone, the healthy scenarios that got no answer at all: a machine under load is not held against a
+// proxy. A wrong answer is one, whatever the load.
 func (p *Player) again(ctx context.Context, scenarios []*Scenario, results []Result) {
 	for i := range results {
-		if r := &results[i]; len(r.Wrong) > 0 && scenarios[i].Healthy() && ctx.Err() == nil {
-			if second := p.one(scenarios[i]); second.Right() {
+		if r := &results[i]; r.silent && scenarios[i].Healthy() && ctx.Err() == nil {
+			if second := p.one(ctx, scenarios[i]); second.Right() {
 				second.First = r.Got
 				results[i] = second
 			}
@@ -171,8 +180,8 @@ func (p *Player) again(ctx context.Context, scenarios []*Scenario, results []Res
 }
 
 // one plays one scenario.
-func (p *Player) one(s *Scenario) Result {
-	r := Result{Scenario: s.Name, Group: s.Group.String(), Skipped: s.Unscored, Wanted: s.Want.String()}
+func (p *Player) one(ctx context.Context, s *Scenario) Result {
+	r := Result{Scenario: s.Name, Group: s.Group.String(), Skipped: s.Unscored, Wanted: s.Want.String(), explains: p.Explains}
 	if r.Skipped == "" && p.Skip != nil {
 		r.Skipped = p.Skip(s)
 	}
@@ -180,30 +189,68 @@ func (p *Player) one(s *Scenario) Result {
 		return r
 	}
 	began := time.Now()
-	answers, kept := p.answers(s)
+	before := p.requests(s)
+	answers, kept := p.answers(ctx, s)
 	r.Took = time.Since(began)
 	for i := range answers {
 		r.judge(s, &answers[i])
 	}
-	r.Other = r.Status == Wrong && !s.Healthy() && !slices.ContainsFunc(answers, func(a reply) bool {
-		return a.Broken != nil || !slices.Contains(s.Want.Status, a.Status) && (a.Status < 500 || a.Status > 504)
-	})
 	r.Got = summary(answers)
+	r.together(s, answers)
 	r.poison(s, kept)
-	r.Other = r.Other && r.Broken != Wrong
+	if n := p.requests(s) - before; s.Want.Requests > 0 && n > s.Want.Requests {
+		r.Broken = Wrong
+		r.fail("the upstream got %d requests, and may get %d", n, s.Want.Requests)
+	}
 	r.Serving = Right
-	if a, _ := p.answers(control); len(a) != 1 || a[0].Status != 200 {
+	if a, _ := p.answers(ctx, control); len(a) != 1 || a[0].Status != 200 || a[0].Body != okBody {
 		r.Serving = Wrong
 		r.fail("afterwards a healthy upstream was answered %s", summary(a))
 	}
+	r.Other = r.other(s, answers)
+	if ctx.Err() != nil {
+		return Result{Scenario: r.Scenario, Group: r.Group, Wanted: r.Wanted, Skipped: "the play was interrupted"}
+	}
 	return r
+}
+
+func (p *Player) requests(s *Scenario) int64 {
+	if p.Requests == nil {
+		return 0
+	}
+	return p.Requests(s)
+}
+
+// together judges what holds for all answers, not for each.
+func (r *Result) together(s *Scenario, answers []reply) {
+	r.silent = !slices.ContainsFunc(answers, func(a reply) bool { return a.Status != 0 })
+	for status, least := range s.Want.AtLeast {
+		n := 0
+		for i := range answers {
+			if answers[i].Status == status {
+				n++
+			}
+		}
+		if n < least {
+			r.Status = Wrong
+			r.fail("%d of %d answers were %d, not %d or more", n, len(answers), status, least)
+		}
+	}
+}
+
+// other reports whether all that is wrong is the number: one server error instead of another.
+func (r *Result) other(s *Scenario, answers []reply) bool {
+	if r.Status != Wrong || r.Type == Wrong || r.Broken == Wrong || r.Serving == Wrong || r.missing || slices.ContainsFunc(s.Want.Status, func(n int) bool { return n < 500 }) {
+		return false
+	}
+	return !slices.ContainsFunc(answers, func(a reply) bool { return a.Status < 500 || a.Status > 504 || a.Broken != nil })
 }
 
 // control is the scenario by which a proxy shows that it still serves.
 var control = &Scenario{Name: "ok", Want: good}
 
 // answers asks what the scenario wants asked. kept has the octets that came, per connection.
-func (p *Player) answers(s *Scenario) (answers []reply, kept []string) {
+func (p *Player) answers(ctx context.Context, s *Scenario) (answers []reply, kept []string) {
 	times := max(1, s.Ask.Times)
 	if s.Ask.Together {
 		answers, kept = make([]reply, times), make([]string, times)
@@ -212,7 +259,7 @@ func (p *Player) answers(s *Scenario) (answers []reply, kept []string) {
 			group.Go(func() {
 				one := *s
 				one.Ask.Times, one.Ask.Together = 1, false
-				a, k := p.answers(&one)
+				a, k := p.answers(ctx, &one)
 				answers[i], kept[i] = a[0], strings.Join(k, "")
 			})
 		}
@@ -235,7 +282,10 @@ func (p *Player) answers(s *Scenario) (answers []reply, kept []string) {
 				return reply{Failed: err}
 			}
 		}
+		conn := c.conn
+		unwatch := context.AfterFunc(ctx, func() { _ = conn.Close() })
 		got := c.ask(s, a)
+		unwatch()
 		if got.Failed != nil || got.Broken != nil || got.closes() || got.Status == 101 {
 			leave()
 		}
@@ -248,7 +298,10 @@ func (p *Player) answers(s *Scenario) (answers []reply, kept []string) {
 	for range s.Ask.Warm {
 		ask(&warm)
 	}
-	time.Sleep(s.Ask.Pause)
+	select {
+	case <-time.After(s.Ask.Pause):
+	case <-ctx.Done():
+	}
 	for range times {
 		answers = append(answers, ask(&s.Ask))
 	}
@@ -275,34 +328,61 @@ func (r *Result) judge(s *Scenario, a *reply) {
 		r.Status.worse(Wrong)
 		r.fail("status %s, not %s", a, w.statuses())
 	}
-	if w.Header != "" {
-		if name, value, _ := strings.Cut(w.Header, ": "); a.Header.Get(name) != value {
+	for _, field := range w.Fields {
+		if name, value, _ := strings.Cut(field, ": "); a.Header.Get(name) != value {
+			r.missing = true
 			r.Status.worse(Wrong)
-			r.fail("the field %q did not arrive", w.Header)
+			r.fail("the field %q did not arrive", field)
 		}
 	}
-	whole := a.Status != 0 && a.Status < 400
+	if a.Interim < w.Interim {
+		r.Status.worse(Wrong)
+		r.fail("%d interim answers came, not %d", a.Interim, w.Interim)
+	}
+	r.body(s, a)
+	r.explained(s, a)
+}
+
+// body judges the answer's body.
+func (r *Result) body(s *Scenario, a *reply) {
+	w := &s.Want
+	wanted := slices.Contains(w.Status, a.Status) && s.Ask.method() != "HEAD"
+	success := a.Status != 0 && a.Status < 400
 	switch {
 	case a.Status == 0:
-	case w.Cut && whole && a.Broken == nil:
+	case w.Cut && success && a.Broken == nil:
 		r.Broken.worse(Wrong)
 		r.fail("the broken body looks complete (%d octets)", a.Size)
-	case w.Cut && whole:
+	case (w.Cut || w.MayCut) && success && a.Broken != nil:
 		r.Broken.worse(Right)
 	case a.Broken != nil:
 		r.Broken.worse(Wrong)
 		r.fail("the answer's body is broken: %v", a.Broken)
-	case whole && s.Ask.method() != "HEAD" && !strings.HasPrefix(a.Body, w.Body):
+	case wanted && !(w.Cut && !success) && !strings.HasPrefix(a.Body, w.Body) && r.own(s, a):
 		r.Broken.worse(Wrong)
 		r.fail("the body begins %q, not %q", head(a.Body, 40), head(w.Body, 40))
+	case wanted && success && w.Size > 0 && a.Size != w.Size:
+		r.Broken.worse(Wrong)
+		r.fail("the body has %d octets, not %d", a.Size, w.Size)
+	case wanted && success && w.Within > 0 && a.First > w.Within:
+		r.Broken.worse(Wrong)
+		r.fail("the first octet of the body came after %v", a.First.Round(time.Millisecond))
 	}
-	r.explained(s, a)
+}
+
+// own reports whether the answer is the upstream's own, as far as its status tells: the gateway's own errors have bodies of
+// their own, where the scenario allows them beside another status.
+func (*Result) own(s *Scenario, a *reply) bool {
+	return a.Status == s.Want.Status[0] || a.Status < 500
 }
 
 // explained judges the error in Proxy-Status, where the proxy sends one.
 func (r *Result) explained(s *Scenario, a *reply) {
 	kind, is := proxyError(a)
 	switch {
+	case !is && r.explains && len(s.Want.Types) > 0 && a.Status >= 500:
+		r.Type.worse(Wrong)
+		r.fail("there is no Proxy-Status, where %s belongs", s.Want.types())
 	case !is:
 	case kind == "" && len(s.Want.Types) > 0 && a.Status >= 500:
 		r.Type.worse(Wrong)
@@ -368,21 +448,6 @@ func summary(answers []reply) string {
 	return strings.Join(words, "; ")
 }
 
-// String says what is wanted in a few words.
-func (w *Want) String() string {
-	text := w.statuses()
-	if len(w.Types) > 0 {
-		text += " " + w.types()
-	}
-	if w.Cut {
-		text += ", visibly cut"
-	}
-	if w.Never != "" {
-		text += fmt.Sprintf(", never %q", w.Never)
-	}
-	return text
-}
-
 func (w *Want) statuses() string {
 	var words []string
 	for _, s := range w.Status {
@@ -405,6 +470,3 @@ func (w *Want) types() string {
 	}
 	return strings.Join(w.typeNames(), " or ")
 }
-
-// errNotInstalled is wrapped where a proxy's program is not on this machine.
-var errNotInstalled = errors.New("not installed")

@@ -107,10 +107,16 @@ func (g *stage) fill(port int) error {
 	return nil
 }
 
+// socketPathMax is how long a unix socket's path may be, in octets: sun_path has 108, and the last one is zero (unix(7)).
+const socketPathMax = 107
+
 // openUnix makes the unix socket, or the lack of one.
 func (g *stage) openUnix() error {
-	g.address = g.lab.addressAt(g.Scenario, 0)
-	_ = os.Remove(g.address)
+	g.address = g.lab.addressAt(g.Scenario, g.lab.base)
+	if len(g.address) > socketPathMax {
+		return fmt.Errorf("%w: the path of its socket is longer than %d octets: %s", errUnsupported, socketPathMax, g.address)
+	}
+	_ = os.Remove(g.address) // what a lab that was killed left there
 	if g.At.Socket == NoFile {
 		return nil
 	}
@@ -118,18 +124,12 @@ func (g *stage) openUnix() error {
 	if err != nil {
 		return err
 	}
-	if err := os.Chmod(g.address, 0o666); err != nil { // the proxy may be another user's
-		return err
-	}
-	switch g.At.Socket {
-	case FileStale:
+	if g.At.Socket == FileStale {
 		l.(*net.UnixListener).SetUnlinkOnClose(false)
 		path := g.address
 		g.done = append(g.done, func() { _ = os.Remove(path) })
-		return l.Close()
-	case NoAccess:
-		return os.Chmod(g.address, 0)
+		return errors.Join(os.Chmod(g.address, 0o666), l.Close())
 	}
 	g.listener = l
-	return nil
+	return os.Chmod(g.address, 0o666) // the proxy may be another user's
 }

@@ -58,16 +58,12 @@ func AwaitHello() Step {
 
 // Send writes octets as they stand.
 func Send(octets string) Step {
-	text := "send\n" + indent(printable(octets))
-	if len(octets) > 1200 {
-		text = fmt.Sprintf("send %d octets\n%s\n    ...", len(octets), indent(printable(octets[:160])))
-	}
-	return Step{text, func(p *Peer) error { return p.write(octets) }}
+	return Step{"send" + shown(octets), func(p *Peer) error { return p.write(octets) }}
 }
 
 // Drip writes octets one by one.
 func Drip(octets string, every time.Duration) Step {
-	return Step{fmt.Sprintf("send, one octet each %v\n%s", every, indent(printable(head(octets, 160)))), func(p *Peer) error {
+	return Step{fmt.Sprintf("send, one octet each %v", every) + shown(octets), func(p *Peer) error {
 		for i := range len(octets) {
 			if err := p.write(octets[i : i+1]); err != nil {
 				return err
@@ -82,7 +78,11 @@ func Drip(octets string, every time.Duration) Step {
 
 // Pieces writes a piece again and again.
 func Pieces(piece string, times int, every time.Duration) Step {
-	return Step{fmt.Sprintf("send %d times, each %v\n%s", times, every, indent(printable(head(piece, 160)))), func(p *Peer) error {
+	text := fmt.Sprintf("send %d times", times)
+	if every > 0 {
+		text += fmt.Sprintf(", each %v", every)
+	}
+	return Step{text + shown(piece), func(p *Peer) error {
 		for range times {
 			if err := p.write(piece); err != nil {
 				return err
@@ -208,6 +208,20 @@ func (p Plays) Text() string {
 		fmt.Fprintf(&b, "%d. %s\n", i+1, s.Text)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// Octets are shown to the last one up to shownMax of them, and the first shownFirst of more.
+const (
+	shownMax   = 4 << 10
+	shownFirst = 160
+)
+
+// shown are the octets of a step, after its verb.
+func shown(octets string) string {
+	if len(octets) <= shownMax {
+		return "\n" + indent(printable(octets))
+	}
+	return fmt.Sprintf(" %d octets, of which the first %d are\n%s", len(octets), shownFirst, indent(printable(octets[:shownFirst])))
 }
 
 func indent(text string) string {

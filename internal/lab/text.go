@@ -2,6 +2,9 @@ package lab
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -10,7 +13,7 @@ func (a *At) URLScheme() string { return a.scheme() }
 
 var socketWords = [...]string{
 	Refuses: "nobody listens on its port", QueueFull: "its accept queue is full", SmallWindow: "its receive buffer is small", Absent: "nothing of the lab listens there",
-	NoFile: "the socket's file is missing", NoAccess: "nobody may write to the socket's file", FileStale: "nobody listens on the socket any more",
+	NoFile: "the socket's file is missing", FileStale: "nobody listens on the socket any more",
 }
 
 // words says how the upstream is addressed.
@@ -83,9 +86,8 @@ func (s *Scenario) Text() string {
 	b.WriteString("\n" + s.Does + "\n\n")
 	line("upstream", s.At.words())
 	line("asked", s.Ask.Text(s.Name))
-	line("right is", s.Want.String())
-	if s.Want.Saved {
-		line("", "(saved by another attempt)")
+	for i, text := range s.Want.text() {
+		line([]string{"right is", ""}[min(i, 1)], text)
 	}
 	var causes []string
 	for _, c := range s.Want.Cause {
@@ -99,6 +101,57 @@ func (s *Scenario) Text() string {
 		b.WriteString("\non each connection the upstream does this:\n" + indent(s.Plays.Text()) + "\n")
 	}
 	return b.String()
+}
+
+// String says which answer is right: the statuses, and with those that are errors the types of the error.
+func (w *Want) String() string {
+	var plain, errors []string
+	for _, s := range w.Status {
+		if s < 500 {
+			plain = append(plain, strconv.Itoa(s))
+		} else {
+			errors = append(errors, strconv.Itoa(s))
+		}
+	}
+	parts := []string{strings.Join(plain, " or "), strings.Join(errors, " or ")}
+	if at := min(1, len(errors)); len(w.Types) > 0 { // without an error's status, they are for a trailer or the log
+		parts[at] += " (" + w.types() + ")"
+	}
+	if w.Status[0] >= 500 {
+		slices.Reverse(parts)
+	}
+	text := strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), " or ")
+	if w.Cut {
+		text += ", visibly cut"
+	}
+	if w.Never != "" {
+		text += fmt.Sprintf(", never %q", w.Never)
+	}
+	return text
+}
+
+// text says all that is wanted, a line each.
+func (w *Want) text() []string {
+	lines := []string{w.String()}
+	add := func(is bool, format string, args ...any) {
+		if is {
+			lines = append(lines, fmt.Sprintf(format, args...))
+		}
+	}
+	add(w.Saved, "(saved by another attempt)")
+	for _, field := range w.Fields {
+		add(true, "with the field %s", field)
+	}
+	add(w.Interim > 0, "after %d interim answers", w.Interim)
+	add(w.Body != "", "with a body that begins %q", strings.TrimSuffix(head(w.Body, 60), "\n"))
+	add(w.Size > 0, "with a body of %d octets", w.Size)
+	add(w.Within > 0, "the body's first octet within %v", w.Within)
+	add(w.MayCut, "or with a body that is visibly cut")
+	for _, status := range slices.Sorted(maps.Keys(w.AtLeast)) {
+		add(true, "%d or more answers of %d", w.AtLeast[status], status)
+	}
+	add(w.Requests > 0, "and no more than %d requests at the upstream", w.Requests)
+	return lines
 }
 
 // ConfigFor makes the proxy's configuration for scenarios that lab serve serves, without serving them.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // matchesMax is how many entries a text may match; more would be a list to read, not an answer.
@@ -27,7 +28,7 @@ func Find(text string) []*Entry {
 	if e := ByCode(strings.TrimSpace(strings.TrimPrefix(strings.ToUpper(text), "HTTP "))); e != nil {
 		return []*Entry{e}
 	}
-	for _, search := range []func(string) []*Entry{byFirstWord, byName, byWords, byTypo} {
+	for _, search := range []func(string) []*Entry{byName, byCodes, byWords, byTypo} {
 		if found := search(text); len(found) > 0 {
 			return found[:min(len(found), matchesMax)]
 		}
@@ -35,13 +36,25 @@ func Find(text string) []*Entry {
 	return nil
 }
 
-// byFirstWord takes "502 Bad Gateway", as browsers show it.
-func byFirstWord(text string) []*Entry {
-	first, rest, _ := strings.Cut(text, " ")
-	if e := ByCode(first); e != nil && rest != "" {
-		return []*Entry{e}
+// byCodes takes the codes that stand in a text: "502 Bad Gateway" as browsers show it, "HTTP/1.1 502", "code 502,", or several.
+func byCodes(text string) []*Entry {
+	var found []*Entry
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r != '.' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		if e := ByCode(strings.Trim(ascii(word), ".")); e != nil && !slices.Contains(found, e) {
+			found = append(found, e)
+		}
 	}
-	return nil
+	return found
+}
+
+// ascii puts the digit of ASCII for a digit of another width, as some keyboards make it.
+func ascii(text string) string {
+	return strings.Map(func(r rune) rune {
+		if '０' <= r && r <= '９' {
+			return r - '０' + '0'
+		}
+		return r
+	}, text)
 }
 
 // byName finds titles, without case and punctuation, and constants, whole or without what they belong to.
@@ -71,8 +84,8 @@ func lastPart(before string) string {
 // byWords finds names that have each word of the text, or a word that begins with it.
 func byWords(text string) []*Entry {
 	words := strings.Fields(plainWords(text))
-	if len(words) == 0 {
-		return nil
+	if !slices.ContainsFunc(words, func(w string) bool { return len(w) > 1 }) {
+		return nil // a letter alone, as in X-Forwarded-For, is no name
 	}
 	return matching(func(e *Entry) bool {
 		title := strings.Fields(plainWords(e.Title + " " + e.Owner))
@@ -86,21 +99,17 @@ func byWords(text string) []*Entry {
 }
 
 // byTypo finds the names nearest to the text by edit distance, if they are near: one error, and one more for each four
-// characters.
+// characters, and fewer than half of the name. A number is no name with an error.
 func byTypo(text string) []*Entry {
 	want := plain(text)
-	if len(want) < 3 {
+	characters := utf8.RuneCountInString(want)
+	if characters < 3 || strings.ContainsFunc(want, unicode.IsDigit) {
 		return nil
 	}
-	best := len(want)/4 + 1
+	best := characters/4 + 1
 	var found []*Entry
 	for _, e := range table {
-		d := Distance(want, plain(e.Title))
-		for _, name := range nameTable[e.Code] {
-			if name != "" {
-				d = min(d, Distance(want, plain(name)))
-			}
-		}
+		d := distanceTo(e, want)
 		switch {
 		case d < best:
 			best, found = d, []*Entry{e}
@@ -109,6 +118,22 @@ func byTypo(text string) []*Entry {
 		}
 	}
 	return found
+}
+
+// far is a distance that no name is near at.
+const far = 1 << 20
+
+// distanceTo is the distance of the text from the nearest name of an entry.
+func distanceTo(e *Entry, want string) int {
+	least := far
+	names := nameTable[e.Code]
+	for _, name := range append(names[:], e.Title) {
+		name = plain(name)
+		if d := Distance(want, name); 2*d < utf8.RuneCountInString(name) {
+			least = min(least, d)
+		}
+	}
+	return least
 }
 
 func matching(is func(*Entry) bool) []*Entry {

@@ -20,6 +20,7 @@ type Table struct {
 	Align  []Align  // by column, Left where missing
 	Indent string   // before each row
 	Gap    int      // spaces between columns, 0 stands for 2
+	Whole  int      // how many columns, from the left, are never cut
 
 	rows [][]string
 }
@@ -47,7 +48,8 @@ func (t *Table) Render(s *Style) string {
 	if gap <= 0 {
 		gap = 2
 	}
-	widths := fit(natural(rows), gap, s.Width()-Columns(t.Indent))
+	widths := natural(rows)
+	fit(widths, t.Whole, gap, s.Width()-Columns(t.Indent))
 	var out strings.Builder
 	for _, row := range rows {
 		t.appendRow(&out, row, widths, gap)
@@ -88,15 +90,18 @@ func natural(rows [][]string) []int {
 	return widths
 }
 
-// fit takes columns from the widest, one by one, until all fit or none may become narrower.
-func fit(widths []int, gap, width int) []int {
+// fit takes columns from the widest after the whole ones, one by one, until all fit or none may become narrower.
+func fit(widths []int, whole, gap, width int) {
 	total := gap * (len(widths) - 1)
 	for _, w := range widths {
 		total += w
 	}
+	if whole >= len(widths) {
+		return
+	}
 	for ; total > width; total-- {
-		widest := 0
-		for i := range widths {
+		widest := whole
+		for i := whole; i < len(widths); i++ {
 			if widths[i] >= widths[widest] {
 				widest = i
 			}
@@ -106,5 +111,4 @@ func fit(widths []int, gap, width int) []int {
 		}
 		widths[widest]--
 	}
-	return widths
 }
