@@ -116,6 +116,8 @@ func (w *world) explainFailed(err error, flags *explainFlags) error {
 	switch {
 	case flags.follow && errors.Is(err, context.Canceled):
 		return nil
+	case errors.Is(err, context.Canceled):
+		return status(exitInterrupted)
 	case errors.Is(err, os.ErrPermission):
 		return withHint(err, "sudo whygate explain ...")
 	case errors.Is(err, os.ErrNotExist):

@@ -54,7 +54,7 @@ func printSeen(out io.Writer, s *term.Style, f *explain.Seen) {
 	if len(f.Entry.Candidates) > 1 {
 		cause += "?"
 	}
-	fmt.Fprintln(out, term.Cut(at+s.Red(cause)+"  "+term.Clean(f.Sentence)+s.Dim(fmt.Sprintf("  (%s:%d)", f.File, f.Line)), s.Width()))
+	fmt.Fprintln(out, term.Cut(at+s.Red(cause)+"  "+term.Clean(f.Sentence)+s.Dim(fmt.Sprintf("  (%s:%d)", term.Clean(f.File), f.Line)), s.Width()))
 }
 
 // seenJSON is one fault as --follow --json prints it.

@@ -75,7 +75,10 @@ func timeLayout(r *explain.Report) string {
 
 // nothing says that nothing failed, and what that is founded on.
 func (p *reportPrinter) nothing() {
-	known := p.r.Lines - p.r.Unknown - p.r.Skipped
+	known := int64(0) // lines of nothing but spaces are of no format, and nobody misses one
+	for _, f := range p.r.Formats {
+		known += f.Lines
+	}
 	switch {
 	case p.r.Lines == 0:
 		fmt.Fprintln(p.out, p.s.Yellow("Nothing to read: there is no line."))
@@ -83,6 +86,9 @@ func (p *reportPrinter) nothing() {
 		fmt.Fprintln(p.out, p.s.Yellow(fmt.Sprintf("No format that whygate knows: %s read.", lines(p.r.Lines))))
 		fmt.Fprintf(p.out, "%s whygate explain --format list\n", p.s.Dim("hint:"))
 		fmt.Fprintf(p.out, "%s whygate explain --access-format '<the log_format or log-format of the configuration>' FILE\n", p.s.Dim("hint:"))
+	case p.r.Skipped == 0 && known < p.r.Unknown: // noise, or another program's log
+		fmt.Fprintln(p.out, p.s.Yellow(fmt.Sprintf("Nothing failed in the %s of a known format; the other %s could not be read.", lines(max(known, 0)), number(p.r.Unknown))))
+		fmt.Fprintf(p.out, "%s whygate explain --format list\n", p.s.Dim("hint:"))
 	default:
 		fmt.Fprintln(p.out, p.s.Green("Nothing failed, as far as these lines tell."))
 	}
@@ -138,7 +144,7 @@ func (p *reportPrinter) finding(i int, f *explain.Finding) {
 	p.label("sure", p.sure(f))
 	if len(f.Confirmed) > 0 {
 		c := f.Confirmed[0]
-		p.label("proof", fmt.Sprintf("%d of %d within 2 s of %q (%s:%d)", c.Count, c.Of, term.Cut(term.Clean(c.Text), 70), c.File, c.Line))
+		p.label("proof", fmt.Sprintf("%d of %d within 2 s of %q (%s:%d)", c.Count, c.Of, term.Cut(term.Clean(c.Text), 70), term.Clean(c.File), c.Line))
 	}
 	var patterns []string
 	for _, t := range f.Patterns {
@@ -167,7 +173,7 @@ func (p *reportPrinter) when(f *explain.Finding) string {
 	if f.Last.After(*f.First) {
 		span += " to " + f.Last.Format(p.layout)
 	}
-	if p.r.Last.Sub(*p.r.First) < time.Second || f.Count < 3 {
+	if p.r.First == nil || p.r.Last.Sub(*p.r.First) < time.Second || f.Count < 3 {
 		return span
 	}
 	return span + "  " + p.s.Cyan(term.Sparkline(squeeze(f.Rate, sparkline)))

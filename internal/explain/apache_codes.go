@@ -327,7 +327,7 @@ func (l *apacheLine) judgeText(e *Entry) bool {
 		judgePHP(e, m)
 	case starts(m, "PHP "), starts(m, "PHP message"):
 		judgePHP(e, m)
-	case starts(m, "Script timed out before returning headers"):
+	case starts(m, "Script timed out before returning headers"), starts(m, "Timeout when reading response headers from daemon process"):
 		e.fail(ByGateway, fault.FirstByte, fault.Timeout)
 		e.Evidence.Timer = fault.TimerHead
 	case has(m, "child pid ") && has(m, "exit signal"):

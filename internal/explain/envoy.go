@@ -61,6 +61,7 @@ type envoyLine struct {
 	duration, serviceTime                  time.Duration
 	sent                                   int64
 	client, id, authority, host, cluster   []byte
+	route                                  []byte
 	hasDetails                             bool
 }
 
@@ -108,10 +109,12 @@ func cutEnvoy(line []byte, istio bool) (v envoyLine, ok bool) {
 		return v, true
 	}
 	v.cluster = dashed(w.next())
-	w.skip(2)
+	w.skip(2) // the addresses of the connection to the upstream and of the listener
 	if remote := dashed(w.next()); remote != nil {
 		v.client = withoutPort(remote)
 	}
+	w.skip(1)
+	v.route = dashed(w.next())
 	return v, true
 }
 
@@ -202,6 +205,8 @@ func (v *envoyLine) set(key []byte, value jsonValue) bool {
 		v.authority = text
 	case "upstream_host":
 		v.host = text
+	case "route_name":
+		v.route = text
 	case "upstream_cluster":
 		v.cluster = text
 	case "duration":

@@ -65,6 +65,8 @@ func (v *envoyLine) judgeUnflagged(e *Entry) {
 		}
 	case v.code < 500:
 		v.judgeOwn4xx(e)
+	case string(v.route) == "block_all", string(v.cluster) == "BlackHoleCluster": // Istio's outboundTrafficPolicy REGISTRY_ONLY
+		e.fail(ByGateway, fault.Select, fault.NoRoute)
 	case has(v.details, "ext_authz"), has(v.details, "ext_proc"), has(v.details, "filter_"):
 		e.fail(ByGateway, fault.Select, fault.Bug)
 	case has(v.details, "request_payload_exceeded_retry_buffer_limit"):

@@ -3,7 +3,9 @@ package explain
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"runtime"
 	"slices"
 	"sync"
@@ -64,7 +66,7 @@ func Explain(ctx context.Context, o Options) (*Report, error) {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	ctx, stop := context.WithCancel(ctx)
-	r := &run{o: o, ctx: ctx, jobs: make(chan job), engine: newEngine(&o)}
+	r := &run{o: o, ctx: ctx, jobs: make(chan job), ended: make(chan struct{}), engine: newEngine(&o)}
 	if o.Zone != nil {
 		r.zone = o.Zone
 	}
@@ -75,12 +77,12 @@ func Explain(ctx context.Context, o Options) (*Report, error) {
 	r.order()
 	var workers sync.WaitGroup
 	for range o.Workers {
-		workers.Go(r.work) // ends when jobs is closed
+		workers.Go(r.work) // ends when ended is closed
 	}
 	err := r.merge()
 	stop()
 	r.readers.Wait()
-	close(r.jobs)
+	close(r.ended)
 	workers.Wait()
 	if err != nil {
 		return nil, err
@@ -94,6 +96,7 @@ type run struct {
 	ctx     context.Context
 	feeds   []*feed
 	jobs    chan job
+	ended   chan struct{} // closed when no more jobs are to be done
 	readers sync.WaitGroup
 	engine  *engine
 	zone    *time.Location
@@ -147,7 +150,13 @@ func (r *run) work() {
 	if r.o.Since > 0 {
 		p.since = r.o.Now.Add(-r.o.Since)
 	}
-	for j := range r.jobs {
+	for {
+		var j job
+		select {
+		case j = <-r.jobs:
+		case <-r.ended:
+			return
+		}
 		if r.o.Each != nil {
 			p.each = &eachWriter{file: j.feed.source.Name}
 		}
@@ -162,12 +171,22 @@ func (r *run) open(f *feed, blocks int) {
 	for range blocks {
 		f.free <- &block{space: make([]byte, 0, blockSize)}
 	}
-	r.readers.Go(func() { // ends with the source, or with the context
+	r.goRead(f, func() { // ends with the source, or with the context
 		defer close(f.blocks)
 		if err := r.read(f); err != nil && !errors.Is(err, io.EOF) && r.ctx.Err() == nil {
-			f.file.err = err
+			f.file.fail(err)
 		}
 	})
+}
+
+// goRead runs a feed's reader. Contrary to house style, nobody waits for that of a stream: a read of a terminal or a pipe
+// cannot be interrupted, and ^C must end the run though nothing comes. It ends at the stream's next octet, or with the process.
+func (r *run) goRead(f *feed, read func()) {
+	if f.source.Once {
+		go read()
+		return
+	}
+	r.readers.Go(read)
 }
 
 // read cuts the source into blocks and hands them over, to be parsed and to be merged.
@@ -214,18 +233,27 @@ func (r *run) readLines(f *feed, lines *lineReader) error {
 
 // failed gives an error if no source could be read.
 func (r *run) failed() error {
-	var first error
+	var all error
+	some := len(r.feeds) == 0
 	for _, f := range r.feeds {
-		if f.file.err == nil {
-			return nil
+		if f.file.err == nil || f.file.Lines > 0 { // what came before the damage counts
+			some = true
 		}
-		f.file.Error = f.file.err.Error()
-		first = errors.Join(first, f.file.err)
+		all = errors.Join(all, f.file.err)
 	}
-	if first == nil {
+	if some {
 		return nil
 	}
-	return errors.Join(ErrNothingRead, first)
+	return errors.Join(ErrNothingRead, all)
+}
+
+// fail notes why the file could not be read to its end.
+func (f *File) fail(err error) {
+	f.err = err
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) { // those name the file
+		f.err = fmt.Errorf("read %s: %w", f.Name, err)
+	}
+	f.Error = f.err.Error()
 }
 
 // Err gives why the file could not be read to its end, nil if it could.

@@ -264,11 +264,19 @@ func TestRoute(t *testing.T) {
 func TestMask(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		`GET /a?token=secret&x=1 HTTP/1.1`:              `GET /a?*** HTTP/1.1`,
-		`header Authorization: Bearer abc, next`:        `header Authorization: ***, next`,
-		`{"Cookie":"a=b"}`:                              `{"Cookie":"***"}`,
-		`upstream: "http://10.0.0.1/x?password=p", end`: `upstream: "http://10.0.0.1/x?***", end`,
-		`what is this? nothing=1`:                       `what is this? nothing=1`,
+		`GET /a?token=secret&x=1 HTTP/1.1`:                                          `GET /a?*** HTTP/1.1`,
+		`header Authorization: Bearer abc, next`:                                    `header Authorization: ***, next`,
+		`{"Cookie":"a=b"}`:                                                          `{"Cookie":"***"}`,
+		`{"Cookie":["a=b; c=d","e"],"Authorization":["Bearer x"],"n":1}`:            `{"Cookie":["***],"Authorization":["***],"n":1}`,
+		`invalid header: "Set-Cookie: a=b; c=d" while`:                              `invalid header: "Set-Cookie: ***" while`,
+		`GET /a?secret HTTP/1.1`:                                                    `GET /a?*** HTTP/1.1`,
+		`upstream: "http://user:pw@10.0.0.1:80/x"`:                                  `upstream: "http://***@10.0.0.1:80/x"`,
+		`referrer: "https://x.org/cb#access_token=abc&state=1"`:                     `referrer: "https://x.org/cb#access_token=***&state=1"`,
+		`Stack trace: #0 db.php(3): PDO->__construct('mysql:host=db', 'root', 'p')`: `Stack trace: #0 db.php(3): PDO->__construct(***, ***, ***)`,
+		`{shop.example.org|Bearer abc} "GET / HTTP/1.1"`:                            `{shop.example.org|Bearer ***} "GET / HTTP/1.1"`,
+		`SyntaxError: Unexpected token < in JSON`:                                   `SyntaxError: Unexpected token < in JSON`,
+		`upstream: "http://10.0.0.1/x?password=p", end`:                             `upstream: "http://10.0.0.1/x?***", end`,
+		`what is this? nothing=1`:                                                   `what is this? nothing=1`,
 	} {
 		if got := Mask(in); got != want {
 			t.Errorf("%s gives %s, want %s", in, got, want)
@@ -298,8 +306,13 @@ func TestPacked(t *testing.T) {
 			t.Errorf("%d faults in %d lines", r.Faults, r.Files[0].Lines)
 		}
 	}
-	if _, err := Explain(t.Context(), Options{Sources: []Source{StreamSource("-", bytes.NewReader(zipped.Bytes()[:200]))}}); !errors.Is(err, ErrNothingRead) {
-		t.Errorf("a cut gzip file: %v", err)
+	cut := Options{Sources: []Source{StreamSource("-", bytes.NewReader(zipped.Bytes()[:zipped.Len()-20]))}}
+	if r, err := Explain(t.Context(), cut); err != nil || r.Faults == 0 || r.Files[0].Err() == nil || r.Files[0].Error == "" {
+		t.Errorf("a cut gzip file: %v, %+v", err, r)
+	}
+	cut.Sources = []Source{StreamSource("-", bytes.NewReader(zipped.Bytes()[:4]))}
+	if _, err := Explain(t.Context(), cut); !errors.Is(err, ErrNothingRead) {
+		t.Errorf("a gzip file without a whole header: %v", err)
 	}
 }
 

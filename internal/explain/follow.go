@@ -213,17 +213,14 @@ func (r *run) openFollowed(f *feed, wake chan struct{}, arrived chan<- arrival) 
 	for range blocks {
 		f.free <- &block{space: make([]byte, 0, blockSize)}
 	}
-	r.readers.Go(func() { // ends with the context, or with a stream
+	r.goRead(f, func() { // ends with the context, or with a stream
 		defer close(f.blocks)
 		if err := r.readFollowed(f, wake); err != nil && !errors.Is(err, io.EOF) && r.ctx.Err() == nil {
-			f.file.err = err
+			f.file.fail(err)
 		}
 	})
 	r.readers.Go(func() { // ends when the blocks do
-		for b := range f.blocks {
-			if !r.await(b) {
-				return
-			}
+		for b := r.take(f); b != nil; b = r.take(f) {
 			select {
 			case arrived <- arrival{f, b}:
 			case <-r.ctx.Done():

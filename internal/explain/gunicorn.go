@@ -19,6 +19,23 @@ var gunicornLog = &Format{
 }
 
 func parseGunicorn(e *Entry, line []byte) bool {
+	if starts(line, "gunicorn.errors.HaltServer: ") { // the end of the traceback that the arbiter dies with
+		e.Said = line
+		e.told(ByOrigin, fault.CauseServiceFailed)
+		return true
+	}
+	if rest, ok := bytes.CutPrefix(line, []byte("ERROR:    ")); ok { // uvicorn's own layout, where no gunicorn is above it
+		e.Said = rest
+		switch {
+		case starts(rest, "Exception in ASGI application"):
+			e.told(ByOrigin, fault.CauseApplicationError)
+		case starts(rest, "[Errno 98] error while attempting to bind"), starts(rest, "Application startup failed"):
+			e.told(ByOrigin, fault.CauseServiceFailed)
+		default:
+			return false
+		}
+		return true
+	}
 	w := words{line}
 	stamp, ok := w.bracketed()
 	if !ok || len(stamp) < 19 {

@@ -18,9 +18,10 @@ func (r *run) merge() error {
 func (r *run) mergeEach() error {
 	for _, f := range r.feeds {
 		r.open(f, blocksMax)
-		for b := range f.blocks {
-			if !r.await(b) {
-				return r.ctx.Err()
+		for {
+			b := r.take(f)
+			if b == nil {
+				break
 			}
 			r.engine.tally(f, b)
 			r.progress(b)
@@ -29,8 +30,23 @@ func (r *run) mergeEach() error {
 			}
 			f.free <- b
 		}
+		if r.ctx.Err() != nil {
+			break
+		}
 	}
 	return r.ctx.Err()
+}
+
+// take gives the feed's next block when it is parsed, nil at the feed's end or when the context has ended.
+func (r *run) take(f *feed) *block {
+	select {
+	case b, ok := <-f.blocks:
+		if ok && r.await(b) {
+			return b
+		}
+	case <-r.ctx.Done():
+	}
+	return nil
 }
 
 // await waits until a block is parsed. It is false if nobody will.
@@ -90,8 +106,8 @@ func (r *run) next(f *feed) bool {
 			f.free <- f.current
 			f.current = nil
 		}
-		b, ok := <-f.blocks
-		if !ok || !r.await(b) {
+		b := r.take(f)
+		if b == nil {
 			return false
 		}
 		r.engine.tally(f, b)

@@ -172,6 +172,9 @@ func boring(status []byte) Kind {
 }
 
 func parseNginxAccess(e *Entry, line []byte) bool {
+	if len(line) > 0 && line[0] == '{' {
+		return parseNginxJSON(e, line)
+	}
 	c, ok := cutCombined(line)
 	if !ok || c.absolute() || string(c.size) == "-" || starts(c.tail, " kong_") {
 		return false

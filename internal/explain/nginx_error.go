@@ -108,6 +108,11 @@ func (l *nginxLine) flavour() flavour {
 
 // cutNginx takes the line apart, and is false where it is not an nginx error log's.
 func cutNginx(line []byte) (l nginxLine, ok bool) {
+	if starts(line, "nginx: [") { // on standard error, before the log is open: ngx_log_stderr
+		level, message, found := bytes.Cut(line[len("nginx: ["):], []byte("] "))
+		l.level, l.message = level, message
+		return l, found && (string(level) == "emerg" || string(level) == "alert" || string(level) == "warn" || string(level) == "error")
+	}
 	if len(line) < 30 || line[4] != '/' || line[7] != '/' || line[19] != ' ' || line[20] != '[' {
 		return l, false
 	}

@@ -147,6 +147,12 @@ func (v *nginxVars) judge5xx(e *Entry) {
 	case said == e.Status && v.answered(header):
 		e.originSaid(e.Status)
 		e.Evidence.Spent[fault.FirstByte] = max(header, response, 0)
+	case v.addr == nil && e.Status == 504: // the format has times, and leaves the address out
+		v.judgeTimeout(e, connect, response)
+	case v.addr == nil && response >= 0 && e.Status == 502:
+		v.judgeBroken(e, connect, response)
+	case v.addr == nil && response >= 0:
+		judgeBare(e)
 	case len(addr) == 0 || string(addr) == "-":
 		v.judgeUnasked(e)
 	case !starts(addr, "unix:") && bytes.IndexByte(addr, ':') < 0:

@@ -49,6 +49,8 @@ func nodeSaid(e *Entry, line []byte) bool {
 	case starts(line, "[UnhandledPromiseRejection: "), starts(line, "throw er; // Unhandled 'error' event"), starts(line, "      throw er; // Unhandled 'error' event"),
 		starts(line, "triggerUncaughtException("), starts(line, "            triggerUncaughtException("), starts(line, "    triggerUncaughtException("):
 		e.told(ByOrigin, fault.CauseWorkerCrashed)
+	case starts(line, "[nodemon] app crashed"):
+		e.told(ByOrigin, fault.CauseWorkerCrashed)
 	case starts(line, "Uncaught Exception"), starts(line, "uncaughtException:"), starts(line, "Uncaught exception:"):
 		e.told(ByOrigin, fault.CauseWorkerCrashed)
 	case has(line, "UnhandledPromiseRejectionWarning: "), starts(line, "(node:") && has(line, ") "):

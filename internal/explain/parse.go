@@ -13,6 +13,7 @@ type parser struct {
 	recogniser *Recogniser
 	places     map[*Format]int // of each format in the list
 	since      time.Time       // earlier lines are left out; zero for none
+	old        bool            // the last line with a time was before since
 	zone       *time.Location  // of the logs that name none
 	each       *eachWriter     // prints every line, nil if nobody asked
 	entry      Entry
@@ -24,6 +25,7 @@ type parser struct {
 // hot: its loop runs once per line of the log.
 func (p *parser) parse(b *block) {
 	p.recogniser.forget()
+	p.old = false
 	b.records, b.each = b.records[:0], b.each[:0]
 	long, octets := b.long, b.octets
 	b.tally = tally{long: long, octets: octets}
@@ -72,8 +74,13 @@ func (p *parser) line(b *block, line []byte, number int) {
 		}
 		return
 	}
+	if e.Time.IsZero() && p.old { // of the time of the line before it
+		b.skipped++
+		return
+	}
 	if !e.Time.IsZero() {
 		p.date(e)
+		p.old = !p.since.IsZero() && e.Time.Before(p.since)
 		if !p.since.IsZero() && e.Time.Before(p.since) {
 			b.skipped++
 			return

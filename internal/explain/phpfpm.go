@@ -63,6 +63,10 @@ func parsePHPFPM(e *Entry, line []byte) bool {
 
 // phpStackLine takes what the slow log and a fatal error print under their first line.
 func phpStackLine(e *Entry, line []byte) bool {
+	if level, _, ok := bytes.Cut(line, []byte(":  ")); ok && starts(level, "PHP ") { // log_errors to standard error, as in a container
+		e.Said = line
+		return phpSaid(e, level)
+	}
 	e.noise(MarkerNone)
 	return starts(line, "script_filename = ") || starts(line, "[0x0000") && has(line, "] ") && has(line, "() ")
 }

@@ -1,6 +1,9 @@
 package explain
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
 
 // Recogniser finds the format of lines. It remembers those that it met last, for neighbours are of a kind; what it finds
 // does not depend on that, since no two formats take the same line. It is for one goroutine.
@@ -86,6 +89,7 @@ func (r *Recogniser) try(e *Entry, f *Format, line []byte) bool {
 	if !f.Parse(e, line) {
 		return false
 	}
+	e.Upstream = withoutUser(e.Upstream)
 	if r.depth == 0 {
 		return true
 	}
@@ -96,6 +100,25 @@ func (r *Recogniser) try(e *Entry, f *Format, line []byte) bool {
 		e.Process = r.carrier.process
 	}
 	return true
+}
+
+// withoutUser leaves the user and the password of a URL's authority out of an upstream's name. A name with an @ and no
+// colon before it is Traefik's service@provider.
+func withoutUser(upstream []byte) []byte {
+	i := bytes.LastIndexByte(upstream, '@')
+	if i < 0 {
+		return upstream
+	}
+	user := upstream[:i]
+	if j := indexText(user, "://"); j >= 0 {
+		user = user[j+3:]
+	} else if bytes.IndexByte(user, ':') < 0 {
+		return upstream
+	}
+	if bytes.IndexByte(user, '/') >= 0 { // of a path
+		return upstream
+	}
+	return upstream[i+1:]
 }
 
 // quick offers the line to the quick look of the format that was met last, if that has one and its lines come without a

@@ -254,6 +254,9 @@ func (g *engine) show(f *finding, groups []*group) *Finding {
 	g.decide(s, f)
 	s.Patterns = append(s.Patterns, g.patterns(s, f)...)
 	s.Example = Example{Format: f.format.Name, File: f.example.file.Name, Line: f.example.line, Text: Mask(f.said), Raw: Mask(f.raw)}
+	if f.format.Product == "haproxy" {
+		s.Example.Text, s.Example.Raw = maskCaptured(s.Example.Text), maskCaptured(s.Example.Raw)
+	}
 	g.describe(s, f)
 	return s
 }

@@ -32,7 +32,7 @@ const pageMax = 24 << 10
 
 func look(a *Answer) *view {
 	body := string(a.Body[:min(len(a.Body), BodyMax)])
-	v := &view{status: a.Status, fields: a.Fields, body: body, lower: strings.ToLower(body)}
+	v := &view{status: a.Status, fields: a.Fields, body: body, lower: lowered(body)}
 	if _, rest, found := strings.Cut(v.lower, "<title"); found {
 		if i := strings.IndexByte(rest, '>'); i >= 0 {
 			start := len(v.body) - len(rest) + i + 1
@@ -43,6 +43,18 @@ func look(a *Answer) *view {
 	}
 	v.page = strings.HasPrefix(strings.TrimLeft(v.body, " \t\r\n"), "<") && len(a.Body) <= pageMax
 	return v
+}
+
+// lowered is the text with its ASCII letters in lower case. It keeps its length, whatever octets there are, so that places
+// in the one are places in the other.
+func lowered(text string) string {
+	b := []byte(text)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
 }
 
 // field gives the values of a field, all of its lines.
