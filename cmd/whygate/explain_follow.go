@@ -15,10 +15,9 @@ import (
 // first summary takes the place of the faults that were in the files from the start.
 func (w *world) followTo(o *explain.Options, flags *explainFlags) {
 	style := term.New(w.stdout)
-	began := time.Now()
 	o.Quiet = 2 * time.Second
 	o.Seen = func(s *explain.Seen) {
-		if !s.At.IsZero() && s.At.Before(began.Add(-time.Minute)) {
+		if !s.Grown {
 			return
 		}
 		if flags.json {

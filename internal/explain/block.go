@@ -20,6 +20,7 @@ type block struct {
 	space []byte // the buffer that text is in
 	first int    // the number of its first line
 	done  chan struct{}
+	grown bool // it was appended after the file had been read to its end
 
 	tally
 	records []record

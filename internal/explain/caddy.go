@@ -197,7 +197,9 @@ func (l *caddyLine) judge(e *Entry, logger []byte, msg func() []byte) bool {
 		case has(logger, "health_checker"):
 			e.noise(MarkerNone)
 		case starts(msg(), "aborting with incomplete response"):
-			e.goBodyError(failure)
+			if !e.goBodyError(failure) {
+				e.told(ByGateway, fault.CauseUnknown)
+			}
 		case !e.goError(failure):
 			e.told(ByGateway, fault.CauseUnknown)
 		}

@@ -8,6 +8,7 @@ import (
 
 // engine is what is known so far of all sources. One goroutine has it.
 type engine struct {
+	grown  bool // the lines that are taken came after their file had been read to its end
 	o      *Options
 	places map[*Format]int
 	files  []*File
@@ -156,7 +157,7 @@ func (g *engine) tell(r *record, file *File, t time.Time) {
 	if v.Endpoint == "" || v.Endpoint == "unix:" {
 		v.Endpoint = clip(r.Upstream, nameMax)
 	}
-	g.o.Seen(&Seen{File: file.Name, Line: r.line, At: t, Format: r.format, Entry: &r.Entry, Sentence: r.verdict.Sentence(&v)})
+	g.o.Seen(&Seen{File: file.Name, Line: r.line, At: t, Format: r.format, Entry: &r.Entry, Sentence: r.verdict.Sentence(&v), Grown: g.grown})
 }
 
 // mark notes a marker. Neighbours of a kind (a reload's many lines) are one.

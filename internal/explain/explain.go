@@ -36,6 +36,7 @@ type Seen struct {
 	At       time.Time
 	Format   *Format
 	Entry    *Entry // good only until the call returns
+	Grown    bool   // it was appended after its file had been read to its end, or came by a stream
 	Sentence string
 }
 
@@ -112,6 +113,7 @@ type feed struct {
 	current *block
 	at      int
 	last    time.Time // of the last record that had a time
+	tail    *tail     // of a followed file
 }
 
 // job is a block to parse.
@@ -214,6 +216,7 @@ func (r *run) readLines(f *feed, lines *lineReader) error {
 		}
 		b.done = make(chan struct{})
 		err := lines.fill(b, !r.o.Follow)
+		b.grown = f.tail == nil || f.tail.grown
 		if len(b.text) > 0 || b.octets > 0 {
 			f.blocks <- b // has room for every block of the feed
 			select {

@@ -87,15 +87,19 @@ type tail struct {
 	wake   chan struct{}
 	file   *os.File
 	offset int64
+	ended  bool // it was at its end once
+	grown  bool // what was read last came after that
 }
 
 func (t *tail) Read(p []byte) (int, error) {
 	for {
 		n, err := t.file.Read(p)
 		t.offset += int64(n)
+		t.grown = t.ended
 		if n > 0 || err != nil && !errors.Is(err, io.EOF) {
 			return n, err
 		}
+		t.ended = true
 		again, err := t.rotated()
 		if err != nil || again {
 			return 0, err
@@ -163,6 +167,7 @@ func (r *run) readFollowed(f *feed, wake chan struct{}) error {
 	}
 	t := &tail{ctx: r.ctx, path: f.source.path, wake: wake, file: file}
 	defer t.Close()
+	f.tail = t
 	if packed(file) { // a compressed file does not grow
 		return r.read(f)
 	}
@@ -255,6 +260,7 @@ func (r *run) takeArrivals(arrived <-chan arrival) error {
 				continue
 			}
 			r.engine.tally(a.feed, a.block)
+			r.engine.grown = a.block.grown
 			for i := range a.block.records {
 				rec := &a.block.records[i]
 				if !rec.Time.IsZero() {

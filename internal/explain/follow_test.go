@@ -125,3 +125,41 @@ func TestFollowHalfALine(t *testing.T) {
 	}
 	f.want(2)
 }
+
+// TestFollowTellsNewFromOld: a fault that was in the file from the start is told apart from one that was appended, whatever
+// the times of the lines are.
+func TestFollowTellsNewFromOld(t *testing.T) {
+	t.Parallel()
+	f := &followed{t: t, path: filepath.Join(t.TempDir(), "error.log")}
+	f.write(2, os.O_CREATE)
+	ctx, stop := context.WithCancel(t.Context())
+	type told struct {
+		line  int
+		grown bool
+	}
+	seen, done := make(chan told, 10), make(chan error, 1)
+	go func() { // ends with the context, which is waited for below
+		_, err := Explain(ctx, Options{
+			Sources: []Source{FileSource(f.path)}, Follow: true, Now: corpusNow, Zone: time.UTC, Quiet: 10 * time.Millisecond,
+			Seen: func(s *Seen) { seen <- told{s.Line, s.Grown} }, Summary: func(*Report) {},
+		})
+		done <- err
+	}()
+	for _, want := range []told{{1, false}, {2, false}, {3, true}} {
+		if want.line == 3 {
+			f.write(1, 0)
+		}
+		select {
+		case got := <-seen:
+			if got != want {
+				t.Errorf("told %+v, want %+v", got, want)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%+v was not told", want)
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
