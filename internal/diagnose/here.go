@@ -86,6 +86,7 @@ func (h *Here) configured(ctx context.Context, t *Target, l *machine.Listener, l
 		h.note("its configuration: %s", p)
 	}
 	h.read(ctx, c, l.Process)
+	h.selinux()
 	host, _, err := net.SplitHostPort(t.Authority)
 	if err != nil {
 		host = t.Authority
@@ -142,6 +143,7 @@ func (h *Here) upstream(u *proxyconf.Upstream, p *machine.Process, listeners []m
 	if err != nil || !to.Addr().IsLoopback() || p.OtherNet {
 		return
 	}
+	h.ports(to, u)
 	for i := range listeners {
 		if listeners[i].Accepts(to) {
 			if q := listeners[i].Queue; q >= queueWorth {
@@ -151,6 +153,32 @@ func (h *Here) upstream(u *proxyconf.Upstream, p *machine.Process, listeners []m
 		}
 	}
 	h.note("nothing on this machine listens at %s%s", u.Address, elsewhere(listeners, to))
+}
+
+// portsNear is the share of this machine's ports for connections from which there are few left for one destination.
+const portsNear = 0.9
+
+// ports notes when nearly all ports to the upstream wait to be free again.
+func (h *Here) ports(to netip.AddrPort, u *proxyconf.Upstream) {
+	low, high := machine.Ports()
+	if n := machine.TimeWait(to); high > low && float64(n) > portsNear*float64(high-low) {
+		text := fmt.Sprintf("%d of %d ports for connections to %s wait to be free again (TIME_WAIT)", n, high-low, u.Address)
+		h.note("%s", text)
+		h.Findings = append(h.Findings, HereFinding{Cause: fault.CausePortsExhausted, Text: text})
+	}
+}
+
+// selinux notes that SELinux may be what forbids a connection, where it is enforced and the log tells of a permission.
+func (h *Here) selinux() {
+	if b, err := os.ReadFile("/sys/fs/selinux/enforce"); err != nil || strings.TrimSpace(string(b)) != "1" {
+		return
+	}
+	for _, f := range h.Findings {
+		if f.Cause == fault.CauseSocketPermission || f.Cause == fault.CauseFirewallRejected {
+			h.note("SELinux is enforced here, and forbids web servers to connect unless told otherwise: ausearch -m avc -ts recent; setsebool -P httpd_can_network_connect 1")
+			return
+		}
+	}
 }
 
 // socket says what keeps a unix socket from being used, as far as its file tells.

@@ -62,7 +62,7 @@ func (f *Fields) Run(i int) (raw []byte, next int) {
 	last := first
 	for next = i; next < len(f.list); next++ {
 		s := &f.list[next]
-		if s.dropped || s.value != s.nameEnd+2 || next > i && s.name != last.valueEnd+2 {
+		if s.dropped || s.value != s.nameEnd+2 || next > i && (s.name != last.valueEnd+2 || f.buf[last.valueEnd] != '\r') { // a space and a lone LF are two octets as well
 			break
 		}
 		last = s
