@@ -46,8 +46,7 @@ race: ## all tests with the race detector, which needs cgo
 FUZZ = $(shell grep -rlE '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 fuzz-short: ## every fuzz target for a little while, two at a time
 	@for d in $(FUZZ); do grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$d/*_test.go | sed "s|^func |$$d |"; done | \
-	xargs -P 2 -L 1 sh -c 'out=$$($(GO) test -run "^$$" -fuzz "^$$1$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x -parallel 1 ./$$0 2>&1) || { echo "fuzz $$0 $$1 failed:"; echo "$$out"; exit 255; }; \
-	echo "fuzz $$0 $$1 $(FUZZTIME): $$(echo "$$out" | tail -1)"'
+	GO=$(GO) xargs -P 2 -I {} sh -c '.ci/fuzz {} $(FUZZTIME)'
 
 fuzz: ## every fuzz target for ten minutes
 	$(MAKE) fuzz-short FUZZTIME=10m

@@ -54,7 +54,8 @@ func (f *Fields) Dropped(i int) bool { return f.list[i].dropped }
 
 // Run is the longest run of lines from the i-th on that are passed on and stand one behind the other in the buffer, with two
 // octets between name and value and two between lines: the colon with its space, and the line end. raw is all of them without
-// the last line end, and can be copied as it is; next is the line behind. raw is nil if the i-th line is not like that.
+// the last line end, and can be copied as it is; next is the line behind. raw is nil if the i-th line is not like that. The
+// line end is looked at: a space and a lone LF are two octets as well.
 //
 // hot: once or twice per message.
 func (f *Fields) Run(i int) (raw []byte, next int) {
@@ -62,7 +63,7 @@ func (f *Fields) Run(i int) (raw []byte, next int) {
 	last := first
 	for next = i; next < len(f.list); next++ {
 		s := &f.list[next]
-		if s.dropped || s.value != s.nameEnd+2 || next > i && (s.name != last.valueEnd+2 || f.buf[last.valueEnd] != '\r') { // a space and a lone LF are two octets as well
+		if s.dropped || s.value != s.nameEnd+2 || next > i && (s.name != last.valueEnd+2 || f.buf[last.valueEnd] != '\r') {
 			break
 		}
 		last = s
