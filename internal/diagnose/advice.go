@@ -12,7 +12,7 @@ import (
 const adviceMax = 5
 
 // advise completes the verdict's advice: first what fits these facts, then what to type, then the stack's own directives and
-// the catalogue's words.
+// the catalogue's words. A cause that is not known has none of its own there: what would tell it is in the verdict.
 func advise(r *Report, of func(product string, c fault.Cause) []string) {
 	v := &r.Verdict
 	if v.Healthy {
@@ -23,9 +23,11 @@ func advise(r *Report, of func(product string, c fault.Cause) []string) {
 		list = append(list, c)
 	}
 	general := v.Cause.Entry().Advice
-	if of != nil {
+	switch {
+	case v.Cause == fault.CauseUnknown:
+	case of != nil:
 		list = append(list, inOrder(of(v.Product, v.Cause), general, v.Family)...)
-	} else {
+	default:
 		list = append(list, general...)
 	}
 	v.Advice = list[:min(len(list), adviceMax)]
