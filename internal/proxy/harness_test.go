@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -388,6 +389,21 @@ func (p *peer) fin() {
 	if c, ok := p.Conn.(interface{ CloseWrite() error }); ok {
 		_ = c.CloseWrite()
 	}
+}
+
+// arrived waits until what ended the connection has reached the other end: a busy kernel delivers it later than Close
+// returns. Only Linux tells; elsewhere it waits a little.
+func (p *peer) arrived() {
+	port := func(a net.Addr) uint16 { return netip.MustParseAddrPort(a.String()).Port() }
+	established := fmt.Sprintf(" 0100007F:%04X 0100007F:%04X 01 ", port(p.RemoteAddr()), port(p.LocalAddr()))
+	since := time.Now()
+	eventually(p.t, func() bool {
+		sockets, err := os.ReadFile("/proc/self/net/tcp")
+		if err != nil {
+			return time.Since(since) > 50*time.Millisecond
+		}
+		return !strings.Contains(string(sockets), established)
+	}, "the end of the connection never arrived")
 }
 
 // gone waits until the other side has closed, whatever it sends before.

@@ -149,6 +149,7 @@ func TestIdleConnectionClosed(t *testing.T) {
 				} else {
 					p.Close()
 				}
+				p.arrived()
 				leave <- struct{}{}
 			})
 			g, c := primed(t, setup{}, requests, o.addr)
