@@ -25,7 +25,6 @@ func (s *exchange) try(a *upstream.Attempt, fresh upstream.Fresh) bool {
 	if !whole { // also where an attempt before this one has read some of it, or all
 		return s.stream(a, out, fresh)
 	}
-	a.Repeatable = s.x.Request.Method.Idempotent() && s.pool.Attempts > 1
 	if !a.Ask(append(out, body...), fresh, s.gone) {
 		if a.Evidence.Stage != fault.Write || !a.AnswerAnyway() {
 			return false

@@ -17,8 +17,6 @@ type Attempt struct {
 	Conn     *Conn // set from the moment there is a connection until Keep or Drop
 	Whole    Whole // set after Begin
 
-	// Repeatable tells that the request may be sent again if its connection turns out to be dead. Set after Begin.
-	Repeatable bool
 	// Using is told of the connection while the attempt has it, nil to tell nobody. Set after Begin.
 	Using *atomic.Pointer[conn.Conn]
 
@@ -64,16 +62,11 @@ const (
 // Begin starts an attempt's evidence.
 func (a *Attempt) Begin(t *Target, now int64) {
 	a.Evidence = fault.Evidence{Stage: fault.Select, Endpoint: t.Text, Declared: -1}
-	a.Conn, a.target, a.began, a.Whole, a.Repeatable = nil, t, now, Whole{}, false
+	a.Conn, a.target, a.began, a.Whole = nil, t, now, Whole{}
 	a.uploading, a.Using = false, nil
 	a.parse.Reset()
 	a.limits = h1.Limits{Head: t.HeadMax, Trailers: t.HeadMax}
 }
-
-// justUsed is how long after its last octet a connection counts as idle without a look at it. What the endpoint sends or ends
-// so soon after is as likely still on the wire, where a look does not see it. It holds only for requests that may be
-// repeated, and for endpoints that were never seen to end a connection that was kept. The look is one of five system calls.
-const justUsed = 100 * time.Microsecond
 
 // Ask takes request, a buffer of conn.GetBuffer, and gives it back. It gets a connection, writes what is given of the request and, where that is all of it, waits for the first octets of
 // the answer. False means that it failed, and Evidence says how.
@@ -88,14 +81,12 @@ func (a *Attempt) Ask(request []byte, fresh Fresh, gone func() bool) bool {
 			break
 		}
 		a.use(c, a.began)
-		stage, end := a.ask(request, gone, ev.Idle > justUsed || c.look || !a.Repeatable || t.hasty.Load())
-		if stage != fault.Head && (end == fault.Closed || end == fault.Reset || end == fault.Malformed) {
-			t.hasty.Store(true)
-		}
+		// However short it was idle: an answer that nobody asked for would be taken for this request's.
+		stage, end := a.ask(request, gone, true)
 		if stage != fault.Select {
 			return a.asked(stage, end)
 		}
-		// The endpoint had closed it while it was idle: no fault, no byte written, take the next.
+		// The endpoint had closed it while it was idle, or is out of step: no fault, no byte written, take the next.
 		a.letGo().Close()
 		ev.Reused, ev.Nth, ev.Idle = false, 0, 0
 	}
@@ -287,7 +278,6 @@ func (a *Attempt) ReadHead(res *httpmsg.Response, method httpmsg.Method) bool {
 				a.parse.Reset()
 				ev.Got = c.Received() - c.got
 				ev.Status = res.Status
-				c.look = method == httpmsg.HEAD || res.Status == 204 || res.Status == 304
 				if a.uploading && (res.Status >= 200 || res.Status == 101) {
 					c.headRead()
 				}
@@ -445,7 +435,6 @@ func (a *Attempt) Finish(now int64) {
 func (a *Attempt) Keep(now int64) bool {
 	c := a.letGo()
 	if len(c.Buffered()) > 0 {
-		c.target.hasty.Store(true)
 		a.Evidence.End, a.Evidence.Rule, a.Evidence.Size = fault.Malformed, fault.RuleExtraOctets, int64(len(c.Buffered()))
 		a.Evidence.Sample = append([]byte(nil), c.Buffered()[:min(len(c.Buffered()), fault.SampleMax)]...)
 		c.Close()

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/whygate/whygate/internal/conn"
@@ -34,7 +33,6 @@ type Target struct {
 	Endpoint
 	Options
 	tlsConf *tls.Config
-	hasty   atomic.Bool // it ended a connection that was kept, or sent octets nobody asked for: look before each use
 
 	mu     sync.Mutex // guards the fields below
 	idle   []*Conn    // the last one used is last, so that a quiet pool shrinks
@@ -48,7 +46,6 @@ type Conn struct {
 	addr   string
 	nth    uint32 // exchanges begun on it
 	since  int64  // when it became idle
-	look   bool   // the last answer could have no body: octets sent all the same would look like the next answer
 	whole  Whole  // of the exchange it is used by, for who sends the request body
 
 	mu       sync.Mutex // guards answered: who sends the body sets a deadline for the head only while it is awaited
