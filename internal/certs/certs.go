@@ -1,4 +1,4 @@
-// Package certs holds certificates from files, and takes new ones when the files change.
+// Package certs holds certificates and revocation lists from files, and takes new ones when the files change.
 //
 // It must not know which listener or pool uses them.
 package certs
@@ -8,13 +8,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
-	"sync"
 	"sync/atomic"
-	"time"
-
-	"github.com/fsnotify/fsnotify"
 )
 
 // fileMax bounds a PEM file, in octets: the largest real bundles have a few hundred kilobytes.
@@ -25,8 +21,7 @@ type Pair struct {
 	certFile, keyFile string
 	current           atomic.Pointer[tls.Certificate]
 	onChange          func(error)
-	watcher           *fsnotify.Watcher
-	wait              sync.WaitGroup
+	watch             *watch
 }
 
 // LoadPair reads a certificate chain, the leaf first, and its key, both PEM.
@@ -59,15 +54,20 @@ func LoadPool(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-func read(file string) ([]byte, error) {
-	info, err := os.Stat(file)
-	switch {
-	case err != nil:
+func read(file string) ([]byte, error) { return readUpTo(file, fileMax) }
+
+// readUpTo reads a file that has at most limit octets.
+func readUpTo(file string, limit int64) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
 		return nil, err
-	case info.Size() > fileMax:
-		return nil, fmt.Errorf("%s: larger than %d octets", file, fileMax)
 	}
-	return os.ReadFile(file)
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = fmt.Errorf("%s: larger than %d octets", file, limit)
+	}
+	return b, err
 }
 
 // Watch loads a pair and loads it again whenever one of the files changes. onChange is told of each later load: nil, or
@@ -79,47 +79,10 @@ func Watch(certFile, keyFile string, onChange func(error)) (*Pair, error) {
 	}
 	p := &Pair{certFile: certFile, keyFile: keyFile, onChange: onChange}
 	p.current.Store(first)
-	w, err := fsnotify.NewWatcher()
-	if err != nil {
-		return nil, fmt.Errorf("watch %s: %w", certFile, err)
+	if p.watch, err = newWatch(p.reload, onChange, certFile, keyFile); err != nil {
+		return nil, err
 	}
-	// The directories, not the files: a file is often replaced by another of its name, or is a link that moves.
-	for _, file := range []string{certFile, keyFile} {
-		if err := w.Add(filepath.Dir(file)); err != nil {
-			_ = w.Close()
-			return nil, fmt.Errorf("watch %s: %w", filepath.Dir(file), err)
-		}
-	}
-	p.watcher = w
-	p.wait.Add(1)
-	go p.run() // ends with Close
 	return p, nil
-}
-
-// settle is how long after a change the files are read: certificate and key are written one after the other.
-const settle = 200 * time.Millisecond
-
-func (p *Pair) run() {
-	defer p.wait.Done()
-	timer := time.NewTimer(time.Hour)
-	timer.Stop()
-	defer timer.Stop()
-	for {
-		select {
-		case _, ok := <-p.watcher.Events:
-			if !ok {
-				return
-			}
-			timer.Reset(settle)
-		case err, ok := <-p.watcher.Errors:
-			if !ok {
-				return
-			}
-			p.onChange(err)
-		case <-timer.C:
-			p.reload()
-		}
-	}
 }
 
 // reload takes the pair in the files, if it is another and in order.
@@ -167,7 +130,4 @@ func (p *Pair) ServerConfig() *tls.Config {
 }
 
 // Close ends the watch.
-func (p *Pair) Close() {
-	_ = p.watcher.Close()
-	p.wait.Wait()
-}
+func (p *Pair) Close() { p.watch.close() }

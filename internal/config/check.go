@@ -14,7 +14,11 @@ func (d *decoder) check(c *Config) {
 		d.checkRoute(c, i)
 	}
 	for i := range c.Pools {
-		d.checkPair("pools."+c.Pools[i].Name+".tls", false)
+		path := "pools." + c.Pools[i].Name + ".tls"
+		d.checkPair(path, false)
+		if at, given := d.positions[path+".crl"]; given && !c.Pools[i].TLS.Verify {
+			d.fail(at, path+".crl", "with verify: false no certificate is looked at, and so none is found in a list", "remove verify: false, or crl")
+		}
 	}
 	if d.problems.Failed() {
 		return

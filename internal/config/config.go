@@ -151,6 +151,7 @@ type Endpoint struct {
 // UpstreamTLS is how the gateway speaks TLS to a pool's https endpoints.
 type UpstreamTLS struct {
 	CA         string `key:"ca"`          // path of a PEM file; empty: the system's authorities
+	CRL        string `key:"crl"`         // path of a file of revocation lists; empty: none
 	ServerName string `key:"server_name"` // empty: the endpoint's host
 	Cert       string `key:"cert"`        // path of a PEM file; empty: no client certificate
 	Key        string `key:"key"`

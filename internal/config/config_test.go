@@ -151,7 +151,7 @@ func TestEverything(t *testing.T) {
 				Name:      "api",
 				Endpoints: []Endpoint{{"https", "api.internal", 443, ""}, {"https", "10.0.0.1", 8443, ""}, {"https", "2001:db8::1", 443, ""}, {"unix", "", 0, "/run/api.sock"}},
 				Balance:   LeastRequests, Host: HostEndpoint,
-				TLS: UpstreamTLS{"/etc/whygate/ca.pem", "api.test", "/etc/whygate/c.pem", "/etc/whygate/k.pem", false},
+				TLS: UpstreamTLS{CA: "/etc/whygate/ca.pem", ServerName: "api.test", Cert: "/etc/whygate/c.pem", Key: "/etc/whygate/k.pem"},
 				Timeouts: Timeouts{
 					Connect: 100 * time.Millisecond, TLS: time.Second, Write: 2 * time.Second, Head: 3 * time.Second, Read: 4 * time.Second, Response: 90 * time.Minute,
 				},

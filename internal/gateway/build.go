@@ -3,8 +3,10 @@ package gateway
 import (
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/whygate/whygate/internal/balance"
 	"github.com/whygate/whygate/internal/certs"
@@ -29,6 +31,7 @@ type builtPool struct {
 	cfg     config.Pool
 	pool    *proxy.Pool
 	targets map[string]*upstream.Target
+	revoked *certs.Revocations // nil without a list
 }
 
 // build makes a generation. What old has and cfg still wants in the same form goes on being used: open connections, the
@@ -79,8 +82,8 @@ func build(cfg *config.Config, old *generation, instance string) (*generation, c
 // buildPool makes one pool, with what before has of it. A pool whose files do not load is made all the same, so that its
 // counters and its name exist.
 func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *config.Problem) {
-	tlsConf, problem := clientTLS(g.cfg, p)
-	b := &builtPool{cfg: p, targets: map[string]*upstream.Target{}}
+	tlsConf, revoked, problem := clientTLS(g.cfg, p)
+	b := &builtPool{cfg: p, targets: map[string]*upstream.Target{}, revoked: revoked}
 	policy := balance.RoundRobin
 	if p.Balance == config.LeastRequests {
 		policy = balance.LeastRequests
@@ -136,7 +139,7 @@ func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *c
 // sameOptions reports whether connections made under one pool's settings may be used under the other's. Certificate files
 // may have changed under the same name, so a pool that has some starts anew.
 func sameOptions(a, b config.Pool) bool {
-	return a.TLS == b.TLS && a.TLS.CA == "" && a.TLS.Cert == "" && a.Timeouts == b.Timeouts && a.Limits.ResponseHead == b.Limits.ResponseHead
+	return a.TLS == b.TLS && a.TLS.CA+a.TLS.CRL+a.TLS.Cert == "" && a.Timeouts == b.Timeouts && a.Limits.ResponseHead == b.Limits.ResponseHead
 }
 
 // retire closes what the next generation did not take over.
@@ -152,6 +155,36 @@ func (g *generation) retire(next *generation) {
 			if !kept[t] {
 				t.Close()
 			}
+		}
+		if b.revoked != nil {
+			b.revoked.Close()
+		}
+	}
+}
+
+// watch begins to look at the files of revocation lists. It ends with retire.
+func (g *generation) watch(log *slog.Logger) {
+	for _, b := range g.pools {
+		if b.revoked == nil {
+			continue
+		}
+		file := b.cfg.TLS.CRL
+		outdated := func() {
+			if since, is := b.revoked.Outdated(time.Now()); is {
+				log.Warn("a revocation list is out of date: what it names stays revoked, what was revoked later is not known", "file", file, "since", since.UTC())
+			}
+		}
+		outdated()
+		err := b.revoked.Watch(func(err error) {
+			if err != nil {
+				log.Error("revocation lists not reloaded: the old ones go on", "file", file, "error", err)
+				return
+			}
+			log.Info("revocation lists reloaded", "file", file)
+			outdated()
+		})
+		if err != nil {
+			log.Error("changes of revocation lists are not seen before the next reload", "file", file, "error", err)
 		}
 	}
 }
@@ -203,23 +236,31 @@ func disclosure(s string) fault.Disclosure {
 	return fault.DisclosureSafe
 }
 
-// clientTLS loads a pool's TLS settings.
-func clientTLS(cfg *config.Config, p config.Pool) (*tls.Config, *config.Problem) {
+// clientTLS loads a pool's TLS settings. Revocations are nil without a list.
+func clientTLS(cfg *config.Config, p config.Pool) (*tls.Config, *certs.Revocations, *config.Problem) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: p.TLS.ServerName, InsecureSkipVerify: !p.TLS.Verify} //nolint:gosec // told so
 	path := "pools." + p.Name + ".tls"
 	if p.TLS.CA != "" {
 		pool, err := certs.LoadPool(p.TLS.CA)
 		if err != nil {
-			return conf, problemAt(cfg, path+".ca", err)
+			return conf, nil, problemAt(cfg, path+".ca", err)
 		}
 		conf.RootCAs = pool
 	}
 	if p.TLS.Cert != "" {
 		pair, err := certs.LoadPair(p.TLS.Cert, p.TLS.Key)
 		if err != nil {
-			return conf, problemAt(cfg, path+".cert", err)
+			return conf, nil, problemAt(cfg, path+".cert", err)
 		}
 		conf.Certificates = []tls.Certificate{*pair}
 	}
-	return conf, nil
+	var revoked *certs.Revocations
+	if p.TLS.CRL != "" {
+		var err error
+		if revoked, err = certs.LoadRevocations(p.TLS.CRL); err != nil {
+			return conf, nil, problemAt(cfg, path+".crl", err)
+		}
+	}
+	conf.VerifyConnection = revoked.Verify // without a list, a stapled response counts
+	return conf, revoked, nil
 }

@@ -27,7 +27,7 @@ func Check(cfg *config.Config) config.Problems {
 		}
 	}
 	for _, p := range cfg.Pools {
-		_, problem := clientTLS(cfg, p)
+		_, _, problem := clientTLS(cfg, p)
 		add(problem)
 	}
 	add(checkLog(cfg))

@@ -240,6 +240,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	g.counters.Store(&counters)
 	old := g.current
 	g.current, g.sockets = next, sockets.all
+	next.watch(g.log)
 	for _, s := range sockets.secured {
 		s.socket.use(s.tls, s.pair)
 	}

@@ -25,7 +25,7 @@ func (g *Gateway) Probe(ctx context.Context, out io.Writer) {
 	var lines []*string
 	var wait sync.WaitGroup
 	for _, p := range cfg.Pools {
-		tlsConf, _ := clientTLS(cfg, p)
+		tlsConf, _, _ := clientTLS(cfg, p)
 		for _, e := range p.Endpoints {
 			line := new(string)
 			lines = append(lines, line)

@@ -47,6 +47,9 @@ SSLProxyProtocol -all +TLSv1.2 +TLSv1.3
 			if sc.At.Shows {
 				fmt.Fprintf(&b, "<Proxy \"%s/*\">\n    SSLProxyMachineCertificateFile %s\n</Proxy>\n", url, filepath.Join(s.Lab.dir, clientBoth))
 			}
+			if sc.At.Lists {
+				fmt.Fprintf(&b, "<Proxy \"%s/*\">\n    SSLProxyCARevocationFile %s\n    SSLProxyCARevocationCheck chain\n</Proxy>\n", url, s.Lab.CRL())
+			}
 			fmt.Fprintf(&b, "ProxyPass \"/%s/\" \"%s/%s/\" %s\n", sc.Name, url, sc.Name, options)
 			continue
 		}

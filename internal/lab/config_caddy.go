@@ -13,6 +13,7 @@ func caddy() *Proxy {
 		env: func(s *Setup) []string {
 			return []string{"HOME=" + s.Dir, "XDG_DATA_HOME=" + s.Dir, "XDG_CONFIG_HOME=" + s.Dir}
 		},
+		cannot: func(s *Scenario) string { return noLists("Caddy", s) },
 	}
 }
 

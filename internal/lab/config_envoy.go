@@ -67,6 +67,10 @@ func envoyTLS(s *Setup, sc *Scenario) string {
 		cert, key := s.Lab.Client()
 		own = fmt.Sprintf("            tls_certificates: [{certificate_chain: {filename: %s}, private_key: {filename: %s}}]\n", cert, key)
 	}
+	list := ""
+	if sc.At.Lists {
+		list = fmt.Sprintf("              crl: {filename: %s}\n", s.Lab.CRL())
+	}
 	return fmt.Sprintf(`      transport_socket:
         name: envoy.transport_sockets.tls
         typed_config:
@@ -77,5 +81,5 @@ func envoyTLS(s *Setup, sc *Scenario) string {
             validation_context:
               trusted_ca: {filename: %[2]s}
               match_typed_subject_alt_names: [{san_type: DNS, matcher: {exact: %[1]s}}]
-`, UpstreamName, s.Lab.CA(), own)
+%[4]s`, UpstreamName, s.Lab.CA(), own, list)
 }

@@ -61,6 +61,9 @@ func haproxyOptions(s *Setup, e *endpoint) (options string) {
 	if e.Scheme == "https" {
 		options += fmt.Sprintf(" ssl verify required ca-file %s sni str(%s) verifyhost %s", s.Lab.CA(), UpstreamName, UpstreamName)
 	}
+	if e.At.Lists {
+		options += " crl-file " + s.Lab.CRL()
+	}
 	if e.At.Shows {
 		options += " crt " + filepath.Join(s.Lab.dir, clientBoth)
 	}

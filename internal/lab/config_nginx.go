@@ -65,6 +65,9 @@ http {
 			}
 			b.WriteString("        keepalive 8;\n    }\n")
 		}
+		if sc.At.Lists {
+			extra += fmt.Sprintf("proxy_ssl_crl %s; ", s.Lab.CRL())
+		}
 		if sc.At.Shows {
 			cert, key := s.Lab.Client()
 			extra += fmt.Sprintf("proxy_ssl_certificate %s; proxy_ssl_certificate_key %s; ", cert, key)

@@ -16,7 +16,7 @@ func traefik() *Proxy {
 			if s.At.Unix != "" {
 				return "Traefik speaks TCP only to upstreams"
 			}
-			return ""
+			return noLists("Traefik", s)
 		},
 	}
 }

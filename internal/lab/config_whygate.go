@@ -39,6 +39,9 @@ routes:
 			continue
 		}
 		fmt.Fprintf(&b, "    tls:\n      ca: %s\n      server_name: %s\n", s.Lab.CA(), UpstreamName)
+		if sc.At.Lists {
+			fmt.Fprintf(&b, "      crl: %s\n", s.Lab.CRL())
+		}
 		if sc.At.Shows {
 			cert, key := s.Lab.Client()
 			fmt.Fprintf(&b, "      cert: %s\n      key: %s\n", cert, key)

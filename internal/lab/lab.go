@@ -231,6 +231,9 @@ func (l *Lab) Client() (certificate, key string) {
 	return filepath.Join(l.dir, clientFile), filepath.Join(l.dir, clientKeyFile)
 }
 
+// CRL is the file of the authority's list of revoked certificates.
+func (l *Lab) CRL() string { return filepath.Join(l.dir, crlFile) }
+
 // Address is where the scenario's own upstream is: host:port as a proxy should dial it, or a unix socket's path.
 func (l *Lab) Address(s *Scenario) string {
 	if g := l.stages[s.Name]; g != nil {

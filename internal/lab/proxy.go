@@ -311,3 +311,11 @@ func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second))
 
 // noTLS is the reason of a proxy that speaks no TLS to its upstreams.
 func noTLS(name string) string { return name + " speaks no TLS to upstreams" }
+
+// noLists is the reason of a proxy that reads no lists of revoked certificates, where a scenario needs one.
+func noLists(name string, s *Scenario) string {
+	if s.At.Lists {
+		return name + " reads no lists of revoked certificates"
+	}
+	return ""
+}

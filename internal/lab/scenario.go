@@ -60,6 +60,7 @@ type At struct {
 	Socket Socket   // how the socket behaves
 	TLS    *Terms   // the lab's end of TLS; nil where Plays writes the octets of a handshake itself, or none
 	Shows  bool     // the gateway is given the lab's client certificate for this upstream
+	Lists  bool     // the gateway is given the authority's list of revoked certificates for this upstream
 	Beside []string // scenarios whose upstreams are in the same pool, after this one's
 	Unix   string   // for a unix socket: how it is there (Socket), empty for TCP
 }

@@ -61,8 +61,11 @@ var tlsScenarios = []Scenario{
 	untrusted("tls-wrong-use", certWrongUse, "T4", "The certificate is one for clients only (extended key usage).", fault.CauseTLSCertificateUntrusted),
 	{
 		Name: "tls-revoked", Group: TLS, Row: "T6", Does: "The certificate is on the authority's list of revoked ones.", Why: whyCertificate,
-		At: At{Scheme: "https", TLS: &Terms{Certificate: certRevoked}}, Plays: fine, Want: tlsFault(fault.TypeTLSCertificateError, fault.CauseTLSCertificateRevoked),
-		Unscored: "few gateways are configured to read such lists, and Whygate reads none yet",
+		At: At{Scheme: "https", TLS: &Terms{Certificate: certRevoked}, Lists: true}, Plays: fine, Want: tlsFault(fault.TypeTLSCertificateError, fault.CauseTLSCertificateRevoked),
+	},
+	{
+		Name: "tls-ok-not-revoked", Group: TLS, Does: "The gateway has the authority's list of revoked certificates, and this one is not on it.", Why: "A control: nothing is wrong.",
+		At: At{Scheme: "https", TLS: &Terms{}, Lists: true}, Plays: fine, Want: good,
 	},
 	{
 		Name: "tls-10-only", Group: TLS, Row: "T7", Does: "The upstream speaks TLS 1.0 only.", Why: "RFC 8996: TLS 1.0 is not to be used.",

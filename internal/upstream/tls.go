@@ -79,7 +79,10 @@ func certificateProblem(err *tls.CertificateVerificationError, wanted string) *f
 	var invalid x509.CertificateInvalidError
 	var name x509.HostnameError
 	var authority x509.UnknownAuthorityError
+	var revoked interface{ Revoked() bool }
 	switch {
+	case errors.As(err.Err, &revoked) && revoked.Revoked():
+		c.Problem = fault.CertRevoked
 	case errors.As(err.Err, &name):
 		c.Problem = fault.CertWrongName
 	case errors.As(err.Err, &invalid) && invalid.Reason == x509.Expired:
