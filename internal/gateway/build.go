@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -194,6 +195,17 @@ func (g *generation) sweep() {
 	for _, b := range g.pools {
 		for _, t := range b.targets {
 			t.Sweep()
+		}
+	}
+}
+
+// refresh asks for the addresses of every target's name again where it is time to, and says which have gone.
+func (g *generation) refresh(ctx context.Context, log *slog.Logger) {
+	for _, b := range g.pools {
+		for _, t := range b.targets {
+			if gone := t.Refresh(ctx); len(gone) > 0 {
+				log.Info("addresses have gone from a name's answers: their connections are given up", "pool", b.cfg.Name, "endpoint", t.Text, "gone", gone)
+			}
 		}
 	}
 }

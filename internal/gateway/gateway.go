@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -109,6 +110,7 @@ func (g *Gateway) Start() {
 		g.serving.Go(func() { g.failing(g.admin.serve()) })
 	}
 	g.serving.Go(g.sweep) // ends with stop
+	g.serving.Go(g.refresh)
 	g.ready.Store(true)
 	notify("READY=1")
 }
@@ -174,6 +176,25 @@ func (g *Gateway) sweep() {
 			g.clock.Store(readClock())
 			t.look(g.server.Open(), g.server.Busy())
 			current.sweep()
+		}
+	}
+}
+
+// refresh keeps what is known of names fresh, beside sweep: a name server may be slow.
+func (g *Gateway) refresh() {
+	ctx, cancel := context.WithCancel(context.Background())
+	g.serving.Go(func() { <-g.stop; cancel() })
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			g.mu.Lock()
+			current := g.current
+			g.mu.Unlock()
+			current.refresh(ctx, g.log)
 		}
 	}
 }

@@ -37,6 +37,7 @@ type Target struct {
 	mu     sync.Mutex // guards the fields below
 	idle   []*Conn    // the last one used is last, so that a quiet pool shrinks
 	closed bool
+	names  addresses // what the endpoint's name was found to stand for
 }
 
 // Conn is a connection to an endpoint.
@@ -91,7 +92,8 @@ func (t *Target) put(c *Conn, now int64) {
 	c.Watch(nil, now)
 	c.Release()
 	t.mu.Lock()
-	if t.closed || len(t.idle) >= idleMax || t.Idle == 0 {
+	t.names.used = true
+	if t.closed || len(t.idle) >= idleMax || t.Idle == 0 || t.names.vanished(c.addr) {
 		t.mu.Unlock()
 		c.Close()
 		return
@@ -100,15 +102,15 @@ func (t *Target) put(c *Conn, now int64) {
 	t.mu.Unlock()
 }
 
-// Sweep closes the idle connections that have been unused for too long or that the endpoint has closed. Somebody calls it
-// every second or so, since a connection that nobody takes is not looked at otherwise.
+// Sweep closes the idle connections that have been unused for too long, that the endpoint has closed, or whose address its
+// name does not stand for any more. Somebody calls it every second or so, since a connection that nobody takes is not looked at otherwise.
 func (t *Target) Sweep() {
 	now := conn.Now()
 	t.mu.Lock()
 	var gone []*Conn
 	kept := t.idle[:0]
 	for _, c := range t.idle {
-		if t.Idle > 0 && now-c.since > int64(t.Idle) || c.Conn.Gone() {
+		if t.Idle > 0 && now-c.since > int64(t.Idle) || t.names.vanished(c.addr) || c.Conn.Gone() {
 			gone = append(gone, c)
 		} else {
 			kept = append(kept, c)
@@ -160,6 +162,7 @@ func (t *Target) dialAll(ev *fault.Evidence, now int64) *Conn {
 		if !ok {
 			return nil
 		}
+		t.learn(addrs, now)
 		nc = t.dialTCP(ctx, ev, addrs)
 	}
 	now = stamp(ev, fault.Dial, now)
