@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -67,6 +68,9 @@ func (w *world) reload(ctx context.Context, network, address string) error {
 	}
 	res, err := client.Do(req)
 	if err != nil {
+		if request := new(url.Error); errors.As(err, &request) {
+			err = request.Err // its URL says localhost, which is not where the gateway was asked
+		}
 		return withHint(fmt.Errorf("ask the gateway at %s: %w", address, err), "is it running? name its admin address with --admin")
 	}
 	defer res.Body.Close()
@@ -77,12 +81,17 @@ func (w *world) reload(ctx context.Context, network, address string) error {
 	var answer struct {
 		Reloaded bool   `json:"reloaded"`
 		Error    string `json:"error"`
+		Hint     string `json:"hint"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return fmt.Errorf("the gateway at %s answered %s and no JSON", address, res.Status)
 	}
 	if !answer.Reloaded {
-		fmt.Fprintf(w.stdout, "%s\nnot reloaded: the gateway goes on with what it has\n", answer.Error)
+		fmt.Fprintln(w.stdout, answer.Error)
+		if answer.Hint != "" {
+			fmt.Fprintln(w.stdout, "hint:", answer.Hint)
+		}
+		fmt.Fprintln(w.stdout, "not reloaded: the gateway goes on with what it has")
 		return status(exitFault)
 	}
 	fmt.Fprintln(w.stdout, "reloaded")

@@ -154,6 +154,10 @@ func (g *Gateway) postReload(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	answer := map[string]any{"reloaded": false, "error": err.Error()}
+	var hint *HintError
+	if errors.As(err, &hint) {
+		answer["hint"] = hint.Hint
+	}
 	var problems config.Problems
 	if errors.As(err, &problems) {
 		answer["problems"] = problems

@@ -264,9 +264,9 @@ text { font: 13px system-ui, sans-serif; fill: #24292f }
 <text x="%d" y="22" class="h">How gateways answer the same faults</text>
 `, width, height, width, height, 16)
 	fmt.Fprintf(&b, "<rect x=\"%d\" y=\"34\" width=\"10\" height=\"10\" class=\"r\"/><text x=\"%d\" y=\"44\" class=\"s\">right</text>", 16, 31)
-	fmt.Fprintf(&b, "<rect x=\"%d\" y=\"34\" width=\"10\" height=\"10\" class=\"o\"/><text x=\"%d\" y=\"44\" class=\"s\">another 5xx than RFC 9209 recommends</text>", 71, 86)
-	fmt.Fprintf(&b, "<rect x=\"%d\" y=\"34\" width=\"10\" height=\"10\" class=\"w\"/><text x=\"%d\" y=\"44\" class=\"s\">wrong</text>", 316, 331)
-	fmt.Fprintf(&b, "<rect x=\"%d\" y=\"34\" width=\"10\" height=\"10\" class=\"n\"/><text x=\"%d\" y=\"44\" class=\"s\">not played</text>\n", 376, 391)
+	fmt.Fprintf(&b, "<rect x=\"%d\" y=\"34\" width=\"10\" height=\"10\" class=\"o\"/><text x=\"%d\" y=\"44\" class=\"s\">another 5xx than recommended</text>", 71, 86)
+	fmt.Fprintf(&b, "<rect x=\"%d\" y=\"34\" width=\"10\" height=\"10\" class=\"w\"/><text x=\"%d\" y=\"44\" class=\"s\">wrong</text>", 290, 305)
+	fmt.Fprintf(&b, "<rect x=\"%d\" y=\"34\" width=\"10\" height=\"10\" class=\"n\"/><text x=\"%d\" y=\"44\" class=\"s\">not played</text>\n", 356, 371)
 	for i, s := range scores {
 		right, played := s.Count()
 		x := svgLeft + i*svgCellW

@@ -154,13 +154,13 @@ func (p *page) Paragraph() string {
 func (p *page) Visitor() string {
 	switch {
 	case p.Status == 502 || p.Status == 503 || p.Status == 504:
-		return "The gateway is working; the application behind it did not answer as it should. Wait a moment and reload the page. If it stays, tell the site's operator the incident number."
+		return "The gateway is working; the application behind it did not answer as it should. Wait a moment and reload the page. If it stays, tell the site's operator the incident id."
 	case p.Status >= 500:
-		return "Reload the page in a moment. If it stays, tell the site's operator the incident number."
+		return "Reload the page in a moment. If it stays, tell the site's operator the incident id."
 	case p.Status == 404:
 		return "Check the address for typing errors."
 	}
-	return "If you typed the address, check it. If a program sent the request, its developer can find out more with the incident number."
+	return "If you typed the address, check it. If a program sent the request, its developer can find out more with the incident id."
 }
 
 // Time is when it happened, in the form of RFC 3339.
