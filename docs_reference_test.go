@@ -2,10 +2,16 @@ package whygate
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"testing"
 
+	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/explain"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/lab"
 	"github.com/whygate/whygate/internal/statuscode"
 )
 
@@ -40,7 +46,12 @@ func codesIndex() []byte {
 	b.WriteString("# Status codes\n\nEvery code of IANA's registry and the unofficial ones that somebody who runs a gateway meets. " +
 		"`whygate code 502` prints the same on the command line. The guides to read first: [502](502.md), [503](503.md), [504](504.md).\n")
 	class := ""
+	var substatuses []*statuscode.Entry
 	for _, e := range statuscode.All() {
+		if e.Kind == statuscode.Substatus {
+			substatuses = append(substatuses, e)
+			continue
+		}
 		if e.Class() != class {
 			class = e.Class()
 			fmt.Fprintf(&b, "\n## %s\n\n| Code | Name | Defined in |\n|---|---|---|\n", class)
@@ -50,6 +61,10 @@ func codesIndex() []byte {
 			where = e.Owner
 		}
 		fmt.Fprintf(&b, "| [%s](%s) | %s | %s |\n", e.Code, codeFile(e.Code), text(e.Title), text(where))
+	}
+	b.WriteString("\n## Substatuses\n\nDetails behind a code in the logs and on the error pages of Microsoft IIS, and of Application Request Routing in it.\n\n| Code | Name |\n|---|---|\n")
+	for _, e := range substatuses {
+		fmt.Fprintf(&b, "| [%s](%s) | %s |\n", e.Code, codeFile(e.Code), text(e.Title))
 	}
 	return []byte(b.String())
 }
@@ -179,16 +194,127 @@ func causePage(e *fault.Entry) []byte {
 		fmt.Fprintf(&b, "%d. %s\n", i+1, text(a))
 	}
 	fmt.Fprintf(&b, "\n## May the request be repeated?\n\n%s\n", text(e.Retry))
+	writeSettings(&b, e)
 	if reports := e.Reports(); len(reports) > 0 {
 		b.WriteString("\n## How other proxies report it\n\n| Proxy | What its client gets, and what its log says |\n|---|---|\n")
 		for _, r := range reports {
 			fmt.Fprintf(&b, "| %s | %s |\n", r.Proxy, text(r.Text))
 		}
 	}
+	writeScenarios(&b, e)
 	b.WriteString("\n## Related\n\n")
 	for _, c := range e.Related {
 		fmt.Fprintf(&b, "- [%s](%s.md): %s\n", c, c, text(c.Entry().Title))
 	}
 	b.WriteString("\n[All causes](README.md) · [All status codes](../codes/README.md)\n")
 	return []byte(b.String())
+}
+
+// writeSettings says what to set in each product: what whygate explain advises beyond the catalogue.
+func writeSettings(b *strings.Builder, e *fault.Entry) {
+	heading := "\n## What to set\n\n| Product | Setting |\n|---|---|\n"
+	for _, product := range settingProducts {
+		for _, line := range explain.Advice(product, e.Cause) {
+			if !slices.Contains(e.Advice, line) {
+				fmt.Fprintf(b, "%s| %s | %s |\n", heading, product, text(line))
+				heading = ""
+			}
+		}
+	}
+}
+
+// settingProducts are those whose settings a cause's page has, the proxies first.
+var settingProducts = []string{
+	"nginx", "haproxy", "envoy", "apache", "caddy", "traefik", "alb", "gcp", "cloudflare", "varnish", "iis",
+	"gunicorn", "uwsgi", "php-fpm", "puma", "node", "tomcat", "linux",
+}
+
+// writeScenarios names the lab's scenarios that provoke a cause, or in which a proxy sees the same.
+func writeScenarios(b *strings.Builder, e *fault.Entry) {
+	names := append(lab.Of(e.Cause), e.SeenIn()...)
+	if len(names) == 0 {
+		return
+	}
+	b.WriteString("\n## How to reproduce it\n\n`whygate lab show NAME` has the octets and the timing of each, `whygate lab score nginx --only NAME` plays it through a proxy.\n\n")
+	for _, name := range names {
+		fmt.Fprintf(b, "- `%s`: %s\n", name, text(lab.Get(name).Does))
+	}
+}
+
+// TestScenarios: what a cause names is a scenario of the lab, and a cause that nothing in the lab reproduces is listed with
+// the reason.
+func TestScenarios(t *testing.T) {
+	for _, e := range fault.Catalogue() {
+		for _, name := range e.SeenIn() {
+			if lab.Get(name) == nil {
+				t.Errorf("%s: the lab has no scenario %q", e.Slug, name)
+			}
+		}
+		reproduced := len(lab.Of(e.Cause))+len(e.SeenIn()) > 0
+		why := notInLab[e.Cause]
+		if why == "" && (e.Family == fault.FamilyClient || e.Family == fault.FamilyGateway) {
+			continue // the lab is an upstream: what its client or the gateway itself does wrong is not its matter
+		}
+		if reproduced == (why != "") {
+			t.Errorf("%s: in the lab %v, and why not: %q", e.Slug, reproduced, why)
+		}
+	}
+}
+
+// What keeps a cause out of the lab.
+const (
+	ofTheGateway = "a setting or a state of the gateway decides it, not what its upstream does"
+	ofHTTP2      = "the lab's upstreams of HTTP/2 and gRPC do not do it yet"
+	ofTheRequest = "the request decides it"
+)
+
+// notInLab are the causes that no scenario shows, with the reason.
+var notInLab = map[fault.Cause]string{
+	fault.CauseUnknown:              "it has no story",
+	fault.CauseNetworkError:         "each is an error of its own",
+	fault.CauseDNSUnreachable:       "the lab's name server always listens",
+	fault.CauseSocketPermission:     "root, which plays the lab, may connect to every socket",
+	fault.CauseCachedError:          "the lab has no cache",
+	fault.CauseWrongHost:            "the lab's upstreams answer to every name",
+	fault.CauseUpgradeRefused:       "no scenario asks for an upgrade",
+	fault.CauseUnaskedInterim:       "no scenario asks by HTTP/1.0 for an interim answer",
+	fault.CauseAddressProhibited:    ofTheGateway,
+	fault.CauseConnectionLimit:      ofTheGateway,
+	fault.CauseNoEndpoints:          ofTheGateway,
+	fault.CauseNoRoute:              ofTheGateway,
+	fault.CauseProxyLoop:            ofTheGateway,
+	fault.CauseOwnLimit:             ofTheGateway,
+	fault.CauseShuttingDown:         ofTheGateway,
+	fault.CauseCircuitOpen:          ofTheGateway,
+	fault.CauseQueueFull:            ofTheGateway,
+	fault.CauseQueueTimeout:         ofTheGateway,
+	fault.CauseResponseBlocked:      ofTheGateway,
+	fault.CauseResponseBodyTooLarge: ofTheGateway,
+	fault.CauseRequestDenied:        ofTheRequest,
+	fault.CauseGRPCOverHTTP1:        ofTheRequest,
+	fault.CauseGRPCDeadline:         ofTheRequest,
+	fault.CauseGRPCStatusMissing:    ofHTTP2,
+	fault.CauseHTTP2StreamLimit:     ofHTTP2,
+	fault.CauseHTTP2ConnectionDead:  ofHTTP2,
+}
+
+// TestNamedKeys: each key of the configuration that a cause or a code names is one that there is.
+func TestNamedKeys(t *testing.T) {
+	reference := config.Reference()
+	key := regexp.MustCompile(`\b(?:pools\.NAME\.[a-z_]+(?:\.[a-z_]+)*|(?:timeouts|limits|resolver)\.[a-z_]+)`) // and resources.limits is Kubernetes'
+
+	named := 0
+	for _, e := range fault.Catalogue() {
+		for _, s := range append(append([]string{e.Meaning}, e.Proof...), e.Advice...) {
+			for _, k := range key.FindAllString(strings.ReplaceAll(s, "resources.limits.", ""), -1) {
+				named++
+				if !strings.Contains(reference, "`"+k+"`") && !strings.Contains(reference, "`pools.NAME."+k+"`") {
+					t.Errorf("%s names %s, and there is no such key: %q", e.Slug, k, s)
+				}
+			}
+		}
+	}
+	if named < 50 {
+		t.Errorf("only %d keys are named", named)
+	}
 }

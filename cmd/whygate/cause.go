@@ -8,13 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/whygate/whygate/internal/explain"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/lab"
 	"github.com/whygate/whygate/internal/statuscode"
 	"github.com/whygate/whygate/internal/term"
 )
 
-// nearestMax is how many slugs are offered for one that does not exist.
+// nearestMax is how many names are offered for one that does not exist.
 const nearestMax = 3
 
 // titleLeast is how many columns a title needs beside its slug; in fewer it stands on a line of its own.
@@ -23,38 +24,43 @@ const titleLeast = 24
 // scenariosMax is how many scenarios are named for one cause.
 const scenariosMax = 6
 
-// scenariosOf names the lab's scenarios that provoke a cause.
+// scenariosOf names the lab's scenarios that provoke a cause, or in which a gateway sees the same.
 func scenariosOf(c fault.Cause) []string {
-	names := lab.Of(c)
+	names := append(lab.Of(c), c.Entry().SeenIn()...)
 	return names[:min(len(names), scenariosMax)]
 }
 
 func (w *world) causeCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "cause [SLUG]",
+		Use:   "cause [SLUG|WORDS|LOG TEXT]",
 		Short: "The catalogue of causes: what happened, what proves it, and what to do",
 		Long: `Print what there is to know about a cause of a gateway's error: what happened, how it is answered, how nginx, HAProxy, Envoy,
 Caddy, Traefik, Apache and the clouds report it, what proves it, what to do, and whether the request may be repeated.
 
-Slugs are those of the access log, of incidents and of whygate explain. Without one, the whole catalogue is listed by family.
+It can be asked for by its slug, as the access log, incidents and whygate explain have it, by words of its name, by an error type
+of RFC 9209, and by what a proxy's log says. Several matches are listed. Without a word, the whole catalogue is listed by family.
 
-With --json, the answer is an object whose "causes" has one object for each cause.`,
-		Example: "  whygate cause keepalive-race\n  whygate cause",
+With --json, the answer is an object whose "causes" has one object for each match.`,
+		Example: "  whygate cause keepalive-race\n  whygate cause certificate\n  whygate cause upstream prematurely closed connection\n  whygate cause AH01102\n  whygate cause",
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return w.listCauses(asJSON)
 			}
 			text := strings.Join(args, " ")
-			slug := strings.Join(strings.Fields(strings.ToLower(text)), "-")
-			c, ok := fault.ParseCause(slug)
-			if !ok || c == fault.CauseNone {
-				return withHint(fmt.Errorf("unknown cause %q", text), nearestHint(slug))
+			found := findCauses(text)
+			switch {
+			case len(found) == 0 && statuscode.ByCode(text) != nil:
+				return withHint(fmt.Errorf("%s is a status code, not a cause", text), "whygate code "+text)
+			case len(found) == 0:
+				return withHint(fmt.Errorf("unknown cause %q", text), nearestHint(text))
+			case asJSON:
+				return printJSON(w.stdout, map[string]any{"causes": causesForJSON(found)})
+			case len(found) > 1:
+				w.offerCauses(text, found)
+			default:
+				describeCause(newPage(w.stdout), found[0])
 			}
-			if asJSON {
-				return printJSON(w.stdout, map[string]any{"causes": []causeJSON{causeForJSON(c.Entry())}})
-			}
-			describeCause(newPage(w.stdout), c.Entry())
 			return nil
 		},
 	}
@@ -66,12 +72,24 @@ With --json, the answer is an object whose "causes" has one object for each caus
 type causeJSON struct {
 	*fault.Entry
 	Answer    int            `json:"answer"` // the status that the gateway answers with, 0 where it makes no answer
+	Settings  []setting      `json:"settings"`
 	Reports   []fault.Report `json:"reports"`
 	Scenarios []string       `json:"scenarios"`
 }
 
+func causesForJSON(entries []*fault.Entry) []causeJSON {
+	all := make([]causeJSON, 0, len(entries))
+	for _, e := range entries {
+		all = append(all, causeForJSON(e))
+	}
+	return all
+}
+
 func causeForJSON(e *fault.Entry) causeJSON {
-	j := causeJSON{Entry: e, Answer: answer(e), Reports: e.Reports(), Scenarios: scenariosOf(e.Cause)}
+	j := causeJSON{Entry: e, Answer: answer(e), Settings: settingsOf(e), Reports: e.Reports(), Scenarios: scenariosOf(e.Cause)}
+	if j.Settings == nil {
+		j.Settings = []setting{}
+	}
 	if j.Reports == nil {
 		j.Reports = []fault.Report{}
 	}
@@ -81,6 +99,31 @@ func causeForJSON(e *fault.Entry) causeJSON {
 	return j
 }
 
+// setting is what to set in a product about a cause.
+type setting struct {
+	Product string `json:"product"`
+	Text    string `json:"text"` // in the product's own syntax, with a comment behind it
+}
+
+// products are those whose settings a cause's page has, the proxies first.
+var products = []string{
+	"nginx", "haproxy", "envoy", "apache", "caddy", "traefik", "alb", "gcp", "cloudflare", "varnish", "iis",
+	"gunicorn", "uwsgi", "php-fpm", "puma", "node", "tomcat", "linux",
+}
+
+// settingsOf gives what whygate explain advises to set in each product.
+func settingsOf(e *fault.Entry) []setting {
+	var all []setting
+	for _, product := range products {
+		for _, line := range explain.Advice(product, e.Cause) {
+			if !slices.Contains(e.Advice, line) {
+				all = append(all, setting{product, line})
+			}
+		}
+	}
+	return all
+}
+
 // answer is the status that a cause is answered with as a rule.
 func answer(e *fault.Entry) int { return fault.Fault{Type: e.Type, Cause: e.Cause}.Status() }
 
@@ -88,42 +131,41 @@ func answer(e *fault.Entry) int { return fault.Fault{Type: e.Type, Cause: e.Caus
 func (w *world) listCauses(asJSON bool) error {
 	entries := fault.Catalogue()
 	if asJSON {
-		all := make([]causeJSON, 0, len(entries))
-		for _, e := range entries {
-			all = append(all, causeForJSON(e))
-		}
-		return printJSON(w.stdout, map[string]any{"causes": all})
+		return printJSON(w.stdout, map[string]any{"causes": causesForJSON(entries)})
 	}
 	p := newPage(w.stdout)
 	fmt.Fprintln(p.w, p.style.Bold("Causes of a gateway's errors"))
 	for f := fault.FamilyOverload; int(f) < fault.Families; f++ {
 		p.heading(f.Title())
-		columns := widestSlug(entries, f)
-		for _, e := range entries {
-			if e.Family == f {
-				first := fmt.Sprintf("  %s%*s  %-3s  ", p.style.Cyan(e.Slug), columns-len(e.Slug), "", statusOrDash(e))
-				rest := strings.Repeat(" ", columns+9)
-				if len(rest) > p.width-titleLeast {
-					fmt.Fprintln(p.w, strings.TrimRight(first, " "))
-					first, rest = "      ", "      "
-				}
-				fmt.Fprintln(p.w, term.Hang(e.Title, p.width, first, rest))
-			}
-		}
+		p.causes(slices.DeleteFunc(slices.Clone(entries), func(e *fault.Entry) bool { return e.Family != f }))
 	}
 	fmt.Fprintln(p.w, "\nMore on one of them: whygate cause keepalive-race")
 	return nil
 }
 
-// widestSlug gives the length of a family's longest slug.
-func widestSlug(entries []*fault.Entry, f fault.Family) int {
-	widest := 0
+// offerCauses lists what a text may mean.
+func (w *world) offerCauses(text string, found []*fault.Entry) {
+	p := newPage(w.stdout)
+	fmt.Fprintf(p.w, "%d causes match %q:\n\n", len(found), term.Cut(term.Clean(text), p.width/2))
+	p.causes(found)
+	fmt.Fprintf(p.w, "\nMore on one of them: whygate cause %s\nFrom a log, with how often and since when: whygate explain FILE\n", found[0].Slug)
+}
+
+// causes writes a line for each cause; a long title goes on below itself, or stands below the slug where that is long.
+func (p *page) causes(entries []*fault.Entry) {
+	columns := 0
 	for _, e := range entries {
-		if e.Family == f {
-			widest = max(widest, len(e.Slug))
-		}
+		columns = max(columns, len(e.Slug))
 	}
-	return widest
+	for _, e := range entries {
+		first := fmt.Sprintf("  %s%*s  %-3s  ", p.style.Cyan(e.Slug), columns-len(e.Slug), "", statusOrDash(e))
+		rest := strings.Repeat(" ", columns+9)
+		if len(rest) > p.width-titleLeast {
+			fmt.Fprintln(p.w, strings.TrimRight(first, " "))
+			first, rest = "      ", "      "
+		}
+		fmt.Fprintln(p.w, term.Hang(e.Title, p.width, first, rest))
+	}
 }
 
 func statusOrDash(e *fault.Entry) string {
@@ -135,7 +177,7 @@ func statusOrDash(e *fault.Entry) string {
 
 // nearestHint names the slugs that are most like a text.
 func nearestHint(text string) string {
-	near := nearest(strings.ToLower(text))
+	near := nearest(strings.Join(strings.Fields(strings.ToLower(text)), "-"))
 	if len(near) == 0 {
 		return "whygate cause lists all of them"
 	}
@@ -146,28 +188,37 @@ func nearestHint(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// nearest gives the slugs that have the text in them, or that differ from it in few characters, the most alike first.
+// nearest gives the slugs that are most like a text.
 func nearest(text string) []string {
+	var slugs []string
+	for _, e := range fault.Catalogue() {
+		slugs = append(slugs, e.Slug)
+	}
+	return nearestOf(slugs, text)
+}
+
+// nearestOf gives the names that have the text in them, or that differ from it in few characters, the most alike first.
+func nearestOf(names []string, text string) []string {
 	type candidate struct {
-		slug     string
+		name     string
 		distance int
 	}
 	var all []candidate
-	for _, e := range fault.Catalogue() {
-		d := statuscode.Distance(text, e.Slug)
-		if len(text) > 2 && strings.Contains(e.Slug, text) {
+	for _, name := range names {
+		d := statuscode.Distance(text, name)
+		if len(text) > 2 && strings.Contains(name, text) {
 			d = 1
 		}
 		if d <= len(text)/3+1 {
-			all = append(all, candidate{e.Slug, d})
+			all = append(all, candidate{name, d})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b candidate) int { return a.distance - b.distance })
-	var slugs []string
+	var near []string
 	for _, c := range all[:min(len(all), nearestMax)] {
-		slugs = append(slugs, c.slug)
+		near = append(near, c.name)
 	}
-	return slugs
+	return near
 }
 
 // describeCause prints an entry: first what happened and what to do, then the rest.
@@ -181,6 +232,12 @@ func describeCause(p *page, e *fault.Entry) {
 	p.numbered(e.Advice)
 	p.heading("May the request be repeated?")
 	p.paragraph(e.Retry)
+	if settings := settingsOf(e); len(settings) > 0 {
+		p.heading("What to set")
+		for _, s := range settings {
+			p.labelled(s.Product, len("cloudflare"), s.Text)
+		}
+	}
 	if reports := e.Reports(); len(reports) > 0 {
 		p.heading("How other proxies report it")
 		for _, r := range reports {

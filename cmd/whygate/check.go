@@ -1,10 +1,13 @@
 package main
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,7 +20,7 @@ func (w *world) checkCommand() *cobra.Command {
 	var file, ask string
 	var asJSON, probe bool
 	cmd := &cobra.Command{
-		Use:   "check [-c whygate.yaml] [--route 'GET host/path'] [--probe]",
+		Use:   "check [-c FILE] [--route 'GET HOST/PATH' | --probe]",
 		Short: "Validate a configuration, say which route a request takes, or probe every endpoint",
 		Long: `Read a configuration, load its certificates, open its files, and name every error at once, with its place and what to
 write instead. Nothing is listened on and nothing is sent.
@@ -27,7 +30,13 @@ does: resolve, connect, shake hands, ask GET / a few times.`,
 		Example: "  whygate check -c whygate.yaml\n  whygate check --route 'GET shop.example.com/api/cart'\n  whygate check --probe",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if ask != "" && probe {
+				return withHint(errors.New("--route and --probe are two questions"), "ask one after the other")
+			}
 			cfg, problems := config.Load(file)
+			if err := unreadable(file); err != nil && !asJSON {
+				return cmp.Or(problems.Err(), err)
+			}
 			if cfg != nil {
 				problems = append(problems, gateway.Check(cfg)...)
 			}
@@ -41,8 +50,8 @@ does: resolve, connect, shake hands, ask GET / a few times.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&file, "config", "c", defaultFile, "the configuration file")
-	f.StringVar(&ask, "route", "", "a request, as 'METHOD host/path' or a URL")
+	f.StringVarP(&file, "config", "c", defaultFile, "the configuration `FILE`")
+	f.StringVar(&ask, "route", "", "a `REQUEST`, as 'METHOD host/path' or a URL")
 	f.BoolVar(&probe, "probe", false, "walk to every endpoint, and say which is broken")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
@@ -56,9 +65,7 @@ func (w *world) printProblems(file string, cfg *config.Config, problems config.P
 		if problems == nil {
 			problems = config.Problems{}
 		}
-		e := json.NewEncoder(w.stdout)
-		e.SetIndent("", "  ")
-		if err := e.Encode(map[string]any{"file": file, "ok": !failed, "problems": problems}); err != nil {
+		if err := printJSON(w.stdout, map[string]any{"file": file, "ok": !failed, "problems": problems}); err != nil {
 			return err
 		}
 	default:
@@ -70,8 +77,24 @@ func (w *world) printProblems(file string, cfg *config.Config, problems config.P
 				count(len(cfg.Listen), "listener"), count(len(cfg.Routes), "route"), count(len(cfg.Pools), "pool"))
 		}
 	}
-	if failed {
+	switch {
+	case failed && unreadable(file) != nil:
+		return status(exitUsage)
+	case failed:
 		return status(exitFault)
+	}
+	return nil
+}
+
+// unreadable says why a file cannot be read: that is wrong use, and no fault in a configuration.
+func unreadable(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Read(make([]byte, 1)); err != nil && err != io.EOF {
+		return err // a directory, for instance
 	}
 	return nil
 }
@@ -96,7 +119,7 @@ func (w *world) printRoute(cfg *config.Config, ask string, asJSON bool) error {
 			file, line, _ := cfg.Position(fmt.Sprintf("routes[%d]", i))
 			answer["route"], answer["pool"], answer["file"], answer["line"] = i, cfg.Routes[i].Pool, file, line
 		}
-		if err := json.NewEncoder(w.stdout).Encode(answer); err != nil {
+		if err := printJSON(w.stdout, answer); err != nil {
 			return err
 		}
 	} else if i >= 0 {
@@ -147,7 +170,7 @@ func parseAsk(ask string) (method, host, path string, err error) {
 		rest = "http://" + rest
 	}
 	u, perr := url.Parse(rest)
-	if perr != nil || u.Host == "" {
+	if perr != nil || u.Host == "" || strings.ContainsAny(u.Host, " ") || isMethod(strings.TrimSpace(ask)) {
 		return "", "", "", withHint(errors.New("--route: "+ask+" is not a request"), "write it as: --route 'GET shop.example.com/api/cart'")
 	}
 	path = u.EscapedPath()
@@ -155,4 +178,13 @@ func parseAsk(ask string) (method, host, path string, err error) {
 		path = "/"
 	}
 	return method, u.Host, path, nil
+}
+
+// isMethod reports whether a word is one of HTTP's methods: what is asked about then lacks the rest.
+func isMethod(word string) bool {
+	switch word {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace, http.MethodConnect:
+		return true
+	}
+	return false
 }

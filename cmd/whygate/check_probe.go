@@ -38,7 +38,7 @@ func (w *world) probeAll(ctx context.Context, file string, cfg *config.Config, a
 	for i := range cfg.Pools {
 		p := &cfg.Pools[i]
 		for _, e := range p.Endpoints {
-			o, err := probeOptions(p, e)
+			o, err := probeOptions(cfg, p, e)
 			if err != nil {
 				return err
 			}
@@ -95,10 +95,11 @@ func (p *probed) walk(ctx context.Context, o *diagnose.Options) error {
 }
 
 // probeOptions are the pool's settings as the walk needs them.
-func probeOptions(p *config.Pool, e config.Endpoint) (*diagnose.Options, error) {
+func probeOptions(cfg *config.Config, p *config.Pool, e config.Endpoint) (*diagnose.Options, error) {
 	o := &diagnose.Options{URL: endpointURL(e), NoTrace: true, HTTP1: true, Count: 2, ServerName: p.TLS.ServerName, Insecure: !p.TLS.Verify, Advice: func(_ string, c fault.Cause) []string {
 		return explain.Advice("whygate", c)
 	}}
+	o.Servers = cfg.Resolver.Servers
 	if p.Host != config.HostClient && p.Host != config.HostEndpoint {
 		o.Host = p.Host
 	}

@@ -13,7 +13,7 @@ import (
 func (w *world) codeCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "code [CODE | NAME | CONSTANT]",
+		Use:   "code [CODE|NAME|CONSTANT]",
 		Short: "The status code reference: what a code means, its causes, and what to do",
 		Long: `Print what there is to know about an HTTP status code: where it is defined, what it means, what a gateway does with it, its
 causes by family, the steps to find the one you have, and the constant that names it in eleven places.
@@ -21,7 +21,7 @@ causes by family, the steps to find the one you have, and the constant that name
 It can be asked for by number (502, or 502.3 as in the logs of IIS), by name (bad gateway), by a constant (StatusBadGateway,
 :bad_gateway, BAD_GATEWAY), and with typing errors. Several matches are listed. Without a word, all codes are listed.
 
-With --json, the answer is an object whose "codes" has one object for each match. For HAProxy's -1, write: whygate code -- -1`,
+With --json, the answer is an object whose "codes" has one object for each match.`,
 		Example: "  whygate code 502\n  whygate code bad gateway\n  whygate code StatusGatewayTimeout\n  whygate code",
 		RunE: func(_ *cobra.Command, args []string) error {
 			text := strings.Join(args, " ")
@@ -82,7 +82,12 @@ func listCodes(p *page, entries []*statuscode.Entry) {
 			fmt.Fprint(p.w, table.Render(p.style))
 		}
 	}
+	details := 0
 	for _, e := range entries {
+		if e.Kind == statuscode.Substatus {
+			details++
+			continue
+		}
 		if e.Class() != class {
 			flush()
 			class, table = e.Class(), term.Table{Indent: "  "}
@@ -90,7 +95,7 @@ func listCodes(p *page, entries []*statuscode.Entry) {
 		table.Row(p.style.Cyan(e.Code), e.Title, p.style.Dim(e.Owner))
 	}
 	flush()
-	fmt.Fprintln(p.w, "\nMore on one of them: whygate code 502")
+	fmt.Fprintf(p.w, "\nAnd %d substatuses of IIS, listed under their codes, such as 404.13 under 404.\nMore on one of them: whygate code 502\n", details)
 }
 
 // offerCodes lists what a text may mean.

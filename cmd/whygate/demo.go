@@ -14,6 +14,7 @@ import (
 
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/gateway"
+	"github.com/whygate/whygate/internal/term"
 )
 
 // demoTimeout bounds one of the demo's requests.
@@ -30,8 +31,8 @@ it answered and why, and stay up to be tried by hand. Everything listens on loop
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return w.demo(cmd.Context(), from, admin, once) },
 	}
-	cmd.Flags().StringVar(&from, "from", demoFrom, "address to listen on")
-	cmd.Flags().StringVar(&admin, "admin", "127.0.0.1:9502", "admin address")
+	cmd.Flags().StringVar(&from, "from", demoFrom, "`ADDRESS` to listen on")
+	cmd.Flags().StringVar(&admin, "admin", "127.0.0.1:9502", "admin `ADDRESS`")
 	cmd.Flags().BoolVar(&once, "once", false, "stop after the traffic")
 	return cmd
 }
@@ -120,12 +121,13 @@ func (w *world) demoRequest(ctx context.Context, g *gateway.Gateway, address str
 	}
 	fmt.Fprintln(w.stdout)
 	if p := res.Header.Get("Proxy-Status"); p != "" {
-		fmt.Fprintf(w.stdout, "  Proxy-Status: %s\n", p)
+		w.tell("Proxy-Status: " + p)
 	}
 	for range 100 { // the incident is recorded just after the answer's last octet
 		if after := g.Incidents(1); len(after) > 0 && (len(before) == 0 || after[0].ID != before[0].ID) {
 			i := after[0]
-			fmt.Fprintf(w.stdout, "  %s: %s\n  do: %s\n", i.Cause, i.Sentence, i.Advice[0])
+			w.tell(fmt.Sprintf("%s: %s", i.Cause, i.Sentence))
+			w.tell("do: " + i.Advice[0])
 			break
 		} else if res.StatusCode < 400 && bodyErr == nil && d.path != "/race" || res.StatusCode == 500 {
 			break
@@ -134,6 +136,14 @@ func (w *world) demoRequest(ctx context.Context, g *gateway.Gateway, address str
 	}
 	fmt.Fprintln(w.stdout)
 	return nil
+}
+
+// tell prints a line below a request, on a terminal as many as its width asks for.
+func (w *world) tell(text string) {
+	if term.IsTerminal(w.stdout) {
+		text = term.Hang(text, term.New(w.stdout).ReadingWidth()-2, "", "    ")
+	}
+	fmt.Fprintf(w.stdout, "  %s\n", text)
 }
 
 func (w *world) demoHints(g *gateway.Gateway, address string) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,7 +81,7 @@ Exit codes: 0 nothing is wrong, 1 a fault was found, 2 wrong use.`,
 	f.StringVar(&flags.key, "key", "", "its key")
 	f.BoolVar(&flags.insecure, "insecure", false, "go on with a certificate that does not verify")
 	f.StringVar(&flags.method, "method", "GET", "the request method: GET, HEAD or OPTIONS; others only with --unsafe-method")
-	f.BoolVar(&flags.unsafe, "unsafe-method", false, "allow a --method that may change something; it is sent several times")
+	f.BoolVar(&flags.unsafe, "unsafe-method", false, "allow a --method that may change something; it is sent once to the URL and once to each --upstream")
 	f.StringArrayVarP(&flags.headers, "header", "H", nil, "a request field, 'Name: value' (repeatable)")
 	f.BoolVar(&flags.http1, "http1", false, "do not ask by HTTP/2 where it is offered")
 	f.DurationVar(&flags.timeout, "timeout", diagnose.DefaultTimeout, "bounds each wait")
@@ -116,14 +118,22 @@ func (w *world) diagnose(ctx context.Context, url string, flags *diagnoseFlags) 
 	if flags.watch {
 		return w.watch(ctx, o, flags)
 	}
+	if flags.html != "" { // that it cannot be written is to be known before the walk
+		if err := htmlWritable(flags.html); err != nil {
+			return err
+		}
+	}
 	page := newDiagnosis(w.stdout)
 	if !flags.json {
-		page.begin(&target)
-		o.Step = page.step
+		begin := sync.OnceFunc(func() { page.begin(&target) })
+		o.Step = func(s diagnose.Step) { begin(); page.step(s) }
 	}
 	r, err := diagnose.Run(ctx, o)
 	if err != nil {
 		return withHint(err, "whygate diagnose https://shop.example.com/ --upstream 127.0.0.1:3000")
+	}
+	if ctx.Err() != nil {
+		return errors.New("interrupted: what was not waited for is no verdict")
 	}
 	if flags.html != "" {
 		if err := writeDiagnosis(flags.html, r); err != nil {
@@ -158,15 +168,8 @@ func (f *diagnoseFlags) options(url string) (*diagnose.Options, error) {
 	if f.count == 0 {
 		o.Count = -1
 	}
-	switch {
-	case !slices.Contains(safeMethods, f.method) && !f.unsafe:
-		return nil, withHint(fmt.Errorf("--method %s may change something, and is sent several times", f.method), "add --unsafe-method if that is what you want")
-	case f.count < 0 || f.count > diagnose.CountMax:
-		return nil, withHint(fmt.Errorf("--count %d: 0 to %d", f.count, diagnose.CountMax), "--count 10")
-	case f.timeout <= 0 || f.budget <= 0:
-		return nil, withHint(errors.New("--timeout and --budget are longer than nothing"), "--timeout 4s --budget 15s")
-	case (f.cert == "") != (f.key == ""):
-		return nil, withHint(errors.New("--cert and --key belong together"), "--cert client.pem --key client-key.pem")
+	if err := f.check(); err != nil {
+		return nil, err
 	}
 	if f.idleProbe > 0 {
 		o.Budget = max(o.Budget, diagnose.DefaultBudget+f.idleProbe)
@@ -179,13 +182,64 @@ func (f *diagnoseFlags) options(url string) (*diagnose.Options, error) {
 		o.Address = a
 	}
 	for _, h := range f.headers {
-		name, value, found := strings.Cut(h, ":")
-		if !found || strings.TrimSpace(name) == "" || strings.ContainsAny(h, "\r\n") {
-			return nil, withHint(fmt.Errorf("--header %q is no field", h), "--header 'Accept: text/html'")
+		field, err := parseField(h)
+		if err != nil {
+			return nil, err
 		}
-		o.Fields = append(o.Fields, diagnose.Field{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
+		if strings.EqualFold(field.Name, "Host") {
+			o.Host = cmp.Or(o.Host, field.Value)
+			continue
+		}
+		o.Fields = append(o.Fields, field)
 	}
 	return o, f.readFiles(o)
+}
+
+// everyLeast is the shortest pause of --watch: a walk sends some ten requests.
+const everyLeast = time.Second
+
+// check finds wrong use that needs no file.
+func (f *diagnoseFlags) check() error {
+	switch {
+	case !isToken(f.method):
+		return withHint(fmt.Errorf("--method %q is no method", f.method), "--method HEAD")
+	case !slices.Contains(safeMethods, f.method) && !f.unsafe:
+		return withHint(fmt.Errorf("--method %s may change something", f.method), "add --unsafe-method if that is what you want: it is sent once to the URL, and once to each --upstream")
+	case f.count < 0 || f.count > diagnose.CountMax:
+		return withHint(fmt.Errorf("--count %d: 0 to %d", f.count, diagnose.CountMax), "--count 10")
+	case f.timeout <= 0 || f.budget <= 0 || f.idleProbe < 0:
+		return withHint(errors.New("--timeout, --budget and --idle-probe are longer than nothing"), "--timeout 4s --budget 15s")
+	case f.watch && f.every < everyLeast:
+		return withHint(fmt.Errorf("--every %s would be load: %s is the least", f.every, everyLeast), "--every 10s")
+	case (f.cert == "") != (f.key == ""):
+		return withHint(errors.New("--cert and --key belong together"), "--cert client.pem --key client-key.pem")
+	case strings.ContainsFunc(f.host+f.sni, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
+		return withHint(errors.New("--host and --sni are names in ASCII"), "--host shop.example.com")
+	}
+	return nil
+}
+
+// framing are the fields that say how a message goes on: what is sent here has no body, and stays HTTP/1.1.
+var framing = []string{"content-length", "transfer-encoding", "expect", "upgrade", "te", "trailer"}
+
+// parseField reads a field as --header has it.
+func parseField(text string) (diagnose.Field, error) {
+	name, value, found := strings.Cut(text, ":")
+	value = strings.Trim(value, " \t")
+	switch {
+	case !found || !isToken(name) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
+		return diagnose.Field{}, withHint(fmt.Errorf("--header %q is no field", name), "--header 'Accept: text/html'")
+	case slices.Contains(framing, strings.ToLower(name)):
+		return diagnose.Field{}, withHint(fmt.Errorf("--header %s: the requests have no body and no other protocol", name), "--header 'Accept: text/html'")
+	}
+	return diagnose.Field{Name: name, Value: value}, nil
+}
+
+// isToken reports whether the text may be a method or the name of a field: RFC 9110, section 5.6.2.
+func isToken(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r))
+	})
 }
 
 // readFiles reads the authorities and the client certificate.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -65,22 +66,49 @@ func writeDiagnosis(file string, r *diagnose.Report) error {
 			p.Broke = &brokeLine{c.Line, strings.Repeat(" ", c.Column) + "^", c.Rule}
 		}
 	}
+	var page bytes.Buffer
+	if err := diagnoseTemplate.Execute(&page, p); err != nil {
+		return fmt.Errorf("--html: %w", err)
+	}
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return os.WriteFile(file, page.Bytes(), 0o644) // a device or a pipe: a file in its place would take it away
+	}
 	f, err := os.CreateTemp(filepath.Dir(file), ".whygate-*")
 	if err != nil {
 		return withHint(fmt.Errorf("--html: %w", err), "--html report.html")
 	}
 	defer os.Remove(f.Name()) // gone already where all went well
-	if err := diagnoseTemplate.Execute(f, p); err != nil {
-		_ = f.Close()
-		return fmt.Errorf("--html: %w", err)
+	_, err = f.Write(page.Bytes())
+	if closed := f.Close(); err == nil {
+		err = closed
 	}
-	if err := f.Close(); err != nil {
+	if err != nil {
 		return fmt.Errorf("--html: %w", err)
 	}
 	if err := os.Chmod(f.Name(), 0o644); err != nil {
 		return err
 	}
+	if to, err := filepath.EvalSymlinks(file); err == nil {
+		file = to
+	}
 	return os.Rename(f.Name(), file)
+}
+
+// htmlWritable reports whether a report could be written: its directory takes files.
+func htmlWritable(file string) error {
+	info, err := os.Stat(file)
+	if err == nil && info.IsDir() {
+		return withHint(fmt.Errorf("--html %s is a directory", file), "--html report.html")
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), ".whygate-*")
+	if err != nil {
+		return withHint(fmt.Errorf("--html: %w", err), "--html report.html")
+	}
+	_ = f.Close()
+	return os.Remove(f.Name())
 }
 
 // waterfallSVG draws the stages of the main request under one time line, those that were not reached too.
@@ -235,8 +263,8 @@ func box(s *strings.Builder, x, y, wide, high int, st station) {
 	colour := map[string]string{"good": "var(--good)", "bad": "var(--bad)", "": "var(--soft)"}[st.state]
 	fmt.Fprintf(s, `<rect x="%d" y="%d" width="%d" height="%d" rx="8" fill="none" stroke="%s" stroke-width="2"/>`, x, y, wide, high, colour)
 	for i, text := range []string{st.title, st.below} {
-		if len(text) > 21 {
-			text = text[:19] + "…"
+		if runes := []rune(text); len(runes) > 21 {
+			text = string(runes[:19]) + "…"
 		}
 		class := []string{"", ` class="soft"`}[i]
 		fmt.Fprintf(s, `<text%s x="%d" y="%d" text-anchor="middle">%s</text>`, class, x+wide/2, y+22+i*20, template.HTMLEscapeString(text))

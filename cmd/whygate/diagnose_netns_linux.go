@@ -9,13 +9,15 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/whygate/whygate/internal/proxyconf"
 )
 
 // enterNamespace runs this command anew in the network namespace of a process, with the hosts file and the name servers that
 // the process has. It returns only if that failed.
 func enterNamespace(pid int) error {
 	if os.Getuid() != 0 {
-		return withHint(errors.New("--netns needs root"), "sudo whygate "+strings.Join(os.Args[1:], " "))
+		return withHint(errors.New("--netns needs root"), fmt.Sprintf("sudo whygate diagnose --netns %d …", pid))
 	}
 	ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
 	if err != nil {
@@ -47,7 +49,7 @@ func enterNamespace(pid int) error {
 // takeFile mounts a copy of the process's file over ours. The file itself is in another mount namespace, from which it cannot
 // be mounted. One that the process does not have, or that we do not, is left.
 func takeFile(pid int, name string) error {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/root%s", pid, name))
+	b, err := os.ReadFile(proxyconf.Files{Root: fmt.Sprintf("/proc/%d/root", pid)}.Path(name))
 	if err != nil {
 		return nil
 	}

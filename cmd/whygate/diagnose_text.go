@@ -34,6 +34,8 @@ const (
 	doShown      = 3
 	missingShown = 2
 	notesShown   = 2
+	rowShown     = 3 // lines of one row
+	itemShown    = 5 // lines of one item of the verdict
 )
 
 func (d *diagnosis) begin(t *diagnose.Target) {
@@ -61,7 +63,7 @@ func (d *diagnosis) step(s diagnose.Step) {
 	}
 	textWidth := d.width - rowName - rowTime - 5
 	lines := strings.Split(term.Wrap(term.Clean(text), textWidth, ""), "\n")
-	for i, line := range lines {
+	for i, line := range short(lines, rowShown) {
 		line = term.Cut(line, textWidth)
 		if i > 0 {
 			fmt.Fprintf(d.w, "    %s%s\n", strings.Repeat(" ", rowName), line)
@@ -73,6 +75,14 @@ func (d *diagnosis) step(s diagnose.Step) {
 		}
 		fmt.Fprintf(d.w, "  %s %s%s%s%s\n", d.mark(s.Mark), pad(s.Name, rowName), pad(line, textWidth), strings.Repeat(" ", max(rowTime-term.Columns(took), 1)), d.style.Dim(took))
 	}
+}
+
+// short leaves out what is too long to be read, such as a field of a hostile answer.
+func short(lines []string, most int) []string {
+	if len(lines) > most {
+		lines = append(lines[:most-1:most-1], lines[most-1]+" …")
+	}
+	return lines
 }
 
 func pad(text string, columns int) string {
@@ -163,7 +173,7 @@ func (d *diagnosis) box(r *diagnose.Report) {
 		fmt.Fprintln(d.w, paint("│")+" "+pad(term.Cut(text, inner), inner)+" "+paint("│"))
 	}
 	block := func(first, rest, text string) {
-		for l := range strings.SplitSeq(term.Hang(term.Clean(text), inner, first, rest), "\n") {
+		for _, l := range short(strings.Split(term.Hang(term.Clean(text), inner, first, rest), "\n"), itemShown) {
 			line(l)
 		}
 	}

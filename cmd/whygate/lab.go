@@ -24,7 +24,7 @@ import (
 
 func (w *world) labCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "lab",
+		Use:   "lab COMMAND",
 		Short: "Faulty upstreams on demand, for any proxy",
 		Long: `Play every fault that an upstream can have, put any proxy in front of it, and see what it makes of it.
 
@@ -40,9 +40,30 @@ Nothing is sent outside loopback and, for root on Linux, network namespaces that
 func scenarios(globs []string) ([]*lab.Scenario, error) {
 	found, err := lab.Find(globs...)
 	if err != nil {
+		for _, g := range globs { // one of them matches nothing: the first that does not
+			if one, _ := lab.Find(g); len(one) == 0 {
+				return nil, withHint(err, nearScenarios("whygate lab list ", g))
+			}
+		}
 		return nil, withHint(err, "whygate lab list")
 	}
 	return found, nil
+}
+
+// nearScenarios are hints with the scenarios and groups whose names are most like a text, and with the list of all.
+func nearScenarios(command, text string) string {
+	var names []string
+	for _, s := range lab.All() {
+		if group := s.Group.String(); strings.HasSuffix(command, "list ") && !slices.Contains(names, group) {
+			names = append(names, group)
+		}
+		names = append(names, s.Name)
+	}
+	var hints strings.Builder
+	for _, name := range nearestOf(names, text) {
+		hints.WriteString(command + name + "\n")
+	}
+	return hints.String() + "whygate lab list"
 }
 
 // listedScenario is a scenario in JSON.
@@ -78,9 +99,11 @@ func listed(s *lab.Scenario) listedScenario {
 func (w *world) labListCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "list [GLOB...]",
-		Short:   "List the scenarios",
-		Long:    "List the scenarios, one a line: name, group, what the upstream does. A glob is a name with * and ?, or a group's name.",
+		Use:   "list [GLOB...]",
+		Short: "List the scenarios",
+		Long: `List the scenarios, one a line: name, group, what the upstream does. A glob is a name with * and ?, or a group's name.
+
+With --json, the answer is an object whose "scenarios" has one object for each.`,
 		Example: "  whygate lab list\n  whygate lab list tls\n  whygate lab list 'body-*' --json",
 		RunE: func(_ *cobra.Command, globs []string) error {
 			found, err := scenarios(globs)
@@ -92,23 +115,37 @@ func (w *world) labListCommand() *cobra.Command {
 				for i, s := range found {
 					all[i] = listed(s)
 				}
-				return printJSON(w.stdout, all)
+				return printJSON(w.stdout, map[string]any{"scenarios": all})
 			}
 			for _, s := range found {
-				note := ""
-				switch {
-				case s.Unscored != "":
-					note = " (not scored: " + s.Unscored + ")"
-				case s.At.Network():
-					note = " (in namespaces, as root)"
-				}
-				fmt.Fprintf(w.stdout, "%-26s %-12s %s%s\n", s.Name, s.Group, s.Does, note)
+				fmt.Fprintln(w.stdout, w.labLine(s))
 			}
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// labLine is a scenario in the list: one line, for grep, or on a terminal as many as its width asks for.
+func (w *world) labLine(s *lab.Scenario) string {
+	note := ""
+	switch {
+	case s.Unscored != "":
+		note = " (not scored: " + s.Unscored + ")"
+	case s.At.Network():
+		note = " (in namespaces, as root)"
+	}
+	style := term.New(w.stdout)
+	first, columns := fmt.Sprintf("%s%*s %-12s ", style.Cyan(s.Name), max(26-len(s.Name), 0), "", s.Group), 40
+	if !term.IsTerminal(w.stdout) {
+		return first + s.Does + note
+	}
+	if style.Width() < columns+titleLeast {
+		columns = 6
+		first = strings.TrimRight(first, " ") + "\n" + strings.Repeat(" ", columns)
+	}
+	return term.Hang(s.Does+note, style.Width(), first, strings.Repeat(" ", columns))
 }
 
 func (w *world) labShowCommand() *cobra.Command {
@@ -121,7 +158,7 @@ func (w *world) labShowCommand() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			s := lab.Get(args[0])
 			if s == nil {
-				return withHint(fmt.Errorf("no scenario is called %q", args[0]), "whygate lab list")
+				return withHint(fmt.Errorf("no scenario is called %q", args[0]), nearScenarios("whygate lab show ", args[0]))
 			}
 			if asJSON {
 				return printJSON(w.stdout, struct {
@@ -219,8 +256,8 @@ of that name, so that one line of any proxy's configuration suffices. A line is 
 			return nil
 		},
 	}
-	cmd.Flags().IntVar(&base, "base-port", lab.DefaultBase, "the index's port; the scenarios' follow it")
-	cmd.Flags().StringVar(&dir, "dir", "", "where the lab's certificates are kept (default: the user's cache directory)")
+	cmd.Flags().IntVar(&base, "base-port", lab.DefaultBase, "the index's `PORT`; the scenarios' follow it")
+	cmd.Flags().StringVar(&dir, "dir", "", "the `DIRECTORY` of the lab's certificates (default: the user's cache directory)")
 	return cmd
 }
 
@@ -296,7 +333,7 @@ func (w *world) labConfigCommand() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			p := lab.ProxyNamed(args[0])
 			if p == nil {
-				return withHint(fmt.Errorf("no configuration for %q", args[0]), "one of "+strings.Join(names, ", "))
+				return withHint(fmt.Errorf("no proxy is called %q", args[0]), "one of "+strings.Join(names, ", "))
 			}
 			found, err := scenarios(args[1:])
 			if err != nil {
@@ -319,10 +356,10 @@ func (w *world) labConfigCommand() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().IntVar(&base, "base-port", lab.DefaultBase, "the lab's base port")
-	cmd.Flags().StringVar(&dir, "dir", "", "where the lab's certificates are kept (default: the user's cache directory)")
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "the proxy's own address")
-	cmd.Flags().StringVar(&out, "files", ".", "the directory for the proxy's own files, such as logs")
+	cmd.Flags().IntVar(&base, "base-port", lab.DefaultBase, "the lab's base `PORT`")
+	cmd.Flags().StringVar(&dir, "dir", "", "the `DIRECTORY` of the lab's certificates (default: the user's cache directory)")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "the proxy's own `ADDRESS`")
+	cmd.Flags().StringVar(&out, "files", ".", "the `DIRECTORY` for the proxy's own files, such as logs")
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,17 +71,17 @@ scenarios are left out.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&o.only, "only", nil, "globs of scenarios, or groups; all of them by default")
+	f.StringSliceVar(&o.only, "only", nil, "`GLOB`s of scenarios, or groups; all of them by default")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON")
 	f.BoolVar(&o.everything, "all", false, "print what was right as well")
-	f.StringVar(&o.html, "html", "", "write a page to this file")
-	f.StringVar(&o.markdown, "markdown", "", "write a table in Markdown to this file")
-	f.StringVar(&o.svg, "svg", "", "write the picture to this file")
-	f.IntVar(&o.base, "base-port", lab.DefaultBase, "for a URL: the lab's base port")
+	f.StringVar(&o.html, "html", "", "write a page to this `FILE`")
+	f.StringVar(&o.markdown, "markdown", "", "write a table in Markdown to this `FILE`")
+	f.StringVar(&o.svg, "svg", "", "write the picture to this `FILE`")
+	f.IntVar(&o.base, "base-port", lab.DefaultBase, "for a URL: the lab's base `PORT`")
 	f.BoolVar(&o.anywhere, "anywhere", false, "for a URL: it may lead to another machine")
 	f.BoolVar(&o.try, "try-network", false, "")
 	_ = f.MarkHidden("try-network")
-	f.StringVar(&o.dir, "dir", "", "for a URL: where the lab's certificates are kept (default: the user's cache directory)")
+	f.StringVar(&o.dir, "dir", "", "for a URL: the `DIRECTORY` of the lab's certificates (default: the user's cache directory)")
 	return cmd
 }
 
@@ -93,7 +94,7 @@ func (w *world) score(ctx context.Context, names []string, o *scoring) error {
 	if err := known(names, o.anywhere); err != nil {
 		return err
 	}
-	if err := baseInRange(o.base); err != nil {
+	if err := cmp.Or(baseInRange(o.base), canWrite(o.html), canWrite(o.markdown), canWrite(o.svg)); err != nil {
 		return err
 	}
 	if lab.Isolated() && lab.ProxyNamed(names[0]) != nil {
@@ -117,6 +118,18 @@ func (w *world) score(ctx context.Context, names []string, o *scoring) error {
 		return err
 	}
 	return w.printScores(scores, found, network, o)
+}
+
+// canWrite checks that a file can be written before minutes are spent on what goes into it. It makes the file.
+func canWrite(file string) error {
+	if file == "" {
+		return nil
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return withHint(err, "name a file in a directory that is there and may be written to")
+	}
+	return f.Close()
 }
 
 // exitInterrupted is what shells make of a command that SIGINT ended.

@@ -8,10 +8,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
-
-	"github.com/spf13/cobra"
 
 	"github.com/whygate/whygate/internal/gateway"
 )
@@ -38,22 +37,8 @@ type world struct {
 // run runs the command line and returns its exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	w := &world{stdin, stdout, stderr}
-	root := &cobra.Command{
-		Use:           "whygate",
-		Short:         "A reverse proxy that avoids, answers and explains 502 Bad Gateway",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return cmd.Help()
-		},
-	}
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	root.SetArgs(args)
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(w.proxyCommand(), w.runCommand(), w.checkCommand(), w.reloadCommand(), w.codeCommand(), w.causeCommand(), w.demoCommand(), w.explainCommand(), w.diagnoseCommand(), w.labCommand(), w.versionCommand())
+	root := w.rootCommand()
+	root.SetArgs(numbersLast(args))
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitFine
@@ -81,8 +66,25 @@ func (w *world) report(err error) int {
 		for line := range strings.SplitSeq(hint.Hint, "\n") {
 			fmt.Fprintf(w.stderr, "hint: %s\n", line)
 		}
-	} else if strings.HasPrefix(err.Error(), "unknown") {
-		fmt.Fprintln(w.stderr, "hint: whygate --help")
 	}
 	return exitUsage
+}
+
+// numbersLast lets -1, which is a code in HAProxy's logs, be asked for as it stands: no flag is a number.
+func numbersLast(args []string) []string {
+	if len(args) == 0 || args[0] != "code" || slices.Contains(args, "--") {
+		return args
+	}
+	var flags, numbers []string
+	for _, arg := range args {
+		if len(arg) > 1 && arg[0] == '-' && arg[1] >= '0' && arg[1] <= '9' {
+			numbers = append(numbers, arg)
+		} else {
+			flags = append(flags, arg)
+		}
+	}
+	if len(numbers) == 0 {
+		return args
+	}
+	return append(append(flags, "--"), numbers...)
 }

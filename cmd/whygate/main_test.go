@@ -118,34 +118,3 @@ func signalTo(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Fatalf("no whygate in the background")
 }
-
-// TestREADME checks that the commands of README.md are ones that there are.
-func TestREADME(t *testing.T) {
-	t.Parallel()
-	b, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	known := map[string]bool{}
-	makefile, err := os.ReadFile("../../Makefile")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(makefile)) {
-		if target, _, ok := strings.Cut(line, ":"); ok && !strings.ContainsAny(target, " \t=$") {
-			known[target] = true
-		}
-	}
-	for line := range strings.Lines(string(b)) {
-		words := strings.Fields(line)
-		switch {
-		case len(words) > 1 && words[0] == "make" && !known[words[1]]:
-			t.Errorf("README.md says %q, and the Makefile has no %s", strings.TrimSpace(line), words[1])
-		case len(words) > 1 && words[0] == "./whygate":
-			var out strings.Builder
-			if code := run(t.Context(), []string{words[1], "--help"}, strings.NewReader(""), &out, &out); code != 0 {
-				t.Errorf("README.md says %q: exit %d", strings.TrimSpace(line), code)
-			}
-		}
-	}
-}

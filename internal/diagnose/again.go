@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,8 @@ type Again struct {
 	Pattern   Pattern      `json:"pattern"`
 	Exchanges []*Exchange  `json:"exchanges"`
 	Addresses []*AddressIs `json:"addresses,omitempty"` // where the name has several
+
+	cut bool // the budget ended some of it, which is left out
 }
 
 // AddressIs is how one address of the name answers.
@@ -25,6 +28,8 @@ type AddressIs struct {
 	Cause   fault.Cause `json:"cause"`
 	Status  int         `json:"status,omitempty"`
 	Failed  bool        `json:"failed"`
+
+	cut bool // the budget ended the request: it tells nothing
 }
 
 // Pattern is when it fails.
@@ -85,6 +90,9 @@ func (w *walker) inTurn(ctx context.Context, count int) (all []*Exchange) {
 		case <-ctx.Done():
 			return all
 		}
+		if ctx.Err() != nil {
+			return all
+		}
 		q := query{label: "again", method: w.o.method(), kept: i%2 == 1}
 		all = append(all, w.client.ask(q))
 	}
@@ -96,7 +104,7 @@ func (w *walker) askAddress(ctx context.Context, at netip.AddrPort) *AddressIs {
 	c := newClient(ctx, &w.walk.Target, w.o, at, w.tally)
 	defer c.close()
 	x := c.ask(query{label: "at " + at.String(), method: w.o.method()})
-	return &AddressIs{Address: at.String(), Cause: x.Cause, Status: x.Status, Failed: failed(x)}
+	return &AddressIs{Address: at.String(), Cause: x.Cause, Status: x.Status, Failed: failed(x), cut: x.cut}
 }
 
 // failed reports whether an exchange is one that a person would call failed.
@@ -106,6 +114,10 @@ func failed(x *Exchange) bool {
 
 // judge finds the pattern.
 func (a *Again) judge(main *Exchange) {
+	asked := len(a.Exchanges) + len(a.Addresses)
+	a.Exchanges = slices.DeleteFunc(a.Exchanges, func(x *Exchange) bool { return x.cut })
+	a.Addresses = slices.DeleteFunc(a.Addresses, func(at *AddressIs) bool { return at.cut })
+	a.cut = len(a.Exchanges)+len(a.Addresses) < asked
 	all := append([]*Exchange{main}, a.Exchanges...)
 	kept, keptFailed, freshFailed := 0, 0, 0
 	for _, x := range all {

@@ -77,6 +77,12 @@ func findHere(ctx context.Context, t *Target, anyway bool) (*Here, error) {
 
 // configured reads the proxy's configuration and its logs.
 func (h *Here) configured(ctx context.Context, t *Target, l *machine.Listener, listeners []machine.Listener) error {
+	at := net.JoinHostPort(t.Host, t.Port)
+	if !l.Address.Addr().IsUnspecified() {
+		at = l.Address.String()
+	} else if t.address.IsValid() {
+		at = net.JoinHostPort(t.address.String(), t.Port)
+	}
 	c, err := proxyconf.Read(h.Proxy, mainFile(h.Proxy, l.Process), proxyconf.Files{Root: l.Process.Root})
 	if err != nil {
 		h.note("its configuration could not be read: %v", err)
@@ -95,7 +101,7 @@ func (h *Here) configured(ctx context.Context, t *Target, l *machine.Listener, l
 	if t.Secure {
 		scheme = "https"
 	}
-	route := c.Match(proxyconf.Request{Scheme: scheme, Host: host, Address: net.JoinHostPort(t.Host, t.Port), Path: t.Path})
+	route := c.Match(proxyconf.Request{Scheme: scheme, Host: host, Address: at, Path: t.Path})
 	if route == nil {
 		h.note("no route of its configuration takes this URL")
 		return nil
@@ -111,13 +117,13 @@ func (h *Here) configured(ctx context.Context, t *Target, l *machine.Listener, l
 		h.note("whether another rule takes it cannot be told from the URL alone: %s", route.Unsure)
 	}
 	for i := range route.Upstreams {
-		h.upstream(&route.Upstreams[i], l.Process, listeners)
+		h.upstream(&route.Upstreams[i], route, l.Process, listeners)
 	}
 	return nil
 }
 
 // upstream adds one upstream of the route, and what this machine knows of it.
-func (h *Here) upstream(u *proxyconf.Upstream, p *machine.Process, listeners []machine.Listener) {
+func (h *Here) upstream(u *proxyconf.Upstream, route *proxyconf.Route, p *machine.Process, listeners []machine.Listener) {
 	switch {
 	case u.Variable != "":
 		h.note("%v: the upstream %s is known only when a request comes", u.Place, u.Variable)
@@ -133,10 +139,11 @@ func (h *Here) upstream(u *proxyconf.Upstream, p *machine.Process, listeners []m
 	}
 	h.Upstreams = append(h.Upstreams, HereUpstream{
 		Address: u.Address, Unix: u.Unix, Scheme: u.Scheme, ServerName: u.ServerName, Insecure: u.Insecure,
+		Path: route.Path, Host: route.Host,
 		File: u.Place.File, Line: u.Place.Line, Text: u.Place.Text,
 	})
 	if u.Unix != "" {
-		h.socket(p.Root+u.Unix, u)
+		h.socket(proxyconf.Files{Root: p.Root}.Path(u.Unix), u)
 		return
 	}
 	to, err := netip.ParseAddrPort(strings.Replace(u.Address, "localhost:", "127.0.0.1:", 1))
@@ -271,13 +278,26 @@ func (h *Here) limits(l *machine.Listener) {
 	}
 }
 
-// acceptor is the listener that takes connections to one of the addresses: the one bound most narrowly.
+// acceptor is the listener that takes connections to one of the addresses: the one bound most narrowly. A socket of :: takes IPv4
+// only where none of IPv4's own does.
 func acceptor(listeners []machine.Listener, addresses []netip.AddrPort) *machine.Listener {
 	var best *machine.Listener
+	rank := 0
 	for _, a := range addresses {
 		for i := range listeners {
-			if l := &listeners[i]; l.Accepts(a) && (best == nil || best.Address.Addr().IsUnspecified()) {
-				best = l
+			l := &listeners[i]
+			bound := l.Address.Addr().Unmap()
+			fit := 1
+			switch {
+			case !l.Accepts(a):
+				fit = 0
+			case bound == a.Addr().Unmap():
+				fit = 3
+			case bound.Is4() == a.Addr().Unmap().Is4():
+				fit = 2
+			}
+			if fit > rank {
+				best, rank = l, fit
 			}
 		}
 	}
@@ -367,7 +387,7 @@ func (h *Here) read(ctx context.Context, c *proxyconf.Config, p *machine.Process
 	defer cancel()
 	var sources []explain.Source
 	for _, name := range c.Logs[:min(len(c.Logs), logsMax)] {
-		b, err := tailOf(p.Root + name)
+		b, err := tailOf(proxyconf.Files{Root: p.Root}.Path(name))
 		if err != nil {
 			if !os.IsNotExist(err) {
 				h.note("the log %s could not be read: %v", name, err)
@@ -397,15 +417,15 @@ func (h *Here) read(ctx context.Context, c *proxyconf.Config, p *machine.Process
 
 // tailOf reads the end of a file, from the beginning of a line.
 func tailOf(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() { // opening a pipe would wait for who writes to it
+		return nil, err
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, err
-	}
 	from := max(0, info.Size()-logTail)
 	b, err := io.ReadAll(io.LimitReader(io.NewSectionReader(f, from, logTail), logTail))
 	if from > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,6 +65,7 @@ type Exchange struct {
 	Caret     *Pointed        `json:"broke,omitempty"` // the octet that broke a rule
 
 	answer fingerprint.Answer
+	cut    bool // the budget ended it: it tells nothing
 }
 
 // Pointed is a line of a message with the octet that breaks a rule.
@@ -99,11 +101,14 @@ type client struct {
 	up      *upstream.Target
 	tally   *tally
 	ctx     context.Context // of the run: no request goes on after its deadline
+
+	at       netip.AddrPort
+	patience time.Duration // bounds each wait
 }
 
 // newClient makes a client of the name or of one address of it.
 func newClient(ctx context.Context, t *Target, o *Options, at netip.AddrPort, said *tally) *client {
-	c := &client{target: t, o: o, tally: said, ctx: ctx}
+	c := &client{target: t, o: o, tally: said, ctx: ctx, at: at}
 	e := upstream.Endpoint{Text: t.scheme() + "://" + t.label(), Network: t.Network, Host: t.Host, Port: t.Port, Secure: t.Secure}
 	if t.Network == "unix" {
 		e.Text, e.Secure = "unix:"+t.Host, false
@@ -113,9 +118,10 @@ func newClient(ctx context.Context, t *Target, o *Options, at netip.AddrPort, sa
 		c.address = at.String()
 	}
 	timeout := min(o.timeout(), c.left())
+	c.patience = timeout
 	c.up = upstream.New(e, upstream.Options{
 		Connect: timeout, TLS: timeout, Write: timeout, Head: timeout, Read: timeout, Idle: time.Minute,
-		HeadMax: headMax, TLSConf: c.tlsConfig(), Resolver: upstream.NewResolver(nil, timeout),
+		HeadMax: headMax, TLSConf: c.tlsConfig(), Resolver: upstream.NewResolver(o.Servers, timeout),
 	})
 	return c
 }
@@ -135,19 +141,28 @@ func (c *client) left() time.Duration {
 	if !ok {
 		return time.Hour
 	}
-	return max(time.Until(end), 10*time.Millisecond)
+	return max(time.Until(end), leftLeast)
 }
+
+// leftLeast is what a request is given when the run's time is up.
+const leftLeast = 10 * time.Millisecond
 
 func (c *client) close() { c.up.Close() }
 
 // query is a request to send.
 type query struct {
 	label, method, path, agent string
-	kept                       bool // on a connection that carried one before, if there is one
+	cookie                     string // that answers before it set
+	kept                       bool   // on a connection that carried one before, if there is one
+	elsewhere                  bool   // it goes to another scheme or port than the URL's: secrets stay here
 }
 
 // ask sends one request and reads its answer to the end.
 func (c *client) ask(q query) *Exchange {
+	if c.left() < c.patience { // a new connection would wait for longer than the run may
+		c = newClient(c.ctx, c.target, c.o, c.at, c.tally)
+		defer c.close()
+	}
 	x := &Exchange{Label: q.label, Method: q.method, Address: c.address}
 	c.tally.request(q.method, c.target.label())
 	began := time.Now()
@@ -167,6 +182,7 @@ func (c *client) ask(q query) *Exchange {
 		x.Evidence.Addr = c.address
 	}
 	x.Cause = fault.Classify(x.Evidence).Cause
+	x.cut = x.Evidence.End == fault.Timeout && c.left() <= leftLeast
 	x.Reused = x.Evidence.Reused
 	x.FirstByte = Millis(x.Evidence.Spent[fault.Write] + x.Evidence.Spent[fault.FirstByte])
 	if line, column, ok := Caret(x.Evidence.Sample, x.Evidence.Offset); ok && x.Evidence.End == fault.Malformed {
@@ -231,10 +247,10 @@ func redactField(f Field) Field {
 	if value != f.Name+": "+f.Value {
 		return Field{f.Name, "***"}
 	}
-	if at := strings.IndexByte(f.Value, '?'); at >= 0 && strings.EqualFold(f.Name, "Location") {
-		f.Value = RedactPath(f.Value)
+	if strings.EqualFold(f.Name, "Location") || strings.EqualFold(f.Name, "Content-Location") {
+		f.Value = redactURL(f.Value)
 	}
-	return f
+	return Field{f.Name, redactText(f.Value)}
 }
 
 // body reads the body as a gateway does: by its framing, with its first octets kept. A large one is not read to its end.
@@ -277,7 +293,7 @@ func (c *client) body(a *upstream.Attempt, res *httpmsg.Response, x *Exchange) b
 func (c *client) bodyEnded(a *upstream.Attempt, dec *h1.Decoder, length int64, end fault.End, x *Exchange) bool {
 	a.ReadFailed(end)
 	ev := &a.Evidence
-	if end == fault.Timeout && ev.Timer == fault.TimerResponse && dec.Received() > 0 {
+	if end == fault.Timeout && (ev.Timer == fault.TimerResponse && dec.Received() > 0 || x.live()) {
 		x.Streams = true
 		a.Finish(conn.Now())
 		return false
@@ -297,6 +313,16 @@ func (c *client) bodyEnded(a *upstream.Attempt, dec *h1.Decoder, length int64, e
 	return false
 }
 
+// live reports whether the answer is a stream that may be silent for as long as there is nothing to tell.
+func (x *Exchange) live() bool {
+	kind, _, _ := strings.Cut(strings.ToLower(x.field("Content-Type")), ";")
+	switch strings.TrimSpace(kind) {
+	case "text/event-stream", "multipart/x-mixed-replace", "application/grpc", "application/x-ndjson":
+		return true
+	}
+	return false
+}
+
 // request is the head of a request as a gateway would send it.
 func (c *client) request(q query) []byte {
 	path := q.path
@@ -305,25 +331,55 @@ func (c *client) request(q query) []byte {
 	}
 	b := h1.AppendRequestLine(nil, []byte(q.method), []byte(path))
 	b = appendField(b, "Host", c.target.Authority)
+	for _, f := range c.fields(q) {
+		b = appendField(b, f.Name, f.Value)
+	}
+	return append(b, '\r', '\n')
+}
+
+// fields are the request's but for Host: the usual ones, and those given.
+func (c *client) fields(q query) []Field {
 	agent := q.agent
 	if agent == "" {
 		agent = userAgent
 	}
-	own := map[string]bool{}
-	for _, f := range c.o.Fields {
-		own[strings.ToLower(f.Name)] = true
-	}
-	for _, f := range []Field{{"User-Agent", agent}, {"Accept", "*/*"}} {
-		if !own[strings.ToLower(f.Name)] || f.Name == "User-Agent" && q.agent != "" {
-			b = appendField(b, f.Name, f.Value)
+	given := c.given(q)
+	all := make([]Field, 0, len(given)+2)
+	for _, f := range [...]Field{{"User-Agent", agent}, {"Accept", "*/*"}} {
+		own := slices.ContainsFunc(given, func(g Field) bool { return strings.EqualFold(g.Name, f.Name) })
+		if !own || f.Name == "User-Agent" && q.agent != "" {
+			all = append(all, f)
 		}
 	}
-	for _, f := range c.o.Fields {
+	for _, f := range given {
 		if q.agent == "" || !strings.EqualFold(f.Name, "User-Agent") {
-			b = appendField(b, f.Name, f.Value)
+			all = append(all, f)
 		}
 	}
-	return append(b, '\r', '\n')
+	return all
+}
+
+// given are the fields of the options, of the URL's user information, and of answers before. Secrets go where they were given for.
+func (c *client) given(q query) (all []Field) {
+	login := c.target.login
+	for _, f := range c.o.Fields {
+		if strings.EqualFold(f.Name, "Authorization") {
+			login = ""
+		}
+		if strings.EqualFold(f.Name, "Cookie") && q.cookie != "" && !q.elsewhere {
+			f.Value, q.cookie = f.Value+"; "+q.cookie, ""
+		}
+		if !q.elsewhere || redactField(f).Value == f.Value {
+			all = append(all, f)
+		}
+	}
+	if login != "" && !q.elsewhere {
+		all = append(all, Field{"Authorization", login})
+	}
+	if q.cookie != "" {
+		all = append(all, Field{"Cookie", q.cookie})
+	}
+	return all
 }
 
 func appendField(b []byte, name, value string) []byte {

@@ -30,6 +30,10 @@ func newPinger(a netip.Addr) *pinger {
 			return nil
 		}
 	}
+	_ = unix.SetsockoptInt(p.fd, unix.IPPROTO_IP, unix.IP_RECVTTL, 1)
+	if p.v6 {
+		_ = unix.SetsockoptInt(p.fd, unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1)
+	}
 	if err := unix.Connect(p.fd, sockaddr(netip.AddrPortFrom(a, 0))); err != nil {
 		unix.Close(p.fd)
 		return nil
@@ -73,7 +77,7 @@ func checksum(b []byte) uint16 {
 
 // receive waits for one reply of ours and gives its sequence number and TTL; false if none came in time.
 func (p *pinger) receive(ctx context.Context, until time.Time) (seq uint16, ttl int, ok bool) {
-	b := make([]byte, 2048)
+	b, oob := make([]byte, 2048), make([]byte, 128)
 	for ctx.Err() == nil {
 		left := min(time.Until(until), pollStep)
 		if left <= 0 {
@@ -83,13 +87,13 @@ func (p *pinger) receive(ctx context.Context, until time.Time) (seq uint16, ttl 
 		if n <= 0 || err != nil {
 			continue
 		}
-		n, _, err = unix.Recvfrom(p.fd, b, unix.MSG_DONTWAIT)
+		n, beside, _, _, err := unix.Recvmsg(p.fd, b, oob, unix.MSG_DONTWAIT)
 		if err != nil {
 			continue
 		}
+		ttl = ttlOf(oob[:beside])
 		m := b[:n]
 		if p.raw && !p.v6 && n >= 20 { // a raw IPv4 socket gives the IP header, too
-			ttl = int(m[8])
 			m = m[min(int(m[0]&15)*4, n):]
 		}
 		reply := byte(0)
@@ -101,6 +105,18 @@ func (p *pinger) receive(ctx context.Context, until time.Time) (seq uint16, ttl 
 		}
 	}
 	return 0, 0, false
+}
+
+// ttlOf reads the TTL or the hop limit of a packet from what came beside it, 0 if it is not there.
+func ttlOf(oob []byte) int {
+	messages, _ := unix.ParseSocketControlMessage(oob)
+	for _, m := range messages {
+		ttl := m.Header.Level == unix.IPPROTO_IP && m.Header.Type == unix.IP_TTL || m.Header.Level == unix.IPPROTO_IPV6 && m.Header.Type == unix.IPV6_HOPLIMIT
+		if ttl && len(m.Data) >= 4 {
+			return int(binary.NativeEndian.Uint32(m.Data))
+		}
+	}
+	return 0
 }
 
 // echo asks for one ICMP echo. Nil if we may not.
@@ -120,6 +136,9 @@ func echo(ctx context.Context, a netip.Addr, timeout time.Duration) *Echo {
 
 // mtuSizes are the packets that are sent: the least that IPv4 must carry, what tunnels leave of an Ethernet frame, and a whole one.
 var mtuSizes = []int{576, 1024, 1280, 1400, 1450, 1500}
+
+// mtuControl is the sequence number of a last small echo.
+const mtuControl = 99
 
 // mtuWait is how long the replies are waited for. The way is known to answer.
 const mtuWait = 400 * time.Millisecond
@@ -146,18 +165,21 @@ func pathMTU(ctx context.Context, a netip.Addr) *MTU {
 			sent++
 		}
 	}
-	for range sent {
+	_ = p.send(mtuControl, mtuSizes[0]) // where this has no answer either, it is the number that is limited, and not the size
+	controlled := false
+	for range sent + 1 {
 		seq, _, ok := p.receive(ctx, until)
 		if !ok {
 			break
 		}
+		controlled = controlled || seq == mtuControl
 		if i := int(seq) - 100; i >= 0 && i < len(mtuSizes) {
 			answered[mtuSizes[i]] = true
 			m.Passed = max(m.Passed, mtuSizes[i])
 		}
 	}
 	for _, size := range mtuSizes[:sent] {
-		if !answered[size] && size > m.Passed && m.Vanished == 0 {
+		if controlled && !answered[size] && size > m.Passed && m.Vanished == 0 {
 			m.Vanished = size
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"syscall"
 	"time"
 
@@ -40,8 +39,8 @@ func (s *shaker) probeIdle(ctx context.Context, request []byte, patience time.Du
 		i.Error = err.Error()
 		return i
 	}
-	in := bufio.NewReader(nc)
-	res, err := http.ReadResponse(in, nil)
+	in := bufio.NewReader(io.LimitReader(nc, messageMax))
+	res, err := readResponse(in, s.o.method())
 	if err == nil {
 		_, err = io.Copy(io.Discard, io.LimitReader(res.Body, bodyMax))
 	}
@@ -62,6 +61,20 @@ func (s *shaker) probeIdle(ctx context.Context, request []byte, patience time.Du
 	return i
 }
 
+// messageMax is how much of an answer is read where the standard library reads it, in octets: it bounds no head by itself.
+const messageMax = headMax + bodyMax
+
+// readResponse reads the head of the final response.
+func readResponse(in *bufio.Reader, method string) (*http.Response, error) {
+	for range interimMax {
+		res, err := http.ReadResponse(in, &http.Request{Method: method})
+		if err != nil || res.StatusCode >= 200 {
+			return res, err
+		}
+	}
+	return nil, errors.New("too many interim responses")
+}
+
 // open opens a connection as the target wants it.
 func (s *shaker) open(ctx context.Context) (net.Conn, error) {
 	d := net.Dialer{Timeout: s.o.timeout()}
@@ -71,9 +84,6 @@ func (s *shaker) open(ctx context.Context) (net.Conn, error) {
 	}
 	c := s.config()
 	c.NextProtos = []string{"http/1.1"}
-	if s.o.Certificate != nil {
-		c.Certificates = []tls.Certificate{*s.o.Certificate}
-	}
 	session := tls.Client(nc, c)
 	if err := session.HandshakeContext(ctx); err != nil {
 		_ = nc.Close()
@@ -86,7 +96,7 @@ func (s *shaker) open(ctx context.Context) (net.Conn, error) {
 const smallSegments = 480
 
 // clamped asks once more on a connection with small segments. If that is answered where another was not, large packets
-// vanish on the way. Nil if it cannot be asked so.
+// vanish on the way. Nil if it cannot be asked so; its status is 0 if there was no answer.
 func (s *shaker) clamped(ctx context.Context, request []byte) *Exchange {
 	x := &Exchange{Label: "small segments", Method: s.o.method(), Address: s.address}
 	began := time.Now()
@@ -109,64 +119,20 @@ func (s *shaker) clamped(ctx context.Context, request []byte) *Exchange {
 		c.NextProtos = []string{"http/1.1"}
 		rw = tls.Client(nc, c)
 	}
-	if _, err := rw.Write(request); err != nil {
-		return nil
+	x.Evidence = &fault.Evidence{Stage: fault.FirstByte, End: fault.Timeout, Endpoint: s.address, Declared: -1}
+	_, err = rw.Write(request)
+	var res *http.Response
+	if err == nil {
+		res, err = readResponse(bufio.NewReader(io.LimitReader(rw, messageMax)), s.o.method())
 	}
-	res, err := http.ReadResponse(bufio.NewReader(rw), &http.Request{Method: s.o.method()})
 	x.Took = Millis(time.Since(began))
 	if err != nil {
-		return nil
+		return x
 	}
+	x.Evidence.Stage, x.Evidence.End = fault.Done, fault.Completed
 	x.Status = res.StatusCode
 	x.BodySize, _ = io.Copy(io.Discard, io.LimitReader(res.Body, bodyMax))
 	return x
-}
-
-// H2 is what became of the same request by HTTP/2.
-type H2 struct {
-	Status int    `json:"status,omitempty"`
-	Error  string `json:"error,omitempty"`
-	Took   Millis `json:"took_ms"`
-}
-
-// probeH2 asks once by HTTP/2, where the server offers it.
-func (s *shaker) probeH2(ctx context.Context, agent string) *H2 {
-	h := &H2{}
-	began := time.Now()
-	defer func() { h.Took = Millis(time.Since(began)) }()
-	protocols := new(http.Protocols)
-	protocols.SetHTTP2(true)
-	c := s.config()
-	c.NextProtos = []string{"h2"}
-	if s.o.Certificate != nil {
-		c.Certificates = []tls.Certificate{*s.o.Certificate}
-	}
-	t := &http.Transport{TLSClientConfig: c, Protocols: protocols, DisableCompression: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		d := net.Dialer{Timeout: s.o.timeout()}
-		return d.DialContext(ctx, s.network, s.address)
-	}}
-	defer t.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(ctx, s.o.timeout())
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, s.o.method(), "https://"+s.target.Authority+s.target.Path, nil)
-	if err != nil {
-		h.Error = err.Error()
-		return h
-	}
-	r.Header.Set("User-Agent", agent)
-	for _, f := range s.o.Fields {
-		r.Header.Set(f.Name, f.Value)
-	}
-	res, err := t.RoundTrip(r)
-	if err == nil {
-		h.Status = res.StatusCode
-		_, err = io.Copy(io.Discard, io.LimitReader(res.Body, bodyMax))
-		_ = res.Body.Close()
-	}
-	if err != nil {
-		h.Error = strings.TrimPrefix(err.Error(), "net/http: ")
-	}
-	return h
 }
 
 // Spoke is what a server does on a connection before it is asked anything.

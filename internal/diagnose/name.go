@@ -34,6 +34,8 @@ type Name struct {
 	Bogus       bool `json:"dnssec_bogus"`        // it fails with validation and works without
 	Sinkhole    bool `json:"sinkhole"`            // it resolves to an address that leads nowhere
 	NoServer    bool `json:"no_server,omitempty"` // no name server is configured
+
+	asked int // questions sent to Servers
 }
 
 // ServerSays is one name server's answers.
@@ -42,6 +44,8 @@ type ServerSays struct {
 	A         *DNSAnswer `json:"a"`
 	AAAA      *DNSAnswer `json:"aaaa"`
 	Unchecked *DNSAnswer `json:"without_validation,omitempty"` // asked with CD set, after a SERVFAIL
+
+	asked int // questions sent
 }
 
 // DNSAnswer is the answer to one query.
@@ -76,20 +80,16 @@ const (
 	hostsFile  = "/etc/hosts"
 )
 
-// probeName finds the name's addresses as a program would, and asks each configured server beside it.
-func probeName(ctx context.Context, host string, timeout time.Duration) *Name {
+// serverGrace is how long name servers may still take for an answer when the name is known already, such as from the hosts file.
+const serverGrace = time.Second
+
+// probeName finds the name's addresses as a program would, and asks each configured server beside it: the system's, or those
+// given, as a gateway with name servers of its own asks them.
+func probeName(ctx context.Context, host string, timeout time.Duration, given []string) *Name {
 	n := &Name{Host: host, HostsFile: readHosts(hostsFile, host)}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	names := []string{dns.Fqdn(host)}
-	var servers []string
-	if conf, err := dns.ClientConfigFromFile(resolvFile); err == nil {
-		names = conf.NameList(host)
-		for _, s := range conf.Servers[:min(len(conf.Servers), serversMax)] {
-			servers = append(servers, net.JoinHostPort(s, conf.Port))
-		}
-	}
-	names = names[:min(len(names), namesMax)]
+	names, servers := resolvers(host, given)
 	if len(names) > 1 {
 		n.Search = names
 	}
@@ -98,7 +98,10 @@ func probeName(ctx context.Context, host string, timeout time.Duration) *Name {
 	var lookupErr error
 	began := time.Now()
 	group.Go(func() {
-		n.Addresses, lookupErr = systemLookup(ctx, host)
+		if n.Addresses, lookupErr = lookup(ctx, host, given); lookupErr == nil {
+			grace := time.AfterFunc(serverGrace, cancel)
+			context.AfterFunc(ctx, func() { grace.Stop() })
+		}
 		n.Took = Millis(time.Since(began))
 	})
 	n.Servers = make([]*ServerSays, len(servers))
@@ -106,46 +109,95 @@ func probeName(ctx context.Context, host string, timeout time.Duration) *Name {
 		group.Go(func() { n.Servers[i] = askServer(ctx, s, names) })
 	}
 	group.Wait()
+	for _, s := range n.Servers {
+		n.asked += s.asked
+	}
 	n.compare()
 	n.judge(lookupErr, timeout)
 	return n
 }
 
-// systemLookup asks as a program would: hosts file, search list and all.
-func systemLookup(ctx context.Context, host string) ([]string, error) {
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	var out []string
-	for _, a := range addrs {
-		if text := a.Unmap().String(); !slices.Contains(out, text) {
-			out = append(out, text)
+// resolvers gives the names that the search list makes of a host, and the name servers to ask for them.
+func resolvers(host string, given []string) (names, servers []string) {
+	names = []string{dns.Fqdn(host)}
+	conf, err := dns.ClientConfigFromFile(resolvFile)
+	if err == nil {
+		names = conf.NameList(host)
+	}
+	for _, s := range given {
+		if _, _, err := net.SplitHostPort(s); err != nil {
+			s = net.JoinHostPort(strings.Trim(s, "[]"), "53")
+		}
+		servers = append(servers, s)
+	}
+	if err == nil && len(given) == 0 {
+		for _, s := range conf.Servers {
+			servers = append(servers, net.JoinHostPort(s, conf.Port))
 		}
 	}
-	return out, err
+	return names[:min(len(names), namesMax)], servers[:min(len(servers), serversMax)]
+}
+
+// lookup asks as a program would, hosts file, search list and all: the system's name servers, or the given ones in turn.
+func lookup(ctx context.Context, host string, given []string) (found []string, err error) {
+	all := []*net.Resolver{net.DefaultResolver}
+	if len(given) > 0 {
+		_, servers := resolvers(host, given)
+		all = all[:0]
+		for _, s := range servers {
+			all = append(all, &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+				var d net.Dialer
+				return d.DialContext(ctx, network, s)
+			}})
+		}
+	}
+	for i, r := range all {
+		share, cancel := ctx, context.CancelFunc(func() {})
+		if end, ok := ctx.Deadline(); ok {
+			share, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(len(all)-i))
+		}
+		var addrs []netip.Addr
+		addrs, err = r.LookupNetIP(share, "ip", host)
+		cancel()
+		for _, a := range addrs {
+			if text := a.Unmap().String(); !slices.Contains(found, text) {
+				found = append(found, text)
+			}
+		}
+		var missing *net.DNSError
+		if err == nil || errors.As(err, &missing) && missing.IsNotFound {
+			break
+		}
+	}
+	return found, err
 }
 
 // askServer asks one server for both kinds of address, and without validation if it fails.
 func askServer(ctx context.Context, server string, names []string) *ServerSays {
 	s := &ServerSays{Server: server}
 	var group sync.WaitGroup
-	group.Go(func() { s.A = askNames(ctx, server, names, dns.TypeA) })
-	group.Go(func() { s.AAAA = askNames(ctx, server, names, dns.TypeAAAA) })
+	var a, aaaa int
+	group.Go(func() { s.A, a = askNames(ctx, server, names, dns.TypeA) })
+	group.Go(func() { s.AAAA, aaaa = askNames(ctx, server, names, dns.TypeAAAA) })
 	group.Wait()
+	s.asked = a + aaaa
 	if s.A.Answered && s.A.rcode == dns.RcodeServerFailure {
+		s.asked++
 		s.Unchecked = ask(ctx, server, s.A.Name, dns.TypeA, true)
 	}
 	return s
 }
 
-// askNames asks for each name of the search list until one has an answer.
-func askNames(ctx context.Context, server string, names []string, kind uint16) *DNSAnswer {
-	var a *DNSAnswer
+// askNames asks for each name of the search list until one has an answer, and counts the questions.
+func askNames(ctx context.Context, server string, names []string, kind uint16) (a *DNSAnswer, asked int) {
 	for _, name := range names {
+		asked++
 		a = ask(ctx, server, name, kind, false)
 		if !a.Answered || len(a.Addresses) > 0 {
 			break
 		}
 	}
-	return a
+	return a, asked
 }
 
 // ask sends one query with EDNS0, which is what an extended error needs.
@@ -161,11 +213,11 @@ func ask(ctx context.Context, server, name string, kind uint16, unchecked bool) 
 	if end, ok := ctx.Deadline(); ok {
 		left = max(time.Until(end), time.Millisecond)
 	}
-	c := dns.Client{Timeout: left}
-	in, _, err := c.ExchangeContext(ctx, m, server)
+	c := &dns.Client{Timeout: left}
+	in, err := exchange(ctx, c, m, server)
 	if err == nil && in.Truncated {
 		a.TCP, c.Net = true, "tcp"
-		in, _, err = c.ExchangeContext(ctx, m, server)
+		in, err = exchange(ctx, c, m, server)
 	}
 	if err != nil {
 		if !os.IsTimeout(err) && errors.As(err, &a.errno) {
@@ -175,6 +227,19 @@ func ask(ctx context.Context, server, name string, kind uint16, unchecked bool) 
 	}
 	a.read(in)
 	return a
+}
+
+// exchange asks one server and ends with ctx, which the library looks at for its deadline only.
+func exchange(ctx context.Context, c *dns.Client, m *dns.Msg, server string) (*dns.Msg, error) {
+	nc, err := c.DialContext(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	defer nc.Close()
+	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	in, _, err := c.ExchangeWithConnContext(ctx, m, nc)
+	return in, err
 }
 
 // read takes what a message says.
@@ -226,12 +291,9 @@ func readHosts(file, host string) []string {
 // compare finds where the sources differ.
 func (n *Name) compare() {
 	var first []string
-	for i, s := range n.Servers {
-		said := s.said()
-		if i > 0 && !slices.Equal(said, first) {
-			n.Disagree = true
-		}
-		if i == 0 {
+	for _, s := range n.Servers {
+		if said := s.said(); said != nil {
+			n.Disagree = n.Disagree || first != nil && !slices.Equal(said, first)
 			first = said
 		}
 		if s.Unchecked != nil && s.Unchecked.Answered && s.Unchecked.rcode == dns.RcodeSuccess && len(s.Unchecked.Addresses) > 0 {
@@ -251,15 +313,15 @@ func (n *Name) compare() {
 	}
 }
 
-// said is what a server says, in a form that can be compared: its code and its addresses.
+// said is what a server says, in a form that can be compared: its code and its addresses. Nil if it did not answer both questions:
+// silence is no other opinion.
 func (s *ServerSays) said() []string {
-	out := []string{"silent"}
-	if s.A.Answered {
-		out = slices.Concat(s.A.Addresses, s.AAAA.Addresses)
-		slices.Sort(out)
-		out = append(out, s.A.RCode)
+	if !s.A.Answered || !s.AAAA.Answered {
+		return nil
 	}
-	return out
+	out := slices.Concat(s.A.Addresses, s.AAAA.Addresses)
+	slices.Sort(out)
+	return append(out, s.A.RCode)
 }
 
 // judge makes the evidence.

@@ -28,7 +28,7 @@ type Options struct {
 	Roots       *x509.CertPool   // nil for the system's
 	Certificate *tls.Certificate // the client certificate, nil for none
 	Insecure    bool             // go on with a certificate that does not verify; what is wrong with it is still a fact
-	Method      string           // empty is GET
+	Method      string           // empty is GET; one that is not safe is sent once to the URL and once to each of Upstreams
 	Fields      []Field          // request fields beside the usual ones
 	HTTP1       bool             // do not ask by HTTP/2 where it is offered
 	Timeout     time.Duration    // bounds each wait; 0 is DefaultTimeout
@@ -36,6 +36,7 @@ type Options struct {
 	Count       int              // requests that look whether it lasts; 0 is DefaultCount, below 0 is none
 	NoTrace     bool             // no traceroute
 	IdleProbe   time.Duration    // wait so long for the server to close a kept connection; 0 does not
+	Servers     []string         // name servers to ask instead of the system's, with or without a port
 
 	// Here finds the proxy that listens at the target on this machine, its upstreams and its log's findings. Nil skips that.
 	Here func(ctx context.Context, target Target) (*Here, error)
@@ -75,6 +76,8 @@ type HereUpstream struct {
 	Unix       string `json:"unix,omitempty"`
 	Scheme     string `json:"scheme,omitempty"` // http or https; empty is http
 	ServerName string `json:"server_name,omitempty"`
+	Path       string `json:"-"`                  // what it is asked for, where the proxy changes the path
+	Host       string `json:"host,omitempty"`     // the Host field that the proxy sends, where it is not the client's
 	Insecure   bool   `json:"insecure,omitempty"` // the proxy does not verify the certificate
 	File       string `json:"file,omitempty"`
 	Line       int    `json:"line,omitempty"`
@@ -111,6 +114,15 @@ func (o *Options) count() int {
 		return DefaultCount
 	}
 	return min(o.Count, CountMax)
+}
+
+// safe reports whether the method may be repeated: RFC 9110, section 9.2.1.
+func (o *Options) safe() bool {
+	switch o.method() {
+	case "GET", "HEAD", "OPTIONS":
+		return true
+	}
+	return false
 }
 
 func (o *Options) method() string {

@@ -26,6 +26,34 @@ type Path struct {
 	MTU       *MTU            `json:"mtu,omitempty"`
 	Queue     *Queue          `json:"queue,omitempty"`
 	NoFamily  bool            `json:"no_family,omitempty"` // this machine has no route for the whole address family
+	TTL       *TTL            `json:"ttl,omitempty"`       // of the target's packets, where they could be seen
+
+	pings, syns int // sent beside the connection
+}
+
+// TTL is what was left of the time to live of packets from the target's address and port as they came, 0 where none came.
+type TTL struct {
+	Answer int  `json:"syn_ack,omitempty"` // of a SYN-ACK, or of the reply to a ping where there was none
+	Ping   bool `json:"of_ping,omitempty"` // Answer is that of a ping
+	Reset  int  `json:"rst,omitempty"`
+}
+
+// nearer is how many hops nearer than the target a reset came from; 0 if that does not show, or it came from further away.
+func (t *TTL) nearer() int {
+	if t == nil || t.Answer == 0 || t.Reset == 0 {
+		return 0
+	}
+	return max(hopsAway(t.Answer)-hopsAway(t.Reset), 0)
+}
+
+// hopsAway is how many routers took one from a TTL, which systems begin at 64, 128 or 255.
+func hopsAway(ttl int) int {
+	for _, first := range [...]int{64, 128} {
+		if ttl <= first {
+			return first - ttl
+		}
+	}
+	return 255 - ttl
 }
 
 // ICMP is an error that a host on the way sent for a SYN.
@@ -77,13 +105,22 @@ type dialled struct {
 	icmp    *ICMP
 	spent   time.Duration
 	from    string
+	port    uint16 // ours
+	began   time.Time
+}
+
+// dialing says how a probe connects.
+type dialing struct {
+	ttl     int // 0 is the system's
+	timeout time.Duration
+	quiet   bool // do not ask for the error queue, as where the kernel has none for TCP
 }
 
 // probePath connects to one address and, where that tells something, looks at the way there.
 func probePath(ctx context.Context, at netip.AddrPort, o *Options) *Path {
 	p := &Path{Address: at.String()}
 	before := listenOverflows()
-	d := dial(ctx, at, 0, o.timeout())
+	d := dial(ctx, at, dialing{timeout: o.timeout()})
 	p.Took, p.From, p.ICMP = Millis(d.spent), d.from, d.icmp
 	p.Evidence = d.evidence(p.Address, o.timeout())
 	if p.Evidence.End != fault.Completed {
@@ -136,9 +173,12 @@ func (p *Path) failed(ctx context.Context, at netip.AddrPort, o *Options, before
 	var group sync.WaitGroup
 	group.Go(func() { p.Echo = echo(ctx, at.Addr(), min(o.timeout(), time.Second)) })
 	if !o.NoTrace {
-		group.Go(func() { p.Hops = trace(ctx, at, traceTries) })
+		group.Go(func() { p.Hops, p.syns = trace(ctx, at, tracing{tries: traceTries}) })
 	}
 	group.Wait()
+	if p.Echo != nil {
+		p.pings++
+	}
 }
 
 // look looks at a way that is open: how far, and how large its packets may be. It runs beside the other probes.
@@ -149,12 +189,16 @@ func (p *Path) look(ctx context.Context, at netip.AddrPort, o *Options) {
 	var group sync.WaitGroup
 	group.Go(func() {
 		p.Echo = echo(ctx, at.Addr(), min(o.timeout(), time.Second))
+		if p.Echo != nil {
+			p.pings++
+		}
 		if p.Echo != nil && p.Echo.Answered {
 			p.MTU = pathMTU(ctx, at.Addr())
+			p.pings += len(mtuSizes) + 1
 		}
 	})
 	if !o.NoTrace {
-		group.Go(func() { p.Hops = trace(ctx, at, 1) })
+		group.Go(func() { p.Hops, p.syns = trace(ctx, at, tracing{tries: 1}) })
 	}
 	group.Wait()
 }
@@ -183,31 +227,40 @@ const (
 	silentMax  = 5 // hops in a row that say nothing, after which it ends
 )
 
-// trace finds the hops to the port by SYNs whose TTL ends on the way. It needs no privilege where the kernel passes ICMP
-// errors on to a TCP socket's error queue.
-func trace(ctx context.Context, at netip.AddrPort, tries int) []Hop {
+// tracing says how a traceroute is made.
+type tracing struct {
+	tries int  // SYNs to each hop
+	quiet bool // use no error queue
+	icmp  *icmpListener
+}
+
+// trace finds the hops to the port by SYNs whose TTL ends on the way, and counts them. It needs no privilege where the kernel passes
+// ICMP errors on to a TCP socket's error queue; elsewhere root hears them on a raw socket.
+func trace(ctx context.Context, at netip.AddrPort, how tracing) (hops []Hop, syns int) {
 	if !canTrace {
-		return nil
+		return nil, 0
 	}
-	var hops []Hop
+	how.icmp = listenICMP(at.Addr().Is6())
+	defer how.icmp.close()
 	for ttl := 1; ttl <= traceMax && ctx.Err() == nil; ttl += traceBatch {
 		batch := make([]Hop, traceBatch)
 		var group sync.WaitGroup
 		for i := range batch {
-			group.Go(func() { batch[i] = hop(ctx, at, ttl+i, tries) })
+			group.Go(func() { batch[i] = hop(ctx, at, ttl+i, how) })
 		}
 		group.Wait()
+		syns += traceBatch * how.tries
 		for _, h := range batch {
 			hops = append(hops, h)
 			if h.Reached {
-				return hops
+				return hops, syns
 			}
 		}
 		if silentAtEnd(hops) >= silentMax {
-			return hops[:len(hops)-silentAtEnd(hops)+1] // one stands for the rest
+			return hops[:len(hops)-silentAtEnd(hops)+1], syns // one stands for the rest
 		}
 	}
-	return hops
+	return hops, syns
 }
 
 func silentAtEnd(hops []Hop) int {
@@ -219,24 +272,28 @@ func silentAtEnd(hops []Hop) int {
 }
 
 // hop finds who is so many hops away.
-func hop(ctx context.Context, at netip.AddrPort, ttl, tries int) Hop {
-	h := Hop{TTL: ttl, Sent: tries}
-	results := make(chan dialled, tries)
-	for range tries {
-		go func() { results <- dial(ctx, at, ttl, traceWait) }() // ends after traceWait
+func hop(ctx context.Context, at netip.AddrPort, ttl int, how tracing) Hop {
+	h := Hop{TTL: ttl, Sent: how.tries}
+	results := make(chan dialled, how.tries)
+	for range how.tries {
+		go func() { // ends after traceWait
+			d := dial(ctx, at, dialing{ttl: ttl, timeout: traceWait, quiet: how.quiet})
+			how.icmp.explain(&d)
+			results <- d
+		}()
 	}
-	for range tries {
+	for range how.tries {
 		d := <-results
 		switch {
-		case d.icmp == nil && d.timeout:
-			h.Lost++
-			continue
-		case d.icmp == nil:
+		case d.icmp == nil && (d.errno == 0 && !d.timeout || d.errno == syscall.ECONNREFUSED || d.errno == syscall.ECONNRESET):
 			h.From, h.Reached = at.Addr().String(), true
 			h.Says = "SYN answered"
 			if d.errno != 0 {
 				h.Says = fault.ErrnoName(d.errno)
 			}
+		case d.icmp == nil: // silence, or an error of this machine's own
+			h.Lost++
+			continue
 		case d.icmp.exceeded():
 			if h.From == "" {
 				h.From = d.icmp.From

@@ -14,16 +14,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// canTrace: Linux passes ICMP errors on to the error queue of a TCP socket that asked for it (IP_RECVERR), since 5.8.
+// canTrace: Linux passes ICMP errors on to the error queue of a TCP socket that asked for it (IP_RECVERR), since 5.8; before that
+// root hears them on a raw socket.
 const canTrace = true
 
 // pollStep bounds one wait of a probe's socket, so that an ended context is noticed.
 const pollStep = 100 * time.Millisecond
 
-// dial tries to connect, with a TTL of its own where that is not 0, and reads what the network says against it.
-func dial(ctx context.Context, at netip.AddrPort, ttl int, timeout time.Duration) (d dialled) {
-	began := time.Now()
-	defer func() { d.spent = time.Since(began) }()
+// dial tries to connect, and reads what the network says against it.
+func dial(ctx context.Context, at netip.AddrPort, how dialing) (d dialled) {
+	d.began = time.Now()
+	defer func() { d.spent = time.Since(d.began) }()
 	family := unix.AF_INET
 	if at.Addr().Is6() {
 		family = unix.AF_INET6
@@ -34,10 +35,13 @@ func dial(ctx context.Context, at netip.AddrPort, ttl int, timeout time.Duration
 		return d
 	}
 	defer unix.Close(fd)
-	setErrorQueue(fd, family, ttl)
+	setErrorQueue(fd, family, how)
 	err = unix.Connect(fd, sockaddr(at))
+	if sa, err := unix.Getsockname(fd); err == nil {
+		d.from, d.port = addrOf(sa)
+	}
 	if err == unix.EINPROGRESS {
-		d.timeout = !awaitConnect(ctx, fd, began.Add(timeout))
+		d.timeout = !awaitConnect(ctx, fd, d.began.Add(how.timeout))
 		n, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 		d.errno = syscall.Errno(n)
 		d.timeout = d.timeout && n == 0
@@ -45,26 +49,22 @@ func dial(ctx context.Context, at netip.AddrPort, ttl int, timeout time.Duration
 		d.errno, _ = err.(syscall.Errno)
 	}
 	if d.errno != 0 || d.timeout {
+		d.from = ""
 		d.icmp = readErrorQueue(fd, family == unix.AF_INET6)
-		return d
-	}
-	if sa, err := unix.Getsockname(fd); err == nil {
-		d.from = addrOf(sa)
 	}
 	return d
 }
 
-func setErrorQueue(fd, family, ttl int) {
-	if family == unix.AF_INET {
-		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_RECVERR, 1)
-		if ttl > 0 {
-			_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TTL, ttl)
-		}
-		return
+func setErrorQueue(fd, family int, how dialing) {
+	level, queue, hops := unix.IPPROTO_IP, unix.IP_RECVERR, unix.IP_TTL
+	if family == unix.AF_INET6 {
+		level, queue, hops = unix.IPPROTO_IPV6, unix.IPV6_RECVERR, unix.IPV6_UNICAST_HOPS
 	}
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1)
-	if ttl > 0 {
-		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, ttl)
+	if !how.quiet {
+		_ = unix.SetsockoptInt(fd, level, queue, 1)
+	}
+	if how.ttl > 0 {
+		_ = unix.SetsockoptInt(fd, level, hops, how.ttl)
 	}
 }
 
@@ -146,14 +146,14 @@ func zoneID(zone string) uint32 {
 	return 0
 }
 
-func addrOf(sa unix.Sockaddr) string {
+func addrOf(sa unix.Sockaddr) (string, uint16) {
 	switch s := sa.(type) {
 	case *unix.SockaddrInet4:
-		return netip.AddrFrom4(s.Addr).String()
+		return netip.AddrFrom4(s.Addr).String(), uint16(s.Port)
 	case *unix.SockaddrInet6:
-		return netip.AddrFrom16(s.Addr).String()
+		return netip.AddrFrom16(s.Addr).String(), uint16(s.Port)
 	}
-	return ""
+	return "", 0
 }
 
 // dialUnix tries to connect to a unix socket.

@@ -17,11 +17,32 @@ const canTrace = false
 // States of a neighbour, as the probes name them. The table is read on Linux only.
 const neighbourFailed = "no answer"
 
+// mtuSizes are Linux's.
+var mtuSizes []int
+
+// icmpListener hears ICMP errors on Linux only.
+type icmpListener struct{}
+
+func listenICMP(bool) *icmpListener { return nil }
+
+func (*icmpListener) close() {}
+
+func (*icmpListener) explain(*dialled) {}
+
+// ttlWatch sees packets on Linux only.
+type ttlWatch struct{}
+
+func watchTTL(netip.AddrPort) *ttlWatch { return nil }
+
+func (*ttlWatch) close() {}
+
+func (*ttlWatch) seen() *TTL { return nil }
+
 // dial tries to connect. What the network says against it beside an errno is not known here, and a TTL is not set.
-func dial(ctx context.Context, at netip.AddrPort, _ int, timeout time.Duration) (d dialled) {
-	began := time.Now()
-	defer func() { d.spent = time.Since(began) }()
-	dialer := net.Dialer{Timeout: timeout}
+func dial(ctx context.Context, at netip.AddrPort, how dialing) (d dialled) {
+	d.began = time.Now()
+	defer func() { d.spent = time.Since(d.began) }()
+	dialer := net.Dialer{Timeout: how.timeout}
 	c, err := dialer.DialContext(ctx, "tcp", at.String())
 	if err != nil {
 		d.timeout = !errors.As(err, &d.errno)

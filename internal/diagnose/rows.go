@@ -169,7 +169,7 @@ func httpStep(w *Walk) Step {
 	case x.Status >= 400:
 		s.Mark = Noted
 	case isRedirect(x):
-		s.Text += ", to " + RedactPath(x.field("Location"))
+		s.Text += ", to " + redactURL(x.field("Location"))
 	}
 	return s
 }

@@ -53,9 +53,11 @@ func (t *tally) lines() []string {
 		out = append(out, plural(sum, "request")+" to "+to+" ("+strings.Join(kinds, ", ")+")")
 	}
 	for _, what := range sortedKeys(t.other) {
-		noun, rest, _ := strings.Cut(what, " without")
-		if rest != "" {
-			rest = " without" + rest
+		noun, rest := what, ""
+		for _, word := range []string{" without ", " of "} {
+			if i := strings.Index(what, word); i >= 0 {
+				noun, rest = what[:i], what[i:]
+			}
 		}
 		out = append(out, plural(t.other[what], noun)+rest)
 	}

@@ -1,12 +1,16 @@
 package diagnose
 
 import (
+	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -26,6 +30,8 @@ type Target struct {
 	Place   *ConfigPlace `json:"config,omitempty"` // where a configuration names it
 	address netip.Addr   // dial this one
 	assumed bool         // the scheme was not given
+	found   bool         // it was found on this machine, and nobody named it
+	login   string       // the Authorization that the URL's user information stands for, empty if it has none
 }
 
 // ParseTarget understands http://…, https://… and unix:/path, and a host without a scheme as http.
@@ -63,28 +69,78 @@ func parseTarget(text string) (Target, error) {
 		if errors.As(err, &inner) {
 			err = inner.Err
 		}
-		return Target{}, fmt.Errorf("%q is no URL: %w", text, err)
+		return Target{}, fmt.Errorf("%q is no URL: %w", redactURL(text), err)
 	}
-	t := Target{Network: "tcp", Host: u.Hostname(), Port: u.Port(), Authority: u.Host, assumed: assumed}
-	switch {
+	t := Target{Network: "tcp", Host: u.Hostname(), Port: u.Port(), Secure: u.Scheme == "https", assumed: assumed}
+	switch port, err := strconv.ParseUint(t.Port, 10, 16); {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return t, fmt.Errorf("%q: the scheme is http, https or unix", text)
+		return t, fmt.Errorf("%q: the scheme is http, https or unix", redactURL(text))
 	case t.Host == "":
-		return t, fmt.Errorf("%q names no host", text)
+		return t, fmt.Errorf("%q names no host", redactURL(text))
+	case t.Port != "" && (err != nil || port == 0):
+		return t, fmt.Errorf("%q: the port is 1 to 65535", redactURL(text))
 	}
-	t.Secure = u.Scheme == "https"
-	if t.Port == "" {
+	if t.Host, err = ascii(t.Host); err != nil {
+		return t, fmt.Errorf("%q: %w", redactURL(text), err)
+	}
+	t.setRequest(u)
+	return t, nil
+}
+
+// setRequest takes what is asked from a URL whose host is known already.
+func (t *Target) setRequest(u *url.URL) {
+	host, _, _ := strings.Cut(t.Host, "%") // a zone is this machine's own
+	t.ServerName, t.Authority = host, host
+	if strings.Contains(host, ":") {
+		t.Authority = "[" + host + "]"
+	}
+	if t.Port != "" {
+		t.Authority += ":" + t.Port
+	} else {
 		t.Port = map[bool]string{false: "80", true: "443"}[t.Secure]
 	}
-	t.ServerName = t.Host
 	if t.Path = u.EscapedPath(); t.Path == "" {
 		t.Path = "/"
 	}
 	if u.RawQuery != "" {
-		t.Path += "?" + u.RawQuery
+		t.Path += "?" + escapeQuery(u.RawQuery)
 	}
-	t.URL = u.Scheme + "://" + u.Host + RedactPath(t.Path)
-	return t, nil
+	if u.User != nil {
+		password, _ := u.User.Password()
+		t.login = "Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password))
+	}
+	t.URL = u.Scheme + "://" + t.Authority + RedactPath(t.Path)
+}
+
+// ascii gives a host name as DNS, TLS and HTTP carry it: that of bücher.example is xn--bcher-kva.example.
+func ascii(host string) (string, error) {
+	if strings.IndexFunc(host, func(r rune) bool { return r >= 0x80 }) < 0 {
+		return host, nil
+	}
+	// net/http keeps its tables of names to itself, and writes the Host field with them.
+	var head bytes.Buffer
+	if err := (&http.Request{Method: "GET", Host: host, URL: &url.URL{Path: "/"}}).Write(&head); err != nil {
+		return "", fmt.Errorf("the host name: %w", err)
+	}
+	_, rest, _ := strings.Cut(head.String(), "\r\nHost: ")
+	name, _, _ := strings.Cut(rest, "\r\n")
+	if name == "" {
+		return "", errors.New("no host name")
+	}
+	return name, nil
+}
+
+// escapeQuery escapes what a request line cannot carry: url.Parse takes a query as it is.
+func escapeQuery(query string) string {
+	var b strings.Builder
+	for i := range len(query) {
+		if c := query[i]; c <= ' ' || c >= 0x7f {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // upstreamTarget is an upstream of front's gateway: the same request, sent to another address.
@@ -94,6 +150,9 @@ func upstreamTarget(text string, front *Target) (Target, error) {
 		return t, err
 	}
 	t.Upstream = true
+	if t.login == "" {
+		t.login = front.login
+	}
 	if t.Path == "/" {
 		t.Path = front.Path
 		if t.Network == "tcp" {
@@ -105,6 +164,13 @@ func upstreamTarget(text string, front *Target) (Target, error) {
 		t.ServerName = front.ServerName // an address has no name of its own to verify
 	}
 	return t, nil
+}
+
+// as makes the target speak another scheme on the same port.
+func (t *Target) as(secure bool) {
+	scheme := t.scheme()
+	t.Secure = secure
+	t.URL = t.scheme() + strings.TrimPrefix(t.URL, scheme)
 }
 
 // label is the target in a few words: what a row of the walk begins with.
@@ -124,7 +190,8 @@ func (t *Target) scheme() string {
 
 // literal reports whether there is no name to resolve.
 func (t *Target) literal() bool {
-	return t.Network == "unix" || t.address.IsValid() || net.ParseIP(t.Host) != nil
+	_, err := netip.ParseAddr(t.Host)
+	return t.Network == "unix" || t.address.IsValid() || err == nil
 }
 
 // local reports whether the address is one of this machine's loopback.
@@ -133,11 +200,27 @@ func local(address string) bool {
 	return err == nil && a.IsLoopback()
 }
 
-// queryValue is a value of a query in a text.
-var queryValue = regexp.MustCompile(`([?&][^=&\s"]{1,64}=)[^&\s"]+`)
+// queryValue is a value of a query, or of a fragment, in a text; userInfo what stands before the host of a URL in it; secretWord a
+// word of a line of a configuration after which the rest is a secret.
+var (
+	queryValue = regexp.MustCompile(`([?&#][^=&\s"#]{1,64}=)[^&\s"#]+`)
+	userInfo   = regexp.MustCompile(`(://)[^/\s"@]+@`)
+	secretWord = regexp.MustCompile(`(?i)(\S*(?:authorization|cookie|password|passwd|secret|token|api-?key|credential)\S*[\s:=]+)\S.*`)
+)
 
-// redactText masks the values of the queries in a text, such as a line of a log.
-func redactText(text string) string { return queryValue.ReplaceAllString(text, "${1}***") }
+// redactText masks the secrets of the URLs in a text, such as a line of a log.
+func redactText(text string) string {
+	return queryValue.ReplaceAllString(userInfo.ReplaceAllString(text, "${1}***@"), "${1}***")
+}
+
+// redactLine masks the secrets of a line of a configuration.
+func redactLine(text string) string { return secretWord.ReplaceAllString(redactText(text), "${1}***") }
+
+// redactURL masks the secrets of a URL: user information, the values of its query, its fragment.
+func redactURL(text string) string {
+	text, _, _ = strings.Cut(text, "#")
+	return RedactPath(userInfo.ReplaceAllString(text, "${1}***@"))
+}
 
 // RedactPath masks the values of a query, and keeps its names.
 func RedactPath(path string) string {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -16,6 +17,11 @@ func TestParseTarget(t *testing.T) {
 		{in: "a.test:3000", url: "http://a.test:3000/", host: "a.test", port: "3000", path: "/"},
 		{in: "http://[::1]:80/", url: "http://[::1]:80/", host: "::1", port: "80", path: "/"},
 		{in: "unix:/run/app.sock", url: "unix:/run/app.sock", host: "/run/app.sock", path: "/"},
+		{in: "http://bücher.example/", url: "http://xn--bcher-kva.example/", host: "xn--bcher-kva.example", port: "80", path: "/"},
+		{in: "http://a.test/?q=a b&c=é", url: "http://a.test/?q=***&c=***", host: "a.test", port: "80", path: "/?q=a%20b&c=%C3%A9"},
+		{in: "http://[fe80::1%25eth0]:81/", url: "http://[fe80::1]:81/", host: "fe80::1%eth0", port: "81", path: "/"},
+		{in: "http://a.test:99999/", fails: "65535"},
+		{in: "http://a.test:0/", fails: "65535"},
 		{in: "unix:app.sock", fails: "path"},
 		{in: "ftp://a.test/", fails: "scheme"},
 		{in: "http://", fails: "host"},
@@ -23,14 +29,65 @@ func TestParseTarget(t *testing.T) {
 	for _, c := range cases {
 		got, err := ParseTarget(&Options{URL: c.in})
 		if c.fails != "" {
-			if err == nil {
-				t.Errorf("%s: no error, want one about %s", c.in, c.fails)
+			if err == nil || !strings.Contains(err.Error(), c.fails) {
+				t.Errorf("%s: %v, want an error about %s", c.in, err, c.fails)
 			}
 			continue
 		}
 		if err != nil || got.URL != c.url || got.Host != c.host || got.Port != c.port || got.Path != c.path {
 			t.Errorf("%s: %+v, %v", c.in, got, err)
 		}
+	}
+}
+
+// TestSecretsOfTargets: user information is sent, and shown nowhere.
+func TestSecretsOfTargets(t *testing.T) {
+	t.Parallel()
+	got, err := ParseTarget(&Options{URL: "http://me:hunter2@a.test/"})
+	if err != nil || got.login != "Basic bWU6aHVudGVyMg==" || strings.Contains(got.URL, "hunter2") {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, bad := range []string{"ftp://me:hunter2@a.test/?x=hunter3", "http://me:hunter2@a b/?x=hunter3", "http://me:hunter2@a.test:99999/#hunter3"} {
+		if _, err := ParseTarget(&Options{URL: bad}); err == nil || strings.Contains(err.Error(), "hunter") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestRedaction(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ got, want string }{
+		{redactURL("https://u:p@a.test/cb?code=x#access_token=y"), "https://***@a.test/cb?code=***"},
+		{redactText("GET /a?t=1&u=2#f=3 http://u:p@b/"), "GET /a?t=***&u=***#f=*** http://***@b/"},
+		{redactLine(`proxy_set_header Authorization "Basic c2VjcmV0"`), "proxy_set_header Authorization ***"},
+		{redactLine("header_up X-Api-Key abc def"), "header_up X-Api-Key ***"},
+		{redactLine("proxy_pass http://127.0.0.1:3000"), "proxy_pass http://127.0.0.1:3000"},
+		{redactField(Field{"Location", "http://u:p@a/#access_token=y"}).Value, "http://***@a/"},
+		{redactField(Field{"Refresh", "0; url=/x?t=1"}).Value, "0; url=/x?t=***"},
+		{redactField(Field{"Set-Cookie", "a=b"}).Value, "***"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%q, want %q", c.got, c.want)
+		}
+	}
+}
+
+// TestSecretsStayHere: a redirect to another port or scheme gets no secret, and cookies go back to who set them.
+func TestSecretsStayHere(t *testing.T) {
+	t.Parallel()
+	target, err := ParseTarget(&Options{URL: "http://me:pw@a.test/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &Options{Fields: []Field{{"Cookie", "own=1"}, {"X-Trace", "7"}}}
+	c := &client{target: &target, o: o}
+	here := string(c.request(query{method: "GET", cookie: "sid=2"}))
+	if !strings.Contains(here, "Cookie: own=1; sid=2\r\n") || !strings.Contains(here, "Authorization: Basic") || !strings.Contains(here, "X-Trace: 7") {
+		t.Errorf("%q", here)
+	}
+	there := string(c.request(query{method: "GET", elsewhere: true}))
+	if strings.Contains(there, "Cookie") || strings.Contains(there, "Authorization") || !strings.Contains(there, "X-Trace: 7") {
+		t.Errorf("%q", there)
 	}
 }
 

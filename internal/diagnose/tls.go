@@ -72,6 +72,9 @@ func (s *shaker) config() *tls.Config {
 	if s.o.HTTP1 {
 		c.NextProtos = c.NextProtos[1:]
 	}
+	if s.o.Certificate != nil {
+		c.Certificates = []tls.Certificate{*s.o.Certificate}
+	}
 	return c
 }
 

@@ -2,7 +2,9 @@ package diagnose
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
@@ -41,11 +43,28 @@ func Judge(r *Report) Verdict {
 	if f == nil {
 		return healthy(r)
 	}
+	f.whatIsLeft(r)
 	return f.verdict(r)
+}
+
+// whatIsLeft lowers the confidence of a silence that was not waited out, and says what would tell more.
+func (f *finding) whatIsLeft(r *Report) {
+	e := f.evidence
+	if e == nil || e.End != fault.Timeout {
+		return
+	}
+	switch x := f.walk.main(); {
+	case r.Cut && (x == nil || x.cut):
+		f.confidence = Possible
+		f.missing = append(f.missing, "the same with more time: the budget ended before the answer came (--budget)")
+	case e.Timer == fault.TimerHead && f.cause == fault.CauseHeadTimeout && e.After > 0 && f.answer == nil:
+		f.missing = append(f.missing, fmt.Sprintf("whether an answer comes later than %s: --timeout 60s --budget 150s waits as long as most gateways do", ms(e.After)))
+	}
 }
 
 // weigh chooses between what the URL shows and what its upstreams show.
 func weigh(r *Report, own *finding, broken []*finding) *finding {
+	broken = slices.DeleteFunc(broken, func(f *finding) bool { return f.onlyStraight(own) })
 	switch {
 	case own == nil && len(broken) == 0:
 		return nil
@@ -54,7 +73,7 @@ func weigh(r *Report, own *finding, broken []*finding) *finding {
 		f.pattern = hidden(r, broken)
 		f.proof = append(f.proof, "the gateway hides it: "+answerWords(r.Walk.main()))
 		return f
-	case len(r.Upstreams) == 0:
+	case !r.askedUpstreams():
 		return own.withHere(r)
 	case own.answer == nil && (own.evidence == nil || own.evidence.Stage < fault.Write):
 		return own // the gateway itself is not reached: what is behind it does not matter yet
@@ -64,6 +83,29 @@ func weigh(r *Report, own *finding, broken []*finding) *finding {
 		return blame(r, own, broken)
 	}
 	return differ(r, own)
+}
+
+// onlyStraight reports whether an upstream's fault is about us asking it straight, and explains nothing of what the gateway, which
+// asks in its own way, meets: it may be the only one to be let in, have the certificate, or trust the upstream's.
+func (f *finding) onlyStraight(own *finding) bool {
+	if own != nil && own.cause == f.cause {
+		return false
+	}
+	if own != nil && own.answer != nil && own.answer.Status < 500 {
+		return false
+	}
+	switch {
+	case f.answer != nil && f.answer.Status < 500 && f.cause != fault.CausePlainToTLSPort && f.cause != fault.CauseTLSClientCertificateRequired:
+		return true
+	case own == nil:
+		return f.evidence != nil && f.evidence.End == fault.Untrusted || f.cause == fault.CauseTLSClientCertificateRequired || f.cause == fault.CauseContentFilter
+	}
+	return false
+}
+
+// askedUpstreams reports whether any upstream was walked as far as it could be.
+func (r *Report) askedUpstreams() bool {
+	return slices.ContainsFunc(r.Upstreams, func(w *Walk) bool { return w.HTTP != nil || w.goodPath() == nil })
 }
 
 // policy reports whether the answer is one that somebody decided on, and no failure.
@@ -78,11 +120,37 @@ func (f *finding) policy() bool {
 
 // atGateway is a decision of the gateway itself: straight, no upstream shows it.
 func (f *finding) atGateway(r *Report, broken []*finding) *finding {
-	if len(broken) == 0 {
+	if w := f.schemeUnknown(r); w != nil {
+		return f
+	}
+	if len(broken) == 0 && r.Upstreams[0].main().answered() {
 		f.proof = append(f.proof, "straight to the upstream it does not happen: "+answerWords(r.Upstreams[0].main()))
 		f.confidence = max(f.confidence, Likely)
 	}
 	return f
+}
+
+// schemeUnknown explains a circle that an upstream makes: asked in clear, as a gateway that ends TLS asks it, it redirects to the
+// https URL that the client had asked already. It gives that upstream, nil if there is none.
+func (f *finding) schemeUnknown(r *Report) *Walk {
+	if f.cause != fault.CauseRedirectLoop || !r.Walk.Target.Secure {
+		return nil
+	}
+	for _, w := range r.Upstreams {
+		x := w.main()
+		if !x.answered() || !isRedirect(x) || w.Target.Secure {
+			continue
+		}
+		to, err := url.Parse(x.field("Location"))
+		if err != nil || to.Scheme != "https" || !strings.EqualFold(to.Host, w.Target.Authority) {
+			continue
+		}
+		f.sentence = fmt.Sprintf("the answer redirects in a circle: %s is not told that the client speaks https, and sends it to https again", w.Target.label())
+		f.proof = append(f.proof, fmt.Sprintf("straight to %s: %d with Location: %s", w.Target.label(), x.Status, redactURL(x.field("Location"))))
+		f.advice = append(f.advice, "Let the gateway say X-Forwarded-Proto: https (nginx: proxy_set_header X-Forwarded-Proto $scheme), and the application trust it.")
+		return w
+	}
+	return nil
 }
 
 // blame names the upstream's fault as the root of what the gateway shows.
@@ -253,6 +321,9 @@ func notesOf(w *Walk) (out []string) {
 	}
 	if x.Status >= 400 && x.Status < 500 {
 		out = append(out, of+fmt.Sprintf("%d is the answer of who made it, and no fault on the way", x.Status))
+	}
+	if w.HTTP.H2 != nil {
+		out = append(out, h2Notes(of, w)...)
 	}
 	return out
 }

@@ -19,7 +19,7 @@ func judgeAnswer(w *Walk) *finding {
 	if loop := w.HTTP.Loop; loop != "" {
 		return &finding{
 			cause: fault.CauseRedirectLoop, answer: x, evidence: x.Evidence, sentence: "the answer redirects in a circle: " + w.Target.URL + " leads back to " + loop,
-			proof: []string{fmt.Sprintf("%d with Location: %s", x.Status, RedactPath(x.field("Location"))), fmt.Sprintf("%s followed, then a URL that had been asked", plural(len(w.HTTP.Follow), "redirect"))},
+			proof: []string{fmt.Sprintf("%d with Location: %s", x.Status, redactURL(x.field("Location"))), fmt.Sprintf("%s followed, then a URL that had been asked", plural(len(w.HTTP.Follow), "redirect"))},
 		}
 	}
 	for _, next := range w.HTTP.Follow {
@@ -149,6 +149,11 @@ func ofServerError(w *Walk, x *Exchange) *finding {
 			cause: fault.CauseInternalError, confidence: Possible, sentence: fmt.Sprintf("%s at %s answers %d by itself", maker.Title, w.Target.label(), x.Status),
 			proof: []string{maker.Why}, missing: []string{maker.Title + "'s error log says why: whygate explain"},
 		}
+	case x.Status == 529:
+		return &finding{
+			cause: fault.CauseUpstreamOverloaded, confidence: Possible, sentence: w.Target.label() + " answers 529, which several services have for overload",
+			proof: []string{"the answer is 529" + retryAfter(x)}, missing: []string{"what the page says, or who made it"},
+		}
 	case x.Status == 502 || x.Status == 503 || x.Status == 504 || x.Status > 511:
 		return &finding{
 			cause: fault.CauseUpstreamStatus, confidence: Likely, sentence: fmt.Sprintf("%s itself answers %d: it is a gateway too, or passes another's answer on", w.Target.label(), x.Status),
@@ -206,10 +211,10 @@ func ofProxyStatus(w *Walk, x *Exchange) *finding {
 // edgeStatuses are the codes that Cloudflare has for failures towards the origin.
 var edgeStatuses = map[int]fault.Cause{
 	521: fault.CauseConnectionRefused, 522: fault.CauseConnectTimeout, 523: fault.CauseHostUnreachable, 524: fault.CauseHeadTimeout,
-	525: fault.CauseTLSProtocolError, 526: fault.CauseTLSCertificateUntrusted, 530: fault.CauseDNSError, 529: fault.CauseUpstreamOverloaded,
+	525: fault.CauseTLSProtocolError, 526: fault.CauseTLSCertificateUntrusted, 530: fault.CauseDNSError,
 }
 
-// envoyReasons are the reset reasons in the text that Envoy answers with.
+// envoyReasons are the reasons in the text that Envoy answers with, behind envoyBegins.
 var envoyReasons = []struct {
 	text  string
 	cause fault.Cause
@@ -221,29 +226,45 @@ var envoyReasons = []struct {
 	{"tls_error", fault.CauseTLSProtocolError},
 	{"connection refused", fault.CauseConnectionRefused},
 	{"reset reason: remote connection failure", fault.CauseConnectionRefused},
-	{"upstream request timeout", fault.CauseHeadTimeout},
-	{"no healthy upstream", fault.CauseNobodyAvailable},
-	{"no available server", fault.CauseNobodyAvailable},
-	{"envoy overloaded", fault.CauseUpstreamOverloaded},
 }
 
-// ofEdgeStatus: a CDN or Envoy names the failure in its own code or text.
+const envoyBegins = "upstream connect error or disconnect/reset before headers"
+
+// gatewayWords are whole answers that name what happened: Envoy's, and Traefik's.
+var gatewayWords = map[string]fault.Cause{
+	"upstream request timeout": fault.CauseHeadTimeout, "no healthy upstream": fault.CauseNobodyAvailable, "no available server": fault.CauseNobodyAvailable,
+	"envoy overloaded": fault.CauseUpstreamOverloaded,
+}
+
+// ofEdgeStatus: a CDN, Envoy or Traefik names the failure in its own code or text.
 func ofEdgeStatus(w *Walk, x *Exchange) *finding {
-	cause := edgeStatuses[x.Status]
+	cause, confidence := edgeStatuses[x.Status], Likely
 	why := fmt.Sprintf("status %d is Cloudflare's for that", x.Status)
-	if cause == fault.CauseNone && len(x.answer.Body) < 4<<10 {
+	cloudflare := x.field("CF-Ray") != "" || strings.EqualFold(x.field("Server"), "cloudflare")
+	switch text := strings.ToLower(strings.TrimSpace(string(x.answer.Body[:min(len(x.answer.Body), 4<<10)]))); {
+	case cause != fault.CauseNone && !cloudflare:
+		if confidence = Possible; x.Status == 530 {
+			cause = fault.CauseNone // others have that number for other things
+		}
+	case x.Status == 530 && bodyHas(x, "1033"):
+		cause = fault.CauseNobodyAvailable // its tunnel has no connection
+	case cause != fault.CauseNone:
+	case strings.Contains(text, envoyBegins):
 		for _, r := range envoyReasons {
-			if bodyHas(x, r.text) {
-				cause, why = r.cause, "the answer says: "+bodyLine(x)
+			if strings.Contains(text, r.text) {
+				cause = r.cause
 				break
 			}
 		}
+		why = "the answer says: " + bodyLine(x)
+	default:
+		cause, why = gatewayWords[text], "the answer says: "+bodyLine(x)
 	}
 	if cause == fault.CauseNone {
 		return nil
 	}
 	return &finding{
-		cause: cause, confidence: Likely, sentence: fmt.Sprintf("the gateway at %s reports: %s", w.Target.label(), lowerFirst(cause.Entry().Title)),
+		cause: cause, confidence: confidence, sentence: fmt.Sprintf("the gateway at %s reports: %s", w.Target.label(), lowerFirst(cause.Entry().Title)),
 		proof: []string{why}, missing: []string{"the same walk straight to the upstream: --upstream HOST:PORT"},
 	}
 }

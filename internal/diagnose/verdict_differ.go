@@ -2,6 +2,8 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
@@ -29,15 +31,21 @@ func differ(r *Report, own *finding) *finding {
 		if !up.answered() {
 			continue
 		}
+		if f := plainToTLS(w, up, x); f != nil {
+			return f.about(r, own, w)
+		}
 		if f := tooLarge(w, up, product); f != nil && x.Status >= 500 {
 			return f.about(r, own, w)
 		}
 		if f := tooSlow(w, up, x); f != nil {
 			return f.about(r, own, w)
 		}
-		if f := noName(w, product); f != nil && x.Status >= 500 {
+		if f := noName(w, product); f != nil && x.Status >= 500 && !r.sendsName() {
 			return f.about(r, own, w)
 		}
+	}
+	if !slices.ContainsFunc(r.Upstreams, func(w *Walk) bool { return w.main().answered() }) {
+		return own.withHere(r)
 	}
 	up := r.Upstreams[0]
 	switch {
@@ -58,6 +66,19 @@ func differ(r *Report, own *finding) *finding {
 		own.proof = append(own.proof, straight(r)...)
 	}
 	return own.withHere(r)
+}
+
+// plainToTLS: the upstream was given without a scheme and speaks TLS, and the gateway may speak as plainly to it as it was named.
+func plainToTLS(w *Walk, up, own *Exchange) *finding {
+	if !w.Target.assumed || !w.Target.Secure || own.Status < 400 {
+		return nil
+	}
+	return &finding{
+		cause: fault.CausePlainToTLSPort, confidence: Possible, evidence: up.Evidence,
+		sentence: fmt.Sprintf("%s speaks TLS, and the gateway may send it plain HTTP", w.Target.label()),
+		proof:    []string{fmt.Sprintf("straight by https it is answered %d in %s, and not in clear", up.Status, ms(time.Duration(up.FirstByte)))},
+		missing:  []string{"the upstream's scheme as the gateway's configuration has it: --upstream https://HOST:PORT if it is https"},
+	}
 }
 
 // straight says how the upstreams answer.
@@ -91,7 +112,7 @@ func title(r *Report) string {
 func tooLarge(w *Walk, up *Exchange, product string) *finding {
 	limit, known := gatewayLimits[product]
 	if !known {
-		limit.octets, limit.directive = headLimits[0].Octets, "the gateway's limit"
+		limit.octets, limit.directive = headLimits[0].Octets, "the least that gateways have"
 	}
 	if up.HeadSize <= limit.octets {
 		return nil
@@ -103,7 +124,11 @@ func tooLarge(w *Walk, up *Exchange, product string) *finding {
 	}
 	name, octets := largestField(up)
 	f.proof = append(f.proof, fmt.Sprintf("the largest field is %s with %d octets", name, octets))
-	if known && up.HeadSize > 2*limit.octets {
+	switch {
+	case !known:
+		f.confidence = Possible
+		f.sentence = fmt.Sprintf("the response head of %s has %d octets, which may be more than the gateway takes", w.Target.label(), up.HeadSize)
+	case up.HeadSize > 2*limit.octets:
 		f.confidence = Certain
 	}
 	return f
@@ -121,17 +146,30 @@ func largestField(x *Exchange) (name string, octets int) {
 // slack is how much sooner than the gateway gave up an upstream may have answered, and still be too slow for it.
 const slack = 300 * time.Millisecond
 
+// timerLeast is the shortest timer that a gateway is believed to have: what it answers sooner is no timeout.
+const timerLeast = 500 * time.Millisecond
+
 // tooSlow: the upstream answers, later than the gateway waits.
 func tooSlow(w *Walk, up, own *Exchange) *finding {
 	took, waited := time.Duration(up.FirstByte), time.Duration(own.FirstByte)
-	if own.Status != 504 && own.Status != 502 || took+slack < waited || took < time.Second/2 {
+	if own.Status != 504 && own.Status != 502 || took+slack < waited || took < time.Second/2 || waited < timerLeast {
 		return nil
 	}
+	confidence := Certain
+	if own.Status != 504 {
+		confidence = Likely
+	}
 	return &finding{
-		cause: fault.CauseHeadTimeout, kind: fault.TypeConnectionReadTimeout, evidence: up.Evidence,
+		confidence: confidence, cause: fault.CauseHeadTimeout, kind: fault.TypeConnectionReadTimeout, evidence: up.Evidence,
 		sentence: fmt.Sprintf("%s answers after %s, and the gateway gives up after %s", w.Target.label(), ms(took), ms(waited)),
 		proof:    []string{fmt.Sprintf("straight: %d after %s", up.Status, ms(took)), fmt.Sprintf("through the gateway: %d after %s", own.Status, ms(waited))},
 	}
+}
+
+// sendsName reports whether the gateway's configuration, as far as it was read, tells it to send a name.
+func (r *Report) sendsName() bool {
+	return r.Here != nil && slices.ContainsFunc(r.Here.Config, func(c ConfigPlace) bool { return strings.HasPrefix(c.Text, "proxy_ssl_server_name on") }) ||
+		r.Here != nil && slices.ContainsFunc(r.Here.Upstreams, func(u HereUpstream) bool { return strings.Contains(" "+u.Text+" ", " sni ") })
 }
 
 // noName: the upstream needs SNI, and gateways such as nginx send none unless told to.

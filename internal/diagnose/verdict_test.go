@@ -174,7 +174,7 @@ var judgeCases = []struct {
 		w.Again = &Again{Exchanges: []*Exchange{x}}
 		w.Again.judge(w.HTTP.Main)
 	})), fault.CauseKeepaliveRace, Certain, gate, "kept"},
-	{"HTTP/2 is offered only", report(with(walkTo(gate, ok()), func(w *Walk) { w.HTTP.H2 = &H2{Error: "EOF"} })), fault.CauseHTTP2ProtocolError, Likely, gate, "HTTP/2"},
+	{"HTTP/2 is offered only", report(with(walkTo(gate, ok()), func(w *Walk) { w.HTTP.H2 = &H2{Error: "EOF", Cause: fault.CauseHTTP2ProtocolError} })), fault.CauseHTTP2ProtocolError, Likely, gate, "HTTP/2"},
 
 	{"a circle", report(with(walkTo(gate, answer(301, "", "Location: /")), func(w *Walk) { w.HTTP.Loop = "http://10.0.0.1/" })), fault.CauseRedirectLoop, Certain, gate, "circle"},
 	{"421", report(walkTo(gate, answer(421, ""))), fault.CauseWrongHost, Likely, gate, "Misdirected"},
@@ -185,7 +185,7 @@ var judgeCases = []struct {
 	{"503 for long", report(walkTo(gate, answer(503, "", "Retry-After: 600"))), fault.CauseMaintenance, Possible, gate, "600"},
 	{"503 for a moment", report(walkTo(gate, answer(503, "", "Retry-After: 1"))), fault.CauseUpstreamOverloaded, Possible, gate, "moment"},
 	{"508", report(walkTo(gate, answer(508, ""))), fault.CauseProxyLoop, Likely, gate, "508"},
-	{"Cloudflare's code", report(walkTo(gate, answer(521, ""))), fault.CauseConnectionRefused, Likely, gate, "Cloudflare"},
+	{"Cloudflare's code", report(walkTo(gate, answer(521, "", "Server: cloudflare"))), fault.CauseConnectionRefused, Likely, gate, "Cloudflare"},
 	{"Envoy's words", report(walkTo(gate, answer(503, "upstream connect error or disconnect/reset before headers. reset reason: connection timeout"))), fault.CauseConnectTimeout, Likely, gate, "reset reason"},
 	{"Proxy-Status", report(walkTo(gate, answer(502, "", "Proxy-Status: gw; error=connection_refused; next-hop=\"10.0.0.7\""))), fault.CauseConnectionRefused, Likely, gate, "connection_refused"},
 	{"a 502 of nobody known", report(walkTo(gate, answer(502, "oops"))), fault.CauseUpstreamStatus, Likely, gate, "--upstream"},
@@ -204,6 +204,38 @@ var judgeCases = []struct {
 	{"it sends no name", report(walkTo(gate, nginx(502, "502 Bad Gateway")), with(walkTo(up, ok()), func(w *Walk) { w.TLS = &TLS{Completed: true, NoSNI: &Tried{}} })), fault.CauseTLSNameUnknown, Likely, up, "SNI"},
 	{"it cannot be told", report(walkTo(gate, nginx(502, "502 Bad Gateway")), walkTo(up, ok())), fault.CauseUnknown, Possible, gate, "scheme"},
 	{"it holds them to be down", report(walkTo(gate, answer(503, "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n")), walkTo(up, ok())), fault.CauseNobodyAvailable, Likely, gate, "health check"},
+	{"a database that refuses is the application's", report(walkTo(gate, answer(500, "dial tcp 10.0.0.9:5432: connect: connection refused"))), fault.CauseApplicationError, Likely, gate, "itself"},
+	{"a code of Cloudflare's from somebody else", report(walkTo(gate, answer(522, ""))), fault.CauseConnectTimeout, Possible, gate, "Cloudflare"},
+	{"530 of somebody else", report(walkTo(gate, answer(530, "site frozen"))), fault.CauseUpstreamStatus, Likely, gate, "530"},
+	{"529 of anybody", report(walkTo(gate, answer(529, "{}"))), fault.CauseUpstreamOverloaded, Possible, gate, "529"},
+	{"Traefik's words", report(walkTo(gate, answer(503, "no available server\n"))), fault.CauseNobodyAvailable, Likely, gate, "no available server"},
+	{"a quick 502 is no timeout", report(walkTo(gate, nginx(502, "502 Bad Gateway")), with(walkTo(up, ok()), func(w *Walk) { w.HTTP.Main.FirstByte = Millis(800 * time.Millisecond) })), fault.CauseUnknown, Possible, gate, "nothing is wrong"},
+	{"an upstream that lets only the gateway in", report(walkTo(gate, ok()), walkTo(up, answer(403, "no"))), fault.CauseNone, Certain, gate, "403"},
+	{"a certificate that the gateway takes", report(walkTo(gate, ok()), walkTo(up, broke(untrusted))), fault.CauseNone, Certain, gate, "answers 200"},
+	{"a 403 explains no 502", report(walkTo(gate, nginx(502, "502 Bad Gateway")), walkTo(up, answer(403, "no"))), fault.CauseUnknown, Possible, gate, "straight"},
+	{"a certificate that the gateway does not take", report(walkTo(gate, nginx(502, "502 Bad Gateway")), walkTo(up, broke(untrusted))), fault.CauseTLSCertificateUnknownAuthority, Certain, up, "nginx answers 502"},
+	{"limited pings are no black hole", report(with(walkTo(gate, broke(silence)), func(w *Walk) {
+		w.Path[0].MTU = &MTU{Passed: 576, Vanished: 1024}
+		w.HTTP.Clamped = &Exchange{}
+	})), fault.CauseHeadTimeout, Certain, gate, "--timeout 60s"},
+	{"the budget ended it", with2(report(walkTo(gate, &Exchange{Evidence: &silence, Cause: fault.CauseHeadTimeout, cut: true})), func(r *Report) { r.Cut = true }), fault.CauseHeadTimeout, Possible, gate, "--budget"},
+	{"the budget ended what was repeated", report(with(walkTo(gate, ok()), func(w *Walk) {
+		w.Again = &Again{Exchanges: []*Exchange{ok(), {Evidence: &silence, Cause: fault.CauseHeadTimeout, cut: true}}}
+		w.Again.judge(w.HTTP.Main)
+	})), fault.CauseNone, Certain, gate, "2 of 2 times"},
+	{"HTTP/2 is reset", report(with(walkTo(gate, ok()), func(w *Walk) { w.HTTP.H2 = &H2{}; w.HTTP.H2.ended("RST_STREAM", 2) })), fault.CauseHTTP2StreamReset, Likely, gate, "RST_STREAM INTERNAL_ERROR"},
+	{"HTTP/2 ends with GOAWAY", report(with(walkTo(gate, ok()), func(w *Walk) { w.HTTP.H2 = &H2{}; w.HTTP.H2.ended("GOAWAY", 11) })), fault.CauseHTTP2GoAway, Likely, gate, "ENHANCE_YOUR_CALM"},
+	{"HTTP/2 asks for HTTP/1.1", report(with(walkTo(gate, ok()), func(w *Walk) { w.HTTP.H2 = &H2{}; w.HTTP.H2.ended("RST_STREAM", 13) })), fault.CauseNone, Certain, gate, "HTTP_1_1_REQUIRED"},
+	{"HTTP/2 is answered otherwise", report(with(walkTo(gate, ok()), func(w *Walk) { w.HTTP.H2 = &H2{Status: 503} })), fault.CauseUpstreamStatus, Likely, gate, "503 by HTTP/2"},
+	{"HTTP/2 ran out of time", report(with(walkTo(gate, ok()), func(w *Walk) { w.HTTP.H2 = &H2{Error: "no answer", Cause: fault.CauseHeadTimeout, cut: true} })), fault.CauseNone, Certain, gate, "answers 200"},
+	{"HTTP/2 only", report(with(walkTo(gate, broke(fault.Evidence{Stage: fault.FirstByte, End: fault.Closed, Sent: 9})), func(w *Walk) { w.HTTP.H2 = &H2{Status: 200, Complete: true} })), fault.CauseHTTP1OnHTTP2Port, Likely, gate, "by HTTP/2"},
+	{"a reset of a middlebox", report(with(walkTo(gate, broke(reset)), func(w *Walk) { w.Path[0].TTL = &TTL{Answer: 58, Reset: 61} })), fault.CauseResetBeforeAnswer, Certain, gate, "3 hops nearer"},
+	{"a refusal of a middlebox", report(with(refusedAt(gate), func(w *Walk) { w.Path[0].TTL = &TTL{Answer: 116, Ping: true, Reset: 63} })), fault.CauseConnectionRefused, Certain, gate, "11 hops nearer"},
+	{"a circle that an upstream makes", report(with(walkTo(gate, answer(301, "", "Location: https://10.0.0.1/")), func(w *Walk) {
+		w.HTTP.Loop = "https://10.0.0.1/"
+		w.Target, _ = parseTarget("https://10.0.0.1:80/")
+	}), with(walkTo(up, answer(301, "", "Location: https://10.0.0.1:80/")), func(w *Walk) { w.Target.Authority = "10.0.0.1:80" })), fault.CauseRedirectLoop, Certain, gate, "straight to 10.0.0.7:8080"},
+	{"an upstream without a scheme that speaks TLS", report(walkTo(gate, nginx(502, "502 Bad Gateway")), with(walkTo(up, ok()), func(w *Walk) { w.Target.assumed, w.Target.Secure = true, true })), fault.CausePlainToTLSPort, Possible, up, "https"},
 	{"the log says it", with2(report(walkTo(gate, nginx(502, "502 Bad Gateway"))), func(r *Report) {
 		r.Here = &Here{Proxy: "nginx", Findings: []HereFinding{{Cause: fault.CauseSocketPermission, Text: "(13: Permission denied)"}}}
 	}), fault.CauseSocketPermission, Likely, gate, "Permission denied"},

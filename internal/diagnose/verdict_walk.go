@@ -149,6 +149,9 @@ func ofPath(w *Walk, p *Path) *finding {
 	case p.Evidence.Errno != 0:
 		f.proof = append(f.proof, fmt.Sprintf("connect to %s: %s after %s", p.Address, fault.ErrnoName(p.Evidence.Errno), ms(time.Duration(p.Took))))
 	}
+	if p.Evidence.End == fault.Refused || p.Evidence.End == fault.Reset {
+		f.resetFrom(p)
+	}
 	f.proof = append(f.proof, pathProof(p)...)
 	if n := w.Name; n != nil && n.HostsDiffer {
 		f.proof = append(f.proof, "the address is from the hosts file; DNS says otherwise")
@@ -206,8 +209,39 @@ func judgeExchange(w *Walk) *finding {
 	refineSilence(w, f)
 	refinePlain(w, f)
 	refineSpoke(w, f)
+	refineH2(w, f)
 	refineFilter(w, f)
+	if p := w.pathTo(f.evidence.Addr); p != nil && x.Evidence.End == fault.Reset {
+		f.resetFrom(p)
+	}
 	return f
+}
+
+// pathTo is the path to an address that was asked, nil where it is not known.
+func (w *Walk) pathTo(address string) *Path {
+	for _, p := range w.Path {
+		if p.Address == address {
+			return p
+		}
+	}
+	if len(w.Path) == 1 {
+		return w.Path[0]
+	}
+	return nil
+}
+
+// resetFrom tells a reset that something nearer than the server sent in its name.
+func (f *finding) resetFrom(p *Path) {
+	n := p.TTL.nearer()
+	if n == 0 {
+		return
+	}
+	of := "its SYN-ACK"
+	if p.TTL.Ping {
+		of = "its reply to a ping"
+	}
+	f.proof = append(f.proof, fmt.Sprintf("the reset came with a TTL of %d, %s with %d: something %s nearer than the server sent it, a firewall or another middlebox", p.TTL.Reset, of, p.TTL.Answer, plural(n, "hop")))
+	f.advice = append(f.advice, "Look at the firewalls and load balancers on the way to "+p.Address+" before the server: the reset is not its own.")
 }
 
 // ofExchange is the finding about one exchange that broke.
@@ -320,7 +354,11 @@ func refineSilence(w *Walk, f *finding) {
 	}
 	p := w.goodPath()
 	hole := p != nil && p.MTU != nil && p.MTU.Vanished > 0 && p.MTU.Passed > 0
-	passes := w.HTTP.Clamped != nil && w.HTTP.Clamped.Status != 0
+	clamped := w.HTTP.Clamped
+	passes := clamped != nil && clamped.Status != 0
+	if clamped != nil && !passes {
+		hole = false // small packets fare no better: it is not about their size
+	}
 	if !hole && !passes {
 		return
 	}
@@ -451,15 +489,4 @@ func judgeAddresses(w *Walk) *finding {
 		return f
 	}
 	return nil
-}
-
-// judgeH2: HTTP/2 is offered and does not work, while HTTP/1.1 does.
-func judgeH2(w *Walk) *finding {
-	if w.HTTP == nil || w.HTTP.H2 == nil || w.HTTP.H2.Error == "" || w.HTTP.Main.broken() {
-		return nil
-	}
-	return &finding{
-		cause: fault.CauseHTTP2ProtocolError, confidence: Likely, sentence: "the server offers HTTP/2 in its handshake, and does not answer by it",
-		proof: []string{"by HTTP/2: " + w.HTTP.H2.Error, "by HTTP/1.1: " + answerWords(w.HTTP.Main)},
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,9 +16,6 @@ import (
 
 // addressesMax is how many addresses of a name are looked at.
 const addressesMax = 8
-
-// upstreamsMax is how many upstreams are walked.
-const upstreamsMax = 8
 
 // Run walks the path and judges it. An error means that there is nothing to walk: a URL that is none.
 func Run(ctx context.Context, o *Options) (*Report, error) {
@@ -37,12 +35,13 @@ func Run(ctx context.Context, o *Options) (*Report, error) {
 	main := run.walker(front)
 	r.Walk = main.walk
 	main.begin(ctx)
-	run.addHere(here, &front, &targets)
+	run.addHere(ctx, here, &front, &targets)
 	upstreams := run.walkUpstreams(ctx, targets)
 	main.end(ctx)
 	run.tellUpstreams(upstreams)
 	run.saidBy()
-	r.Sent, r.Cut = run.tally.lines(), ctx.Err() != nil
+	r.Sent = run.tally.lines()
+	r.Cut = ctx.Err() != nil || slices.ContainsFunc(append([]*Walk{r.Walk}, r.Upstreams...), (*Walk).cut)
 	r.Verdict = Judge(r)
 	advise(r, o.Advice)
 	r.Took = Millis(time.Since(r.Began))
@@ -68,117 +67,6 @@ func (r *runner) step(s Step) {
 	}
 }
 
-func upstreamTargets(o *Options, front *Target) (all []Target, err error) {
-	for _, text := range o.Upstreams {
-		t, err := upstreamTarget(text, front)
-		if err != nil {
-			return nil, err
-		}
-		t.Insecure = o.Insecure
-		all = append(all, t)
-	}
-	return all, nil
-}
-
-// hereFound is what Options.Here found.
-type hereFound struct {
-	here *Here
-	err  error
-}
-
-// lookHere looks for the proxy on this machine beside the walk. The channel gives one answer.
-func (r *runner) lookHere(ctx context.Context, front Target) <-chan hereFound {
-	found := make(chan hereFound, 1)
-	if r.o.Here == nil {
-		found <- hereFound{}
-		return found
-	}
-	go func() { // ends with ctx at the latest
-		h, err := r.o.Here(ctx, front)
-		found <- hereFound{h, err}
-	}()
-	return found
-}
-
-// addHere adds the upstreams that were found on this machine to those that are walked.
-func (r *runner) addHere(found <-chan hereFound, front *Target, targets *[]Target) {
-	f := <-found
-	if f.err != nil {
-		r.report.HereError = f.err.Error()
-		r.step(Step{Name: "here", Mark: Noted, Text: f.err.Error()})
-		return
-	}
-	if f.here == nil {
-		return
-	}
-	r.report.Here = f.here
-	for i, line := range f.here.LogLines {
-		f.here.LogLines[i] = redactText(line)
-	}
-	known := map[string]bool{}
-	for i := range *targets {
-		known[(*targets)[i].label()] = true
-	}
-	for _, u := range f.here.Upstreams {
-		t, err := upstreamTarget(u.url(), front)
-		if err != nil {
-			continue
-		}
-		if u.File != "" {
-			t.Place = &ConfigPlace{File: u.File, Line: u.Line, Text: u.Text}
-		}
-		t.Insecure = r.o.Insecure || u.Insecure
-		if u.ServerName != "" {
-			t.ServerName = u.ServerName
-		}
-		if !known[t.label()] && len(*targets) < upstreamsMax {
-			known[t.label()] = true
-			*targets = append(*targets, t)
-		}
-	}
-	if f.here.Proxy != "" {
-		r.step(hereStep(f.here))
-	}
-}
-
-// url is the upstream as one can ask it.
-func (u *HereUpstream) url() string {
-	switch {
-	case u.Unix != "":
-		return "unix:" + u.Unix
-	case u.Scheme != "":
-		return u.Scheme + "://" + u.Address
-	}
-	return "http://" + u.Address
-}
-
-// walkUpstreams walks to each upstream, all at once, beside the rest of the walk to the URL. Its end comes by the channel.
-func (r *runner) walkUpstreams(ctx context.Context, targets []Target) <-chan bool {
-	done := make(chan bool)
-	var group sync.WaitGroup
-	for _, t := range targets {
-		w := r.walker(t)
-		r.report.Upstreams = append(r.report.Upstreams, w.walk)
-		group.Go(func() { // ends with ctx at the latest
-			w.begin(ctx)
-			w.end(ctx)
-		})
-	}
-	go func() { // ends with the walks
-		group.Wait()
-		close(done)
-	}()
-	return done
-}
-
-// tellUpstreams waits for the walks to the upstreams and tells of them.
-func (r *runner) tellUpstreams(done <-chan bool) {
-	<-done
-	for _, w := range r.report.Upstreams {
-		r.step(upstreamStep(w))
-	}
-}
-
 // saidBy finds who made the answer.
 func (r *runner) saidBy() {
 	h := r.report.Walk.HTTP
@@ -195,9 +83,10 @@ func (r *runner) saidBy() {
 // walker walks one target.
 type walker struct {
 	*runner
-	walk   *Walk
-	open   []netip.AddrPort // addresses that can be connected to
-	client *client          // nil where nothing can be asked
+	walk    *Walk
+	open    []netip.AddrPort // addresses that can be connected to
+	watches []*ttlWatch      // one for each path, until the walk's end
+	client  *client          // nil where nothing can be asked
 }
 
 func (r *runner) walker(t Target) *walker { return &walker{runner: r, walk: &Walk{Target: t}} }
@@ -220,8 +109,8 @@ func (w *walker) begin(ctx context.Context) {
 		return
 	}
 	w.open = w.connect(ctx, addresses)
-	if w.walk.goodPath() == nil {
-		return
+	if w.walk.goodPath() == nil || w.walk.Target.found && !w.o.safe() {
+		return // a request that may change something goes only where somebody sends it
 	}
 	pinned := netip.AddrPort{}
 	if w.walk.Target.address.IsValid() {
@@ -229,16 +118,37 @@ func (w *walker) begin(ctx context.Context) {
 	}
 	w.client = newClient(ctx, &w.walk.Target, w.o, pinned, w.tally)
 	w.ask(ctx)
+	if w.walk.Target.assumed {
+		w.guessScheme(ctx, pinned)
+	}
+}
+
+// guessScheme asks by https after all, where a target that was given without a scheme speaks TLS.
+func (w *walker) guessScheme(ctx context.Context, pinned netip.AddrPort) {
+	x := w.walk.HTTP.Main
+	if x.cut || !x.broken() && !saysTLSPort(x) || w.walk.Target.Network == "unix" || !w.o.safe() {
+		return
+	}
+	s := w.shaker()
+	w.tally.add(1, "TLS handshake without a request")
+	if !s.try(ctx, "TLS", s.config()).OK {
+		return
+	}
+	w.client.close()
+	w.walk.Target.as(true)
+	w.client = newClient(ctx, &w.walk.Target, w.o, pinned, w.tally)
+	w.ask(ctx)
 }
 
 // end asks what tells more: in other ways, and again.
 func (w *walker) end(ctx context.Context) {
+	defer w.unwatch()
 	if w.client == nil {
 		return
 	}
 	defer w.client.close()
 	x := w.walk.HTTP.Main
-	again := ctx.Err() == nil && w.o.count() > 0
+	again := ctx.Err() == nil && w.o.count() > 0 && w.o.safe()
 	if again && time.Duration(x.Took) > slow {
 		var group sync.WaitGroup
 		group.Go(func() { w.askMore(ctx) })
@@ -254,9 +164,24 @@ func (w *walker) end(ctx context.Context) {
 	if w.walk.Again != nil {
 		w.row(againStep(w.walk))
 	}
-	if w.o.IdleProbe > 0 && x.answered() && !w.walk.Target.Upstream {
+	if w.o.IdleProbe > 0 && w.o.safe() && x.answered() && !w.walk.Target.Upstream {
 		w.walk.Idle = w.shaker().probeIdle(ctx, w.client.request(query{method: w.o.method()}), w.o.IdleProbe)
 		w.row(idleStep(w.walk.Idle))
+	}
+}
+
+// unwatch ends what looks at packets, and notes what was seen and sent.
+func (w *walker) unwatch() {
+	for i, p := range w.walk.Path {
+		if i < len(w.watches) {
+			w.watches[i].close()
+			p.TTL = w.watches[i].seen()
+		}
+		if p.TTL != nil && p.TTL.Answer == 0 && p.Echo != nil && p.Echo.TTL > 0 {
+			p.TTL.Answer, p.TTL.Ping = p.Echo.TTL, true
+		}
+		w.tally.add(p.syns, "SYN of a traceroute")
+		w.tally.add(p.pings, "ping")
 	}
 }
 
@@ -273,8 +198,8 @@ func (w *walker) resolve(ctx context.Context) []netip.AddrPort {
 	if a, err := netip.ParseAddr(t.Host); err == nil {
 		return []netip.AddrPort{netip.AddrPortFrom(a.Unmap(), uint16(port))}
 	}
-	w.walk.Name = probeName(ctx, t.Host, w.o.timeout())
-	w.tally.add(3*len(w.walk.Name.Servers), "DNS question")
+	w.walk.Name = probeName(ctx, t.Host, w.o.timeout(), w.o.Servers)
+	w.tally.add(w.walk.Name.asked, "DNS question")
 	w.row(nameStep(w.walk.Name))
 	if w.walk.Name.Cause != fault.CauseNone {
 		return nil
@@ -291,10 +216,15 @@ func (w *walker) resolve(ctx context.Context) []netip.AddrPort {
 // connect connects to every address at once and gives those that are open.
 func (w *walker) connect(ctx context.Context, addresses []netip.AddrPort) (open []netip.AddrPort) {
 	if len(w.walk.Path) == 0 {
-		w.walk.Path = make([]*Path, len(addresses))
+		w.walk.Path, w.watches = make([]*Path, len(addresses)), make([]*ttlWatch, len(addresses))
 		var group sync.WaitGroup
 		for i, at := range addresses {
-			group.Go(func() { w.walk.Path[i] = probePath(ctx, at, w.o) })
+			group.Go(func() {
+				if !isLocalAddress(at.Addr()) {
+					w.watches[i] = watchTTL(at)
+				}
+				w.walk.Path[i] = probePath(ctx, at, w.o)
+			})
 		}
 		group.Wait()
 		w.tally.add(len(addresses), "connection without a request")
@@ -359,7 +289,7 @@ func (w *walker) askMore(ctx context.Context) {
 	}
 	var group sync.WaitGroup
 	defer group.Wait()
-	if doubtful(x) && !h.reachedNobody() {
+	if doubtful(x) && !h.reachedNobody() && w.o.safe() {
 		if method == "GET" {
 			group.Go(func() { h.Head = w.client.ask(query{label: "by HEAD", method: "HEAD"}) })
 		}
@@ -369,9 +299,14 @@ func (w *walker) askMore(ctx context.Context) {
 		}
 	}
 	w.askSockets(ctx, &group)
-	if w.walk.TLS != nil && w.walk.TLS.ALPN == "h2" && !w.o.HTTP1 && x.answered() {
-		group.Go(func() { h.H2 = w.shaker().probeH2(ctx, userAgent) })
-		w.tally.request(method, w.walk.Target.label())
+	if w.walk.TLS != nil && w.walk.TLS.ALPN == "h2" && !w.o.HTTP1 && w.o.safe() && (x.answered() || !h.reachedNobody()) {
+		fields := w.client.fields(query{})
+		group.Go(func() {
+			h.H2 = w.shaker().probeH2(ctx, fields)
+			for range h.H2.Tries {
+				w.tally.request(method, w.walk.Target.label())
+			}
+		})
 	}
 }
 
@@ -390,7 +325,7 @@ func (w *walker) askSockets(ctx context.Context, group *sync.WaitGroup) {
 		group.Go(func() { h.Spoke = s.listen(ctx) })
 		w.tally.add(2, "connection without a request")
 	}
-	if silent(x) && len(w.open) > 0 && !local(w.open[0].Addr().String()) {
+	if silent(x) && w.o.safe() && len(w.open) > 0 && !local(w.open[0].Addr().String()) {
 		group.Go(func() { h.Clamped = s.clamped(ctx, w.client.request(query{method: w.o.method()})) })
 		w.tally.request(w.o.method(), w.walk.Target.label())
 	}
@@ -461,6 +396,12 @@ func (w *Walk) evidence() *fault.Evidence {
 		return w.Name.Evidence
 	}
 	return nil
+}
+
+// cut reports whether the budget ended a request of the walk.
+func (w *Walk) cut() bool {
+	x := w.main()
+	return x != nil && x.cut || w.Again != nil && w.Again.cut
 }
 
 // worstPath gives the path that failed most tellingly, the first where none did.

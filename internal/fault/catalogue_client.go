@@ -13,7 +13,7 @@ var entriesClient = []Entry{
 			"Nobody is there to be answered; 499 is for the log only.",
 		Proof: []string{
 			"FIN or RST came from the client's side while the exchange was under way.",
-			"The times until then cluster at a round number: that is the client's or load balancer's time limit (AWS ALB 60 s, axios and many SDKs 10 or 30 s).",
+			"The times until then cluster at a round number: that is the client's or load balancer's time limit (AWS ALB 60 s; many client libraries are set to 10 or 30 s).",
 		},
 		Advice: []string{
 			"If it happens at one URL after a round time, make that URL faster, or raise the time limit of the client or load balancer.",

@@ -31,12 +31,12 @@ var entriesConnection = []Entry{
 		Title:    "The keep-alive race",
 		Family:   FamilyMisconfiguration,
 		Type:     TypeConnectionTerminated,
-		sentence: "{peer} closed a reused connection[ (request {nth}[, idle {idle}])] before answering: it had timed out as idle just when the request was sent",
+		sentence: "{peer} closed a reused connection[ (request {nth}[, idle {idle}])] before answering: its close and the request crossed on the way",
 		Meaning: "The connection had lain idle and the upstream closed it at the same moment as the gateway sent a request on it (RFC 9112 section 9.5). " +
 			"The upstream most likely never saw the request. It means that its keep-alive timeout is shorter than the time for which the gateway keeps idle connections.",
 		Proof: []string{
 			"The connection was reused, it ended with 0 octets received, and within a round trip or so of the request.",
-			"The idle time in the evidence is close to a round number, and the same in many incidents: that is the upstream's timeout. Node.js 5 s, gunicorn 2 s, Apache 5 s, Puma and Tomcat 20 s, nginx 75 s.",
+			"The idle time in the evidence is close to a round number, and the same in many incidents: that is the upstream's timeout. gunicorn 2 s, Apache 5 s, Node.js 5 s (65 s in its newest releases), Tomcat 20 s, Puma 20 s (65 s from 7.0 on), nginx 75 s.",
 			"Nothing in the upstream's log; health checks stay green; curl never shows it.",
 		},
 		Advice: []string{
@@ -80,12 +80,12 @@ var entriesConnection = []Entry{
 			"That is the mark of a time limit on its side: the master process killed the worker, or a load balancer in between gave up.",
 		Proof: []string{
 			"The connection ended with 0 octets received, within a quarter of a second of a multiple of 5 s.",
-			"Other incidents of the same endpoint have the same time: 30 s is gunicorn's default, 60 s unicorn's and Puma's.",
-			"The application's log at that second: [CRITICAL] WORKER TIMEOUT in gunicorn, \"killing worker\" in unicorn, \"Terminating timed out worker\" in Puma, HARAKIRI in uwsgi.",
+			"Other incidents of the same endpoint have the same time: 30 s is gunicorn's default, 60 s unicorn's. Puma has none for a request: its worker_timeout (60 s) ends a process that has stopped altogether.",
+			"The application's log at that second: [CRITICAL] WORKER TIMEOUT in gunicorn, \"killing worker\" in unicorn, \"Terminating timed out worker\" in Puma, HARAKIRI in uwsgi, \"execution timed out\" in php-fpm.",
 		},
 		Advice: []string{
 			"Make the request faster or move it to a queue: it takes longer than the upstream's own limit.",
-			"Or raise that limit, and keep timeouts.head above it: --timeout in gunicorn, timeout in unicorn, worker_timeout in Puma, harakiri in uwsgi.",
+			"Or raise that limit, and keep timeouts.head above it: --timeout in gunicorn, timeout in unicorn, harakiri in uwsgi, request_terminate_timeout in php-fpm, service_timeout of rack-timeout.",
 			"If a TCP load balancer stands in between, its idle timeout can cut the wait as well.",
 		},
 		Covers:  []string{"R1", "R3"},

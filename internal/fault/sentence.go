@@ -338,9 +338,11 @@ func appendPositiveDuration(dst []byte, d time.Duration) []byte {
 	return appendDuration(dst, d)
 }
 
-// appendDuration writes as many digits as an operator compares: 0.4ms, 12ms, 5.01s, 60s.
+// appendDuration writes as many digits as an operator compares: 0.04ms, 0.4ms, 12ms, 5.01s, 60s. What took time is never 0.
 func appendDuration(dst []byte, d time.Duration) []byte {
 	switch {
+	case d < 100*time.Microsecond:
+		return append(appendTrimmed(dst, max(float64(d)/float64(time.Millisecond), 0.01), 2), "ms"...)
 	case d < 10*time.Millisecond:
 		return append(appendTrimmed(dst, float64(d)/float64(time.Millisecond), 1), "ms"...)
 	case d < time.Second:

@@ -71,11 +71,19 @@ func TestSentence(t *testing.T) {
 	}{
 		{
 			Evidence{Stage: FirstByte, End: Closed, Reused: true, Nth: 7, Idle: 5 * time.Second, Sent: 120, Endpoint: "http://app.internal:8080", Addr: "10.0.0.7:8080"},
-			"app.internal:8080 (10.0.0.7:8080) closed a reused connection (request 7, idle 5s) before answering: it had timed out as idle just when the request was sent",
+			"app.internal:8080 (10.0.0.7:8080) closed a reused connection (request 7, idle 5s) before answering: its close and the request crossed on the way",
 		},
 		{
 			Evidence{Stage: Dial, End: Refused, Errno: syscall.ECONNREFUSED, Endpoint: "http://127.0.0.1:3000", Addr: "127.0.0.1:3000", Spent: [Stages]time.Duration{Dial: 420 * time.Microsecond}},
 			"127.0.0.1:3000 refused the connection (ECONNREFUSED) after 0.4ms: nothing listens on that port",
+		},
+		{
+			Evidence{Stage: Dial, End: Refused, Errno: syscall.ECONNREFUSED, Addr: "127.0.0.1:3000", Spent: [Stages]time.Duration{Dial: 42 * time.Microsecond}},
+			"127.0.0.1:3000 refused the connection (ECONNREFUSED) after 0.04ms: nothing listens on that port",
+		},
+		{
+			Evidence{Stage: Dial, End: Refused, Errno: syscall.ECONNREFUSED, Addr: "127.0.0.1:3000", Spent: [Stages]time.Duration{Dial: 2 * time.Microsecond}},
+			"127.0.0.1:3000 refused the connection (ECONNREFUSED) after 0.01ms: nothing listens on that port",
 		},
 		{
 			Evidence{Stage: Resolve, End: NoAddress, DNS: &DNS{Name: "app.internal", Server: "10.0.0.2:53", Answered: true, RCode: 3, EDE: -1}},

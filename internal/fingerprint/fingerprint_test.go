@@ -49,6 +49,7 @@ func TestIdentify(t *testing.T) {
 		{"haproxy-504.http", "haproxy", PartPage, Certain, true},
 		{"apache-502.http", "apache", PartPage, Certain, true},
 		{"apache-503.http", "apache", PartPage, Certain, true},
+		{"apache-400.http", "apache", PartPage, Certain, true},
 		{"apache-old-502.http", "apache", PartPage, Certain, true},
 		{"varnish-503.http", "varnish", PartPage, Certain, true},
 		{"squid-503.http", "squid", PartPage, Certain, true},
@@ -139,6 +140,42 @@ func TestNotTakenForAnother(t *testing.T) {
 				t.Errorf("%s: %+v", file, m)
 			}
 		}
+	}
+}
+
+// TestOrdinaryAnswers holds that what an application says of a product, or in the words of one, is not taken for the product's
+// own answer.
+func TestOrdinaryAnswers(t *testing.T) {
+	for name, a := range map[string]*Answer{
+		"an article on Spring":            {Status: 200, Body: []byte("<html><title>How to remove the Whitelabel Error Page</title><h1>Whitelabel Error Page</h1></html>")},
+		"an article on Cloudflare":        {Status: 200, Body: []byte(`<html><p>The class cf-error-details is on the page</p></html>`)},
+		"an article on Azure":             {Status: 200, Body: []byte(`<html>"Our services aren't available right now": We're working to restore all services as soon as possible</html>`)},
+		"an article on Rails":             {Status: 200, Body: []byte(`<html>If you are the application owner check the logs for more information.</html>`)},
+		"an article on Google":            {Status: 200, Body: []byte(`<html><h1>Error: Server Error</h1><h2>The server encountered a temporary error and could not complete your request.<p>Please try again in 30 seconds.</html>`)},
+		"an article on Whygate":           {Status: 200, Body: []byte(`<html>The gateway is working; the application behind it did not answer as it should</html>`)},
+		"an application's maintenance":    {Status: 503, Body: []byte("maintenance mode")},
+		"an application's stream timeout": {Status: 504, Body: []byte("stream timeout")},
+		"Express's sendStatus":            {Status: 502, Fields: []Field{{"Content-Type", "text/plain; charset=utf-8"}, {"ETag", `W/"b-x"`}}, Body: []byte("Bad Gateway")},
+		"an application's own object":     {Status: 502, Body: []byte(`{"error":"db","message":"db: name resolution failed for host a"}`)},
+		"a proxy with a like name":        {Status: 502, Fields: []Field{{"Via", "1.1 caddyshack-proxy, 1.1 mywhygates"}}, Body: []byte("x")},
+		"a page that names many":          {Status: 502, Body: []byte("<html><title>Oops</title><h1>502 Bad Gateway</h1><p>nginx, HAProxy, Envoy, Apache, Varnish, Kong and Traefik say so.</p><hr><center>nginx</center></html>")},
+	} {
+		for _, m := range Identify(a) {
+			if m.Certainty > Hint {
+				t.Errorf("%s: taken for %+v", name, m)
+			}
+		}
+	}
+}
+
+// TestLongFieldsCostLittle holds that a field of a megabyte is not gone through by every rule.
+func TestLongFieldsCostLittle(t *testing.T) {
+	a := &Answer{Status: 502, Fields: []Field{{"Via", strings.Repeat("1.1 a,", 200_000) + " 1.1 Caddy"}}}
+	if hops := look(a).hops; len(hops) != hopsMax || hops[0] != "1.1 caddy" {
+		t.Errorf("%d hops, the nearest %q", len(hops), hops[0])
+	}
+	if matches := Identify(a); len(matches) != 1 || matches[0].Product != "caddy" || len(matches[0].Why) > 100 {
+		t.Errorf("%+v", matches)
 	}
 }
 

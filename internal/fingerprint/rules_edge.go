@@ -23,7 +23,7 @@ var edgeRules = []rule{
 	}},
 
 	{product: "fastly", title: "Fastly", layer: Edge, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
-		return or(page(v.says("fastly error: unknown domain"), `"Fastly error: unknown domain"`),
+		return or(page(v.failed() && v.says("fastly error: unknown domain"), `"Fastly error: unknown domain"`),
 			page(v.page && v.says("guru mediation:", "details: cache-", "varnish cache server"), `"Guru Mediation: Details: cache-…" on the page`))
 	}},
 	{product: "fastly", title: "Fastly", layer: Edge, part: PartHeader, certainty: Likely, knows: func(v *view) string {
@@ -43,7 +43,7 @@ var edgeRules = []rule{
 
 	{product: "azure-front-door", title: "Azure Front Door", layer: Edge, part: PartHeader, certainty: Certain, own: true, knows: func(v *view) string { return v.there("X-Azure-ExternalError") }},
 	{product: "azure-front-door", title: "Azure Front Door", layer: Edge, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
-		return page(v.says("our services aren't available right now", "we're working to restore all services as soon as possible"), `"Our services aren't available right now" on the page`)
+		return page(v.page && v.says("our services aren't available right now", "we're working to restore all services as soon as possible"), `"Our services aren't available right now" on the page`)
 	}},
 	{product: "azure-front-door", title: "Azure Front Door", layer: Edge, part: PartHeader, certainty: Certain, knows: func(v *view) string {
 		return or(v.there("X-Azure-Ref"), v.there("X-FD-HealthProbe"))

@@ -35,7 +35,10 @@ var originRules = []rule{
 		return or(v.is("X-Powered-By", "ASP.NET"), v.there("X-AspNet-Version"), v.is("Server", "Kestrel"))
 	}},
 	{product: "spring", title: "Spring Boot", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
-		return page(v.says("whitelabel error page") || strings.HasPrefix(v.body, `{"timestamp":`) && v.says(`"status":`+strconv.Itoa(v.status), `"error":"`, `"path":"`), "its own error page")
+		return page(v.page && v.says("<h1>whitelabel error page</h1>"), "its own error page")
+	}},
+	{product: "spring", title: "Spring Boot", layer: Origin, part: PartPage, certainty: Likely, own: true, knows: func(v *view) string {
+		return page(v.failed() && strings.HasPrefix(v.body, `{"timestamp":`) && v.says(`"status":`+strconv.Itoa(v.status), `"error":"`, `"path":"`), "timestamp, status, error and path in an object")
 	}},
 	{product: "puma", title: "Puma", layer: Origin, part: PartPage, certainty: Likely, own: true, knows: func(v *view) string {
 		return page(v.whole("An unhandled lowlevel error occurred. The application logs may have details."), `"An unhandled lowlevel error occurred" as the whole body`)

@@ -1,6 +1,7 @@
 package fingerprint
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,8 +12,8 @@ import (
 
 var proxyRules = []rule{
 	{product: "whygate", title: "Whygate", layer: Proxy, part: PartPage, certainty: Certain, own: true, via: "whygate", knows: func(v *view) string {
-		return or(page(v.page && v.says("<dt>incident</dt><dd>", "<dt>request</dt><dd>"), "its own error page"), page(v.says(`"instance":"urn:whygate:incident:`), "urn:whygate:incident in the problem object"),
-			page(v.says("the gateway is working; the application behind it did not answer as it should"), "its own error page"))
+		return or(page(v.page && v.says("<dt>incident</dt><dd>", "<dt>request</dt><dd>"), "its own error page"), page(v.failed() && v.says(`"instance":"urn:whygate:incident:`), "urn:whygate:incident in the problem object"),
+			page(v.failed() && v.says("the gateway is working; the application behind it did not answer as it should"), "its own error page"))
 	}},
 	{product: "whygate", title: "Whygate", layer: Proxy, part: PartHeader, certainty: Likely, own: true, via: "whygate", knows: func(v *view) string {
 		return page(v.contains("Proxy-Status", "whygate") != "" && v.contains("Proxy-Status", "error=") != "" && v.contains("Proxy-Status", "received-status=") == "", v.there("Proxy-Status"))
@@ -151,36 +152,50 @@ func haproxyPage(v *view) string {
 // envoyText: local replies are plain text, and these are only Envoy's (router.cc, Http::Utility::sendLocalReply).
 func envoyText(v *view) string {
 	for _, text := range [...]string{
-		"upstream connect error or disconnect/reset before headers", "no healthy upstream", "upstream request timeout", "stream timeout", "envoy overloaded",
-		"local_rate_limited", "maintenance mode", "upstream max stream duration reached",
+		"upstream connect error or disconnect/reset before headers", "no healthy upstream", "upstream request timeout", "envoy overloaded",
+		"local_rate_limited", "upstream max stream duration reached",
 	} {
 		if v.whole(text) || len(v.body) < 600 && strings.HasPrefix(v.body, text+". ") || text[0] == 'u' && len(v.body) < 600 && strings.HasPrefix(v.body, text) {
 			return strconv.Quote(text) + " as the body"
 		}
 	}
+	if v.starts("Server", "envoy") == "" && v.starts("Server", "istio-envoy") == "" {
+		return "" // others say the texts below as well
+	}
+	for _, text := range [...]string{"stream timeout", "maintenance mode"} {
+		if v.whole(text) {
+			return strconv.Quote(text) + " as the body, and its name in Server"
+		}
+	}
 	return ""
 }
 
-// traefikText: Traefik answers with the status text and nothing else, as plain text, and sets no Server field.
+// traefikFields are those that Traefik's own answers have: what Go adds by itself, and what HTTP/2 and HTTP/3 bring with them.
+var traefikFields = []string{"Content-Length", "Content-Type", "Date", "Connection", "Alt-Svc", "X-Content-Type-Options", "Strict-Transport-Security"}
+
+// traefikText: Traefik answers with the status text and nothing else, as plain text, and sets no field of its own. Applications
+// that answer in the same words (Express's sendStatus) set others.
 func traefikText(v *view) string {
-	if v.has("Server") || v.has("Via") {
-		return ""
+	for i := range v.fields {
+		if !slices.ContainsFunc(traefikFields, func(name string) bool { return strings.EqualFold(name, v.fields[i].Name) }) {
+			return ""
+		}
 	}
 	switch {
 	case v.status == 503 && v.whole("no available server"):
 		return `"no available server" as the whole body`
-	case v.status == 404 && v.body == "404 page not found\n" && v.is("X-Content-Type-Options", "nosniff") != "":
-		return "" // every program in Go answers so
 	case v.status == 502 && v.body == "Bad Gateway", v.status == 504 && v.body == "Gateway Timeout", v.status == 500 && v.body == "Internal Server Error":
-		return strconv.Quote(v.body) + " as the whole body, and no Server field"
+		return strconv.Quote(v.body) + " as the whole body, and no field of anybody's"
 	}
 	return ""
 }
 
-// kongPage: Kong's errors are an object with a message, and since 3.0 a request_id (error_handlers.lua).
+// kongPage: Kong's errors are an object with a message, and since 3.0 a request_id (error_handlers.lua); as text, they need its
+// name in Server.
 func kongPage(v *view) string {
 	for _, text := range [...]string{"An invalid response was received from the upstream server", "The upstream server is timing out", "The upstream server is currently unavailable", "no Route matched with those values", "failure to get a peer from the ring-balancer", "name resolution failed"} {
-		if strings.Contains(v.body, text) && len(v.body) < 400 && (strings.HasPrefix(strings.TrimSpace(v.body), "{") && strings.Contains(v.body, `"message"`) || v.starts("Server", "kong/") != "") {
+		object := strings.HasPrefix(strings.TrimSpace(v.body), "{") && (strings.Contains(v.body, `"message":"`+text+`"`) || strings.Contains(v.body, `"message": "`+text+`"`))
+		if len(v.body) < 400 && (object || strings.Contains(v.body, text) && v.starts("Server", "kong/") != "") {
 			return strconv.Quote(text)
 		}
 	}
@@ -200,7 +215,8 @@ func apachePage(v *view) string {
 	case v.says("<address>apache"):
 		return "its own error page, with its signature"
 	case v.says("the proxy server received an invalid"), v.says("the proxy server could not handle the request"), v.says("the gateway did not receive a timely response"), v.says("the server is temporarily unable to service your\nrequest due to maintenance downtime or capacity\nproblems"),
-		v.says("you don't have permission to access"), v.says("the requested url was not found on this server"), v.says("the server encountered an internal error or\nmisconfiguration"):
+		v.says("you don't have permission to access"), v.says("the requested url was not found on this server"), v.says("the server encountered an internal error or\nmisconfiguration"),
+		v.says("your browser sent a request that this server could not understand."):
 		return "its own error page"
 	}
 	return ""

@@ -24,8 +24,12 @@ type view struct {
 	body   string // as it came, at most BodyMax
 	lower  string // the same in lower case
 	title  string // what stands in <title>, white space made one
-	page   bool   // the body is a whole page of markup, and not a large one: error pages are not
+	page   bool   // the body is a whole page of markup, with no status of success, and not a large one: error pages are not
+	hops   []string
 }
+
+// hopsMax is how many members of Via are looked at, the nearest to the client. More of them is a loop, or an attack.
+const hopsMax = 64
 
 // pageMax is the size above which a body is no built-in error page: Cloudflare's and Netlify's are the largest, at some 10 KiB.
 const pageMax = 24 << 10
@@ -41,7 +45,8 @@ func look(a *Answer) *view {
 			}
 		}
 	}
-	v.page = strings.HasPrefix(strings.TrimLeft(v.body, " \t\r\n"), "<") && len(a.Body) <= pageMax
+	v.page = v.failed() && strings.HasPrefix(strings.TrimLeft(v.body, " \t\r\n"), "<") && len(a.Body) <= pageMax
+	v.hops = v.viaHops()
 	return v
 }
 
@@ -127,16 +132,20 @@ func quote(name, value string) string {
 	return strconv.Quote(name + ": " + value)
 }
 
+// failed reports whether the status is one of an answer that a product makes by itself: a page that is sent with 200 is about
+// an error page at most.
+func (v *view) failed() bool { return v.status >= 300 }
+
 // viaHops gives the members of Via from the client's side: the last of the field is the nearest (RFC 9110 section 7.6.3).
 func (v *view) viaHops() []string {
 	var hops []string
-	for _, value := range v.field("Via") {
-		for hop := range strings.SplitSeq(value, ",") {
-			hops = append(hops, strings.ToLower(strings.TrimSpace(hop)))
+	values := v.field("Via")
+	for i := len(values) - 1; i >= 0; i-- {
+		for rest, more := values[i], true; more && len(hops) < hopsMax; {
+			at := strings.LastIndexByte(rest, ',')
+			hops = append(hops, strings.ToLower(strings.TrimSpace(rest[at+1:])))
+			rest, more = rest[:max(at, 0)], at >= 0
 		}
-	}
-	for i, j := 0, len(hops)-1; i < j; i, j = i+1, j-1 {
-		hops[i], hops[j] = hops[j], hops[i]
 	}
 	return hops
 }
@@ -146,20 +155,37 @@ func (v *view) viaPlace(name string) int {
 	if name == "" {
 		return 0
 	}
-	for i, hop := range v.viaHops() {
-		if strings.Contains(hop, name) {
+	for i, hop := range v.hops {
+		if hasWord(hop, name) {
 			return i + 1
 		}
 	}
 	return 0
 }
 
+// hasWord reports whether the name stands in the text and no letter stands before or behind it: caddy, and not caddyshack.
+func hasWord(text, name string) bool {
+	for from := 0; ; {
+		i := strings.Index(text[from:], name)
+		if i < 0 {
+			return false
+		}
+		start, end := from+i, from+i+len(name)
+		if (start == 0 || !isLetter(text[start-1]) || !isLetter(name[0])) && (end == len(text) || !isLetter(text[end]) || !isLetter(name[len(name)-1])) {
+			return true
+		}
+		from = start + 1
+	}
+}
+
+func isLetter(c byte) bool { return 'a' <= c && c <= 'z' }
+
 // viaLine gives the Via field if the product stands in it.
 func (v *view) viaLine(name string) string {
 	if v.viaPlace(name) == 0 {
 		return ""
 	}
-	return v.contains("Via", name)
+	return quote("Via", v.first("Via"))
 }
 
 // titled reports whether the title has all the parts.

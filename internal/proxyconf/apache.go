@@ -20,11 +20,11 @@ type apacheReader struct {
 	*Config
 	files   Files
 	root    string
-	defines map[string]string
+	defines [][2]string // names as they stand in a text, and values; a later one of a name replaces an earlier
 }
 
 func readApache(c *Config, file string, files Files) error {
-	r := &apacheReader{Config: c, files: files, root: filepath.Dir(file), defines: map[string]string{"APACHE_LOG_DIR": "/var/log/apache2"}}
+	r := &apacheReader{Config: c, files: files, root: filepath.Dir(file), defines: [][2]string{{"${APACHE_LOG_DIR}", "/var/log/apache2"}}}
 	if filepath.Base(r.root) == "conf" {
 		r.root = filepath.Dir(r.root) // ServerRoot of an own build: files are named conf/...
 	}
@@ -52,15 +52,32 @@ func apacheWalk(all []*apacheLine, visit func(*apacheLine)) {
 
 // expand puts in what Define and the environment of Debian's package have.
 func (r *apacheReader) expand(text string) string {
-	for name, value := range r.defines {
-		text = strings.ReplaceAll(text, "${"+name+"}", value)
+	for _, d := range r.defines {
+		if !strings.Contains(text, "${") || len(text) > textMax {
+			break
+		}
+		text = strings.ReplaceAll(text, d[0], d[1])
 	}
-	return text
+	return text[:min(len(text), textMax)]
+}
+
+// define notes a value. It is in order, and not in a map, so that the same files always give the same.
+func (r *apacheReader) define(name, value string) {
+	name = "${" + name + "}"
+	for i := range r.defines {
+		if r.defines[i][0] == name {
+			r.defines[i][1] = value
+			return
+		}
+	}
+	if len(r.defines) < filesMax {
+		r.defines = append(r.defines, [2]string{name, value})
+	}
 }
 
 func (r *apacheReader) file(name string, depth int) ([]*apacheLine, error) {
-	b, err := r.files.read(name)
-	if err != nil || !r.note(name) {
+	b, err := r.read(r.files, name)
+	if err != nil {
 		return nil, err
 	}
 	root := &apacheLine{}
@@ -108,7 +125,7 @@ func (r *apacheReader) file(name string, depth int) ([]*apacheLine, error) {
 			r.include(l, top, depth)
 		default:
 			if l.name == "define" && len(l.args) > 1 {
-				r.defines[l.args[0]] = l.args[1]
+				r.define(l.args[0], l.args[1])
 			}
 			if l.name == "serverroot" && len(l.args) > 0 {
 				r.root = l.args[0]
@@ -172,6 +189,7 @@ func apacheRoute(all []*apacheLine, q Request) *Route {
 				return route
 			}
 			route.Upstreams = apacheUpstreams(groups, target, pass.place)
+			apacheRequest(route, pass, groups, target, q)
 			for _, l := range groups {
 				if strings.HasPrefix(l.name, "proxytimeout") || strings.HasPrefix(l.name, "sslproxy") || l.name == "timeout" || l.name == "proxypreservehost" {
 					route.Settings = append(route.Settings, l.place)
@@ -191,8 +209,9 @@ func apacheHost(main []*apacheLine, q Request) *apacheLine {
 	var first *apacheLine
 	for _, l := range main {
 		if l.name != "<virtualhost" || !slices.ContainsFunc(l.args, func(a string) bool {
-			port := a[strings.LastIndexByte(a, ':')+1:]
-			return port == q.port() || port == "*" || !strings.Contains(a, ":")
+			colon := strings.LastIndexByte(a, ':')
+			port := a[colon+1:]
+			return (port == q.port() || port == "*") && q.fits(a[:max(colon, 0)]) != unfit || colon < 0
 		}) {
 			continue
 		}
@@ -218,7 +237,7 @@ func apachePass(list []*apacheLine, path string) (*apacheLine, string) {
 	for _, l := range list {
 		switch l.name {
 		case "proxypass":
-			if len(l.args) > 1 && strings.HasPrefix(path, l.args[0]) {
+			if len(l.args) > 1 && apacheUnder(path, l.args[0]) {
 				return l, l.args[1]
 			}
 		case "proxypassmatch":
@@ -234,7 +253,7 @@ func apachePass(list []*apacheLine, path string) (*apacheLine, string) {
 				}
 			}
 		case "<location":
-			if len(l.args) > 0 && strings.HasPrefix(path, l.args[0]) {
+			if len(l.args) > 0 && apacheUnder(path, l.args[0]) {
 				for _, d := range apacheFlat(l.inner) {
 					if d.name == "proxypass" && len(d.args) > 0 {
 						return d, d.args[0]
@@ -244,6 +263,37 @@ func apachePass(list []*apacheLine, path string) (*apacheLine, string) {
 		}
 	}
 	return nil, ""
+}
+
+// apacheUnder reports whether the path is under a prefix: /app takes /app and /app/x, and not /apple.
+func apacheUnder(path, prefix string) bool {
+	rest, found := strings.CutPrefix(path, prefix)
+	return found && (rest == "" || rest[0] == '/' || strings.HasSuffix(prefix, "/"))
+}
+
+// apacheRequest notes what the upstreams are asked: ProxyPass puts its target's path in the place of its prefix, and the Host
+// field is the target's unless ProxyPreserveHost is on.
+func apacheRequest(route *Route, pass *apacheLine, groups []*apacheLine, target string, q Request) {
+	prefix := "/"
+	if pass.name == "proxypass" && len(pass.args) > 1 {
+		prefix = pass.args[0]
+	}
+	_, rest, plain := strings.Cut(target, "://")
+	host, uri, _ := strings.Cut(rest, "/")
+	if !plain || pass.name != "proxypass" || len(pass.args) < 2 && pass.args[0] != target {
+		return
+	}
+	if path := "/" + uri + strings.TrimPrefix(q.Path, prefix); len(pass.args) > 1 && path != q.Path {
+		route.Path = path
+	}
+	for _, l := range groups {
+		if l.name == "proxypreservehost" && len(l.args) > 0 && strings.EqualFold(l.args[0], "on") {
+			return
+		}
+	}
+	if !strings.HasPrefix(target, "balancer://") {
+		route.Host = host
+	}
 }
 
 // apacheUpstreams gives the members of a balancer, or the target itself.

@@ -1,6 +1,7 @@
 package proxyconf
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -38,8 +39,8 @@ func readCaddy(c *Config, file string, files Files) error {
 
 // caddyFile reads a file, with imports in place: of files, and of snippets by name.
 func caddyFile(c *Config, file string, files Files, depth int) ([]*caddyBlock, error) {
-	b, err := files.read(file)
-	if err != nil || !c.note(file) {
+	b, err := c.read(files, file)
+	if err != nil {
 		return nil, err
 	}
 	s := &caddyScanner{lines: strings.Split(string(b), "\n"), file: file}
@@ -60,8 +61,8 @@ func caddyImports(c *Config, all []*caddyBlock, base string, files Files, snippe
 	var whole []*caddyBlock
 	for _, b := range all {
 		if b.name() != "import" || len(b.words) < 2 {
-			b.inner = caddyImports(c, b.inner, base, files, snippets, depth)
-			whole = append(whole, b)
+			inner := caddyImports(c, b.inner, base, files, snippets, depth)
+			whole = append(whole, &caddyBlock{b.words, inner, b.place}) // a copy: a snippet that imports itself would become a circle
 			continue
 		}
 		if depth >= includeMax {
@@ -69,6 +70,10 @@ func caddyImports(c *Config, all []*caddyBlock, base string, files Files, snippe
 			continue
 		}
 		if inner, ok := snippets[b.words[1]]; ok {
+			if c.imports += 1 + len(inner); c.imports > importsMax {
+				c.problem("%v: imports of more than %d lines", b.place, importsMax)
+				continue
+			}
 			whole = append(whole, caddyImports(c, inner, base, files, snippets, depth+1)...)
 			continue
 		}
@@ -143,10 +148,10 @@ func caddyRoute(all []*caddyBlock, q Request) *Route {
 	if site == nil {
 		return nil
 	}
-	if len(site.inner) == 0 && len(all) > 1 { // a file of one site needs no braces: the first line is its address
+	if len(site.inner) == 0 && len(all) > 1 && site.place == all[0].place { // a file of one site needs no braces: the first line is its address
 		site = &caddyBlock{site.words, all[1:], site.place}
 	}
-	return caddyIn(site.inner, q, nil)
+	return caddyIn(sorted(site.inner), q, nil)
 }
 
 // caddySite chooses the site block whose address fits best.
@@ -191,30 +196,67 @@ func caddyFits(address string, q Request) int {
 	return -1
 }
 
+// caddyOrder is Caddy's order of the directives that are looked at. Those of one name go by their path, the longest first, and
+// those without a matcher last. In a route block they stand as they are written.
+var caddyOrder = map[string]int{"redir": 1, "handle": 2, "handle_path": 2, "route": 2, "respond": 3, "reverse_proxy": 4, "php_fastcgi": 5, "file_server": 6}
+
+// sorted gives a block's directives in the order in which Caddy asks them.
+func sorted(block []*caddyBlock) []*caddyBlock {
+	rank := func(b *caddyBlock) (int, int) {
+		order := caddyOrder[b.name()]
+		switch matcher := b.matcher(); {
+		case order == 0:
+			return 0, 0
+		case matcher == "" || matcher == "*":
+			return order, 1
+		case strings.HasPrefix(matcher, "/"):
+			return order, -len(strings.TrimSuffix(matcher, "*"))
+		}
+		return order, 0 // a named one: its path is not looked for
+	}
+	block = slices.Clone(block)
+	slices.SortStableFunc(block, func(a, b *caddyBlock) int {
+		order1, path1 := rank(a)
+		order2, path2 := rank(b)
+		return cmp.Or(cmp.Compare(order1, order2), cmp.Compare(path1, path2))
+	})
+	return block
+}
+
+// matcher is the matcher that a directive begins with, empty if it has none.
+func (b *caddyBlock) matcher() string {
+	if len(b.words) > 1 && (b.words[1] == "*" || strings.HasPrefix(b.words[1], "@") || strings.HasPrefix(b.words[1], "/")) {
+		return b.words[1]
+	}
+	return ""
+}
+
 // caddyIn looks through a block's lines for the handler that takes the request. Matchers of blocks around are known.
 func caddyIn(block []*caddyBlock, q Request, outer []*caddyBlock) *Route {
 	matchers := append(slices.Clone(outer), block...)
 	for _, b := range block {
 		switch b.name() {
 		case "handle", "handle_path", "route":
-			matcher := ""
-			if len(b.words) > 1 {
-				matcher = b.words[1]
-			}
+			matcher := b.matcher()
 			if caddyMatches(matcher, matchers, q) == yes {
-				inner := q
+				inner, lines := q, b.inner
 				if b.name() == "handle_path" {
-					inner.Path = strings.TrimPrefix(q.path(), strings.TrimSuffix(matcher, "*"))
+					inner.Path = "/" + strings.TrimLeft(strings.TrimPrefix(q.Path, strings.TrimRight(matcher, "*")), "/")
 				}
-				if r := caddyIn(b.inner, inner, matchers); r != nil {
+				if b.name() != "route" {
+					lines = sorted(lines)
+				}
+				if r := caddyIn(lines, inner, matchers); r != nil {
+					if r.Path == "" && inner.Path != q.Path {
+						r.Path = inner.Path
+					}
 					return r
 				}
 			}
 		case "reverse_proxy":
-			words := b.words[1:]
-			matcher := ""
-			if len(words) > 0 && (strings.HasPrefix(words[0], "@") || strings.HasPrefix(words[0], "/") || words[0] == "*") {
-				matcher, words = words[0], words[1:]
+			matcher, words := b.matcher(), b.words[1:]
+			if matcher != "" {
+				words = words[1:]
 			}
 			if caddyMatches(matcher, matchers, q) == yes {
 				return caddyProxy(b, words)

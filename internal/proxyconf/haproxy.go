@@ -3,6 +3,7 @@ package proxyconf
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -21,20 +22,18 @@ type haproxyLine struct {
 var haproxySections = []string{"global", "defaults", "frontend", "backend", "listen", "resolvers", "peers", "userlist", "cache", "program", "http-errors", "ring", "mailers", "fcgi-app", "crt-store", "log-forward", "traces"}
 
 func readHAProxy(c *Config, file string, files Files) error {
-	b, err := files.read(file)
+	b, err := c.read(files, file)
 	if err != nil {
 		return err
 	}
-	names := []string{file}
 	sections := haproxySplit(file, string(b))
-	c.note(file)
-	for _, more := range files.list("/etc/haproxy/conf.d", ".cfg") {
-		if b, err := files.read(more); err == nil && file == "/etc/haproxy/haproxy.cfg" && c.note(more) {
-			sections = append(sections, haproxySplit(more, string(b))...)
-			names = append(names, more)
+	if file == "/etc/haproxy/haproxy.cfg" {
+		for _, more := range files.list("/etc/haproxy/conf.d", ".cfg") {
+			if b, err := c.read(files, more); err == nil {
+				sections = append(sections, haproxySplit(more, string(b))...)
+			}
 		}
 	}
-	c.Files = names
 	for _, s := range sections {
 		if s.kind == "global" {
 			for _, l := range s.lines {
@@ -118,45 +117,61 @@ func haproxyWords(line string) []string {
 
 // haproxyRoute finds the backend that takes the request.
 func haproxyRoute(sections []*section, q Request) *Route {
-	for _, s := range sections {
-		if s.kind != "frontend" && s.kind != "listen" || !haproxyListens(s, q) {
-			continue
-		}
-		route := &Route{Place: s.place, Name: s.name}
-		name, place := haproxyBackend(s, q, route)
-		if name == "" && s.kind == "listen" {
-			haproxyServers(s, sections, route)
-			return route
-		}
-		if route.Answer != "" || name == "" {
-			return route
-		}
-		route.Name, route.Place = name, place
-		for _, b := range sections {
-			if (b.kind == "backend" || b.kind == "listen") && b.name == name {
-				haproxyServers(b, sections, route)
-				return route
+	for _, fit := range []int{exactly, anywhere} {
+		for _, s := range sections {
+			if (s.kind == "frontend" || s.kind == "listen") && haproxyListens(s, q) == fit {
+				return haproxyFrontend(sections, s, q)
 			}
 		}
-		return route
 	}
 	return nil
 }
 
-func haproxyListens(s *section, q Request) bool {
+// haproxyFrontend finds the backend that a frontend gives the request to.
+func haproxyFrontend(sections []*section, s *section, q Request) *Route {
+	route := &Route{Place: s.place, Name: s.name}
+	name, place := haproxyBackend(s, q, route)
+	if name == "" && route.Answer == "" && s.kind == "listen" {
+		haproxyServers(s, sections, route)
+		return route
+	}
+	if route.Answer != "" || name == "" {
+		return route
+	}
+	route.Name, route.Place = name, place
+	for _, b := range sections {
+		if (b.kind == "backend" || b.kind == "listen") && b.name == name {
+			haproxyServers(b, sections, route)
+			return route
+		}
+	}
+	return route
+}
+
+// haproxyListens says how well the addresses that a section is bound to fit.
+func haproxyListens(s *section, q Request) (fit int) {
 	for _, l := range s.lines {
 		if l.words[0] != "bind" || len(l.words) < 2 {
 			continue
 		}
 		for address := range strings.SplitSeq(l.words[1], ",") {
-			port := address[strings.LastIndexByte(address, ':')+1:]
-			low, high, ranged := strings.Cut(port, "-")
-			if low == q.port() || ranged && len(low) == len(q.port()) && low <= q.port() && q.port() <= high {
-				return true
+			colon := strings.LastIndexByte(address, ':')
+			low, high, ranged := strings.Cut(address[colon+1:], "-")
+			if colon >= 0 && (low == q.port() || ranged && between(low, q.port(), high)) {
+				host := strings.TrimPrefix(strings.TrimPrefix(address[:colon], "ipv4@"), "ipv6@")
+				fit = max(fit, q.fits(host))
 			}
 		}
 	}
-	return false
+	return fit
+}
+
+// between reports whether a port is in a range of ports.
+func between(low, port, high string) bool {
+	l, err1 := strconv.Atoi(low)
+	p, err2 := strconv.Atoi(port)
+	h, err3 := strconv.Atoi(high)
+	return err1 == nil && err2 == nil && err3 == nil && l <= p && p <= h
 }
 
 // truth is what is known of a condition.

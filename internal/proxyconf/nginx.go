@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -45,8 +44,8 @@ func readNginx(c *Config, file string, files Files) error {
 
 // file reads one file into directives, with what it includes in place.
 func (r *nginxReader) file(name string, depth int) ([]*directive, error) {
-	b, err := r.files.read(name)
-	if err != nil || !r.note(name) {
+	b, err := r.read(r.files, name)
+	if err != nil {
 		return nil, err
 	}
 	s := &nginxScanner{text: string(b), line: 1, file: name}
@@ -118,14 +117,16 @@ func (s *nginxScanner) block(depth int) ([]*directive, error) {
 			if len(d.words) == 0 {
 				return nil, fmt.Errorf("a block without a name")
 			}
+			if strings.HasSuffix(d.name(), "_by_lua_block") {
+				s.skipLua()
+				all, d = append(all, d), &directive{}
+				continue
+			}
 			inner, err := s.block(depth + 1)
 			if err != nil {
 				return nil, err
 			}
 			d.block = inner
-			if strings.HasSuffix(d.name(), "_by_lua_block") {
-				d.block = nil
-			}
 			all, d = append(all, d), &directive{}
 		case '}':
 			if depth == 0 {
@@ -164,6 +165,28 @@ func (s *nginxScanner) next() (string, byte) {
 		}
 	}
 	return "", 0
+}
+
+// luaToken is what matters of Lua: comments and strings, whose braces and quotes are none, and braces.
+var luaToken = regexp.MustCompile(`(?s)--\[\[.*?\]\]|--[^\n]*|\[\[.*?\]\]|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[{}]`)
+
+// skipLua passes over a block of Lua, up to the brace that closes it.
+func (s *nginxScanner) skipLua() {
+	for open := 1; open > 0; {
+		at := luaToken.FindStringIndex(s.text)
+		if at == nil {
+			s.text = ""
+			return
+		}
+		switch s.text[at[0]:at[1]] {
+		case "{":
+			open++
+		case "}":
+			open--
+		}
+		s.line += strings.Count(s.text[:at[1]], "\n")
+		s.text = s.text[at[1]:]
+	}
 }
 
 func (s *nginxScanner) quoted(quote byte) string {
@@ -231,254 +254,4 @@ func walk(all []*directive, visit func(*directive)) {
 		visit(d)
 		walk(d.block, visit)
 	}
-}
-
-// scope is the blocks that a directive is in, the outermost first.
-type scope [][]*directive
-
-// last gives the last directive of that name in the innermost block that has one, as nginx inherits them.
-func (s scope) last(name string) *directive {
-	for i := len(s) - 1; i >= 0; i-- {
-		for j := len(s[i]) - 1; j >= 0; j-- {
-			if s[i][j].name() == name {
-				return s[i][j]
-			}
-		}
-	}
-	return nil
-}
-
-// nginxRoute finds what nginx would do with the request.
-func nginxRoute(root []*directive, q Request) *Route {
-	for _, h := range root {
-		if h.name() != "http" {
-			continue
-		}
-		server := nginxServer(h.block, q)
-		if server == nil {
-			return nil
-		}
-		path := scope{root, h.block, server.block}
-		if location := nginxLocation(server.block, q.path()); location != nil {
-			return nginxTarget(h.block, append(path, location.block), location)
-		}
-		return nginxTarget(h.block, path, server)
-	}
-	return nil
-}
-
-// nginxServer chooses the server block: by the listen address, then by the name.
-func nginxServer(http []*directive, q Request) *directive {
-	var listening []*directive
-	var first, standard *directive
-	for _, d := range http {
-		if d.name() != "server" {
-			continue
-		}
-		fits, isDefault := nginxListens(d.block, q)
-		if !fits {
-			continue
-		}
-		listening = append(listening, d)
-		if first == nil {
-			first = d
-		}
-		if isDefault {
-			standard = d
-		}
-	}
-	for _, kind := range []func(string) bool{
-		func(n string) bool { return n == q.Host },
-		func(n string) bool { return strings.HasPrefix(n, "*.") || strings.HasPrefix(n, ".") },
-		func(n string) bool { return strings.HasSuffix(n, ".*") },
-		func(n string) bool { return strings.HasPrefix(n, "~") },
-	} {
-		for _, d := range listening {
-			for _, n := range d.block {
-				if n.name() == "server_name" && slices.ContainsFunc(n.words[1:], func(name string) bool {
-					return kind(strings.ToLower(name)) && nginxNameFits(name, q.Host)
-				}) {
-					return d
-				}
-			}
-		}
-	}
-	if standard != nil {
-		return standard
-	}
-	return first
-}
-
-func nginxNameFits(name, host string) bool {
-	if pattern, ok := strings.CutPrefix(name, "~"); ok {
-		re, err := regexp.Compile("(?i)" + pattern)
-		return err == nil && re.MatchString(host)
-	}
-	return hostFits(name, host)
-}
-
-// nginxListens reports whether the server listens where the client connects, and whether it is the default there.
-func nginxListens(server []*directive, q Request) (fits, isDefault bool) {
-	any := false
-	for _, d := range server {
-		if d.name() != "listen" {
-			continue
-		}
-		any = true
-		address := d.arg(1)
-		if strings.HasPrefix(address, "unix:") {
-			continue
-		}
-		port := address
-		if i := strings.LastIndexByte(address, ':'); i >= 0 && !strings.HasSuffix(address, "]") {
-			port = address[i+1:]
-		} else if strings.Trim(address, "0123456789") != "" {
-			port = "80"
-		}
-		if port == q.port() {
-			fits = true
-			isDefault = isDefault || slices.Contains(d.words, "default_server") || slices.Contains(d.words, "default")
-		}
-	}
-	return fits || !any && q.port() == "80", isDefault
-}
-
-// nginxLocation chooses the location: exact, then the longest prefix if it says so, then the first regular expression, then
-// the longest prefix.
-func nginxLocation(server []*directive, path string) *directive {
-	var longest *directive
-	size := -1
-	var patterns []*directive
-	for _, d := range server {
-		if d.name() != "location" {
-			continue
-		}
-		switch prefix := d.arg(1); prefix {
-		case "=":
-			if d.arg(2) == path {
-				return d
-			}
-		case "~", "~*":
-			patterns = append(patterns, d)
-		default:
-			if prefix == "^~" {
-				prefix = d.arg(2)
-			}
-			if strings.HasPrefix(path, prefix) && len(prefix) > size {
-				longest, size = d, len(prefix)
-			}
-		}
-	}
-	if longest == nil || longest.arg(1) != "^~" {
-		for _, d := range patterns {
-			flags := ""
-			if d.arg(1) == "~*" {
-				flags = "(?i)"
-			}
-			if re, err := regexp.Compile(flags + d.arg(2)); err == nil && re.MatchString(path) {
-				return d
-			}
-		}
-	}
-	if longest != nil {
-		if inner := nginxLocation(longest.block, path); inner != nil {
-			return inner
-		}
-	}
-	return longest
-}
-
-// nginxPasses are the directives that hand a request on, with the scheme of what follows.
-var nginxPasses = map[string]string{"proxy_pass": "", "grpc_pass": "grpc", "fastcgi_pass": "fastcgi", "uwsgi_pass": "uwsgi", "scgi_pass": "scgi"}
-
-// nginxSettings are the settings that explain failures.
-var nginxSettings = []string{
-	"proxy_connect_timeout", "proxy_read_timeout", "proxy_send_timeout", "proxy_buffer_size", "proxy_buffers", "proxy_http_version", "proxy_ssl_verify",
-	"proxy_ssl_server_name", "proxy_ssl_name", "proxy_next_upstream", "resolver", "proxy_set_header", "fastcgi_read_timeout", "uwsgi_read_timeout", "grpc_read_timeout",
-}
-
-// nginxTarget says where a location, or a server without one that fits, sends the request.
-func nginxTarget(http []*directive, path scope, at *directive) *Route {
-	route := &Route{Name: at.text(), Place: at.at()}
-	for _, name := range nginxSettings {
-		if d := path.last(name); d != nil {
-			route.Settings = append(route.Settings, d.at())
-		}
-	}
-	for _, d := range path[len(path)-1] {
-		if d.name() == "return" {
-			route.Answer, route.Place = d.text(), d.at()
-			return route
-		}
-		scheme, passes := nginxPasses[d.name()]
-		if !passes {
-			continue
-		}
-		target := nginxVariables(path, d.arg(1))
-		if scheme != "" && !strings.Contains(target, "://") {
-			target = scheme + "://" + target
-		}
-		route.Place = d.at()
-		route.Upstreams = nginxUpstreams(http, path, target, d.at())
-		if u := withURL(target, Place{}); u.Address != "" {
-			route.Name = u.Address
-		}
-		return route
-	}
-	route.Answer = "files, or another module than a proxy"
-	return route
-}
-
-// nginxVariables replaces variables that set gave a constant.
-func nginxVariables(path scope, text string) string {
-	for range 5 {
-		if !strings.Contains(text, "$") {
-			break
-		}
-		for _, block := range path {
-			for _, d := range block {
-				if d.name() == "set" && len(d.words) == 3 {
-					name := strings.TrimPrefix(d.words[1], "$")
-					text = strings.ReplaceAll(text, "${"+name+"}", d.words[2])
-					text = strings.ReplaceAll(text, "$"+name, d.words[2])
-				}
-			}
-		}
-	}
-	return text
-}
-
-// nginxUpstreams gives the servers of the group that the target names, or the target itself.
-func nginxUpstreams(http []*directive, path scope, target string, place Place) []Upstream {
-	one := withURL(target, place)
-	scheme, rest, _ := strings.Cut(target, "://")
-	group, _, _ := strings.Cut(rest, "/")
-	var all []Upstream
-	for _, d := range http {
-		if d.name() != "upstream" || d.arg(1) != group {
-			continue
-		}
-		for _, s := range d.block {
-			if s.name() != "server" {
-				continue
-			}
-			u := withURL(scheme+"://"+s.arg(1), s.at())
-			if u.Address != "" {
-				u.Address = withPort(strings.TrimPrefix(s.arg(1), scheme+"://"), "80")
-			}
-			u.Backup, u.Down = slices.Contains(s.words, "backup"), slices.Contains(s.words, "down")
-			all = append(all, u)
-		}
-	}
-	if len(all) == 0 {
-		all = []Upstream{one}
-	}
-	verify, name := path.last("proxy_ssl_verify"), path.last("proxy_ssl_name")
-	for i := range all {
-		all[i].Insecure = verify == nil || verify.arg(1) != "on"
-		if name != nil && !strings.Contains(name.arg(1), "$") {
-			all[i].ServerName = name.arg(1)
-		}
-	}
-	return all
 }

@@ -11,11 +11,14 @@ import (
 	"strings"
 )
 
-// Limits of what is read, so that a wrong path costs nothing.
+// Limits of what is read, so that neither a wrong path nor a hostile file costs much.
 const (
-	fileMax    = 4 << 20 // octets of one file
-	filesMax   = 500     // files of one configuration
-	includeMax = 10      // includes within includes
+	fileMax    = 4 << 20  // octets of one file
+	octetsMax  = 16 << 20 // octets of all files
+	filesMax   = 500      // files of one configuration
+	includeMax = 10       // includes within includes
+	importsMax = 50_000   // lines that imports of snippets put in place
+	textMax    = 16 << 10 // octets of a text whose variables are replaced: their values may have variables, too
 )
 
 // Place is a line of a configuration.
@@ -49,6 +52,8 @@ type Route struct {
 	Answer    string  // where the proxy answers by itself: its words, such as "return 503"
 	Settings  []Place // timers, sizes and the like that hold for this route
 	Unsure    string  // a condition that could not be judged from the request alone, empty if none
+	Path      string  // the path and query that the upstreams are asked for, where they are not the client's
+	Host      string  // the Host field that the upstreams get, where it is not the client's
 }
 
 // Config is one proxy's configuration.
@@ -58,7 +63,9 @@ type Config struct {
 	Logs     []string // files of its logs, the error log first
 	Problems []string // what could not be read
 
-	match func(q Request) *Route
+	match   func(q Request) *Route
+	octets  int // read so far
+	imports int // lines that imports put in place so far
 }
 
 // Request is what a route is chosen by.
@@ -85,6 +92,34 @@ func (q *Request) path() string {
 	return path
 }
 
+// address is the IP address that the client connects to, empty where it is not known.
+func (q *Request) address() string {
+	host, _, err := net.SplitHostPort(q.Address)
+	if err != nil || net.ParseIP(host) == nil {
+		return ""
+	}
+	return host
+}
+
+// How well an address that is listened on fits the one that the client connects to.
+const (
+	unfit    = iota
+	anywhere // it is listened on at every address
+	exactly
+)
+
+// fits says how well a host that is listened on fits. A name, and an address of the client's that is not known, fit anywhere.
+func (q *Request) fits(host string) int {
+	bound, wanted := net.ParseIP(strings.Trim(host, "[]")), net.ParseIP(q.address())
+	switch {
+	case bound == nil || wanted == nil || bound.IsUnspecified():
+		return anywhere
+	case bound.Equal(wanted):
+		return exactly
+	}
+	return unfit
+}
+
 // port is the port that the client connects to.
 func (q *Request) port() string {
 	if _, port, err := net.SplitHostPort(q.Address); err == nil && port != "" {
@@ -100,18 +135,44 @@ func (q *Request) port() string {
 // so that the files of another mount namespace can be read; it is empty for this one's.
 type Files struct{ Root string }
 
-// read reads one file.
-func (f Files) read(name string) ([]byte, error) {
-	file, err := os.Open(f.Root + name)
+// linksMax is how many symbolic links a path may lead over, as in the kernel.
+const linksMax = 40
+
+// Path makes a path below Root one of ours. Its symbolic links are followed below Root, too: an absolute one of a container
+// would otherwise lead to a file of this machine.
+func (f Files) Path(name string) string {
+	if f.Root == "" {
+		return name
+	}
+	done, rest := "/", filepath.Clean("/"+name)
+	for links := 0; rest != "" && rest != "/"; {
+		var part string
+		part, rest, _ = strings.Cut(strings.TrimLeft(rest, "/"), "/")
+		next := filepath.Join(done, part)
+		to, err := os.Readlink(f.Root + next)
+		if links++; err != nil || links > linksMax {
+			done = next
+			continue
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(done, to)
+		}
+		done, rest = "/", filepath.Join(to, rest)
+	}
+	return f.Root + done
+}
+
+// open opens a regular file. Another one may block, or never end.
+func (f Files) open(name string) (*os.File, error) {
+	path := f.Path(name)
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	b, err := io.ReadAll(io.LimitReader(file, fileMax+1))
-	if err == nil && len(b) > fileMax {
-		err = fmt.Errorf("%s is larger than %d octets", name, fileMax)
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", name)
 	}
-	return b, err
+	return os.Open(path)
 }
 
 // glob lists the files of a pattern, in order; the pattern itself if it has no wildcard.
@@ -119,17 +180,26 @@ func (f Files) glob(pattern string) []string {
 	if !strings.ContainsAny(pattern, "*?[") {
 		return []string{pattern}
 	}
-	found, _ := filepath.Glob(f.Root + pattern)
+	dir := filepath.Dir(pattern)
+	if strings.ContainsAny(filepath.Dir(dir), "*?[") {
+		return nil // wildcards in more than the last two parts may lead over the whole file system
+	}
+	if strings.ContainsAny(dir, "*?[") {
+		dir = filepath.Dir(dir)
+	}
+	last := strings.TrimPrefix(pattern, dir)
+	base := f.Path(dir)
+	found, _ := filepath.Glob(filepath.Join(base, last))
 	for i := range found {
-		found[i] = strings.TrimPrefix(found[i], f.Root)
+		found[i] = filepath.Join(dir, strings.TrimPrefix(found[i], base))
 	}
 	sort.Strings(found)
 	return found
 }
 
-// list lists a directory's regular files with one of the endings.
+// list lists a directory's files with one of the endings.
 func (f Files) list(dir string, endings ...string) []string {
-	entries, _ := os.ReadDir(f.Root + dir)
+	entries, _ := os.ReadDir(f.Path(dir))
 	var names []string
 	for _, e := range entries {
 		for _, ending := range endings {
@@ -181,15 +251,30 @@ var readers = map[string]struct {
 // Readable reports whether the product's configuration can be read.
 func Readable(product string) bool { _, ok := readers[product]; return ok }
 
-// note adds a file that was read, and reports whether it may be.
-func (c *Config) note(name string) bool {
-	if len(c.Files) >= filesMax {
-		c.Problems = append(c.Problems, fmt.Sprintf("more than %d files: %s and others were not read", filesMax, name))
-		return false
+// read reads one file and notes it, as long as the configuration is not too large.
+func (c *Config) read(files Files, name string) ([]byte, error) {
+	if c.full() {
+		return nil, fmt.Errorf("more than %d files, or %d octets: %s was not read", filesMax, octetsMax, name)
 	}
+	file, err := files.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	b, err := io.ReadAll(io.LimitReader(file, fileMax+1))
+	if err == nil && len(b) > fileMax {
+		err = fmt.Errorf("%s is larger than %d octets", name, fileMax)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.octets += len(b)
 	c.Files = append(c.Files, name)
-	return true
+	return b, nil
 }
+
+// full reports whether no further file is read.
+func (c *Config) full() bool { return len(c.Files) >= filesMax || c.octets >= octetsMax }
 
 func (c *Config) problem(format string, args ...any) {
 	if len(c.Problems) < 100 {

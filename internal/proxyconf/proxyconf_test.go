@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 )
@@ -114,6 +116,9 @@ func shown(r *Route) string {
 		}
 		text += fmt.Sprintf("@%d", u.Place.Line)
 	}
+	if r.Path != "" {
+		text += " asks:" + r.Path
+	}
 	if r.Unsure != "" {
 		text += " unless: " + r.Unsure
 	}
@@ -125,7 +130,7 @@ func TestLogsAndFiles(t *testing.T) {
 	if fmt.Sprint(c.Logs) != "[/var/log/nginx/error.log /var/log/nginx/shop.error.log /var/log/nginx/access.log]" {
 		t.Errorf("logs: %v", c.Logs)
 	}
-	if len(c.Files) != 3 {
+	if len(c.Files) != 4 {
 		t.Errorf("files: %v", c.Files)
 	}
 	r := c.Match(Request{Host: "shop.example.com", Address: ":80", Path: "/api/x"})
@@ -162,6 +167,93 @@ func TestWhatCannotBeReadIsSaid(t *testing.T) {
 	write("/etc/nginx/nginx.conf", strings.Repeat("a {", 100))
 	if _, err := Read("nginx", "", Files{Root: root}); err == nil {
 		t.Error("blocks without end were read")
+	}
+}
+
+// TestHostThatUpstreamsGet: nginx and Apache send the upstream's own name unless told otherwise.
+func TestHostThatUpstreamsGet(t *testing.T) {
+	nginx, _ := unpacked(t, "nginx", "testdata/nginx.txtar")
+	apache, _ := unpacked(t, "apache", "testdata/apache.txtar")
+	for _, c := range []struct {
+		config    *Config
+		path, has string
+	}{{nginx, "/", "shop"}, {nginx, "/api/x", ""}, {nginx, "/var/", "app.internal:8080"}, {apache, "/", "127.0.0.1:3000"}, {apache, "/api/x", ""}} {
+		if r := c.config.Match(Request{Host: "shop.example.com", Address: ":80", Path: c.path}); r == nil || r.Host != c.has {
+			t.Errorf("%s %s: %+v, want %q", c.config.Product, c.path, r, c.has)
+		}
+	}
+}
+
+// TestFilesOfAContainer follows links within the root: an absolute one would else lead to a file of this machine.
+func TestFilesOfAContainer(t *testing.T) {
+	root := t.TempDir()
+	for _, dir := range []string{"/etc/nginx/sites-enabled", "/etc/nginx/sites-available"} {
+		if err := os.MkdirAll(root+dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range map[string]string{"/etc/nginx/nginx.conf": "http { include sites-enabled/*; }", "/etc/nginx/sites-available/app": "server { location / { proxy_pass http://127.0.0.1:3000; } }"} {
+		if err := os.WriteFile(root+name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	outside := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(outside, []byte("server { location / { proxy_pass http://10.9.9.9:1; } }"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, to := range map[string]string{"app": "/etc/nginx/sites-available/app", "outside": outside, "up": "../../../../../../../../" + outside, "loop": "loop"} {
+		if err := os.Symlink(to, root+"/etc/nginx/sites-enabled/"+name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := Read("nginx", "", Files{Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := shown(c.Match(Request{Host: "x", Address: ":80"})); got != "app:1 http://127.0.0.1:3000@1" {
+		t.Errorf("%s; problems: %v", got, c.Problems)
+	}
+	if len(c.Problems) != 3 || len(c.Files) != 2 {
+		t.Errorf("read %v; problems: %v", c.Files, c.Problems)
+	}
+}
+
+// TestHostileConfigurations: files that grow when they are read, or that never end, cost no more than a moment.
+func TestHostileConfigurations(t *testing.T) {
+	aliases := "a: &a [x,x,x,x,x,x,x,x,x]\n"
+	for c := 'b'; c <= 'j'; c++ {
+		aliases += fmt.Sprintf("%c: &%c [%s*%c]\n", c, c, strings.Repeat(fmt.Sprintf("*%c,", c-1), 8), c-1)
+	}
+	for product, text := range map[string]string{
+		"nginx":        "http { server { listen 80;\n" + strings.Repeat("set $a $a$a;\n", 60) + "location / { proxy_pass http://$a; } } }",
+		"apache":       strings.Repeat("Define A ${A}${A}\n", 60) + "<VirtualHost *:80>\nProxyPass / http://${A}/\n</VirtualHost>\n",
+		"caddy":        "(a) {\n" + strings.Repeat("import a\n", 50) + "}\n:80 {\nimport a\n}\n",
+		"caddy circle": "(a) {\nb.example {\nimport a\n}\n}\nimport a\n",
+		"traefik":      aliases + "http:\n  routers:\n    r:\n      rule: Host(`x`)\n      tls: *j\n",
+		"haproxy":      "frontend a\nbind :80\n" + strings.Repeat("{ ! || unless if\n", 1000),
+	} {
+		t.Run(product, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "conf")
+			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			product, _, _ := strings.Cut(product, " ")
+			if c, err := Read(product, file, Files{}); err == nil {
+				c.Match(Request{Host: "x", Address: ":80"})
+			}
+			if took := time.Since(began); took > 3*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read("nginx", pipe, Files{}); err == nil {
+		t.Error("a pipe was read")
 	}
 }
 

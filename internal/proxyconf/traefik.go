@@ -10,12 +10,21 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
+// present is whether a key is there with a value. The value is not looked at: its aliases could make it very large.
+type present bool
+
+// UnmarshalYAML notes that there is a value.
+func (p *present) UnmarshalYAML(func(any) error) error {
+	*p = true
+	return nil
+}
+
 // traefikStatic is what matters of Traefik's static configuration.
 type traefikStatic struct {
 	EntryPoints map[string]struct {
 		Address string `yaml:"address"`
 		HTTP    struct {
-			TLS any `yaml:"tls"`
+			TLS present `yaml:"tls"`
 		} `yaml:"http"`
 	} `yaml:"entryPoints"`
 	Providers struct {
@@ -40,7 +49,7 @@ type traefikDynamic struct {
 			Service     string   `yaml:"service"`
 			EntryPoints []string `yaml:"entryPoints"`
 			Priority    int      `yaml:"priority"`
-			TLS         any      `yaml:"tls"`
+			TLS         present  `yaml:"tls"`
 		} `yaml:"routers"`
 		Services map[string]struct {
 			LoadBalancer struct {
@@ -64,11 +73,10 @@ type traefikFile struct {
 }
 
 func readTraefik(c *Config, file string, files Files) error {
-	b, err := files.read(file)
+	b, err := c.read(files, file)
 	if err != nil {
 		return err
 	}
-	c.note(file)
 	var static traefikStatic
 	if err := yaml.Unmarshal(b, &static); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
@@ -86,18 +94,16 @@ func readTraefik(c *Config, file string, files Files) error {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(file), name)
 		}
-		b, err := files.read(name)
-		if err != nil {
-			c.problem("%v", err)
-			continue
+		if name != file {
+			if b, err = c.read(files, name); err != nil {
+				c.problem("%v", err)
+				continue
+			}
 		}
 		d := traefikFile{name: name, text: string(b)}
 		if err := yaml.Unmarshal(b, &d.traefikDynamic); err != nil {
 			c.problem("%s: %v", name, err)
 			continue
-		}
-		if name != file {
-			c.note(name)
 		}
 		dynamic = append(dynamic, d)
 	}
@@ -139,7 +145,7 @@ func traefikRoute(static traefikStatic, files []traefikFile, q Request) *Route {
 		sort.Strings(names)
 		for _, name := range names {
 			r := f.HTTP.Routers[name]
-			if !traefikEnters(static, r.EntryPoints, r.TLS != nil, q) {
+			if !traefikEnters(static, r.EntryPoints, bool(r.TLS), q) {
 				continue
 			}
 			priority := r.Priority
@@ -168,7 +174,7 @@ func traefikRoute(static traefikStatic, files []traefikFile, q Request) *Route {
 func traefikEnters(static traefikStatic, names []string, tls bool, q Request) bool {
 	for name, e := range static.EntryPoints {
 		port := strings.TrimSuffix(e.Address[strings.LastIndexByte(e.Address, ':')+1:], "/tcp")
-		if port != q.port() || (tls || e.HTTP.TLS != nil) != (q.Scheme == "https") {
+		if port != q.port() || (tls || bool(e.HTTP.TLS)) != (q.Scheme == "https") {
 			continue
 		}
 		if len(names) == 0 {

@@ -84,12 +84,19 @@ var places = [...]struct{ title, before string }{
 	{"@angular/common/http", "HttpStatusCode."},
 }
 
+// olderRack are the symbols of Rack before 3.1, where they are others: it does not know the newer ones.
+var olderRack = map[string]string{"413": ":payload_too_large", "422": ":unprocessable_entity"}
+
 // Constants gives the code's names, in a fixed order; a place that has none for it is left out.
 func (e *Entry) Constants() []Constant {
 	var all []Constant
 	for i, name := range nameTable[e.Code] {
-		if name != "" {
-			all = append(all, Constant{places[i].title, places[i].before + name})
+		if name == "" {
+			continue
+		}
+		all = append(all, Constant{places[i].title, places[i].before + name})
+		if older := olderRack[e.Code]; i == 0 && older != "" {
+			all = append(all, Constant{"Rack before 3.1", older})
 		}
 	}
 	return all
@@ -159,7 +166,7 @@ var table = buildTable()
 
 func buildTable() []*Entry {
 	var all []*Entry
-	for _, group := range [][]Entry{entriesInformational, entriesSuccessful, entriesRedirection, entriesClient, entriesServer, entriesVendor, entriesLog} {
+	for _, group := range [][]Entry{entriesInformational, entriesSuccessful, entriesRedirection, entriesClient, entriesServer, entriesVendor, entriesSubstatus(), entriesLog} {
 		for i := range group {
 			all = append(all, complete(&group[i]))
 		}

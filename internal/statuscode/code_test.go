@@ -228,6 +228,30 @@ func TestGuides(t *testing.T) {
 	}
 }
 
+// TestSubstatuses: what an engineer of IIS looks up is here, under the code before its point, and causes nothing that the
+// code alone would.
+func TestSubstatuses(t *testing.T) {
+	for code, want := range map[string]string{"400.604": "Client Gone", "401.1": "Logon Failed", "403.14": "Directory Listing Denied", "404.13": "Content Length Too Large", "500.19": "Configuration Data Is Invalid", "500.30": "ASP.NET Core In-Process Start Failure", "503.2": "Concurrent Request Limit Exceeded"} {
+		e := ByCode(code)
+		if e == nil || e.Title != want || e.Kind != Substatus || e.Owner != iis {
+			t.Errorf("%s: %+v", code, e)
+			continue
+		}
+		base, _, _ := strings.Cut(code, ".")
+		if e.Related[0] != base || !strings.HasPrefix(e.Response, "HTTP/1.1 "+base+" "+ByCode(base).Title+"\n") {
+			t.Errorf("%s: related to %v, its response is %q", code, e.Related, e.Response)
+		}
+	}
+	if causes := ByCode("404.3").Causes; len(causes) != 0 {
+		t.Errorf("404.3 has causes of 404: %v", causes)
+	}
+	for _, e := range All() {
+		if base, _, found := strings.Cut(e.Code, "."); found && ByCode(base) == nil {
+			t.Errorf("%s has no code before its point", e.Code)
+		}
+	}
+}
+
 func TestKindsAndClasses(t *testing.T) {
 	for code, want := range map[string]string{"103": "Informational", "226": "Successful", "306": "Redirection", "499": "Client error", "502.3": "Server error", "999": "Outside of all classes", "009": "Only in logs", "-1": "Only in logs"} {
 		if got := ByCode(code).Class(); got != want {

@@ -1,6 +1,7 @@
 package statuscode
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,9 +55,11 @@ func complete(e *Entry) *Entry {
 
 // reasonPhrase is that of the code before the point.
 func reasonPhrase(e *Entry, number string) string {
-	for i := range entriesServer {
-		if e.Kind == Substatus && entriesServer[i].Code == number {
-			return entriesServer[i].Title
+	for _, group := range [][]Entry{entriesClient, entriesServer} {
+		for i := range group {
+			if e.Kind == Substatus && group[i].Code == number {
+				return group[i].Title
+			}
 		}
 	}
 	return e.Title
@@ -113,12 +116,19 @@ func sortEntries(all []*Entry) {
 	slices.SortStableFunc(all, func(a, b *Entry) int {
 		switch {
 		case a.outside() == b.outside():
-			return strings.Compare(a.Code, b.Code)
+			return compareCodes(a.Code, b.Code)
 		case a.outside():
 			return 1
 		}
 		return -1
 	})
+}
+
+// compareCodes puts 404.2 before 404.10.
+func compareCodes(a, b string) int {
+	a, moreA, _ := strings.Cut(a, ".")
+	b, moreB, _ := strings.Cut(b, ".")
+	return cmp.Or(strings.Compare(a, b), cmp.Compare(len(moreA), len(moreB)), strings.Compare(moreA, moreB))
 }
 
 // outside reports whether a log's number is no status code by its form: 0, 000, 009, -1.

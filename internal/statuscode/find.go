@@ -28,7 +28,7 @@ func Find(text string) []*Entry {
 	if e := ByCode(strings.TrimSpace(strings.TrimPrefix(strings.ToUpper(text), "HTTP "))); e != nil {
 		return []*Entry{e}
 	}
-	for _, search := range []func(string) []*Entry{byName, byCodes, byWords, byTypo} {
+	for _, search := range []func(string) []*Entry{byName, byCodes, byUnknownSubstatus, byWords, byTypo} {
 		if found := search(text); len(found) > 0 {
 			return found[:min(len(found), matchesMax)]
 		}
@@ -45,6 +45,18 @@ func byCodes(text string) []*Entry {
 		}
 	}
 	return found
+}
+
+// byUnknownSubstatus takes the code before the point of a substatus that is not here: 404 for 404.99.
+func byUnknownSubstatus(text string) []*Entry {
+	base, detail, found := strings.Cut(ascii(text), ".")
+	if !found || detail == "" || strings.Trim(detail, "0123456789") != "" {
+		return nil
+	}
+	if e := ByCode(base); e != nil && len(e.Substatuses()) > 0 {
+		return []*Entry{e}
+	}
+	return nil
 }
 
 // ascii puts the digit of ASCII for a digit of another width, as some keyboards make it.
@@ -136,14 +148,19 @@ func distanceTo(e *Entry, want string) int {
 	return least
 }
 
+// matching gives the entries that are so, the details of a code behind all codes.
 func matching(is func(*Entry) bool) []*Entry {
-	var found []*Entry
+	var found, details []*Entry
 	for _, e := range table {
-		if is(e) {
+		switch {
+		case !is(e):
+		case e.Kind == Substatus:
+			details = append(details, e)
+		default:
 			found = append(found, e)
 		}
 	}
-	return found
+	return append(found, details...)
 }
 
 // plain leaves the letters and digits, in lower case, without the prefixes that constants have.

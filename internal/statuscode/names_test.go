@@ -103,6 +103,9 @@ func TestConstantsOfBadGateway(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
+	if c := ByCode("422").Constants()[1]; c.Place != "Rack before 3.1" || c.Name != ":unprocessable_entity" || Find(c.Name)[0].Code != "422" {
+		t.Errorf("422: %+v", c)
+	}
 	if n := len(ByCode("499").Constants()); n != 0 {
 		t.Errorf("499 has %d constants", n)
 	}

@@ -84,7 +84,7 @@ var (
 	}
 	stepTrace = Step{
 		"Check the network: the way",
-		"See how far packets to that very port come. Stars from one hop on to the end mean that they are dropped there, by a firewall or for want of a route; if ping works at the same time, it is a firewall.",
+		"As root, see how far packets to that very port come. Stars from one hop on to the end mean that they are dropped there, by a firewall or for want of a route; if ping works at the same time, it is a firewall.",
 		"traceroute -T -p PORT HOST",
 	}
 	stepDNS = Step{

@@ -45,7 +45,7 @@ var entriesInformational = []Entry{
 		Request: get, Response: response + "103 Early Hints\nLink: </style.css>; rel=preload; as=style\n",
 	},
 	{
-		Code: "104", Title: "Upload Resumption Supported", Source: "draft-ietf-httpbis-resumable-upload-05 (a temporary registration, which expires 2026-11-13)",
+		Code: "104", Title: "Upload Resumption Supported", Source: "draft-ietf-httpbis-resumable-upload-05 (a temporary registration, extended in 2025 to 2026-11-13)",
 		Meaning: "The server supports resumable uploads, and names in Location where the upload can be taken up again if it breaks off.",
 		Gateway: "It passes it on like any interim response. A gateway that drops it takes resumption away.",
 		Related: []string{"100", "103"},

@@ -108,7 +108,7 @@ var badGateway = Entry{
 var serviceUnavailable = Entry{
 	Code: "503", Title: "Service Unavailable", Source: "RFC 9110 section 15.6.4", Earlier: "RFC 7231 section 6.6.4",
 	Meaning: "The server cannot take the request for now: it is overloaded, under maintenance, or there is nobody to pass it to. It expects this to end, and Retry-After may say when.",
-	Retry:   "Safe for every method after Retry-After if the gateway made it, since no upstream was asked; for idempotent methods if the upstream did.",
+	Retry:   "Safe for every method after Retry-After if a gateway made it without asking anybody: a limit, maintenance, nobody available. Idempotent methods only if the upstream made it, and if the gateway is Envoy, which also answers 503 when a connection breaks after the request was sent.",
 	Gateway: "It makes it when no endpoint is available, when a limit or a queue is full, in maintenance and while it shuts down, with Retry-After. HAProxy, Envoy and Apache also make it for refused connections, where others say 502.",
 	Causes: append([]fault.Cause{fault.CauseUpstreamOverloaded, fault.CauseWorkersBusy, fault.CauseServiceStopped, fault.CauseServiceFailed, fault.CauseConnectionRefused, fault.CauseRateLimited},
 		causesOf("503")...),

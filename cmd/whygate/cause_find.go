@@ -1,0 +1,103 @@
+package main
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// phraseLeast is how long a log's words must be to be known in a line that was pasted, in octets.
+const phraseLeast = 12
+
+// findCauses gives the entries that a text means, by the first of these that there are: the slug, an error type of RFC 9209,
+// the words of slugs and titles, what other proxies log. There are none if the text means nothing.
+func findCauses(text string) []*fault.Entry {
+	slug := strings.Join(strings.Fields(strings.ToLower(text)), "-")
+	switch c, ok := fault.ParseCause(slug); {
+	case ok && c != fault.CauseNone:
+		return []*fault.Entry{c.Entry()}
+	case ok:
+		return nil // "none", which is no cause
+	}
+	words := causeWords(text)
+	for _, is := range []func(*fault.Entry) bool{
+		func(e *fault.Entry) bool { return e.Type != fault.TypeNone && e.Type.String() == strings.ToLower(text) },
+		func(e *fault.Entry) bool { return hasWords(e, words) },
+		func(e *fault.Entry) bool { return hasFlag(e, text) },
+		func(e *fault.Entry) bool { return reported(e, strings.ToLower(strings.TrimSpace(text))) },
+	} {
+		var found []*fault.Entry
+		for _, e := range fault.Catalogue() {
+			if is(e) {
+				found = append(found, e)
+			}
+		}
+		if len(found) > 0 {
+			return found
+		}
+	}
+	return nil
+}
+
+var notWord = regexp.MustCompile(`[^a-z0-9.]+`)
+
+// causeWords are the words of a text in lower case.
+func causeWords(text string) []string {
+	return strings.Fields(notWord.ReplaceAllString(strings.ToLower(text), " "))
+}
+
+// hasWords reports whether each word begins one of the slug's or of the title's.
+func hasWords(e *fault.Entry, words []string) bool {
+	own := causeWords(e.Slug + " " + e.Title)
+	long := false
+	for _, w := range words {
+		known := false
+		for _, o := range own {
+			known = known || o == w || len(w) > 3 && strings.HasPrefix(o, w)
+		}
+		if !known {
+			return false
+		}
+		long = long || len(w) > 2
+	}
+	return long
+}
+
+// logFlag is what HAProxy's termination states (SC, sH) and Envoy's response flags (UF, UPE) look like.
+var logFlag = regexp.MustCompile(`^[a-zA-Z]?[A-Z]{1,4}$`)
+
+// hasFlag reports whether another proxy's report has the text as a flag of its log.
+func hasFlag(e *fault.Entry, text string) bool {
+	if len(text) < 2 || !logFlag.MatchString(text) {
+		return false
+	}
+	for _, r := range e.Reports() {
+		if slices.Contains(strings.FieldsFunc(r.Text, func(c rune) bool { return c == ' ' || c == ',' || c == ';' || c == ':' }), text) {
+			return true
+		}
+	}
+	return false
+}
+
+// marks are the words of a log inside of a report, and Apache's numbers.
+var marks = regexp.MustCompile(`"[^" ][^"]*[^" ]"|\bAH\d{5}\b`)
+
+// reported reports whether another proxy logs the text, in lower case, or logs words that stand in it.
+func reported(e *fault.Entry, text string) bool {
+	if len(text) < 5 {
+		return false
+	}
+	for _, r := range e.Reports() {
+		if strings.Contains(strings.ToLower(r.Text), text) {
+			return true
+		}
+		for _, m := range marks.FindAllString(r.Text, -1) {
+			if m = strings.ToLower(strings.Trim(m, `"`)); (len(m) >= phraseLeast || m[0] == 'a' && len(m) == len("ah00000")) && strings.Contains(text, m) {
+				return true
+			}
+		}
+	}
+	return false
+}
