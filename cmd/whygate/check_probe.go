@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/explain"
@@ -113,6 +114,12 @@ func probeOptions(cfg *config.Config, p *config.Pool, e config.Endpoint) (*diagn
 		}
 		o.Roots = x509.NewCertPool()
 		o.Roots.AppendCertsFromPEM(b)
+	}
+	if p.TLS.CRL != "" {
+		var err error
+		if o.Revoked, err = certs.LoadRevocations(p.TLS.CRL); err != nil {
+			return nil, err
+		}
 	}
 	if p.TLS.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(p.TLS.Cert, p.TLS.Key)

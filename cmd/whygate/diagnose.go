@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/explain"
 	"github.com/whygate/whygate/internal/term"
@@ -26,7 +27,8 @@ type diagnoseFlags struct {
 	upstreams       []string
 	address         string
 	host, sni       string
-	ca, cert, key   string
+	ca, crl         string
+	cert, key       string
 	insecure, http1 bool
 	method          string
 	unsafe          bool
@@ -77,6 +79,7 @@ Exit codes: 0 nothing is wrong, 1 a fault was found, 2 wrong use.`,
 	f.StringVar(&flags.host, "host", "", "the Host field, where it is not the URL's")
 	f.StringVar(&flags.sni, "sni", "", "the name in TLS, sent and verified, where it is not the URL's")
 	f.StringVar(&flags.ca, "ca", "", "a PEM file of authorities to trust instead of the system's")
+	f.StringVar(&flags.crl, "crl", "", "a file of certificate revocation lists to look in")
 	f.StringVar(&flags.cert, "cert", "", "a PEM file of the client certificate to show")
 	f.StringVar(&flags.key, "key", "", "its key")
 	f.BoolVar(&flags.insecure, "insecure", false, "go on with a certificate that does not verify")
@@ -252,6 +255,12 @@ func (f *diagnoseFlags) readFiles(o *diagnose.Options) error {
 		o.Roots = x509.NewCertPool()
 		if !o.Roots.AppendCertsFromPEM(b) {
 			return withHint(fmt.Errorf("--ca %s has no certificate in PEM form", f.ca), "it begins with -----BEGIN CERTIFICATE-----")
+		}
+	}
+	if f.crl != "" {
+		var err error
+		if o.Revoked, err = certs.LoadRevocations(f.crl); err != nil {
+			return fmt.Errorf("--crl: %w", err)
 		}
 	}
 	if f.cert != "" {

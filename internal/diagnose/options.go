@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/fault"
 )
 
@@ -20,23 +21,24 @@ const (
 
 // Options say what is walked, and how.
 type Options struct {
-	URL         string           // http://, https:// or unix:/path
-	Upstreams   []string         // host:port, a URL or unix:/path: walked straight, to see the difference
-	Address     netip.Addr       // dial this address; the name stays that of the URL for SNI, Host and verification
-	Host        string           // the Host field, where it is not the URL's
-	ServerName  string           // the SNI and the name to verify, where it is not the URL's host
-	Roots       *x509.CertPool   // nil for the system's
-	Certificate *tls.Certificate // the client certificate, nil for none
-	Insecure    bool             // go on with a certificate that does not verify; what is wrong with it is still a fact
-	Method      string           // empty is GET; one that is not safe is sent once to the URL and once to each of Upstreams
-	Fields      []Field          // request fields beside the usual ones
-	HTTP1       bool             // do not ask by HTTP/2 where it is offered
-	Timeout     time.Duration    // bounds each wait; 0 is DefaultTimeout
-	Budget      time.Duration    // bounds the run; 0 is DefaultBudget
-	Count       int              // requests that look whether it lasts; 0 is DefaultCount, below 0 is none
-	NoTrace     bool             // no traceroute
-	IdleProbe   time.Duration    // wait so long for the server to close a kept connection; 0 does not
-	Servers     []string         // name servers to ask instead of the system's, with or without a port
+	URL         string             // http://, https:// or unix:/path
+	Upstreams   []string           // host:port, a URL or unix:/path: walked straight, to see the difference
+	Address     netip.Addr         // dial this address; the name stays that of the URL for SNI, Host and verification
+	Host        string             // the Host field, where it is not the URL's
+	ServerName  string             // the SNI and the name to verify, where it is not the URL's host
+	Roots       *x509.CertPool     // nil for the system's
+	Revoked     *certs.Revocations // lists of revoked certificates, nil for none; a stapled response counts without
+	Certificate *tls.Certificate   // the client certificate, nil for none
+	Insecure    bool               // go on with a certificate that does not verify; what is wrong with it is still a fact
+	Method      string             // empty is GET; one that is not safe is sent once to the URL and once to each of Upstreams
+	Fields      []Field            // request fields beside the usual ones
+	HTTP1       bool               // do not ask by HTTP/2 where it is offered
+	Timeout     time.Duration      // bounds each wait; 0 is DefaultTimeout
+	Budget      time.Duration      // bounds the run; 0 is DefaultBudget
+	Count       int                // requests that look whether it lasts; 0 is DefaultCount, below 0 is none
+	NoTrace     bool               // no traceroute
+	IdleProbe   time.Duration      // wait so long for the server to close a kept connection; 0 does not
+	Servers     []string           // name servers to ask instead of the system's, with or without a port
 
 	// Here finds the proxy that listens at the target on this machine, its upstreams and its log's findings. Nil skips that.
 	Here func(ctx context.Context, target Target) (*Here, error)

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/lab"
@@ -213,6 +214,12 @@ const (
 // options are the options to walk to the scenario.
 func (h *house) options(l *lab.Lab, s *lab.Scenario, url string) diagnose.Options {
 	o := diagnose.Options{URL: url, ServerName: lab.UpstreamName, Roots: h.roots(l), Timeout: straightTime, Budget: diagnose.DefaultBudget}
+	if s != nil && s.At.Lists {
+		var err error
+		if o.Revoked, err = certs.LoadRevocations(l.CRL()); err != nil {
+			h.t.Fatal(err)
+		}
+	}
 	if s != nil && s.At.Shows {
 		pair, err := tls.LoadX509KeyPair(l.Client())
 		if err != nil {

@@ -4,7 +4,6 @@ import "github.com/whygate/whygate/internal/fault"
 
 // leftOut are the lab's scenarios that a walk cannot show, with the reason beside each.
 var leftOut = []string{
-	"tls-revoked",               // nobody reads such lists yet
 	"idle-408",                  // the notice comes on an idle connection, and is no fault
 	"private-address-in-answer", // it is about the gateway's page
 }

@@ -115,7 +115,7 @@ func (s *shaker) probe(ctx context.Context) *TLS {
 	t.Took = Millis(time.Since(began))
 	t.Completed = err == nil
 	if len(chain) > 0 {
-		t.verify(chain, s.o.Roots)
+		t.verify(chain, state.OCSPResponse, s.o)
 	}
 	if err != nil {
 		t.Error = err.Error()
@@ -231,7 +231,7 @@ func statusOf(digits []byte) int {
 }
 
 // verify notes the chain as sent and what a verification says of it.
-func (t *TLS) verify(chain []*x509.Certificate, roots *x509.CertPool) {
+func (t *TLS) verify(chain []*x509.Certificate, stapled []byte, o *Options) {
 	for _, x := range chain[:min(len(chain), 8)] {
 		t.Chain = append(t.Chain, infoOf(x))
 	}
@@ -244,7 +244,13 @@ func (t *TLS) verify(chain []*x509.Certificate, roots *x509.CertPool) {
 	for _, x := range chain[1:] {
 		between.AddCert(x)
 	}
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, DNSName: t.ServerName})
+	chains, err := leaf.Verify(x509.VerifyOptions{Roots: o.Roots, Intermediates: between, DNSName: t.ServerName})
+	if err == nil {
+		err = o.Revoked.Verify(tls.ConnectionState{VerifiedChains: chains, PeerCertificates: chain, OCSPResponse: stapled})
+		if revoked := new(tls.CertificateVerificationError); errors.As(err, &revoked) {
+			err = revoked.Err
+		}
+	}
 	t.Trusted = err == nil
 	if err == nil {
 		return
