@@ -21,7 +21,7 @@ import (
 // explainFlags are the flags of explain.
 type explainFlags struct {
 	follow       bool
-	since        time.Duration
+	since        string
 	format       string
 	accessFormat string
 	json         bool
@@ -50,7 +50,7 @@ Exit codes: 0 nothing failed, 1 faults were found, 2 wrong use or nothing could 
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&flags.follow, "follow", "f", false, "go on reading what is appended, through rotation")
-	f.DurationVar(&flags.since, "since", 0, "read only the lines of the last so long: 1h, 30m")
+	f.StringVar(&flags.since, "since", "", "only the last so long, or since then: 30m, 2d, 1d12h, 03:00, '2026-11-22 03:00'")
 	f.StringVar(&flags.format, "format", "", "take every line for this format (--format list shows them)")
 	f.StringVar(&flags.accessFormat, "access-format", "", "an nginx log_format, HAProxy log-format or Envoy format string, as in the configuration")
 	f.BoolVar(&flags.json, "json", false, "print JSON")
@@ -128,10 +128,12 @@ func (w *world) explainFailed(err error, flags *explainFlags) error {
 
 // explainOptions checks the flags and opens what is to be read.
 func (w *world) explainOptions(args []string, flags *explainFlags) (*explain.Options, error) {
-	o := &explain.Options{Since: flags.since, Now: time.Now(), Follow: flags.follow}
+	o := &explain.Options{Now: time.Now(), Follow: flags.follow}
+	var err error
+	if o.Since, err = parseSince(flags.since, o.Now); err != nil {
+		return nil, withHint(err, sinceHint)
+	}
 	switch {
-	case flags.since < 0:
-		return nil, withHint(fmt.Errorf("--since %s: a time in the future", flags.since), "whygate explain --since 1h FILE")
 	case flags.format != "" && flags.accessFormat != "":
 		return nil, withHint(errors.New("--format and --access-format exclude each other"), "whygate explain --access-format '...' FILE")
 	case flags.each && (flags.json || flags.html != ""):

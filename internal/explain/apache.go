@@ -2,6 +2,7 @@ package explain
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/whygate/whygate/internal/fault"
 )
@@ -39,6 +40,7 @@ type apacheLine struct {
 	message       []byte
 	process, tid  int64
 	client        []byte
+	remote        bool // it is about the connection to a backend
 }
 
 // parseApacheError reads [TIME] [MODULE:LEVEL] [pid P:tid T] [client IP:PORT] (ERRNO)TEXT: AHnnnnn: MESSAGE, in which the
@@ -110,6 +112,8 @@ func (l *apacheLine) bracket(b []byte, first bool) {
 		if tid, ok := after(rest, "tid "); ok {
 			l.tid, _, _ = readUint(tid)
 		}
+	case starts(b, "remote "):
+		l.remote = true
 	case starts(b, "client "):
 		l.client = b[7:]
 	case first:
@@ -155,6 +159,9 @@ func parseApacheAccess(e *Entry, line []byte) bool {
 			_, rest, _ := cutSpaced(line)
 			d, combined = cutCombined(rest)
 		}
+		if combined && len(d.tail) > 0 && apacheAdvised(e, &c, d.tail) {
+			return true
+		}
 		if !combined || len(d.tail) > 0 && !isApacheTail(d.tail) || !vhost && string(c.size) != "-" && len(d.tail) == 0 {
 			return false
 		}
@@ -168,6 +175,43 @@ func parseApacheAccess(e *Entry, line []byte) bool {
 	}
 	nginxVars{status: c.status}.judge(e)
 	return true
+}
+
+// apacheAdvised reads what apacheBetter has behind combined: %D, the worker, the status that the backend answered, and the
+// error log's id. It tells who made an error.
+func apacheAdvised(e *Entry, c *combined, tail []byte) bool {
+	if !isApacheAdvised(tail) {
+		return false
+	}
+	w := words{tail}
+	took, worker, said, id := wholeUint(w.next()), w.next(), w.next(), w.next()
+	status := wholeStatus(said)
+	c.fill(e)
+	e.Took, e.Upstream, e.ID = time.Duration(took)*time.Microsecond, dashed(worker), dashed(id)
+	e.Time = e.Time.Add(e.Took)
+	switch e.Status = wholeStatus(c.status); {
+	case e.Status < 400 || status == e.Status:
+		e.originSaid(e.Status)
+	case e.Status < 500:
+		nginxVars{status: c.status}.judge(e)
+	case e.Status < 502:
+		e.By = ByGateway
+		judgeBare(e)
+		e.Candidates = append(e.Candidates[:0], fault.CauseDNSError, fault.CauseTLSAlert, fault.CauseTLSCertificateUntrusted, fault.CauseTLSProtocolError, fault.CauseTLSHandshakeClosed,
+			fault.CauseTLSHandshakeTimeout, fault.CauseTLSToPlainPort, fault.CauseBadField, fault.CauseInternalError)
+	default:
+		e.By = ByGateway
+		judgeBare(e)
+	}
+	return true
+}
+
+// isApacheAdvised reports whether it is that which follows a combined line. The id of the error log has eleven characters, or
+// is a dash where nothing was logged.
+func isApacheAdvised(tail []byte) bool {
+	w := words{tail}
+	took, worker, said, id := wholeUint(w.next()), w.next(), w.next(), w.next()
+	return took >= 0 && worker != nil && len(w.rest) == 0 && (wholeStatus(said) != 0 || string(said) == "-") && (len(id) == 11 || string(id) == "-")
 }
 
 // isApacheTail reports whether all that follows a combined line is one whole number: %D, microseconds.

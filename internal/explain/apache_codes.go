@@ -22,6 +22,7 @@ func (l *apacheLine) judgeProxy(e *Entry) bool {
 	case 957, 2454: // attempt to connect to ... failed
 		l.judgeConnect(e)
 	case 1114, 896, 974, 1079: // failed to make connection to backend: the request's line beside 957's, for HTTP, AJP, SCGI, FastCGI
+		e.Again = true
 		e.fail(ByGateway, fault.Dial, fault.Refused)
 		e.may(apacheBackendCauses...)
 		l.peer(e, "backend: ")
@@ -38,9 +39,10 @@ func (l *apacheLine) judgeProxy(e *Entry) bool {
 		l.judgeWorkers(e)
 	case 916, 917:
 		client(e, ByGateway, fault.Select, fault.Denied)
-	case 3408:
-		e.fail(ByGateway, fault.Done, fault.Malformed)
-		e.Evidence.Rule = fault.RuleExtraOctets
+	case 2428, 2429, 2430: // what of the head may not be sent on: modules/http
+		e.fail(ByGateway, fault.Head, fault.Malformed)
+		e.Evidence.Rule = fault.RuleFieldName
+	case 3408: // octets on an idle connection: it may be no more than a 408 on its end, and nobody was given them
 	case 1071, 1072: // Got error '...' from FastCGI: PHP's standard error
 		judgePHP(e, l.message)
 	case 1068: // a bogus version: what answers is no FastCGI
@@ -100,6 +102,7 @@ func (l *apacheLine) judgeExchange(e *Entry) {
 		}
 	}
 	upload := l.code == 1084 || l.code == 1097 || l.code == 10292
+	e.Again = l.code == 1097 || l.code == 1102 // after 1084; after mod_ssl's lines
 	stage := fault.FirstByte
 	if upload {
 		stage = fault.Write
@@ -114,8 +117,13 @@ func (l *apacheLine) judgeExchange(e *Entry) {
 			e.Evidence.Timer = fault.TimerWrite
 		}
 	case upload && l.code == 1084 && has(l.message, "SSL"), has(l.errno, "20014") && upload:
+		e.Again = true
 		e.fail(ByGateway, fault.TLS, fault.Malformed)
 		e.may(apacheHandshakeCauses...)
+	case has(l.errno, "(22)"): // EINVAL: the line was read, and has octets that it may not have
+		e.fail(ByGateway, fault.Head, fault.Malformed)
+		e.Evidence.Rule = fault.RuleNotHTTP
+		e.may(fault.CauseNotHTTP, fault.CauseWrongService, fault.CausePlainToTLSPort)
 	case errno == syscall.ECONNRESET || errno == syscall.EPIPE:
 		e.fail(ByGateway, stage, fault.Reset)
 		e.may(nginxResetCauses...)
@@ -139,6 +147,7 @@ func (l *apacheLine) judgeReturned(e *Entry) {
 		e.Path = bytes.TrimRight(e.Path, ",")
 	}
 	m := l.message
+	e.Again = true
 	switch {
 	case starts(m, "DNS lookup failure for:"):
 		e.fail(ByGateway, fault.Resolve, fault.NoAddress)
@@ -176,12 +185,14 @@ func (l *apacheLine) judgeResponse(e *Entry) {
 	e.fail(ByGateway, fault.Head, fault.Malformed)
 	switch l.code {
 	case 1106:
+		e.Again = true
 		e.Evidence.Rule = fault.RuleFieldName
+		e.may(fault.CauseBadField, fault.CauseHeadCut, fault.CauseHeadTooLarge)
 		if rest, ok := after(l.message, "returned by "); ok {
 			e.Path, _ = cutField(rest)
 		}
 	case 10404:
-		e.fail(ByGateway, fault.Head, fault.Closed)
+		l.judgeHead(e)
 	case 10124:
 		e.Evidence.End, e.Evidence.Rule = fault.TooLarge, fault.RuleFieldSize
 	case 2475:
@@ -196,14 +207,34 @@ func (l *apacheLine) judgeResponse(e *Entry) {
 		case syscall.ETIMEDOUT:
 			e.Evidence.End, e.Evidence.Timer = fault.Timeout, fault.TimerRead
 		default:
-			if has(l.errno, "70007") {
+			switch {
+			case has(l.errno, "70007"):
 				e.Evidence.End, e.Evidence.Timer = fault.Timeout, fault.TimerRead
-			} else {
+			case has(l.errno, "20014"): // APR_EGENERAL: the framing is broken; an end that came too early is 70008
+				e.Evidence.End, e.Evidence.Rule = fault.Malformed, fault.RuleChunkSize
+				e.suspect(fault.CauseBadChunk, fault.CauseInvalidLength, fault.CauseConflictingLengths, fault.CauseBadTrailer, fault.CauseTLSRecordCorrupt)
+			default:
 				e.may(bodyCutCauses...)
 			}
 		}
+		e.Again = has(l.errno, "20014") // mod_ssl may have said why
 	default:
 		e.Kind, e.Evidence = KindNoise, fault.Evidence{}
+	}
+}
+
+// judgeHead reads why the head could not be read to its end.
+func (l *apacheLine) judgeHead(e *Entry) {
+	switch {
+	case has(l.errno, "70007"):
+		e.fail(ByGateway, fault.Head, fault.Timeout)
+		e.Evidence.Timer = fault.TimerHead
+		e.suspect(fault.CauseSlowHead, fault.CauseHeadTimeout)
+	case has(l.errno, "(22)"):
+		e.fail(ByGateway, fault.Head, fault.Malformed)
+		e.Evidence.Rule = fault.RuleFieldValue
+	default:
+		e.fail(ByGateway, fault.Head, fault.Closed)
 	}
 }
 
@@ -234,7 +265,28 @@ func (l *apacheLine) judgeWorkers(e *Entry) {
 // judgeTLS reads mod_ssl's numbers for the proxy's side.
 func (l *apacheLine) judgeTLS(e *Entry) bool {
 	switch l.code {
+	case 0:
+		if !starts(l.message, "SSL Library Error:") || string(l.module) != "ssl" {
+			return false
+		}
+		e.Again, e.Bare = true, true // which side it is about, the lines before it tell
+		blameTLS(e, l.message, fault.TLS)
+		if e.Evidence.End == fault.Malformed && e.Evidence.Told == 0 && e.Evidence.Rule == 0 {
+			e.may(apacheHandshakeCauses...)
+		}
+	case 2276: // of the proxy's side if it is about a remote, of a client's if not
+		if !l.remote {
+			client(e, ByClient, fault.Receive, fault.Closed)
+			return true
+		}
+		e.fail(ByGateway, fault.TLS, fault.Untrusted)
+		e.Evidence.Cert = &certOther
+		if rest, ok := after(l.message, "Error ("); ok {
+			n, _, _ := readUint(rest)
+			e.Evidence.Cert = certificateOf(n)
+		}
 	case 2003, 1998, 2032:
+		e.Again = true
 		if l.code != 2003 && !has(l.message, "proxy") && !has(l.message, "Proxy") {
 			return false
 		}

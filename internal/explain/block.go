@@ -21,6 +21,7 @@ type block struct {
 	first int    // the number of its first line
 	done  chan struct{}
 	grown bool // it was appended after the file had been read to its end
+	w3c   *w3c // the #Fields: directive that holds at its beginning, nil for none
 
 	tally
 	records []record

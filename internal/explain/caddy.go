@@ -196,7 +196,8 @@ func (l *caddyLine) judge(e *Entry, logger []byte, msg func() []byte) bool {
 		switch {
 		case has(logger, "health_checker"):
 			e.noise(MarkerNone)
-		case starts(msg(), "aborting with incomplete response"):
+		case starts(msg(), "aborting with incomplete response"), starts(msg(), "reading from backend"):
+			e.Again = starts(msg(), "aborting")
 			if !e.goBodyError(failure) {
 				e.told(ByGateway, fault.CauseUnknown)
 			}
@@ -211,6 +212,16 @@ func (l *caddyLine) judge(e *Entry, logger []byte, msg func() []byte) bool {
 		e.originSaid(l.status)
 	default:
 		e.Said = msg()
+		if starts(logger, "http.handlers.reverse_proxy") && starts(e.Said, "backend tried to switch") {
+			e.fail(ByGateway, fault.Head, fault.Malformed)
+			e.Evidence.Rule = fault.RuleUnaskedUpgrade
+			return true
+		}
+		if starts(e.Said, "http: panic serving ") && has(e.Said, "invalid WriteHeader code") {
+			e.fail(ByGateway, fault.Head, fault.Malformed) // net/http panics at a status of the upstream's that is none
+			e.Evidence.Rule = fault.RuleStatusCode
+			return true
+		}
 		return caddyNotice(e, logger, e.Said)
 	}
 	return true
@@ -264,7 +275,7 @@ func caddyNotice(e *Entry, logger, msg []byte) bool {
 	case logger == nil:
 		return starts(msg, "using config from file") || starts(msg, "adapted config to JSON") || starts(msg, "redirected default logger") ||
 			starts(msg, "autosaved config") || starts(msg, "using adjacent Caddyfile") || starts(msg, "Caddyfile input is not formatted") ||
-			starts(msg, "using provided configuration") || starts(msg, "maxprocs: ") || starts(msg, "GOMEMLIMIT is updated")
+			starts(msg, "Unsolicited response received on idle HTTP channel") || starts(msg, "using provided configuration") || starts(msg, "maxprocs: ") || starts(msg, "GOMEMLIMIT is updated")
 	default:
 		for _, known := range [...]string{"http", "tls", "admin", "pki", "caddy", "events", "layer4", "dynamic_dns"} {
 			if starts(logger, known) {

@@ -97,10 +97,14 @@ func checkLine(t *testing.T, f *Format, place string, line []byte, want string) 
 		t.Errorf("%s: %s does not take %q", place, f.Name, line)
 		return
 	}
-	if got := verdict(&e); got != want {
+	if strings.Contains(place, "lab.log:") { // its wants have the lab's cause: the candidates are the parser's affair
+		if w := strings.Fields(want); !sameCauses(w[3], e.Fault().Cause, e.Candidates) || w[0] != e.Kind.String() {
+			t.Errorf("%s: %s, want %s\n%s", place, verdict(&e), want, line)
+		}
+	} else if got := verdict(&e); got != want {
 		t.Errorf("%s\n got %s\nwant %s\n%s", place, got, want, line)
 	}
-	if len(e.Candidates) > 0 && e.Kind == KindFault && e.Fault().Cause != e.Candidates[0] {
+	if len(e.Candidates) > 0 && e.Kind == KindFault && !e.Bare && e.Fault().Cause != e.Candidates[0] {
 		t.Errorf("%s: the verdict %s is not the first candidate, %s", place, e.Fault().Cause, e.Candidates[0])
 	}
 	if !bytes.Equal(kept, line) {

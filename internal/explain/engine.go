@@ -133,14 +133,17 @@ func (g *engine) take(r *record, file *File, t time.Time) {
 		g.tell(r, file, t)
 		return
 	}
-	key, worker, counted := g.join(r, t)
-	if counted {
+	j := g.join(r, t)
+	if j.counted {
 		return
 	}
 	g.faults++
 	f, group := g.count(r, at, t)
 	g.symptom(f, t)
-	s := seen{exchange: key, worker: worker, at: t, finding: f, group: group, outcome: r.Status != 0, open: open(r)}
+	s := seen{
+		keys: j.keys, at: t, finding: f, group: group, outcome: r.Status != 0, joined: j.joined, answered: j.joined, bare: r.Bare, open: open(r),
+		head: r.verdict.Stage == fault.Head, line: r.line,
+	}
 	if len(g.events) > 0 && !t.IsZero() {
 		g.lookBack(&s)
 	}

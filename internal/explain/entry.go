@@ -32,6 +32,11 @@ type Entry struct {
 	// Candidates are the causes that the line may stand for, where it cannot tell, the likeliest first; empty where it can.
 	Candidates []fault.Cause
 
+	// Bare says that the verdict rests on the status alone: another line of the exchange says more, where there is one.
+	Bare bool
+	// Again says that an earlier line of the same process and connection, if there is one, has told of this attempt already.
+	Again bool
+
 	Marker Marker // what the line marks in time, beside what it says of an exchange
 	Said   []byte // the part of the line to show as an example: its message
 }

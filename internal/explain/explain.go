@@ -114,6 +114,9 @@ type feed struct {
 	at      int
 	last    time.Time // of the last record that had a time
 	tail    *tail     // of a followed file
+
+	directed bool // it begins with a directive, as a W3C log does
+	w3c      *w3c // the last #Fields: so far
 }
 
 // job is a block to parse.
@@ -216,6 +219,12 @@ func (r *run) readLines(f *feed, lines *lineReader) error {
 		}
 		b.done = make(chan struct{})
 		err := lines.fill(b, !r.o.Follow)
+		if f.directed = f.directed || starts(b.text, "#"); f.directed {
+			b.w3c = f.w3c
+			f.w3c = f.w3c.follow(b.text)
+		} else {
+			b.w3c = nil
+		}
 		b.grown = f.tail == nil || f.tail.grown
 		if len(b.text) > 0 || b.octets > 0 {
 			f.blocks <- b // has room for every block of the feed

@@ -250,6 +250,11 @@ func (e *Entry) goAnswer(text []byte) bool {
 		e.fail(ByGateway, fault.Body, fault.TooLarge)
 		v.Rule = fault.RuleTrailerSize
 		return true
+	case has(text, "readLoopPeekFailLocked: <nil>"): // octets came before the request was sent: a protocol in which the server speaks first
+		e.fail(ByGateway, fault.Head, fault.Malformed)
+		v.Rule = fault.RuleNotHTTP
+		e.suspect(fault.CauseWrongService, fault.CauseNotHTTP)
+		return true
 	case has(text, "too many 1xx informational responses"):
 		e.fail(ByGateway, fault.Head, fault.TooLarge)
 		v.Rule = fault.RuleInterimCount
@@ -310,6 +315,13 @@ func (e *Entry) goEnd(text []byte) bool {
 	case has(text, "unexpected EOF"):
 		e.fail(ByGateway, fault.Head, fault.Closed)
 		v.Rule = fault.RuleHeadCut
+	case has(text, "write tcp ") && has(text, "i/o timeout"):
+		e.fail(ByGateway, fault.Write, fault.Timeout)
+		v.Timer, v.Upload = fault.TimerWrite, true
+	case has(text, "use of closed network connection"):
+		e.fail(ByGateway, fault.Write, fault.Closed)
+		v.Upload = true
+		e.suspect(fault.CauseUploadCut, fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer)
 	case has(text, "write: broken pipe"), has(text, "write: connection reset by peer"):
 		e.fail(ByGateway, fault.Write, fault.Reset)
 		v.Errno, v.Upload = syscall.EPIPE, true
@@ -352,6 +364,21 @@ func (e *Entry) goBodyError(text []byte) bool {
 		v.End, v.Errno = fault.Reset, syscall.ECONNRESET
 	case has(text, "unexpected EOF"):
 		e.suspect(fault.CauseBodyShort, fault.CauseChunksCut)
+	case has(text, "suspiciously long trailer"):
+		v.End, v.Rule = fault.TooLarge, fault.RuleTrailerSize
+		e.suspect(fault.CauseTrailerTooLarge, fault.CauseBadTrailer)
+	case has(text, "malformed MIME header"):
+		v.End, v.Rule = fault.Malformed, fault.RuleTrailer
+		e.suspect(fault.CauseBadTrailer, fault.CauseBadChunk)
+	case has(text, "header line too long"):
+		v.End, v.Rule = fault.Malformed, fault.RuleChunkSize
+		e.suspect(fault.CauseBadChunk, fault.CauseBadTrailer)
+	case has(text, "chunk"):
+		v.End, v.Rule = fault.Malformed, fault.RuleChunkSize
+	case has(text, "gzip: "), has(text, "flate: "):
+		e.told(ByGateway, fault.CauseBadContentCoding)
+	case has(text, "bad record MAC"):
+		v.End, v.Rule = fault.Malformed, fault.RuleTLSRecord
 	case has(text, "i/o timeout"), has(text, "deadline exceeded"):
 		v.End = fault.Timeout
 	default:

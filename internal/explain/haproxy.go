@@ -80,6 +80,7 @@ type haproxyLine struct {
 	retries                                   int64
 	tcp, tls                                  bool
 	reused                                    bool
+	badStatus                                 bool // the server's status is no number of three digits
 	errors                                    bool // the format has what connecting failed with
 	octets                                    int64
 }
@@ -112,7 +113,10 @@ func cutHAProxy(line []byte) (h haproxyLine, ok bool) {
 	}
 	status := w.next()
 	if h.status = wholeStatus(status); h.status == 0 && string(status) != "-1" && string(status) != "0" {
-		return h, false
+		if n := wholeUint(status); n < 0 || n > 9999 { // HAProxy passes on a status of any number of digits
+			return h, false
+		}
+		h.badStatus = true
 	}
 	h.octets = wholeUint(bytes.TrimPrefix(w.next(), []byte("+")))
 	w.skip(2) // the captured cookies

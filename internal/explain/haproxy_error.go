@@ -85,6 +85,8 @@ func judgeHAProxyEvent(e *Entry, m []byte) bool {
 			return true
 		}
 		e.Evidence.Errno = syscall.EMFILE
+	case has(m, " changed its IP from "):
+		return bytes.IndexByte(upTo(m, ' '), '/') > 0
 	case starts(m, "Proxy ") && (has(m, "reached system FD limit") || has(m, "reached process FD limit") || has(m, "reached the configured maxconn")):
 		e.fail(ByGateway, fault.Receive, fault.Exhausted)
 		e.Evidence.Errno = syscall.EMFILE

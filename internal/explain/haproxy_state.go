@@ -11,6 +11,7 @@ import (
 var (
 	haproxyRefusedCauses = []fault.Cause{
 		fault.CauseConnectionRefused, fault.CauseHostUnreachable, fault.CauseTLSProtocolError, fault.CauseKernelConnectTimeout,
+		fault.CauseTLSCertificateUntrusted, fault.CauseTLSAlert, fault.CauseTLSToPlainPort, fault.CauseTLSHandshakeClosed,
 	}
 	haproxyBlockedCauses  = []fault.Cause{fault.CauseNotHTTP, fault.CauseBadField, fault.CauseHeadTooLarge, fault.CauseConflictingLengths, fault.CauseResponseBlocked}
 	haproxyResourceCauses = []fault.Cause{fault.CausePortsExhausted, fault.CauseDescriptorsExhausted, fault.CauseMemoryExhausted}
@@ -71,6 +72,10 @@ func (h *haproxyLine) fill(e *Entry) {
 	v.Reused = h.reused
 	v.Spent[fault.Dial] = max(h.connect, 0)
 	e.Kind = KindOK
+	if h.badStatus && h.state[0] == '-' {
+		e.fail(ByGateway, fault.Head, fault.Malformed)
+		v.Rule = fault.RuleStatusCode
+	}
 }
 
 // waitedFor is how long the response's head had been awaited when the exchange ended.
@@ -81,7 +86,7 @@ func (h *haproxyLine) waitedFor() time.Duration {
 // judgeEnded: both sides ended well. A server's own 5xx is passed on; retries say that connecting failed before.
 func (h *haproxyLine) judgeEnded(e *Entry) {
 	switch {
-	case h.tcp:
+	case h.tcp, h.badStatus:
 	case h.status >= 500 && h.response >= 0:
 		e.originSaid(h.status)
 		e.Evidence.Spent[fault.FirstByte] = max(h.response, 0)
@@ -147,7 +152,7 @@ func (h *haproxyLine) judgeConnect(e *Entry, slow bool) {
 		e.fail(ByGateway, fault.Dial, fault.Timeout)
 		e.Evidence.Timer = fault.TimerConnect
 		e.Evidence.Spent[fault.Dial] = h.waitedFor()
-	case len(h.sslErr) > 0 || starts(h.bcErr, "SSL"):
+	case len(h.sslErr) > 0 || has(h.bcErr, "SSL"):
 		e.fail(ByGateway, fault.TLS, fault.Malformed)
 		h.judgeTLS(e)
 	default:
@@ -155,7 +160,7 @@ func (h *haproxyLine) judgeConnect(e *Entry, slow bool) {
 		switch {
 		case h.judgeError(e):
 		case h.errors: // and TLS is not among them
-			e.may(fault.CauseConnectionRefused, fault.CauseHostUnreachable)
+			e.may(fault.CauseConnectionRefused, fault.CauseHostUnreachable, fault.CauseKernelConnectTimeout)
 		default:
 			e.may(haproxyRefusedCauses...)
 		}
@@ -185,16 +190,21 @@ func (h *haproxyLine) judgeError(e *Entry) bool {
 func (h *haproxyLine) judgeTLS(e *Entry) {
 	v := &e.Evidence
 	switch {
-	case has(h.bcErr, "SSL_MISMATCH"):
+	case has(h.bcErr, "SSL_MISMATCH"), has(h.bcErr, "different from the expected"):
 		v.End, v.Cert = fault.Untrusted, &certWrongName
 	case has(h.bcErr, "SSL_EMPTY"), has(h.bcErr, "SSL_ABORT"):
 		v.End = fault.Closed
 	case len(h.sslErr) > 0:
 		blameTLS(e, h.sslErr, fault.TLS)
+	default:
+		v.End = fault.Closed
 	}
 }
 
 func (h *haproxyLine) judgeHead(e *Entry, slow bool) {
+	if h.blameLateTLS(e, fault.FirstByte) {
+		return
+	}
 	if slow {
 		e.fail(ByGateway, fault.FirstByte, fault.Timeout)
 		e.Evidence.Timer = fault.TimerHead
@@ -211,7 +221,30 @@ func (h *haproxyLine) judgeHead(e *Entry, slow bool) {
 	e.Took = took
 }
 
+// blameLateTLS reads what TLS failed with after its handshake: the alert on a client certificate that was wanted comes with
+// TLS 1.3's first read, and a record may be corrupted at any time.
+func (h *haproxyLine) blameLateTLS(e *Entry, stage fault.Stage) bool {
+	if len(h.sslErr) == 0 {
+		return false
+	}
+	blameTLS(e, h.sslErr, stage)
+	return true
+}
+
 func (h *haproxyLine) judgeBody(e *Entry, slow bool) {
+	if h.blameLateTLS(e, fault.Body) {
+		return
+	}
+	if h.response < 0 && !h.tcp { // no answer had come: it was the request's body
+		e.fail(ByGateway, fault.Write, fault.Closed)
+		e.Evidence.Upload = true
+		if slow {
+			e.Evidence.End, e.Evidence.Timer = fault.Timeout, fault.TimerWrite
+		} else {
+			e.suspect(fault.CauseUploadCut, fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer)
+		}
+		return
+	}
 	if slow {
 		e.fail(ByGateway, fault.Body, fault.Timeout)
 		e.Evidence.Timer = fault.TimerRead

@@ -13,39 +13,59 @@ const (
 	eventsSize   = 512             // events of applications and systems remembered
 	outcomeLate  = 5 * time.Minute // how long after an attempt failed its exchange may be logged: all timers of all attempts
 	outcomeEarly = 2 * time.Second // how long before, by clocks of one second
+	startEarly   = time.Minute     // how long before, where the line has the time when the request came, and not how long it took
 	attemptGap   = time.Second     // between the lines of one attempt
 	nearGap      = 2 * time.Second // between an application's line and the proxy's
 )
 
 // seen is a fault that was counted, and may have to be joined with a line that comes later.
 type seen struct {
-	exchange uint64 // client, method and path; 0 where the line lacks one
-	worker   uint64 // process and connection; 0 where it lacks one
+	number   uint64 // how many came before it, from 1; 0 for none
+	keys     keys
+	earlier  keys // the numbers of those that came before it with the same keys
 	at       time.Time
 	finding  *finding
 	group    *group
 	outcome  bool // it is a line about the whole exchange, with the status that the client saw
-	joined   bool
+	joined   bool // with a line of the other kind
+	answered bool // with a line that has no more than the status
+	bare     bool // it rests on the status alone
+	gone     bool // another one took its place
 	open     bool // it leaves open what happened
+	head     bool // it is about the answer's head
+	line     int
 	near     [nearMax]fault.Cause
 }
 
+// keys are what a fault has in common with others: client, method and path; process and connection; the client alone.
+// Each is 0 where the line lacks a part.
+type keys [3]uint64
+
+const (
+	byExchange = iota
+	byWorker
+	byClient
+)
+
 // window remembers the last faults.
 type window struct {
-	seed      maphash.Seed
-	ring      [windowSize]seen
-	next      int
-	exchanges map[uint64]int // the last of each
-	workers   map[uint64]int
+	seed  maphash.Seed
+	ring  [windowSize]seen
+	count uint64
+	last  [len(keys{})]map[uint64]uint64 // by each key, the number of the last fault with it
 }
 
 func newWindow() *window {
-	return &window{seed: maphash.MakeSeed(), exchanges: map[uint64]int{}, workers: map[uint64]int{}}
+	w := &window{seed: maphash.MakeSeed()}
+	for i := range w.last {
+		w.last[i] = map[uint64]uint64{}
+	}
+	return w
 }
 
 // keys gives what a record has in common with others of its exchange, and of its attempt. Products of one family share
 // their keys: ingress-nginx's errors are nginx's.
-func (w *window) keys(r *record) (exchange, worker uint64) {
+func (w *window) keys(r *record) (k keys) {
 	var h maphash.Hash
 	h.SetSeed(w.seed)
 	family := joinFamily(r.format.Product)
@@ -57,15 +77,20 @@ func (w *window) keys(r *record) (exchange, worker uint64) {
 		h.Write(r.Method)
 		h.WriteByte(0)
 		h.Write(r.Path)
-		exchange = h.Sum64()
+		k[byExchange] = h.Sum64()
 	}
 	if r.Conn != 0 {
 		h.Reset()
 		h.WriteString(family)
 		maphash.WriteComparable(&h, [2]uint64{r.Process, r.Conn})
-		worker = h.Sum64()
+		k[byWorker] = h.Sum64()
 	}
-	return exchange, worker
+	if len(r.Client) > 0 && (family == "apache" || r.Bare) {
+		h.Reset()
+		h.Write(withoutPort(r.Client))
+		k[byClient] = h.Sum64()
+	}
+	return k
 }
 
 func joinFamily(product string) string {
@@ -76,80 +101,186 @@ func joinFamily(product string) string {
 	return product
 }
 
-// add remembers a fault that was counted.
-func (w *window) add(s seen) {
-	old := &w.ring[w.next]
-	if at, ok := w.exchanges[old.exchange]; ok && at == w.next {
-		delete(w.exchanges, old.exchange)
-	}
-	if at, ok := w.workers[old.worker]; ok && at == w.next {
-		delete(w.workers, old.worker)
-	}
-	*old = s
-	if s.exchange != 0 {
-		w.exchanges[s.exchange] = w.next
-	}
-	if s.worker != 0 {
-		w.workers[s.worker] = w.next
-	}
-	w.next = (w.next + 1) % windowSize
-}
-
-// of gives the last fault with the key, nil where there is none.
-func of(index map[uint64]int, w *window, key uint64) *seen {
-	if key == 0 {
-		return nil
-	}
-	if at, ok := index[key]; ok {
-		return &w.ring[at]
+// at gives the fault of that number, nil where it is not remembered any more.
+func (w *window) at(number uint64) *seen {
+	if s := &w.ring[number%windowSize]; number != 0 && s.number == number {
+		return s
 	}
 	return nil
 }
 
-// join looks for the other lines of the record's exchange. It reports true if the record is one of a fault that has been
-// counted already, and is not to be counted again.
-func (g *engine) join(r *record, t time.Time) (key, worker uint64, counted bool) {
-	key, worker = g.window.keys(r)
-	outcome := r.Status != 0
-	if s := of(g.window.exchanges, g.window, key); s != nil && s.outcome != outcome {
+// add remembers a fault that was counted.
+func (w *window) add(s seen) {
+	w.count++
+	s.number = w.count
+	old := &w.ring[s.number%windowSize]
+	for i, key := range old.keys {
+		if key != 0 && w.last[i][key] == old.number {
+			delete(w.last[i], key)
+		}
+	}
+	*old = s
+	for i, key := range s.keys {
+		w.link(old, i, key)
+	}
+}
+
+// link lets a fault be found by a key.
+func (w *window) link(s *seen, by int, key uint64) {
+	if key == 0 {
+		return
+	}
+	s.keys[by], s.earlier[by] = key, w.last[by][key]
+	w.last[by][key] = s.number
+}
+
+// chainMax bounds how many faults with the same key are looked at.
+const chainMax = 32
+
+// find gives the last fault with the key that is fit, nil where there is none.
+func (w *window) find(by int, key uint64, fit func(s *seen) bool) *seen {
+	if key == 0 {
+		return nil
+	}
+	s := w.at(w.last[by][key])
+	for range chainMax {
+		if s == nil || fit(s) {
+			return s
+		}
+		s = w.at(s.earlier[by])
+	}
+	return nil
+}
+
+// joint is what became of a record that was looked up among the others.
+type joint struct {
+	keys    keys
+	counted bool // its fault has been counted already
+	joined  bool // it took the place of another line of its exchange
+}
+
+// join looks for the other lines of the record's exchange. It says so if the record is one of a fault that has been counted
+// already, and is not to be counted again.
+func (g *engine) join(r *record, t time.Time) joint {
+	j := joint{keys: g.window.keys(r)}
+	if r.Status != 0 {
+		g.joinOutcome(r, t, &j)
+	} else {
+		g.joinAttempt(r, t, &j)
+	}
+	if j.counted {
+		g.joined++
+	}
+	return j
+}
+
+// joinOutcome joins a line about a whole exchange, with its status.
+func (g *engine) joinOutcome(r *record, t time.Time, j *joint) {
+	w := g.window
+	late := func(s *seen) bool { gap := t.Sub(s.at); return gap >= -outcomeEarly && gap <= outcomeLate }
+	near := func(s *seen) bool { gap := t.Sub(s.at); return gap >= -outcomeEarly && gap <= outcomeEarly }
+	s := w.find(byExchange, j.keys[byExchange], func(s *seen) bool { return !s.outcome && !s.joined && !s.answered && late(s) })
+	if s == nil && r.Bare {
+		s = w.find(byClient, j.keys[byClient], func(s *seen) bool { return !s.outcome && !s.joined && !s.answered && near(s) })
+	}
+	if s != nil { // the error line came first, as it does
+		s.joined = true
+		s.answered = r.Bare
+		s.finding.answered(r.Status)
+		if r.Status < 500 && s.finding.verdict.Stage < fault.Body {
+			s.finding.saved++
+		}
+		s.finding.wait(r)
+		j.counted = true
+		return
+	}
+	if !twoLines(r.format.Product) {
+		return
+	}
+	s = w.find(byExchange, j.keys[byExchange], func(s *seen) bool { return (s.outcome || s.joined) && !s.answered && s.bare != r.Bare && near(s) })
+	switch {
+	case s == nil:
+	case r.Bare:
+		s.answered = true
+		j.counted = true
+	default:
+		g.replace(s)
+		s.answered, j.joined = true, true
+	}
+}
+
+// joinAttempt joins a line about one attempt.
+func (g *engine) joinAttempt(r *record, t time.Time, j *joint) {
+	w := g.window
+	s := w.find(byWorker, j.keys[byWorker], func(s *seen) bool { return !s.outcome && !s.gone })
+	better := false
+	if s != nil {
 		gap := t.Sub(s.at)
-		if outcome && !s.joined && gap >= -outcomeEarly && gap <= outcomeLate { // the error line came first, as it does
-			s.joined = true
-			s.finding.answered(r.Status)
-			if r.Status < 500 && s.finding.verdict.Stage < fault.Body {
-				s.finding.saved++
+		switch {
+		case gap < 0:
+		case gap <= attemptGap && r.Again && s.open && !open(r) && !s.joined:
+			g.replace(s)
+			better = true
+		case gap <= attemptGap && (r.Again || weaker(r, s.finding)), gap <= outcomeLate && s.follows(r, j):
+			j.counted = true
+			if s.keys[byClient] == 0 {
+				w.link(s, byClient, j.keys[byClient])
+				s.joined = s.joined || g.takeOutcome(j, t)
 			}
-			s.finding.wait(r)
-			g.joined++
-			return key, worker, true
-		}
-		if !outcome && !s.joined && gap >= -outcomeEarly && gap <= outcomeEarly { // the access line came first
-			g.uncount(s)
-			s.joined = true
-			g.joined++
+			return
 		}
 	}
-	if s := of(g.window.exchanges, g.window, key); s != nil && outcome && s.outcome && !s.joined && twoLines(r.format.Product) {
-		if gap := t.Sub(s.at); gap >= -outcomeEarly && gap <= outcomeEarly {
-			switch {
-			case open(r) && !s.open:
-				s.joined = true
-				g.joined++
-				return key, worker, true
-			case !open(r) && s.open:
-				g.uncount(s)
-				s.joined = true
-				g.joined++
-			}
+	if s := w.at(w.count); s != nil && s.precedes(r) {
+		if s.finding.key.cause != fault.CauseUpstreamStatus && !(s.open && !open(r)) {
+			j.counted = true
+			return
 		}
+		g.replace(s)
 	}
-	if s := of(g.window.workers, g.window, worker); s != nil && !s.outcome && !outcome {
-		if gap := t.Sub(s.at); gap >= 0 && gap <= attemptGap && weaker(r, s.finding) {
-			g.joined++
-			return key, worker, true
-		}
+	if r.Again && r.Bare && !better { // nobody knows what it is about
+		j.counted = true
+		return
 	}
-	return key, worker, false
+	j.joined = g.takeOutcome(j, t)
+}
+
+// takeOutcome takes back the line about the exchange that came before the one that says why.
+func (g *engine) takeOutcome(j *joint, t time.Time) bool {
+	near := func(s *seen) bool {
+		gap := t.Sub(s.at)
+		return s.outcome && !s.joined && gap >= -outcomeEarly && gap <= outcomeEarly
+	}
+	s := g.window.find(byExchange, j.keys[byExchange], near)
+	if s == nil {
+		s = g.window.find(byClient, j.keys[byClient], func(s *seen) bool {
+			return s.outcome && s.bare && !s.joined && t.Sub(s.at) >= -outcomeEarly && t.Sub(s.at) <= startEarly
+		})
+	}
+	if s == nil {
+		return false
+	}
+	g.replace(s)
+	return true
+}
+
+// replace takes back a fault of which another line says more.
+func (g *engine) replace(s *seen) {
+	g.uncount(s)
+	s.joined, s.gone = true, true
+	g.joined++
+}
+
+// lineGap is how many lines further the second line of an attempt may be, in logs that number no processes.
+const lineGap = 3
+
+// precedes reports whether a record is the second line of this fault's attempt, by its place.
+func (s *seen) precedes(r *record) bool {
+	return r.Again && r.Conn == 0 && s.keys[byWorker] == 0 && !s.joined && s.finding.key.product == r.format.Product && r.line > s.line && r.line <= s.line+lineGap
+}
+
+// follows reports whether a record only tells what became of an answer that was wrong from its head on.
+func (s *seen) follows(r *record, j *joint) bool {
+	return s.head && !s.joined && s.keys[byExchange] != 0 && s.keys[byExchange] == j.keys[byExchange] && r.verdict.Stage == fault.Body
 }
 
 // twoLines reports whether a product writes of a failed request both the failure and the answer, with the status in each.
@@ -164,7 +295,7 @@ func weaker(r *record, f *finding) bool {
 	if f.key.cause == fault.CauseUnknown {
 		return r.verdict.Cause == fault.CauseUnknown
 	}
-	return r.verdict.Cause == fault.CauseUnknown || r.format.Product == "apache" && (len(r.Candidates) > 1 || r.verdict.Cause == f.key.cause)
+	return r.verdict.Cause == fault.CauseUnknown
 }
 
 // uncount takes back a fault that turned out to be another line of one that is counted now.
@@ -197,7 +328,7 @@ func (g *engine) happened(r *record, at place, t time.Time) {
 	}
 	w := g.window
 	for i := 1; i <= windowSize; i++ {
-		s := &w.ring[(w.next-i+windowSize)%windowSize]
+		s := &w.ring[(w.count+1-uint64(i)+windowSize)%windowSize]
 		if s.finding == nil || t.Sub(s.at) > nearGap {
 			return
 		}

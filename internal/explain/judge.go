@@ -85,7 +85,7 @@ func (e *Entry) clientFault(status int) {
 // gatewayStatus judges a status that the gateway made where the line has no more: by what such a status stands for with
 // every gateway.
 func (e *Entry) gatewayStatus(status int) {
-	e.By, e.Kind = ByGateway, KindFault
+	e.By, e.Kind, e.Bare = ByGateway, KindFault, true
 	switch {
 	case status < 400:
 		e.Kind = KindOK

@@ -176,7 +176,7 @@ func parseNginxAccess(e *Entry, line []byte) bool {
 		return parseNginxJSON(e, line)
 	}
 	c, ok := cutCombined(line)
-	if !ok || c.absolute() || string(c.size) == "-" || starts(c.tail, " kong_") {
+	if !ok || c.absolute() || string(c.size) == "-" || starts(c.tail, " kong_") || len(c.tail) > 0 && isApacheAdvised(c.tail) {
 		return false
 	}
 	v := nginxVars{status: c.status}

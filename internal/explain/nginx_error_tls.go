@@ -1,6 +1,8 @@
 package explain
 
 import (
+	"strconv"
+
 	"github.com/whygate/whygate/internal/fault"
 )
 
@@ -86,6 +88,11 @@ func blameTLS(e *Entry, m []byte, stage fault.Stage) {
 		blameAlert(e)
 		return
 	}
+	if n := opensslAlert(m); n != 0 {
+		v.End, v.Alert = fault.Alert, n
+		blameAlert(e)
+		return
+	}
 	for i := range tlsReasons {
 		r := &tlsReasons[i]
 		if !has(m, r.text) {
@@ -97,6 +104,20 @@ func blameTLS(e *Entry, m []byte, stage fault.Stage) {
 		}
 		return
 	}
+}
+
+// opensslAlert reads the alert out of OpenSSL's error:HHHHHHHH, 0 where it is none: the reason of a received alert is 1000
+// and the alert's number (SSL_AD_REASON_OFFSET in ssl.h). Both layouts of the code, before and since 3.0, end with the reason.
+func opensslAlert(m []byte) uint8 {
+	code := between(m, "error:", "")
+	if len(code) < 9 || code[8] != ':' {
+		return 0
+	}
+	n, err := strconv.ParseUint(string(code[:8]), 16, 32)
+	if err != nil || n&0xfff < 1000 || n&0xfff > 1000+255 {
+		return 0
+	}
+	return uint8(n&0xfff - 1000)
 }
 
 // blameAlert adds what an alert may stand for beside its name: 40 is what servers send for much.

@@ -57,7 +57,7 @@ func (v nginxVars) judge(e *Entry) {
 
 // judgeBare judges a 5xx of which a line tells nothing but the number: it could be anybody's.
 func judgeBare(e *Entry) {
-	e.Kind = KindFault
+	e.Kind, e.Bare = KindFault, true
 	e.Evidence.Told = fault.CauseUnknown
 	e.Evidence.Stage, e.Evidence.End = fault.FirstByte, fault.Failed
 	switch e.Status {
@@ -78,6 +78,10 @@ func (v *nginxVars) judgeOK(e *Entry) {
 	e.Kind = KindOK
 	if e.Status == 444 { // the configuration's wish: NGX_HTTP_CLOSE
 		client(e, ByGateway, fault.Select, fault.Denied)
+		return
+	}
+	if e.Status > 101 && e.Status < 200 { // an interim answer was taken for the last one
+		e.told(ByGateway, fault.CauseUnaskedInterim)
 		return
 	}
 	if countOf(v.upstreamStatus) == 0 {
@@ -173,6 +177,12 @@ func (v *nginxVars) answered(header time.Duration) bool {
 	return wholeUint(lastOf(v.length)) > 0
 }
 
+// nginxHeadCauses are what a 502 stands for as well where the access log alone is to be had: the head was refused.
+var nginxHeadCauses = []fault.Cause{
+	fault.CauseResetBeforeAnswer, fault.CauseHeadTooLarge, fault.CauseBadField, fault.CauseConflictingLengths, fault.CauseUnknownTransferCoding,
+	fault.CauseTLSAlert, fault.CauseUploadCut,
+}
+
 // judgeUnasked: nginx answered and asked nobody.
 func (v *nginxVars) judgeUnasked(e *Entry) {
 	switch {
@@ -205,6 +215,8 @@ func (v *nginxVars) judgeTimeout(e *Entry, connect, response time.Duration) {
 		e.Evidence.Spent[fault.FirstByte] = max(response, 0)
 		if v.connectTime == nil {
 			e.may(fault.CauseHeadTimeout, fault.CauseConnectTimeout)
+		} else {
+			e.may(fault.CauseHeadTimeout, fault.CauseUploadStalled)
 		}
 	}
 }
@@ -216,7 +228,9 @@ func (v *nginxVars) judgeBroken(e *Entry, connect, response time.Duration) {
 		e.fail(ByGateway, fault.Dial, fault.Refused)
 		e.Evidence.Spent[fault.Dial] = max(response, 0)
 		if v.connectTime != nil {
-			e.may(fault.CauseConnectionRefused, fault.CauseHostUnreachable, fault.CauseKernelConnectTimeout, fault.CauseTLSProtocolError)
+			e.may(fault.CauseConnectionRefused, fault.CauseHostUnreachable, fault.CauseNetworkUnreachable, fault.CauseSocketMissing, fault.CauseKernelConnectTimeout,
+				fault.CauseTLSCertificateUntrusted, fault.CauseTLSAlert, fault.CauseTLSHandshakeClosed, fault.CauseTLSToPlainPort, fault.CauseTLSProtocolError, fault.CauseWrongService,
+				fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer)
 		} else {
 			e.may(fault.CauseConnectionRefused, fault.CauseClosedBeforeAnswer, fault.CauseKeepaliveRace, fault.CauseResetBeforeAnswer, fault.CauseHeadTooLarge)
 		}
@@ -224,6 +238,9 @@ func (v *nginxVars) judgeBroken(e *Entry, connect, response time.Duration) {
 		took := e.Took
 		e.Took = max(response, 0)
 		e.closedSilently(fault.Closed)
+		for _, c := range nginxHeadCauses {
+			e.addCandidate(c)
+		}
 		e.Took = took
 	}
 }

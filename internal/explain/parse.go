@@ -25,6 +25,7 @@ type parser struct {
 // hot: its loop runs once per line of the log.
 func (p *parser) parse(b *block) {
 	p.recogniser.forget()
+	p.recogniser.w3c = b.w3c
 	p.old = false
 	b.records, b.each = b.records[:0], b.each[:0]
 	long, octets := b.long, b.octets
@@ -66,7 +67,7 @@ func (p *parser) line(b *block, line []byte, number int) {
 	e := &p.entry
 	f, inner := p.recogniser.Read(e, line)
 	if f == nil {
-		if len(bytes.TrimSpace(line)) > 0 {
+		if len(bytes.TrimSpace(line)) > 0 && len(line) < lineMax { // a longer one is counted as long
 			b.unknown++
 		}
 		if p.each != nil {

@@ -28,12 +28,20 @@ func peel(c *carrier, line []byte, now time.Time) ([]byte, bool) {
 	case b == '<':
 		return peelSyslog(c, line, now)
 	case b == '[':
-		return peelPodPrefix(line)
+		if rest, ok := peelPodPrefix(line); ok {
+			return rest, true
+		}
+		return peelMonotonic(c, line)
 	case isDigit(b):
 		if rest, ok := peelStamp(c, line); ok {
 			return rest, true
 		}
+		if rest, ok := peelUnix(c, line); ok {
+			return rest, true
+		}
 		return peelCompose(line)
+	case isUpper(b) && line[3] == ' ' && len(line) > 30 && line[8] == '-':
+		return peelFull(c, line)
 	case isUpper(b) && line[3] == ' ':
 		return peelShort(c, line, now)
 	}
@@ -49,7 +57,7 @@ func (c *carrier) stamp(t time.Time, zoned bool) {
 
 // peelJSON peels docker's {"log":"...\n","stream":"stderr","time":"..."} and journalctl -o json.
 func peelJSON(c *carrier, line []byte) ([]byte, bool) {
-	docker := starts(line, `{"log":"`)
+	docker := starts(line, `{"log":`) || indexText(line, `"log":`) > 0 && indexText(line, `"stream":`) > 0 // others than docker have them in another order
 	if !docker && indexText(line, `"MESSAGE"`) < 0 {
 		return nil, false
 	}
@@ -72,9 +80,94 @@ func peelJSON(c *carrier, line []byte) ([]byte, bool) {
 		}
 	}
 	if !message.isText() {
-		return nil, false
+		return octetList(message)
 	}
 	return bytes.TrimRight(message.plain(), "\r\n"), true
+}
+
+// octetList reads a message that journald gives as numbers, since it has octets that are no text: colours, mostly.
+func octetList(list []byte) ([]byte, bool) {
+	if !starts(list, "[") {
+		return nil, false
+	}
+	var message []byte
+	for rest := list[1:]; ; {
+		n, after, ok := readUint(bytes.TrimLeft(rest, " "))
+		if !ok || n > 255 || len(after) == 0 {
+			return nil, false
+		}
+		message = append(message, byte(n))
+		if after[0] == ']' {
+			return message, true
+		}
+		rest = after[1:]
+	}
+}
+
+// peelHost peels HOST TAG[PID]:, which journalctl's short forms have behind the time.
+func peelHost(c *carrier, b []byte) ([]byte, bool) {
+	host, tail, ok := cutSpaced(b)
+	if !ok || !isHostname(host) {
+		return nil, false
+	}
+	return peelTag(c, tail)
+}
+
+// peelFull peels journalctl -o short-full: Sun 2026-11-22 03:00:01 UTC HOST TAG[PID]:. The zone is a name, and not enough to
+// know it by, but for UTC.
+func peelFull(c *carrier, line []byte) ([]byte, bool) {
+	if len(line) < 30 {
+		return nil, false
+	}
+	var e Entry
+	rest, ok := iisHead(&e, line[4:])
+	if !ok {
+		return nil, false
+	}
+	zone, rest, ok := cutSpaced(rest)
+	if !ok {
+		return nil, false
+	}
+	message, ok := peelHost(c, rest)
+	if ok {
+		t := e.Time.UTC()
+		utc := string(zone) == "UTC"
+		if !utc {
+			t = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, time.Local)
+		}
+		c.stamp(t, utc)
+	}
+	return message, ok
+}
+
+// peelUnix peels journalctl -o short-unix: 1795361722.123456 HOST TAG[PID]:.
+func peelUnix(c *carrier, line []byte) ([]byte, bool) {
+	s, rest, ok := readUint(line)
+	if !ok || s < 1e9 || len(rest) < 8 || rest[0] != '.' {
+		return nil, false
+	}
+	us, rest, ok := readUint(rest[1:])
+	if !ok || us >= 1e6 || !starts(rest, " ") {
+		return nil, false
+	}
+	message, ok := peelHost(c, rest[1:])
+	if ok {
+		c.stamp(time.Unix(s, us*1000), true)
+	}
+	return message, ok
+}
+
+// peelMonotonic peels journalctl -o short-monotonic: [12345.123456] HOST TAG[PID]:, whose time counts from the machine's start.
+func peelMonotonic(c *carrier, line []byte) ([]byte, bool) {
+	_, rest, ok := readUint(bytes.TrimLeft(line[1:], " "))
+	if !ok || len(rest) < 8 || rest[0] != '.' {
+		return nil, false
+	}
+	_, rest, ok = readUint(rest[1:])
+	if !ok || !starts(rest, "] ") {
+		return nil, false
+	}
+	return peelHost(c, rest[2:])
 }
 
 // peelSyslog peels <PRI> and what RFC 5424 or RFC 3164 has behind it.

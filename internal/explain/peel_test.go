@@ -21,6 +21,11 @@ var peelCases = []struct {
 	{"cri", `2026-03-14T12:00:01.000000000Z stderr F it said`, "it said", 0, "2026-03-14T12:00:01Z"},
 	{"kubectl timestamps", `2026-03-14T12:00:01.000000000Z [error] it said`, "[error] it said", 0, "2026-03-14T12:00:01Z"},
 	{"kubectl prefix", `[pod/web-5d/nginx] it said`, "it said", 0, ""},
+	{"short-full", `Sat 2026-03-14 12:00:01 UTC host app[7]: it said`, "it said", 7, "2026-03-14T12:00:01Z"},
+	{"short-unix", `1773489601.250000 host app[7]: it said`, "it said", 7, "2026-03-14T12:00:01.25Z"},
+	{"short-monotonic", `[12345.123456] host app[7]: it said`, "it said", 7, ""},
+	{"journal octets", `{"MESSAGE":[105,116,32,115,97,105,100],"_PID":"7"}`, "it said", 7, ""},
+	{"docker, other order", `{"stream":"stderr","time":"2026-03-14T12:00:01Z","log":"it said\n"}`, "it said", 0, "2026-03-14T12:00:01Z"},
 	{"compose", `web-1  | it said`, "it said", 0, ""},
 }
 

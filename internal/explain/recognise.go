@@ -15,6 +15,7 @@ type Recogniser struct {
 	depth   int // how far this line is peeled
 	bare    bool
 	carrier carrier
+	w3c     *w3c // the last #Fields: directive, nil for none
 }
 
 // met is a format and how many carriers its lines had.
@@ -64,7 +65,7 @@ func (r *Recogniser) Read(e *Entry, line []byte) (*Format, []byte) {
 }
 
 // forget makes the recogniser as new, so that what it does with a block depends on that block alone.
-func (r *Recogniser) forget() { r.recent = [4]met{} }
+func (r *Recogniser) forget() { r.recent, r.w3c = [4]met{}, nil }
 
 // peel gives the line without its first depth carriers; each is taken off once.
 func (r *Recogniser) peel(depth int) ([]byte, bool) {
@@ -86,10 +87,14 @@ func (r *Recogniser) peel(depth int) ([]byte, bool) {
 // try offers the line to a format, and adds what its carriers know.
 func (r *Recogniser) try(e *Entry, f *Format, line []byte) bool {
 	e.reset()
-	if !f.Parse(e, line) {
+	if f == iisW3C && r.directed(e, line) {
+		return true
+	}
+	if e.reset(); !f.Parse(e, line) {
 		return false
 	}
 	e.Upstream = withoutUser(e.Upstream)
+	e.widen(f)
 	if r.depth == 0 {
 		return true
 	}
@@ -100,6 +105,23 @@ func (r *Recogniser) try(e *Entry, f *Format, line []byte) bool {
 		e.Process = r.carrier.process
 	}
 	return true
+}
+
+// directed reads a line of IIS as the #Fields: directive before it says, if there is one, and the directive itself.
+func (r *Recogniser) directed(e *Entry, line []byte) bool {
+	if starts(line, fieldsDirective) {
+		if f := newW3C(line); f != nil {
+			r.w3c = f
+			e.noise(MarkerNone)
+			return true
+		}
+		return false
+	}
+	if r.w3c != nil && (starts(line, "#Date: ") || starts(line, "#Version: ")) || starts(line, "#Date: 20") {
+		e.noise(MarkerNone)
+		return true
+	}
+	return r.w3c != nil && r.w3c.parse(e, line)
 }
 
 // withoutUser leaves the user and the password of a URL's authority out of an upstream's name. A name with an @ and no

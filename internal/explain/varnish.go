@@ -3,6 +3,7 @@ package explain
 import (
 	"bytes"
 	"syscall"
+	"time"
 
 	"github.com/whygate/whygate/internal/fault"
 )
@@ -46,11 +47,14 @@ func parseVarnishNCSA(e *Entry, line []byte) bool {
 	}
 	e.Zoned = true
 	request, ok := w.quoted()
-	if !ok || !has(upTo(between(request, " ", ""), ' '), "://") || !e.setRequest(request) {
+	if !ok || !has(upTo(between(request, " ", ""), ' '), "://") || !starts(request, "- ") && !e.setRequest(request) {
 		return false
 	}
 	e.Status = wholeStatus(w.next())
 	size := w.next()
+	if rest := bytes.TrimLeft(w.rest, " "); len(rest) > 0 && isDigit(rest[0]) {
+		return varnishAdvised(e, rest, wholeUint(size))
+	}
 	_, referred := w.quoted()
 	_, agent := w.quoted()
 	if e.Status == 0 || !referred || !agent || len(bytes.TrimSpace(w.rest)) > 0 {
@@ -61,9 +65,35 @@ func parseVarnishNCSA(e *Entry, line []byte) bool {
 	case e.Status < 500:
 		e.originSaid(e.Status)
 	case e.Status == 503 && octets >= varnishPageLow && octets <= varnishPageHigh:
-		e.fail(ByGateway, fault.Dial, fault.Refused)
-		e.suspect(fault.CauseConnectionRefused, fault.CauseNobodyAvailable, fault.CauseHeadTimeout, fault.CauseClosedBeforeAnswer,
+		e.told(ByGateway, fault.CauseUnknown) // one page for all that goes wrong
+		e.Bare = true
+		e.may(fault.CauseConnectionRefused, fault.CauseNobodyAvailable, fault.CauseHeadTimeout, fault.CauseClosedBeforeAnswer,
 			fault.CauseResetBeforeAnswer, fault.CauseNotHTTP, fault.CauseHeadTooLarge)
+	default:
+		e.originSaid(e.Status)
+	}
+	return true
+}
+
+// varnishAdvised reads what varnishBetter has behind the size: %D, FetchError and the backend's name.
+func varnishAdvised(e *Entry, rest []byte, size int64) bool {
+	took, rest := upTo(rest, ' '), between(rest, " ", "")
+	i := bytes.LastIndexByte(rest, ' ')
+	if wholeUint(took) < 0 || i <= 0 {
+		return false
+	}
+	said := rest[:i]
+	e.Took, e.Upstream = time.Duration(wholeUint(took))*time.Microsecond, dashed(rest[i+1:])
+	switch {
+	case string(said) != "-":
+		e.Said = said
+		upstream := e.Upstream
+		varnishFetch(e, said)
+		if e.Upstream == nil {
+			e.Upstream = upstream
+		}
+	case e.Status >= 500 && size <= 0 && e.Took == 0: // nothing came of it, and nothing failed in the fetch itself
+		varnishFetch(e, []byte("Body cannot be fetched"))
 	default:
 		e.originSaid(e.Status)
 	}
@@ -116,13 +146,18 @@ func parseVarnishLog(e *Entry, line []byte) bool {
 		return false
 	}
 	text := bytes.TrimSpace(w.rest)
+	backend := len(line) > 1 && line[1] == '-'
 	if line[0] != '-' { // -g raw has c, b or - before the text
 		if len(text) < 2 || text[1] != ' ' {
 			return false
 		}
+		backend = text[0] == 'b'
 		text = bytes.TrimLeft(text[2:], " ")
 	}
 	e.Said = text
+	if string(tag) == "HttpGarbage" && backend { // FetchError says the same
+		return true
+	}
 	varnishTag(e, tag, text)
 	return true
 }
@@ -131,12 +166,28 @@ func varnishTag(e *Entry, tag, text []byte) {
 	switch string(tag) {
 	case "FetchError":
 		varnishFetch(e, text)
+	case "Error":
+		if starts(text, "Body cannot be fetched") {
+			varnishFetch(e, text)
+		}
+	case "BerespReason":
+		if status := varnishReasons[string(text)]; status != 0 {
+			e.originSaid(status)
+			e.Evidence.Spent[fault.FirstByte] = 0
+		}
 	case "SessError":
 		e.fail(ByGateway, fault.Receive, fault.Exhausted)
 		e.Evidence.Errno = errnoIn(text)
 	case "HttpGarbage":
 		e.clientFault(400)
 	}
+}
+
+// varnishReasons are the reason phrases by which a backend's own error is known: the line of its status has the same shape as
+// that of Varnish's own, whose reason is "Backend fetch failed".
+var varnishReasons = map[string]int{
+	"Internal Server Error": 500, "INTERNAL SERVER ERROR": 500, "Not Implemented": 501, "Bad Gateway": 502, "Service Unavailable": 503,
+	"Service Temporarily Unavailable": 503, "Gateway Timeout": 504, "Gateway Time-out": 504,
 }
 
 // varnishFetch judges a FetchError.
@@ -147,9 +198,18 @@ func varnishFetch(e *Entry, text []byte) {
 		e.Upstream = name
 	}
 	switch {
+	case has(text, ": fail errno 0 "): // it failed just now, and is not tried again for backend_local_error_holddown
+		v.Stage, v.End = fault.Dial, fault.Refused
+		e.suspect(fault.CauseConnectionRefused, fault.CauseHostUnreachable, fault.CauseConnectTimeout)
+	case has(text, ": fail errno 110 "): // connect_timeout ends with the same errno
+		v.Stage, v.End, v.Timer = fault.Dial, fault.Timeout, fault.TimerConnect
+		e.may(fault.CauseConnectTimeout, fault.CauseKernelConnectTimeout)
 	case has(text, ": fail errno "):
 		v.Stage = fault.Dial
 		e.errno(syscall.Errno(max(numberAfter(text, "errno "), 0)))
+		if v.Errno == syscall.EHOSTUNREACH {
+			e.may(fault.CauseHostUnreachable, fault.CauseFirewallRejected)
+		}
 	case has(text, ": fail"):
 		v.Stage, v.End = fault.Dial, fault.Refused
 		e.suspect(fault.CauseConnectionRefused, fault.CauseConnectTimeout)
@@ -159,6 +219,14 @@ func varnishFetch(e *Entry, text []byte) {
 		v.Stage, v.End = fault.Select, fault.Limit
 	case has(text, "first byte timeout"), has(text, "HTC timeout"), has(text, "Timed out reusing backend connection"):
 		v.Stage, v.End = fault.FirstByte, fault.Timeout
+	case string(text) == "timeout": // the head had begun
+		v.Stage, v.End = fault.Head, fault.Timeout
+		e.suspect(fault.CauseSlowHead, fault.CauseHeadTimeout, fault.CauseNotHTTP)
+	case string(text) == "Resource temporarily unavailable": // EAGAIN: between_bytes_timeout
+		v.Stage, v.End, v.Timer = fault.Body, fault.Timeout, fault.TimerRead
+	case string(text) == "Connection reset by peer":
+		v.Stage, v.End = fault.Body, fault.Reset
+		v.Errno = syscall.ECONNRESET
 	case has(text, "between bytes timeout"), has(text, "last byte timeout"):
 		v.Stage, v.End = fault.Body, fault.Timeout
 	case has(text, "HTC eof"), has(text, "http first read error: EOF"):
@@ -168,9 +236,12 @@ func varnishFetch(e *Entry, text []byte) {
 		e.suspect(fault.CauseClosedBeforeAnswer, fault.CauseHeadCut, fault.CauseBadField, fault.CauseWorkerCrashed)
 	case has(text, "backend write error"), has(text, "bereq"), has(text, "req.body"):
 		v.Stage, v.End, v.Upload = fault.Write, fault.Reset, true
-		v.Errno = errnoIn(text)
-		if starts(text, "req.body") {
+		v.Errno, e.Again = errnoIn(text), true
+		switch {
+		case starts(text, "req.body") && v.Errno == 0:
 			e.clientGone()
+		case starts(text, "req.body"): // the errno may be the backend's as well as the client's
+			e.suspect(fault.CauseUploadCut, fault.CauseResetBeforeAnswer, fault.CauseClientLeft)
 		}
 	default:
 		varnishAnswer(e, text)
@@ -184,13 +255,15 @@ func varnishAnswer(e *Entry, text []byte) {
 	case has(text, "overflow"):
 		v.End, v.Rule = fault.TooLarge, fault.RuleHeadSize
 	case has(text, "http format error"):
-		v.Rule = fault.RuleNotHTTP
+		v.Rule, e.Again = fault.RuleNotHTTP, true // behind the line of a 503 that nobody sent
 		e.suspect(fault.CauseNotHTTP, fault.CauseBadField, fault.CauseInvalidLength)
 	case has(text, "straight insufficient bytes"), has(text, "straight read_error"), has(text, "eof socket fail"):
 		v.Stage, v.End, v.Rule = fault.Body, fault.Closed, fault.RuleBodyShort
+		e.Again = true
 	case has(text, "chunked insufficient bytes"), has(text, "chunked read err"), has(text, "chunked hdr EOF"):
 		v.Stage, v.End, v.Rule = fault.Body, fault.Closed, fault.RuleChunksCut
-	case has(text, "chunked header too long"), has(text, "chunked header non-hex"), has(text, "chunked header no NL"), has(text, "chunked tail no NL"), has(text, "chunked missing"):
+		e.Again = true
+	case has(text, "chunked header too long"), has(text, "chunked header non-hex"), has(text, "chunked header no NL"), has(text, "chunked tail no NL"), has(text, "chunked missing"), has(text, "bogusly large chunk size"):
 		v.Stage, v.Rule = fault.Body, fault.RuleChunkSize
 	case has(text, "zip data error"), has(text, "Invalid Gzip"), has(text, "gunzip"), has(text, "TestGunzip"):
 		e.told(ByGateway, fault.CauseBadContentCoding)
@@ -198,7 +271,8 @@ func varnishAnswer(e *Entry, text []byte) {
 		v.End, v.Errno = fault.Exhausted, syscall.ENOMEM
 	case has(text, "Body cannot be fetched"):
 		v.Rule = fault.RuleContentLength
-		e.suspect(fault.CauseInvalidLength, fault.CauseUnknownTransferCoding)
+		e.suspect(fault.CauseInvalidLength, fault.CauseUnknownTransferCoding, fault.CauseLengthAndEncoding, fault.CauseConflictingLengths,
+			fault.CauseUnaskedInterim, fault.CauseUnaskedUpgrade, fault.CauseFramingNotAllowed)
 	case has(text, "HTC error"), errnoIn(text) == syscall.ECONNRESET:
 		e.closedSilently(fault.Reset)
 	default:
