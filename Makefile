@@ -9,7 +9,7 @@ FUZZTIME ?= 20s
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test lint race fuzz fuzz-short bench bench-explain pgo docs lab-matrix test-diagnose setup setup-test clean
+.PHONY: build demo test lint race fuzz fuzz-short bench bench-explain pgo docs lab-matrix test-diagnose test-explain setup setup-test clean
 
 build: setup ## one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o whygate ./cmd/whygate
@@ -76,6 +76,9 @@ lab-matrix: build ## docs/lab-matrix.md and its picture, from a real run
 # Every scenario of diagnose, in network namespaces, with nginx and HAProxy as gateways in front: a table of the verdicts.
 test-diagnose: setup-test ## scenario, verdict, right or wrong, seconds (root)
 	WHYGATE_SCENARIOS=all $(GO) test -count=1 -timeout 8m -run '^TestScenarios$$' ./internal/diagnose -v
+
+test-explain: setup-test ## real proxies' logs of known causes, and what explain says of them (root)
+	WHYGATE_EXPLAIN=all $(GO) test -count=1 -parallel 7 -timeout 10m -run '^TestLab$$' ./internal/explain -v
 
 clean:
 	rm -f whygate

@@ -122,7 +122,7 @@ func (w *world) diagnose(ctx context.Context, url string, flags *diagnoseFlags) 
 		return w.watch(ctx, o, flags)
 	}
 	if flags.html != "" { // that it cannot be written is to be known before the walk
-		if err := htmlWritable(flags.html); err != nil {
+		if err := reportWritable(flags.html); err != nil {
 			return err
 		}
 	}

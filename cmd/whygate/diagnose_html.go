@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	_ "embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"os"
@@ -70,40 +71,35 @@ func writeDiagnosis(file string, r *diagnose.Report) error {
 	if err := diagnoseTemplate.Execute(&page, p); err != nil {
 		return fmt.Errorf("--html: %w", err)
 	}
-	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
-		return os.WriteFile(file, page.Bytes(), 0o644) // a device or a pipe: a file in its place would take it away
-	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".whygate-*")
-	if err != nil {
-		return withHint(fmt.Errorf("--html: %w", err), "--html report.html")
-	}
-	defer os.Remove(f.Name()) // gone already where all went well
-	_, err = f.Write(page.Bytes())
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		return fmt.Errorf("--html: %w", err)
-	}
-	if err := os.Chmod(f.Name(), 0o644); err != nil {
-		return err
-	}
-	if to, err := filepath.EvalSymlinks(file); err == nil {
-		file = to
-	}
-	return os.Rename(f.Name(), file)
+	return writeReport(file, page.Bytes())
 }
 
-// htmlWritable reports whether a report could be written: its directory takes files.
-func htmlWritable(file string) error {
-	info, err := os.Stat(file)
-	if err == nil && info.IsDir() {
-		return withHint(fmt.Errorf("--html %s is a directory", file), "--html report.html")
+// writeReport writes a whole report at once, into what is there: a file put in the place of a link or a device would take
+// that away.
+func writeReport(file string, b []byte) error {
+	if err := os.WriteFile(file, b, 0o644); err != nil {
+		return withHint(fmt.Errorf("--html: %w", err), "--html report.html")
 	}
-	if err == nil && !info.Mode().IsRegular() {
+	return nil
+}
+
+// reportWritable fails if writeReport would, before there is a report: what is there takes octets, or its directory files.
+func reportWritable(file string) error {
+	info, err := os.Stat(file)
+	switch {
+	case err == nil && info.IsDir():
+		return withHint(fmt.Errorf("--html %s is a directory", file), "--html report.html")
+	case err == nil && !info.Mode().IsRegular():
 		return nil
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".whygate-*")
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err == nil {
+		return f.Close()
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return withHint(fmt.Errorf("--html: %w", err), "--html report.html")
+	}
+	f, err = os.CreateTemp(filepath.Dir(file), ".whygate-*")
 	if err != nil {
 		return withHint(fmt.Errorf("--html: %w", err), "--html report.html")
 	}

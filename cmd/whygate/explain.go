@@ -68,6 +68,11 @@ func (w *world) explain(ctx context.Context, args []string, flags *explainFlags)
 	if err != nil {
 		return err
 	}
+	if flags.html != "" {
+		if err := reportWritable(flags.html); err != nil {
+			return err
+		}
+	}
 	out := bufio.NewWriterSize(w.stdout, 64<<10)
 	if flags.each {
 		options.Each = out

@@ -1,11 +1,10 @@
 package main
 
 import (
+	"bytes"
 	_ "embed"
 	"fmt"
 	"html/template"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -53,22 +52,11 @@ func writePage(file string, r *explain.Report) error {
 	for i, f := range r.Findings {
 		data.Shown = append(data.Shown, pageFinding{f, i + 1, min(i, pictureBands)})
 	}
-	out, err := os.CreateTemp(filepath.Dir(file), ".explain-*")
-	if err != nil {
+	var out bytes.Buffer
+	if err := t.Execute(&out, data); err != nil {
 		return err
 	}
-	defer os.Remove(out.Name())
-	if err := t.Execute(out, data); err != nil {
-		out.Close()
-		return err
-	}
-	if err := out.Close(); err != nil {
-		return err
-	}
-	if err := os.Chmod(out.Name(), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(out.Name(), file)
+	return writeReport(file, out.Bytes())
 }
 
 func clockOf(r *explain.Report, t *time.Time) string {

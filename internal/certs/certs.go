@@ -73,15 +73,15 @@ func readUpTo(file string, limit int64) ([]byte, error) {
 // Watch loads a pair and loads it again whenever one of the files changes. onChange is told of each later load: nil, or
 // why the old pair is still served.
 func Watch(certFile, keyFile string, onChange func(error)) (*Pair, error) {
+	files := []string{certFile, keyFile}
+	last := stampOf(files) // before they are read: a change after that is seen
 	first, err := LoadPair(certFile, keyFile)
 	if err != nil {
 		return nil, err
 	}
 	p := &Pair{certFile: certFile, keyFile: keyFile, onChange: onChange}
 	p.current.Store(first)
-	if p.watch, err = newWatch(p.reload, onChange, certFile, keyFile); err != nil {
-		return nil, err
-	}
+	p.watch = watchFiles(files, last, p.reload)
 	return p, nil
 }
 

@@ -1,66 +1,91 @@
 package certs
 
 import (
-	"fmt"
-	"path/filepath"
+	"os"
 	"sync"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 )
 
-// settle is how long after a change the files are read: certificate and key are written one after the other.
-const settle = 200 * time.Millisecond
+const (
+	// lookEvery is how often the files are looked at. Nobody tells of a change: what the system tells of directories is lost
+	// where a link further up is moved, and there are few watches to be had.
+	lookEvery = time.Second
+	// settle is how long files must have been left alone before they are read: certificate and key are written one after the
+	// other, and a long file in pieces.
+	settle = 200 * time.Millisecond
+	// settleMax bounds the wait for files that are written all the time.
+	settleMax = 5 * time.Second
+)
 
-// watch calls reload some time after one of the files has changed.
+// stamp is what tells that files have changed: links are followed.
+type stamp []os.FileInfo
+
+func stampOf(files []string) stamp {
+	s := make(stamp, len(files))
+	for i, file := range files {
+		s[i], _ = os.Stat(file) // nil is a stamp too
+	}
+	return s
+}
+
+func (s stamp) same(t stamp) bool {
+	for i, a := range s {
+		b := t[i]
+		if (a == nil) != (b == nil) || a != nil && (!os.SameFile(a, b) || a.Size() != b.Size() || !a.ModTime().Equal(b.ModTime())) {
+			return false
+		}
+	}
+	return true
+}
+
+// watch calls reload after files have changed.
 type watch struct {
-	watcher *fsnotify.Watcher
-	wait    sync.WaitGroup
-	reload  func()
-	failed  func(error) // told why changes may be missed
+	files  []string
+	reload func()
+	stop   chan struct{}
+	wait   sync.WaitGroup
 }
 
-// newWatch begins to watch. It ends with close.
-func newWatch(reload func(), failed func(error), files ...string) (*watch, error) {
-	inner, err := fsnotify.NewWatcher()
-	if err != nil {
-		return nil, fmt.Errorf("watch %s: %w", files[0], err)
-	}
-	// The directories, not the files: a file is often replaced by another of its name, or is a link that moves.
-	for _, file := range files {
-		if err := inner.Add(filepath.Dir(file)); err != nil {
-			_ = inner.Close()
-			return nil, fmt.Errorf("watch %s: %w", filepath.Dir(file), err)
+// watchFiles begins to watch files that were as last when they were read. It ends with close.
+func watchFiles(files []string, last stamp, reload func()) *watch {
+	w := &watch{files: files, reload: reload, stop: make(chan struct{})}
+	w.wait.Go(func() { w.run(last) })
+	return w
+}
+
+func (w *watch) run(last stamp) {
+	for w.pause(lookEvery) {
+		now := stampOf(w.files)
+		if now.same(last) {
+			continue
 		}
+		for waited := time.Duration(0); waited < settleMax; waited += settle {
+			if !w.pause(settle) {
+				return
+			}
+			before := now
+			if now = stampOf(w.files); now.same(before) {
+				break
+			}
+		}
+		last = now
+		w.reload()
 	}
-	w := &watch{watcher: inner, reload: reload, failed: failed}
-	w.wait.Go(w.run)
-	return w, nil
 }
 
-func (w *watch) run() {
-	timer := time.NewTimer(time.Hour)
-	timer.Stop()
+// pause waits, and is false once the watch ends.
+func (w *watch) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
-	for {
-		select {
-		case _, ok := <-w.watcher.Events:
-			if !ok {
-				return
-			}
-			timer.Reset(settle)
-		case err, ok := <-w.watcher.Errors:
-			if !ok {
-				return
-			}
-			w.failed(err)
-		case <-timer.C:
-			w.reload()
-		}
+	select {
+	case <-w.stop:
+		return false
+	case <-timer.C:
+		return true
 	}
 }
 
 func (w *watch) close() {
-	_ = w.watcher.Close()
+	close(w.stop)
 	w.wait.Wait()
 }

@@ -128,7 +128,8 @@ How to speak TLS to https endpoints. Server names are sent and certificates veri
 A PEM file with the authorities to trust in place of the system's, for upstreams with certificates of your own.`},
 	{path: "pools.NAME.tls.crl", kind: file, example: "/etc/whygate/ca.crl", aka: []string{"crl_file", "crl-file", "revocation_list", "proxy_ssl_crl"}, doc: `
 A file of certificate revocation lists, PEM or DER. Who shows a certificate that one of them names gets no request. The file is
-read again when it changes; a list that is out of date still counts. An OCSP response that an upstream staples is always heeded.`},
+read again when it changes, and kept connections are given up then; a list that is out of date still counts. An OCSP response
+that an upstream staples is heeded with a list or without.`},
 	{path: "pools.NAME.tls.server_name", kind: serverName, example: "app.internal", aka: []string{"sni", "servername", "proxy_ssl_name"}, doc: `
 The name to send (SNI) and to verify the certificate against. By default it is the endpoint's host.`},
 	{path: "pools.NAME.tls.cert", kind: file, example: "/etc/whygate/client.pem", aka: []string{"certificate", "client_cert"}, doc: `

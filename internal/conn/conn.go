@@ -319,11 +319,11 @@ func (c *Conn) Idle() fault.End {
 	if c.sys == nil {
 		return fault.Completed
 	}
-	end := c.sys.peek(&c.in)
-	if end != fault.Malformed || c.tls == nil {
-		return end
+	if c.tls == nil {
+		return c.sys.peek(&c.in)
 	}
-	// Octets of TLS may be a session ticket, which is no news, or a close_notify.
+	// A look at the socket is not enough: the session may hold a record that came with the last one. And what the socket has
+	// may be a session ticket, which is no news, or a close_notify.
 	c.room()
 	c.sys.dontWait = true
 	n, err := c.tls.Read(c.buf[c.w:])

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/whygate/whygate/internal/balance"
@@ -24,7 +25,22 @@ type generation struct {
 	cfg      *config.Config
 	snapshot *proxy.Snapshot
 	pools    map[string]*builtPool
+	lists    lists
 	resolver *upstream.Resolver
+}
+
+// lists are the revocation lists that pools name, by their files: each is read once.
+type lists map[string]*certs.Revocations
+
+func (l lists) load(file string) (*certs.Revocations, error) {
+	if r := l[file]; r != nil {
+		return r, nil
+	}
+	r, err := certs.LoadRevocations(file)
+	if err == nil {
+		l[file] = r
+	}
+	return r, err
 }
 
 // builtPool is a pool with what a later generation takes over from it.
@@ -32,14 +48,13 @@ type builtPool struct {
 	cfg     config.Pool
 	pool    *proxy.Pool
 	targets map[string]*upstream.Target
-	revoked *certs.Revocations // nil without a list
 }
 
 // build makes a generation. What old has and cfg still wants in the same form goes on being used: open connections, the
 // balance's memory, the budgets. Problems are of single pools, whose routes then answer 503; they do not keep the rest
 // from serving.
 func build(cfg *config.Config, old *generation, instance string) (*generation, config.Problems) {
-	g := &generation{cfg: cfg, pools: map[string]*builtPool{}}
+	g := &generation{cfg: cfg, pools: map[string]*builtPool{}, lists: lists{}}
 	var problems config.Problems
 	sameResolver := old != nil && fmt.Sprint(old.cfg.Resolver) == fmt.Sprint(cfg.Resolver)
 	if sameResolver {
@@ -83,8 +98,8 @@ func build(cfg *config.Config, old *generation, instance string) (*generation, c
 // buildPool makes one pool, with what before has of it. A pool whose files do not load is made all the same, so that its
 // counters and its name exist.
 func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *config.Problem) {
-	tlsConf, revoked, problem := clientTLS(g.cfg, p)
-	b := &builtPool{cfg: p, targets: map[string]*upstream.Target{}, revoked: revoked}
+	tlsConf, problem := clientTLS(g.cfg, p, g.lists)
+	b := &builtPool{cfg: p, targets: map[string]*upstream.Target{}}
 	policy := balance.RoundRobin
 	if p.Balance == config.LeastRequests {
 		policy = balance.LeastRequests
@@ -157,35 +172,39 @@ func (g *generation) retire(next *generation) {
 				t.Close()
 			}
 		}
-		if b.revoked != nil {
-			b.revoked.Close()
-		}
+	}
+	for _, r := range g.lists {
+		r.Close()
 	}
 }
 
 // watch begins to look at the files of revocation lists. It ends with retire.
 func (g *generation) watch(log *slog.Logger) {
-	for _, b := range g.pools {
-		if b.revoked == nil {
-			continue
-		}
-		file := b.cfg.TLS.CRL
-		outdated := func() {
-			if since, is := b.revoked.Outdated(time.Now()); is {
-				log.Warn("a revocation list is out of date: what it names stays revoked, what was revoked later is not known", "file", file, "since", since.UTC())
-			}
-		}
-		outdated()
-		err := b.revoked.Watch(func(err error) {
+	for file, r := range g.lists {
+		r.Watch(func(err error) {
 			if err != nil {
 				log.Error("revocation lists not reloaded: the old ones go on", "file", file, "error", err)
 				return
 			}
 			log.Info("revocation lists reloaded", "file", file)
-			outdated()
+			for _, b := range g.pools {
+				if b.cfg.TLS.CRL == file {
+					for _, t := range b.targets {
+						t.Renew()
+					}
+				}
+			}
 		})
-		if err != nil {
-			log.Error("changes of revocation lists are not seen before the next reload", "file", file, "error", err)
+	}
+}
+
+// outdated says once of each revocation list that it is out of date. told remembers which.
+func (g *generation) outdated(log *slog.Logger, told map[string]time.Time) {
+	for file, r := range g.lists {
+		since, is := r.Outdated(time.Now())
+		if is && !told[file].Equal(since) {
+			log.Warn("a revocation list is out of date: what it names stays revoked, what was revoked later is not known", "file", file, "since", since.UTC())
+			told[file] = since
 		}
 	}
 }
@@ -199,13 +218,27 @@ func (g *generation) sweep() {
 	}
 }
 
+// refreshAtOnce is how many names are asked for at once: one that no server answers for must not keep the others waiting.
+const refreshAtOnce = 8
+
 // refresh asks for the addresses of every target's name again where it is time to, and says which have gone.
 func (g *generation) refresh(ctx context.Context, log *slog.Logger) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	turn := make(chan struct{}, refreshAtOnce)
 	for _, b := range g.pools {
 		for _, t := range b.targets {
-			if gone := t.Refresh(ctx); len(gone) > 0 {
-				log.Info("addresses have gone from a name's answers: their connections are given up", "pool", b.cfg.Name, "endpoint", t.Text, "gone", gone)
+			select {
+			case turn <- struct{}{}:
+			case <-ctx.Done():
+				return
 			}
+			all.Go(func() {
+				defer func() { <-turn }()
+				if gone := t.Refresh(ctx); len(gone) > 0 {
+					log.Info("addresses have gone from a name's answers: their connections are given up", "pool", b.cfg.Name, "endpoint", t.Text, "gone", gone)
+				}
+			})
 		}
 	}
 }
@@ -248,31 +281,31 @@ func disclosure(s string) fault.Disclosure {
 	return fault.DisclosureSafe
 }
 
-// clientTLS loads a pool's TLS settings. Revocations are nil without a list.
-func clientTLS(cfg *config.Config, p config.Pool) (*tls.Config, *certs.Revocations, *config.Problem) {
+// clientTLS loads a pool's TLS settings.
+func clientTLS(cfg *config.Config, p config.Pool, known lists) (*tls.Config, *config.Problem) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: p.TLS.ServerName, InsecureSkipVerify: !p.TLS.Verify} //nolint:gosec // told so
 	path := "pools." + p.Name + ".tls"
 	if p.TLS.CA != "" {
 		pool, err := certs.LoadPool(p.TLS.CA)
 		if err != nil {
-			return conf, nil, problemAt(cfg, path+".ca", err)
+			return conf, problemAt(cfg, path+".ca", err)
 		}
 		conf.RootCAs = pool
 	}
 	if p.TLS.Cert != "" {
 		pair, err := certs.LoadPair(p.TLS.Cert, p.TLS.Key)
 		if err != nil {
-			return conf, nil, problemAt(cfg, path+".cert", err)
+			return conf, problemAt(cfg, path+".cert", err)
 		}
 		conf.Certificates = []tls.Certificate{*pair}
 	}
 	var revoked *certs.Revocations
 	if p.TLS.CRL != "" {
 		var err error
-		if revoked, err = certs.LoadRevocations(p.TLS.CRL); err != nil {
-			return conf, nil, problemAt(cfg, path+".crl", err)
+		if revoked, err = known.load(p.TLS.CRL); err != nil {
+			return conf, problemAt(cfg, path+".crl", err)
 		}
 	}
 	conf.VerifyConnection = revoked.Verify // without a list, a stapled response counts
-	return conf, revoked, nil
+	return conf, nil
 }

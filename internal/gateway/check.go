@@ -26,8 +26,9 @@ func Check(cfg *config.Config) config.Problems {
 			}
 		}
 	}
+	known := lists{}
 	for _, p := range cfg.Pools {
-		_, _, problem := clientTLS(cfg, p)
+		_, problem := clientTLS(cfg, p, known)
 		add(problem)
 	}
 	add(checkLog(cfg))

@@ -94,6 +94,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	}
 	if g.admin, err = g.openAdmin(cfg.Admin); err != nil {
 		g.closeSockets(g.sockets)
+		g.current.retire(&generation{})
 		return nil, err
 	}
 	return g, nil
@@ -109,8 +110,8 @@ func (g *Gateway) Start() {
 	if g.admin != nil {
 		g.serving.Go(func() { g.failing(g.admin.serve()) })
 	}
-	g.serving.Go(g.sweep) // ends with stop
-	g.serving.Go(g.refresh)
+	g.serving.Go(g.sweep)   // ends with stop
+	g.serving.Go(g.refresh) // ends soon after stop
 	g.ready.Store(true)
 	notify("READY=1")
 }
@@ -184,6 +185,7 @@ func (g *Gateway) sweep() {
 func (g *Gateway) refresh() {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.serving.Go(func() { <-g.stop; cancel() })
+	told := map[string]time.Time{}
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
@@ -194,6 +196,7 @@ func (g *Gateway) refresh() {
 			g.mu.Lock()
 			current := g.current
 			g.mu.Unlock()
+			current.outdated(g.log, told)
 			current.refresh(ctx, g.log)
 		}
 	}

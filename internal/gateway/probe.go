@@ -24,8 +24,9 @@ func (g *Gateway) Probe(ctx context.Context, out io.Writer) {
 	g.mu.Unlock()
 	var lines []*string
 	var wait sync.WaitGroup
+	known := lists{}
 	for _, p := range cfg.Pools {
-		tlsConf, _, _ := clientTLS(cfg, p)
+		tlsConf, _ := clientTLS(cfg, p, known)
 		for _, e := range p.Endpoints {
 			line := new(string)
 			lines = append(lines, line)

@@ -138,6 +138,7 @@ func TestTLSIdleConnectionClosed(t *testing.T) {
 		p.request()
 		p.send(ok)
 		p.Close() // close_notify and FIN
+		p.arrived()
 		closed <- struct{}{}
 	})
 	c := g.dialTLS()

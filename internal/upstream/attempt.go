@@ -68,8 +68,8 @@ func (a *Attempt) Begin(t *Target, now int64) {
 	a.limits = h1.Limits{Head: t.HeadMax, Trailers: t.HeadMax}
 }
 
-// Ask takes request, a buffer of conn.GetBuffer, and gives it back. It gets a connection, writes what is given of the request and, where that is all of it, waits for the first octets of
-// the answer. False means that it failed, and Evidence says how.
+// Ask takes request, a buffer of conn.GetBuffer, and gives it back. It gets a connection, writes what is given of the request
+// and, where that is all of it, waits for the first octets of the answer. False means that it failed, and Evidence says how.
 //
 // hot: once per attempt.
 func (a *Attempt) Ask(request []byte, fresh Fresh, gone func() bool) bool {

@@ -141,8 +141,8 @@ func (r *Resolver) resolve(ctx context.Context, host string, ev *fault.Evidence)
 }
 
 // ask looks a name up and, if that fails, finds out why.
-func (r *Resolver) ask(ctx context.Context, host string, a *answer) {
-	ctx, cancel := bounded(ctx, r.timeout)
+func (r *Resolver) ask(outer context.Context, host string, a *answer) {
+	ctx, cancel := bounded(outer, r.timeout)
 	defer cancel()
 	addrs, err := r.look(ctx, host)
 	if err == nil && len(addrs) > 0 {
@@ -154,6 +154,9 @@ func (r *Resolver) ask(ctx context.Context, host string, a *answer) {
 	}
 	a.ev.End = fault.NoAddress
 	a.ev.Detail = text(err)
+	if outer.Err() != nil { // nobody waits for a reason
+		return
+	}
 	var e *net.DNSError
 	silent := errors.As(err, &e) && e.IsTimeout || ctx.Err() != nil
 	left := inquireTimeout

@@ -38,6 +38,7 @@ type Target struct {
 	idle   []*Conn    // the last one used is last, so that a quiet pool shrinks
 	closed bool
 	names  addresses // what the endpoint's name was found to stand for
+	era    int       // counts Renew
 }
 
 // Conn is a connection to an endpoint.
@@ -45,6 +46,7 @@ type Conn struct {
 	*conn.Conn
 	target *Target
 	addr   string
+	era    int    // the target's when it was opened
 	nth    uint32 // exchanges begun on it
 	since  int64  // when it became idle
 	whole  Whole  // of the exchange it is used by, for who sends the request body
@@ -93,7 +95,7 @@ func (t *Target) put(c *Conn, now int64) {
 	c.Release()
 	t.mu.Lock()
 	t.names.used = true
-	if t.closed || len(t.idle) >= idleMax || t.Idle == 0 || t.names.vanished(c.addr) {
+	if t.closed || len(t.idle) >= idleMax || t.Idle == 0 || c.era != t.era || t.names.vanished(c.addr) {
 		t.mu.Unlock()
 		c.Close()
 		return
@@ -103,7 +105,8 @@ func (t *Target) put(c *Conn, now int64) {
 }
 
 // Sweep closes the idle connections that have been unused for too long, that the endpoint has closed, or whose address its
-// name does not stand for any more. Somebody calls it every second or so, since a connection that nobody takes is not looked at otherwise.
+// name does not stand for any more. Somebody calls it every second or so, since a connection that nobody takes is not looked
+// at otherwise.
 func (t *Target) Sweep() {
 	now := conn.Now()
 	t.mu.Lock()
@@ -132,10 +135,16 @@ func (t *Target) IdleCount() int {
 }
 
 // Close closes the idle connections; those in use are closed when their exchange ends.
-func (t *Target) Close() {
+func (t *Target) Close() { t.end(true) }
+
+// Renew is Close of a target that goes on: what was verified when its connections were opened may hold no more.
+func (t *Target) Renew() { t.end(false) }
+
+func (t *Target) end(closed bool) {
 	t.mu.Lock()
 	idle := t.idle
-	t.idle, t.closed = nil, true
+	t.idle, t.closed = nil, t.closed || closed
+	t.era++
 	t.mu.Unlock()
 	for _, c := range idle {
 		c.Close()
@@ -152,6 +161,9 @@ func (t *Target) open(ev *fault.Evidence, now int64) *Conn {
 // dialAll resolves, dials and shakes hands.
 func (t *Target) dialAll(ev *fault.Evidence, now int64) *Conn {
 	ctx := context.Background()
+	t.mu.Lock()
+	era := t.era
+	t.mu.Unlock()
 	var nc net.Conn
 	if t.Network == "unix" {
 		nc = t.dialUnix(ctx, ev)
@@ -169,7 +181,7 @@ func (t *Target) dialAll(ev *fault.Evidence, now int64) *Conn {
 	if nc == nil {
 		return nil
 	}
-	c := &Conn{target: t, addr: ev.Addr}
+	c := &Conn{target: t, addr: ev.Addr, era: era}
 	if !t.Secure {
 		c.Conn = conn.New(nc)
 	} else {

@@ -23,8 +23,8 @@ const (
 // addresses is what an endpoint's name was found to stand for. Without it a connection that is never idle for long would be
 // used for as long as its peer lets it live, wherever the service has moved meanwhile.
 type addresses struct {
-	known map[netip.Addr]int64 // when an answer last had it, in conn.Now's terms
-	asked int64                // when the last answer came
+	known map[netip.Addr]int64 // 0, or when the first answer came that had it no more, in conn.Now's terms
+	asked int64                // when it was asked for last
 	used  bool                 // a connection was used since the last look
 	gone  map[netip.Addr]bool  // what is known, and has been missing for vanishAfter
 	news  []netip.Addr         // what came to gone since Refresh told
@@ -46,19 +46,24 @@ func (t *Target) learn(addrs []netip.Addr, now int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := &t.names
-	if n.known == nil || len(n.known) > knownAddressesMax { // a name that stands for ever new ones is begun anew
+	addrs = addrs[:min(len(addrs), knownAddressesMax/2)]
+	if n.known == nil || len(n.known)+len(addrs) > knownAddressesMax { // a name that stands for ever new ones is begun anew
 		n.known, n.gone = map[netip.Addr]int64{}, map[netip.Addr]bool{}
 	}
 	n.asked = now
-	for _, a := range addrs[:min(len(addrs), knownAddressesMax)] {
-		n.known[a] = now
-		delete(n.gone, a)
-	}
-	for a, seen := range n.known {
-		if now-seen >= int64(vanishAfter) && !n.gone[a] {
+	for a, since := range n.known {
+		switch {
+		case slices.Contains(addrs, a):
+		case since == 0:
+			n.known[a] = now
+		case now-since >= int64(vanishAfter) && !n.gone[a]:
 			n.gone[a] = true
 			n.news = append(n.news, a)
 		}
+	}
+	for _, a := range addrs {
+		n.known[a] = 0
+		delete(n.gone, a)
 	}
 }
 
