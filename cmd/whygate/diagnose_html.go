@@ -101,6 +101,9 @@ func reportWritable(file string) error {
 	}
 	f, err = os.CreateTemp(filepath.Dir(file), ".whygate-*")
 	if err != nil {
+		if place := new(os.PathError); errors.As(err, &place) {
+			err = fmt.Errorf("%s: %w", filepath.Dir(file), place.Err)
+		}
 		return withHint(fmt.Errorf("--html: %w", err), "--html report.html")
 	}
 	_ = f.Close()

@@ -74,7 +74,7 @@ func (g *engine) describe(s *Finding, f *finding) {
 	} else if e.Endpoint == "" {
 		e.Endpoint = s.Upstreams[0].Name
 	}
-	s.Sentence = strings.TrimSuffix(v.Sentence(&e), ".")
+	s.Sentence = strings.TrimSuffix(v.Sentence(f.format.spoken(&e)), ".")
 	for _, c := range f.candidates {
 		if c != s.verdict || s.Confidence == Open {
 			s.Candidates = append(s.Candidates, Candidate{c.String(), c.Entry().Title, tellOf(c)})
@@ -112,4 +112,14 @@ func (g *engine) adviceFor(f *Format, c fault.Cause) []string {
 		}
 	}
 	return advice
+}
+
+// spoken is the evidence as it is put into words: a timer is named by its setting, and that is one of Whygate's own.
+func (f *Format) spoken(e *fault.Evidence) *fault.Evidence {
+	if f.Product == "whygate" {
+		return e
+	}
+	other := *e
+	other.Timer = fault.TimerNone
+	return &other
 }

@@ -160,7 +160,7 @@ func (g *engine) tell(r *record, file *File, t time.Time) {
 	if v.Endpoint == "" || v.Endpoint == "unix:" {
 		v.Endpoint = clip(r.Upstream, nameMax)
 	}
-	g.o.Seen(&Seen{File: file.Name, Line: r.line, At: t, Format: r.format, Entry: &r.Entry, Sentence: r.verdict.Sentence(&v), Grown: g.grown})
+	g.o.Seen(&Seen{File: file.Name, Line: r.line, At: t, Format: r.format, Entry: &r.Entry, Sentence: r.verdict.Sentence(r.format.spoken(&v)), Grown: g.grown})
 }
 
 // mark notes a marker. Neighbours of a kind (a reload's many lines) are one.

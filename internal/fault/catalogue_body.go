@@ -12,13 +12,13 @@ var entriesBody = []Entry{
 		Meaning: "The head and part of the body came, then nothing for as long as the gateway waits between two reads. " +
 			"The application is stuck while it produces the body, or it streams and had nothing to say for longer than the timer allows.",
 		Proof: []string{
-			"timeouts.read fired with part of the body received; the connection did not end.",
+			"The gateway's timer (timeouts.read in Whygate) fired with part of the body received; the connection did not end.",
 			"The body is an event stream or a long poll: then silence is normal, and the timer is too short for it.",
 			"It always stops at about 64 KiB or at the same octet: look at what the application does there; large packets lost look the same.",
 		},
 		Advice: []string{
 			"For event streams, have the application send a comment line (\": ping\") every 15 s, or raise timeouts.read for that pool.",
-			"For others, find what the application waits for in the middle of its body: its log, py-spy dump, jstack, slow queries.",
+			"For anything else, find what the application waits for in the middle of its body: its log, py-spy dump, jstack, slow queries.",
 		},
 		Covers:  []string{"R14", "C13"},
 		Related: []Cause{CauseResponseTooSlow, CauseBodyShort, CauseHeadTimeout},
@@ -33,7 +33,7 @@ var entriesBody = []Entry{
 		Meaning: "The response was coming, but its end was not reached within the time that the gateway allows for a whole response. " +
 			"The response is very large, the upstream or the client is slow, or it is a stream that has no end.",
 		Proof: []string{
-			"timeouts.response fired; octets were still coming.",
+			"The gateway's timer (timeouts.response in Whygate) fired; octets were still coming.",
 			"Octets received divided by the time spent in the body is the rate: compare it with what the link and the client can do.",
 		},
 		Advice: []string{

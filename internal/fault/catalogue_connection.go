@@ -123,7 +123,7 @@ var entriesConnection = []Entry{
 		Meaning: "The gateway could not write more of the request: the upstream's receive window stays full, for its application does not read. " +
 			"It is stuck, slow on its disk, or waits for something else before it reads on.",
 		Proof: []string{
-			"timeouts.write fired, and no octet could be written for its time.",
+			"The gateway's timer (timeouts.write in Whygate) fired, and no octet could be written for its time.",
 			"On the upstream's host, ss -tn shows a large Recv-Q on the connection: the kernel has it, the process does not read.",
 			"If Recv-Q is 0 there, the octets are lost on the way: large packets vanish, a path MTU problem.",
 		},
@@ -145,7 +145,7 @@ var entriesConnection = []Entry{
 		Meaning: "The connection stands, the request was sent, and no octet of an answer came until the gateway's timer fired. " +
 			"The application is slow on this request, waits for something itself (a database, a lock, another service), or has no free worker.",
 		Proof: []string{
-			"timeouts.head fired with 0 octets received; the connection did not end.",
+			"The gateway's timer (timeouts.head in Whygate) fired with 0 octets received; the connection did not end.",
 			"Only one URL is slow: the request. All are slow: the application has no free worker, or what it depends on is slow.",
 			"On a reused connection after minutes of idleness, with fresh ones fine: a firewall forgot the connection, see connection-lost.",
 		},
@@ -167,7 +167,7 @@ var entriesConnection = []Entry{
 		Meaning: "Some octets of the response head came, but not its end, until the time for the whole head was over. " +
 			"The application writes its head piece by piece, stopped in the middle of it, or drips octets to keep connections busy.",
 		Proof: []string{
-			"timeouts.head fired after the first octet: the evidence has the octets that came.",
+			"The gateway's timer (timeouts.head in Whygate) fired after the first octet: the evidence has the octets that came.",
 			"The sample shows where the head stops; the field that would come next is what the application computes.",
 		},
 		Advice: []string{
