@@ -258,10 +258,6 @@ func (p *reportPrinter) choices(f *explain.Finding) {
 		p.label("either", strings.Join(causes, ", "))
 		return
 	}
-	widest := 0
-	for _, c := range f.Candidates[:min(len(f.Candidates), choiceShown)] {
-		widest = max(widest, len(c.Cause))
-	}
 	for i, c := range f.Candidates {
 		name := "or"
 		switch i {
@@ -270,7 +266,7 @@ func (p *reportPrinter) choices(f *explain.Finding) {
 		case choiceShown:
 			return
 		}
-		p.line(name, fmt.Sprintf("%s%s  %s", p.s.Cyan(c.Cause), strings.Repeat(" ", widest-len(c.Cause)), c.Tells))
+		p.label(name, c.Cause+": "+c.Tells)
 	}
 }
 

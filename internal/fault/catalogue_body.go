@@ -18,7 +18,7 @@ var entriesBody = []Entry{
 		},
 		Advice: []string{
 			"For event streams, have the application send a comment line (\": ping\") every 15 s, or raise timeouts.read for that pool.",
-			"For anything else, find what the application waits for in the middle of its body: its log, py-spy dump, jstack, slow queries.",
+			"Find what the application waits for in the middle of its body: its log, py-spy dump, jstack, slow queries.",
 		},
 		Covers:  []string{"R14", "C13"},
 		Related: []Cause{CauseResponseTooSlow, CauseBodyShort, CauseHeadTimeout},
