@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/whygate/whygate/internal/diagnose"
@@ -81,6 +82,8 @@ func (h *house) ownNginx() (all []played) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, program, "-p", dir, "-c", file, "-e", filepath.Join(dir, "error.log"))
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // a killed master leaves its worker behind
+	cmd.WaitDelay = 3 * time.Second
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
