@@ -88,7 +88,13 @@ func (h *house) ownNginx() (all []played) {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() { cancel(); _ = cmd.Wait() })
-	awaitPort(h, listen, dir)
+	h.eventually("nginx did not start: see "+filepath.Join(dir, "error.log"), func() bool {
+		c, err := net.DialTimeout("tcp", listen, time.Second)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	})
 	add := func(path, upstream string, want ...fault.Cause) {
 		o := h.options(l, nil, "http://"+listen+path)
 		o.Timeout = gatewayTime
@@ -115,16 +121,4 @@ func (h *house) ownNginx() (all []played) {
 	add("/overloaded/", l.Address(overloadedUpstream), fault.CauseUpstreamOverloaded)
 	add("/broken/", "", fault.CauseInternalError)
 	return all
-}
-
-func awaitPort(h *house, address, dir string) {
-	for range 100 {
-		if c, err := net.DialTimeout("tcp", address, time.Second); err == nil {
-			_ = c.Close()
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	b, _ := os.ReadFile(filepath.Join(dir, "error.log"))
-	h.t.Fatalf("nginx did not start: %s", b)
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -304,8 +305,15 @@ func (h *house) through(name string, base int) (all []played) {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(running.Stop)
-	if name == "haproxy" {
-		time.Sleep(2 * time.Second) // until it has resolved its servers' names
+	if name == "haproxy" { // it resolves its servers' names in the background, all at once
+		h.eventually("haproxy does not serve dns-ok", func() bool {
+			res, err := http.Get("http://" + setup.Listen + "/dns-ok/")
+			if err != nil {
+				return false
+			}
+			defer res.Body.Close()
+			return res.StatusCode == http.StatusOK
+		})
 	}
 	for _, s := range scenarios {
 		if p.Skip(s) != "" {
@@ -322,6 +330,20 @@ func (h *house) through(name string, base int) (all []played) {
 		all = append(all, played{name: name + " " + s.Name, options: o, want: gatewayWants[s.Name]})
 	}
 	return all
+}
+
+// eventually asks again until it is so, for ten seconds.
+func (h *house) eventually(failure string, so func() bool) {
+	h.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for range 200 {
+		if so() {
+			return
+		}
+		<-tick.C
+	}
+	h.t.Fatal(failure)
 }
 
 func freeAddress(t *testing.T) string {

@@ -111,7 +111,7 @@ func serving(t *testing.T, g *gateway, stop <-chan struct{}) (slowest time.Durat
 // served all the while.
 func TestSlowloris(t *testing.T) {
 	t.Parallel()
-	const clients, headTime = 200, 700 * time.Millisecond
+	const clients, headTime = 200, 2 * time.Second // time for others on a busy machine, too
 	o := upstreamOf(t, answering(ok))
 	g := start(t, setup{limits: func(l *listener.Limits) { l.HeadTime = headTime }}, o.addr)
 	var all []*peer
@@ -152,7 +152,7 @@ func TestSlowloris(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	t.Logf("%d others served, the slowest in %v", asked, slowest)
-	if slowest > 2*time.Second || asked == 0 {
+	if slowest > time.Second || asked < 5 {
 		t.Errorf("%d others served, the slowest in %v", asked, slowest)
 	}
 	for _, c := range all {
@@ -198,7 +198,7 @@ func TestSlowBodies(t *testing.T) {
 		}
 	}()
 	slowest, asked := serving(t, g, done)
-	if slowest > 2*time.Second || asked == 0 {
+	if slowest > time.Second || asked < 5 {
 		t.Errorf("%d others served, the slowest in %v", asked, slowest)
 	}
 	if g.failures(0) > 0 {
@@ -339,7 +339,7 @@ func TestEndlessChunksToOneThatStopsReading(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&during)
 	closed.Wait()
-	per := (int64(during.HeapAlloc) - int64(before.HeapAlloc)) / clients >> 10
+	per := (int64(during.HeapInuse) - int64(before.HeapInuse)) / clients >> 10
 	t.Logf("%d KiB of heap for each such client, with the test's own", per)
 	if per > 400 && !raceEnabled {
 		t.Errorf("%d KiB of heap for each client that does not read", per)
