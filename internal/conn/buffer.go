@@ -35,8 +35,9 @@ func getBuffer(n int) []byte {
 	return make([]byte, n)
 }
 
-// putBuffer gives a buffer back; one of an odd size is left to the garbage collector.
+// putBuffer gives a buffer back; one of an odd size is left to the garbage collector. Views into it are dead from here on.
 func putBuffer(b []byte) {
+	poison(b)
 	switch cap(b) {
 	case smallBuffer:
 		smallBuffers.Put((*[smallBuffer]byte)(b[:smallBuffer]))

@@ -163,8 +163,10 @@ func (c *Conn) reserve(size int) {
 	c.buf, c.r, c.w = b, 0, n
 }
 
-// room makes free space behind Buffered and reports whether there is any.
+// room makes free space behind Buffered and reports whether there is any. What was discarded is dead from here on: the
+// octets that are still buffered may move over it.
 func (c *Conn) room() bool {
+	poison(c.buf[:c.r])
 	switch {
 	case c.buf == nil:
 		c.buf = getBuffer(smallBuffer)
@@ -172,6 +174,7 @@ func (c *Conn) room() bool {
 	case c.r > 0:
 		c.w = copy(c.buf, c.buf[c.r:c.w])
 		c.r = 0
+		poison(c.buf[c.w:])
 	case len(c.buf) < c.max:
 		c.reserve(min(4*len(c.buf), c.max))
 	default:

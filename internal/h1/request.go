@@ -11,9 +11,13 @@ import (
 // for clients that end a POST with an extra CRLF; nobody needs more than a few.
 const emptiesMax = 4
 
-// ParseRequest parses the head of a request at the front of buf. It returns the octets of the head when it is complete
-// and req is filled in with views into buf; 0 and nil when more is needed, and then wants the same octets and more behind
-// them, in the same buffer or another; or an Error as soon as the octets cannot become a request that it would accept.
+// ParseRequest parses the head of a request at the front of buf. It returns one of
+//
+//   - the octets of the head, when it is complete and req is filled in with views into buf;
+//   - 0 and nil, when more is needed. The next call wants the same octets and more behind them, in the same buffer or
+//     another, so req has no field and no view until the head is whole;
+//   - an Error as soon as the octets cannot become a request that it would accept. req.Fields then has the lines before
+//     the broken one, as views into buf.
 //
 // hot: once per read of a request's head.
 func ParseRequest(buf []byte, p *Progress, req *httpmsg.Request, lim *Limits) (int, *Error) {
@@ -26,7 +30,7 @@ func ParseRequest(buf []byte, p *Progress, req *httpmsg.Request, lim *Limits) (i
 			return 0, err
 		}
 	} else {
-		req.Fields.Rebase(buf)
+		req.Fields.Resume(buf)
 	}
 	if p.state >= AwaitFieldLine {
 		done, err := p.fieldLines(b, &req.Fields, lim)
@@ -43,6 +47,7 @@ func ParseRequest(buf []byte, p *Progress, req *httpmsg.Request, lim *Limits) (i
 		}
 	}
 	if len(buf) < limit {
+		req.Fields.Suspend()
 		return 0, nil
 	}
 	if p.state == AwaitTarget || p.state == AwaitVersion || p.state == AwaitLineEnd {

@@ -263,3 +263,24 @@ func TestProgressSaysWhatIsAwaited(t *testing.T) {
 		}
 	}
 }
+
+// A head that is not whole gives nothing out: its octets may stand elsewhere, or be somebody else's, when the rest comes.
+func TestNothingOfHalfAHead(t *testing.T) {
+	const head = "POST /p?q HTTP/1.1\r\nHost: a.test\r\nX-Request-ID: 1\r\nContent-Length: 2\r\n\r\n"
+	var p Progress
+	var q httpmsg.Request
+	for n := range len(head) {
+		if got, err := ParseRequest([]byte(head[:n]), &p, &q, &Limits{}); got != 0 || err != nil {
+			t.Fatalf("%d octets: %d, %v", n, got, err)
+		}
+		if q.Fields.Len() != 0 || q.Fields.Buffer() != nil || q.Fields.Has(httpmsg.Host) || q.Fields.Get(httpmsg.XRequestID) != nil || q.Name != nil || q.Path != nil {
+			t.Fatalf("after %d octets there is something: %+v", n, q)
+		}
+	}
+	if n, err := ParseRequest([]byte(head), &p, &q, &Limits{}); n != len(head) || err != nil {
+		t.Fatalf("the whole head: %d, %v", n, err)
+	}
+	if q.Fields.Len() != 3 || string(q.Fields.Get(httpmsg.XRequestID)) != "1" || q.Length != 2 || string(q.Query) != "?q" {
+		t.Errorf("the whole head: %+v", q)
+	}
+}

@@ -6,7 +6,8 @@ import (
 )
 
 // ParseResponse parses the head of a response to a request with the given method at the front of buf. It returns as
-// ParseRequest does. An interim response is a response: whoever asked for the final one calls again.
+// ParseRequest does, and like it gives nothing out before the head is whole. An interim response is a response: whoever asked
+// for the final one calls again.
 //
 // hot: once per read of a response's head.
 func ParseResponse(buf []byte, p *Progress, res *httpmsg.Response, method httpmsg.Method, lim *Limits) (int, *Error) {
@@ -20,7 +21,7 @@ func ParseResponse(buf []byte, p *Progress, res *httpmsg.Response, method httpms
 			return 0, err
 		}
 	} else {
-		res.Fields.Rebase(buf)
+		res.Fields.Resume(buf)
 	}
 	if p.state >= AwaitFieldLine {
 		done, err := p.fieldLines(b, &res.Fields, lim)
@@ -37,6 +38,7 @@ func ParseResponse(buf []byte, p *Progress, res *httpmsg.Response, method httpms
 		}
 	}
 	if len(buf) < limit {
+		res.Fields.Suspend()
 		return 0, nil
 	}
 	return 0, p.tooLarge(fault.RuleHeadSize, buf, limit, &res.Fields)

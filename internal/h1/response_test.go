@@ -133,3 +133,37 @@ func TestResponseLimits(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) { c.check(t, responseParser(httpmsg.GET, &Limits{Head: 64})) })
 	}
 }
+
+// A response head that is not whole gives nothing out either, and a trailer section neither.
+func TestNothingOfHalfAResponse(t *testing.T) {
+	const head = "HTTP/1.1 200 OK\r\nServer: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	var p Progress
+	var r httpmsg.Response
+	for n := range len(head) {
+		if got, err := ParseResponse([]byte(head[:n]), &p, &r, httpmsg.GET, &Limits{}); got != 0 || err != nil {
+			t.Fatalf("%d octets: %d, %v", n, got, err)
+		}
+		if r.Fields.Len() != 0 || r.Fields.Buffer() != nil || r.Fields.Has(httpmsg.TransferEncoding) || r.Reason != nil {
+			t.Fatalf("after %d octets there is something: %+v", n, r)
+		}
+	}
+	if n, err := ParseResponse([]byte(head), &p, &r, httpmsg.GET, &Limits{}); n != len(head) || err != nil || r.Fields.Len() != 2 {
+		t.Fatalf("the whole head: %d, %v, %+v", n, err, r)
+	}
+	const end = "0\r\nX-A: 1\r\nX-B: 2\r\n\r\n"
+	var d Decoder
+	d.Reset(httpmsg.LengthUnknown, &Limits{}, &r.Trailers)
+	at := 0
+	for n := range len(end) + 1 {
+		_, used, err := d.Next([]byte(end[at:n]))
+		if at += used; err != nil {
+			t.Fatal(err)
+		}
+		if !d.Done() && (r.Trailers.Len() != 0 || r.Trailers.Buffer() != nil) {
+			t.Fatalf("after %d octets there are %d trailers", n, r.Trailers.Len())
+		}
+	}
+	if !d.Done() || r.Trailers.Len() != 2 || string(r.Trailers.Value(1)) != "2" {
+		t.Errorf("the whole section: %+v", r.Trailers)
+	}
+}

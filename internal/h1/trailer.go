@@ -14,7 +14,7 @@ func (d *Decoder) noTrailers(src []byte) bool {
 // 0 when more is needed.
 func (d *Decoder) trailerSection(src []byte) (int, *Error) {
 	limit := d.lim.trailers()
-	d.trailers.Rebase(src)
+	d.trailers.Resume(src)
 	done, err := d.section.fieldLines(src[:min(len(src), limit)], d.trailers, d.lim)
 	if err == nil && done {
 		if err = forbiddenTrailer(src, d.trailers); err == nil {
@@ -24,6 +24,7 @@ func (d *Decoder) trailerSection(src []byte) (int, *Error) {
 	}
 	if err == nil {
 		if len(src) < limit {
+			d.trailers.Suspend()
 			return 0, nil
 		}
 		err = d.section.tooLarge(fault.RuleTrailerSize, src, limit, d.trailers)

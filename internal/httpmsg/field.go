@@ -10,6 +10,9 @@ type Fields struct {
 	buf     []byte
 	list    []span
 	present uint64 // a bit for each ID that occurs, so that Has is one test
+
+	held        int    // lines that Suspend took away: they stand behind list
+	heldPresent uint64 // their present
 }
 
 // span is one field line as offsets into the buffer, so that the garbage collector has nothing to follow and the buffer may move.
@@ -20,10 +23,23 @@ type span struct {
 }
 
 // Reset empties the section and sets the buffer that later Adds refer to.
-func (f *Fields) Reset(buf []byte) { f.buf, f.list, f.present = buf, f.list[:0], 0 }
+func (f *Fields) Reset(buf []byte) {
+	f.buf, f.list, f.present = buf, f.list[:0], 0
+	f.held, f.heldPresent = 0, 0
+}
 
-// Rebase tells that the same octets now stand in buf, at the same offsets.
-func (f *Fields) Rebase(buf []byte) { f.buf = buf }
+// Suspend empties a section that is read in part, and lets go of its buffer: whoever waits for the rest may move the octets,
+// and give the buffer to somebody else. Nothing may be added until Resume.
+func (f *Fields) Suspend() {
+	f.held, f.heldPresent = len(f.list), f.present
+	f.buf, f.list, f.present = nil, f.list[:0], 0
+}
+
+// Resume undoes Suspend: the same octets now stand in buf, at the same offsets.
+func (f *Fields) Resume(buf []byte) {
+	f.buf, f.list, f.present = buf, f.list[:f.held], f.heldPresent
+	f.held, f.heldPresent = 0, 0
+}
 
 // Add appends one field line whose name is buf[name:nameEnd] and whose value is buf[value:valueEnd].
 func (f *Fields) Add(name, nameEnd, value, valueEnd int, id ID) {

@@ -39,15 +39,23 @@ func TestFields(t *testing.T) {
 	}
 	moved := append([]byte(nil), buf...)
 	clear(buf)
-	f.Rebase(moved)
-	if string(f.Value(2)) != "c" || string(f.Name(1)) != "X-Own" {
-		t.Errorf("after Rebase: %q %q", f.Value(2), f.Name(1))
+	f.Suspend()
+	if f.Len() != 0 || f.Has(Host) || f.Get(Host) != nil || f.Buffer() != nil {
+		t.Error("a suspended section shows something")
+	}
+	f.Resume(moved)
+	if f.Len() != 3 || !f.Has(Host) || string(f.Value(2)) != "c" || string(f.Name(1)) != "X-Own" {
+		t.Errorf("after Resume: %d, %q %q", f.Len(), f.Value(2), f.Name(1))
 	}
 	f.Drop(0)
 	if !f.Dropped(0) || f.Dropped(1) || string(f.Get(Host)) != "a" {
 		t.Error("a dropped line is known still, and the others are not dropped")
 	}
+	f.Suspend()
 	f.Reset(nil)
+	if f.Resume(nil); f.Len() != 0 {
+		t.Error("a Reset forgets what was suspended")
+	}
 	f.Append([]byte("A"), []byte("1"), Other)
 	f.AppendKnown(Via, []byte("1.1 x"))
 	if f.Len() != 2 || string(f.Name(1)) != "Via" || string(f.Value(1)) != "1.1 x" || string(f.Value(0)) != "1" {

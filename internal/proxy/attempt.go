@@ -91,7 +91,6 @@ func (u *upload) unfinished() bool { return u.began && !u.ended }
 func (s *exchange) stream(a *upstream.Attempt, head []byte, fresh upstream.Fresh) bool {
 	x := s.x
 	x.StreamBody()
-	s.hop.collect(&x.Request.Fields) // the head stands elsewhere now
 	open := a.Open(head, fresh)
 	conn.PutBuffer(head)
 	if !open {

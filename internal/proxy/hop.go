@@ -11,18 +11,19 @@ import (
 // be compared with each field.
 const optionsMax = 32
 
-// options are the fields that a message's Connection names as meant for the connection only (RFC 9110, section 7.6.1), as
-// views into the message.
+// options are the fields that a message's Connection names as meant for the connection only (RFC 9110, section 7.6.1). They
+// are copies: they also decide about trailers, which come after a body that was read over the head.
 type options struct {
-	names [optionsMax][]byte
-	n     int
+	text []byte          // the names, one behind the other
+	ends [optionsMax]int // where each ends in text
+	n    int
 }
 
 // collect finds them on any line of Connection, the usual options aside. It is false when there are more than optionsMax.
 //
 // hot: once per message.
 func (o *options) collect(f *httpmsg.Fields) bool {
-	o.n = 0
+	o.n, o.text = 0, o.text[:0]
 	if !f.Has(httpmsg.Connection) {
 		return true
 	}
@@ -37,7 +38,8 @@ func (o *options) collect(f *httpmsg.Fields) bool {
 			if o.n == optionsMax {
 				return false
 			}
-			o.names[o.n] = token
+			o.text = append(o.text, token...)
+			o.ends[o.n] = len(o.text)
 			o.n++
 		}
 	}
@@ -46,10 +48,12 @@ func (o *options) collect(f *httpmsg.Fields) bool {
 
 // has reports whether the field is one of them.
 func (o *options) has(name []byte) bool {
-	for _, n := range o.names[:o.n] {
-		if bytes.EqualFold(n, name) {
+	begin := 0
+	for _, end := range o.ends[:o.n] {
+		if bytes.EqualFold(o.text[begin:end], name) {
 			return true
 		}
+		begin = end
 	}
 	return false
 }

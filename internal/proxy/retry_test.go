@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/proxy"
 	"github.com/whygate/whygate/internal/resilience"
 )
@@ -574,10 +575,10 @@ func TestSlowEndpointAndShortIdle(t *testing.T) {
 		p.send(ok)
 		p.gone()
 	})
-	g := start(t, shortIdle, o.addr)
+	g := start(t, setup{limits: func(l *listener.Limits) { l.Idle = 500 * time.Millisecond }}, o.addr)
 	c := g.dial()
 	c.send(get("/"))
-	time.AfterFunc(400*time.Millisecond, func() { close(wait) })
+	time.AfterFunc(1100*time.Millisecond, func() { close(wait) })
 	if m := c.response("GET"); m.status() != 200 || m.body != "ok" {
 		t.Errorf("%s", m.line)
 	}
