@@ -21,6 +21,10 @@ func TestAppendFieldsInRuns(t *testing.T) {
 		{"A: 1 \r\nB: 2\r\n", -1, "A: 1\r\nB: 2\r\n"},
 		{"A: 1\nB: 2\r\nC: 3\n", -1, "A: 1\r\nB: 2\r\nC: 3\r\n"},
 		{"A : 1\r\nB: 2\r\n", -1, "A: 1\r\nB: 2\r\n"},
+		{"A :1\r\nB: 2\r\n", -1, "A: 1\r\nB: 2\r\n"},
+		{"A\t:1\r\nB :2\r\nC: 3\r\n", -1, "A: 1\r\nB: 2\r\nC: 3\r\n"},
+		{"A: 1\r\nB :2\r\nC: 3\r\n", -1, "A: 1\r\nB: 2\r\nC: 3\r\n"},
+		{"A:\t1\r\nB: 2\r\n", -1, "A: 1\r\nB: 2\r\n"},
 	} {
 		var p Progress
 		var res httpmsg.Response

@@ -8,18 +8,18 @@ const FieldsMax = 200
 // each use keeps its memory.
 type Fields struct {
 	buf     []byte
-	list    []span
+	list    []Span
 	present uint64 // a bit for each ID that occurs, so that Has is one test
 
 	held        int    // lines that Suspend took away: they stand behind list
 	heldPresent uint64 // their present
 }
 
-// span is one field line as offsets into the buffer, so that the garbage collector has nothing to follow and the buffer may move.
-type span struct {
-	name, nameEnd, value, valueEnd uint32
+// Span is one field line as offsets into the buffer, so that the garbage collector has nothing to follow and the buffer may move.
+type Span struct {
+	Name, NameEnd, Value, ValueEnd uint32
 	id                             ID
-	dropped                        bool
+	Dropped                        bool
 }
 
 // Reset empties the section and sets the buffer that later Adds refer to.
@@ -43,7 +43,7 @@ func (f *Fields) Resume(buf []byte) {
 
 // Add appends one field line whose name is buf[name:nameEnd] and whose value is buf[value:valueEnd].
 func (f *Fields) Add(name, nameEnd, value, valueEnd int, id ID) {
-	f.list = append(f.list, span{uint32(name), uint32(nameEnd), uint32(value), uint32(valueEnd), id, false})
+	f.list = append(f.list, Span{uint32(name), uint32(nameEnd), uint32(value), uint32(valueEnd), id, false})
 	f.present |= 1 << id
 }
 
@@ -63,32 +63,14 @@ func (f *Fields) AppendKnown(id ID, value []byte) {
 }
 
 // Drop marks the i-th line as not to be passed on. Has and Get still know it.
-func (f *Fields) Drop(i int) { f.list[i].dropped = true }
+func (f *Fields) Drop(i int) { f.list[i].Dropped = true }
 
 // Dropped reports whether the i-th line is not to be passed on.
-func (f *Fields) Dropped(i int) bool { return f.list[i].dropped }
+func (f *Fields) Dropped(i int) bool { return f.list[i].Dropped }
 
-// Run is the longest run of lines from the i-th on that are passed on and stand one behind the other in the buffer, with two
-// octets between name and value and two between lines: the colon with its space, and the line end. raw is all of them without
-// the last line end, and can be copied as it is; next is the line behind. raw is nil if the i-th line is not like that. The
-// line end is looked at: a space and a lone LF are two octets as well.
-//
-// hot: once or twice per message.
-func (f *Fields) Run(i int) (raw []byte, next int) {
-	first := &f.list[i]
-	last := first
-	for next = i; next < len(f.list); next++ {
-		s := &f.list[next]
-		if s.dropped || s.value != s.nameEnd+2 || next > i && (s.name != last.valueEnd+2 || f.buf[last.valueEnd] != '\r') {
-			break
-		}
-		last = s
-	}
-	if next == i {
-		return nil, i + 1
-	}
-	return f.buf[first.name:last.valueEnd], next
-}
+// Span is where the i-th line stands in Buffer: its name, its value, and whether it is dropped. How the octets between
+// them spell a line is the codec's to know.
+func (f *Fields) Span(i int) *Span { return &f.list[i] }
 
 // Buffer is the memory behind the section, to be emptied and used again by its owner.
 func (f *Fields) Buffer() []byte { return f.buf }
@@ -97,10 +79,10 @@ func (f *Fields) Buffer() []byte { return f.buf }
 func (f *Fields) Len() int { return len(f.list) }
 
 // Name is the i-th line's name as it was received.
-func (f *Fields) Name(i int) []byte { s := &f.list[i]; return f.buf[s.name:s.nameEnd] }
+func (f *Fields) Name(i int) []byte { s := &f.list[i]; return f.buf[s.Name:s.NameEnd] }
 
 // Value is the i-th line's value without the whitespace around it.
-func (f *Fields) Value(i int) []byte { s := &f.list[i]; return f.buf[s.value:s.valueEnd] }
+func (f *Fields) Value(i int) []byte { s := &f.list[i]; return f.buf[s.Value:s.ValueEnd] }
 
 // ID is the i-th line's identity, Other for a name that the gateway has no use for.
 func (f *Fields) ID(i int) ID { return f.list[i].id }

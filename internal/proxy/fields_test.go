@@ -446,3 +446,16 @@ func TestUpstreamErrorsPassThrough(t *testing.T) {
 		}
 	}
 }
+
+// RFC 9112, section 5.1: whitespace before the colon of a response's field is removed, whatever the field is and whether the
+// response is final.
+func TestSpaceBeforeColonIsRemoved(t *testing.T) {
+	for _, line := range []string{"X-Foo :bar", "X-Foo : bar", "X-Foo\t:bar", "X-Foo \t :  bar"} {
+		o := upstreamOf(t, answering("HTTP/1.1 103 Early Hints\r\n"+line+"\r\n\r\nHTTP/1.1 200 OK\r\nServer: a\r\n"+line+"\r\nContent-Length: 2\r\n\r\nok"))
+		g := start(t, setup{}, o.addr)
+		m := g.ask(get("/"))
+		if !slices.Contains(m.lines, "X-Foo: bar") || len(m.interim) != 1 || !strings.Contains(m.interim[0], "X-Foo: bar") {
+			t.Errorf("%q is passed on as %q and %q", line, m.lines, m.interim)
+		}
+	}
+}
