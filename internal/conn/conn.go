@@ -110,6 +110,15 @@ func (c *Conn) SetReadUntil(until int64) { c.in.until.Store(until) }
 // SetWriteUntil sets when waiting for room to write ends, in Now's terms; 0 is never.
 func (c *Conn) SetWriteUntil(until int64) { c.out.until.Store(until) }
 
+// SetWriteLeast sets how many octets the peer must take of what waits for it within the time of one write, for that time to
+// begin anew: what is slow may go on, what has stalled may not. It is 1 at first; a client that takes a few octets now and
+// then to keep us holding its answer is asked for more.
+func (c *Conn) SetWriteLeast(n int) {
+	if c.sys != nil {
+		c.sys.least = n
+	}
+}
+
 // Hurry is SetReadUntil from another goroutine than the reader's: a read that waits already learns of it.
 func (c *Conn) Hurry(until int64) {
 	c.in.until.Store(until)
@@ -328,9 +337,11 @@ func (c *Conn) Idle() fault.End {
 	// A look at the socket is not enough: the session may hold a record that came with the last one. And what the socket has
 	// may be a session ticket, which is no news, or a close_notify.
 	c.room()
+	until := c.in.until.Swap(0) // the last exchange's, or this one's: neither has to do with a look
 	c.sys.dontWait = true
 	n, err := c.tls.Read(c.buf[c.w:])
 	c.sys.dontWait = false
+	c.in.until.Store(until)
 	if n > 0 {
 		return fault.Malformed
 	}
@@ -353,6 +364,19 @@ func (c *Conn) Gone() bool {
 		return c.tls != nil && c.sys.finReceived()
 	}
 	return true
+}
+
+// leftAfter is how long after the last octets a FIN must have come to be a client's leaving. One that comes with the request
+// is the habit of a client that sends no more and waits for its answer. Ten clock ticks of a kernel that has 250 a second.
+const leftAfter = 40 * time.Millisecond
+
+// Left looks, without waiting, whether the peer has gone away since it last sent something: by a reset, or by an end that
+// came leftAfter or more behind its last octets. Where the system cannot tell when it came, an end counts.
+func (c *Conn) Left() bool {
+	if !c.Gone() {
+		return false
+	}
+	return c.tls != nil || c.sys.endedLate(leftAfter)
 }
 
 // CloseWrite ends our side: the peer reads the end, and we can still read.

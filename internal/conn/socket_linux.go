@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/whygate/whygate/internal/fault"
 )
 
@@ -35,6 +37,7 @@ type socket struct {
 	net.Conn         // *net.TCPConn or *net.UnixConn; deadlines, reads and writes of ours go past it
 	watchIn    int64 // how long after watchAt watch is asked again, in nanoseconds
 	interrupts atomic.Bool
+	least      int           // what a peer must take to be given more time for the rest, in octets
 	dontWait   bool          // a read that would wait ends as errWouldBlock
 	ended      bool          // TLS above has read the peer's FIN; after a close_notify it would not have come so far
 	readUntil  *atomic.Int64 // TLS above: the deadlines of Conn, handed down; nil without
@@ -62,6 +65,9 @@ type call struct {
 	ask     []byte
 	wrote   int64 // ask: when the request had been written, if that took more than one call
 	p, q    []byte
+
+	unsent  int   // write: what the peer had not taken when the socket was full last, -1 where that is not known
+	stalled int64 // write: when that was
 
 	iov  [2]syscall.Iovec
 	pipe *pipe
@@ -180,6 +186,9 @@ func (s *socket) onEach(fd uintptr) bool {
 		if at := now + int64(Recheck); s.readArmed == 0 || s.readArmed > at {
 			s.readArmed = at
 			_ = s.Conn.SetReadDeadline(time.Now().Add(Recheck))
+			if s.interrupts.Load() { // it came before that deadline was set, and was undone by it
+				s.kick()
+			}
 		}
 		return false
 	}
@@ -202,7 +211,11 @@ func (s *socket) onWritable(fd uintptr) bool {
 	} else {
 		c.n, c.errno = sysWrite(fd, c.p)
 	}
-	return c.errno != syscall.EAGAIN
+	if c.errno != syscall.EAGAIN {
+		return true
+	}
+	c.unsent, c.stalled = sysUnsent(fd), Now()
+	return false
 }
 
 // read reads once into p.
@@ -340,7 +353,7 @@ const (
 func (s *socket) finReceived() bool {
 	state := byte(0)
 	err := s.raw.Control(func(fd uintptr) {
-		var info [4]byte // of which the state is the first octet
+		var info [4]byte // its first octet is the state
 		v, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO)
 		if err == nil {
 			binary.NativeEndian.PutUint32(info[:], uint32(v))
@@ -348,6 +361,19 @@ func (s *socket) finReceived() bool {
 		}
 	})
 	return err != nil || state == tcpCloseWait || state == tcpClose
+}
+
+// endedLate reports whether the end of a peer that is gone came at least so long after its last octets. A FIN counts as an
+// acknowledgement, and is the last one of a peer that was not sent anything in between; a reset leaves no state to ask.
+func (s *socket) endedLate(after time.Duration) bool {
+	late := true
+	_ = s.raw.Control(func(fd uintptr) {
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err == nil && info.State == tcpCloseWait {
+			late = int64(info.Last_data_recv)-int64(info.Last_ack_recv) >= after.Milliseconds()
+		}
+	})
+	return late
 }
 
 // ask is Conn.Ask on the socket.
@@ -420,7 +446,7 @@ func (s *socket) askSlowly(c *Conn, p []byte, n int, errno syscall.Errno) (fault
 // hot: once or twice per request.
 func (s *socket) writeAll(h *half, p, q []byte) fault.End {
 	c := &s.wr
-	c.op = opWrite
+	c.op, c.stalled = opWrite, 0
 	for len(p)+len(q) > 0 {
 		if len(p) == 0 {
 			p, q = q, nil
@@ -445,6 +471,9 @@ func (s *socket) writeAll(h *half, p, q []byte) fault.End {
 
 // waitWrite enters the poller until the prepared write is done or the deadline passes. The timer is armed before each
 // wait only if it is not set to something earlier.
+//
+// The poller wakes a writer when a third of the socket's buffer is free, which a slow peer may take long to bring about. So at
+// the deadline the peer is given as much time again if it has taken something meanwhile: only who takes nothing has stalled.
 func (s *socket) waitWrite(deadline *atomic.Int64) fault.End {
 	until := deadline.Load()
 	if until != 0 && (s.writeArmed == 0 || s.writeArmed > until) && !s.armWrite(until) {
@@ -458,7 +487,12 @@ func (s *socket) waitWrite(deadline *atomic.Int64) fault.End {
 		if !isTimeout(err) {
 			return fault.Closed
 		}
-		if s.interrupts.Load() || until != 0 && Now() >= until {
+		now := Now()
+		if until != 0 && now >= until && s.took(now) {
+			until = now + until - s.wr.stalled
+			s.wr.stalled = now
+		}
+		if s.interrupts.Load() || until != 0 && now >= until {
 			s.writeArmed = 0
 			return fault.Timeout
 		}
@@ -466,6 +500,22 @@ func (s *socket) waitWrite(deadline *atomic.Int64) fault.End {
 			return fault.Timeout
 		}
 	}
+}
+
+// took reports whether the peer has taken enough of what was written since the socket was last seen full: an octet of an
+// upstream's, writeLeast of a client's.
+func (s *socket) took(now int64) bool {
+	c := &s.wr
+	if c.stalled == 0 || now <= c.stalled {
+		return false
+	}
+	unsent := -1
+	_ = s.raw.Control(func(fd uintptr) { unsent = sysUnsent(fd) })
+	if unsent < 0 || c.unsent < 0 || c.unsent-unsent < max(s.least, 1) {
+		return false
+	}
+	c.unsent = unsent
+	return true
 }
 
 // armWrite sets the runtime's timer. It is false once the socket is interrupted: its look comes after the setting, since an

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/whygate/whygate/internal/fault"
 )
@@ -15,6 +16,7 @@ type socket struct {
 	net.Conn
 	readUntil, writeUntil *atomic.Int64
 	dontWait, ended       bool
+	least                 int
 }
 
 func (*socket) init(net.Conn) bool { return false }
@@ -25,6 +27,7 @@ func (*socket) each(*Conn, func() (int64, bool)) fault.End            { panic("B
 func (*socket) peek(*half) fault.End                                  { panic("BUG: no socket") }
 func (*socket) ask(*Conn, []byte, bool) (fault.Stage, int, fault.End) { panic("BUG: no socket") }
 func (*socket) finReceived() bool                                     { panic("BUG: no socket") }
+func (*socket) endedLate(time.Duration) bool                          { panic("BUG: no socket") }
 func (*socket) setWatch(func() bool, int64)                           { panic("BUG: no socket") }
 func (*socket) wroteAt() int64                                        { panic("BUG: no socket") }
 func (*socket) kick()                                                 { panic("BUG: no socket") }

@@ -2,6 +2,7 @@ package conn
 
 import (
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/whygate/whygate/internal/fault"
@@ -57,16 +58,31 @@ func putPipe(p *pipe, left int64) {
 	}
 }
 
+// unspliceable is set for good when the system refuses splice(2) on sockets, as some sandboxes and kernels do.
+//
+// Contrary to house style it is a mutable global: it is a fact about the system, learned once.
+var unspliceable atomic.Bool
+
+// refusesSplice reports whether an errno says that the system does not splice between such descriptors.
+func refusesSplice(errno syscall.Errno) bool {
+	switch errno {
+	case syscall.EINVAL, syscall.ENOSYS, syscall.EPERM, syscall.EOPNOTSUPP:
+		return true
+	}
+	return false
+}
+
 // CanSplice reports whether a body can move from src to dst without passing through user space.
 func CanSplice(dst, src *Conn) bool {
-	return dst.sys != nil && src.sys != nil && dst.tls == nil && src.tls == nil
+	return dst.sys != nil && src.sys != nil && dst.tls == nil && src.tls == nil && !unspliceable.Load()
 }
 
 // Gap is asked before each read and each write of Splice for the deadline, in Now's terms.
 type Gap func() int64
 
 // Splice moves n octets from src to dst inside the kernel. It returns how many reached dst, and how each side stands:
-// Completed for a side that is not at fault. readGap and writeGap bound each wait.
+// Completed for a side that is not at fault. readGap and writeGap bound each wait. Exhausted of the reading side says that
+// the system has no pipe to give or does not splice: nothing is broken, and the rest is to be copied.
 func Splice(dst, src *Conn, n int64, readGap, writeGap Gap) (moved int64, read, write fault.End) {
 	p := getPipe()
 	if p == nil {
@@ -81,6 +97,11 @@ func Splice(dst, src *Conn, n int64, readGap, writeGap Gap) (moved int64, read, 
 	for moved < n {
 		src.in.until.Store(readGap())
 		got, end := src.sys.spliceIn(&src.in, min(n-moved, pipeSize))
+		if end != fault.Completed && refusesSplice(src.in.errno) {
+			unspliceable.Store(true)
+			src.in.errno = 0
+			return moved, fault.Exhausted, fault.Completed
+		}
 		if end != fault.Completed {
 			return moved, end, fault.Completed
 		}
@@ -88,6 +109,11 @@ func Splice(dst, src *Conn, n int64, readGap, writeGap Gap) (moved int64, read, 
 		for inside > 0 {
 			dst.out.until.Store(writeGap())
 			put, end := dst.sys.spliceOut(&dst.out, inside)
+			if end != fault.Completed && refusesSplice(dst.out.errno) {
+				unspliceable.Store(true)
+				dst.out.errno = 0
+				put, end = drainPipe(p, dst, inside) // what is in the pipe has left src for good
+			}
 			inside -= put
 			moved += put
 			if end != fault.Completed {
@@ -96,6 +122,23 @@ func Splice(dst, src *Conn, n int64, readGap, writeGap Gap) (moved int64, read, 
 		}
 	}
 	return moved, fault.Completed, fault.Completed
+}
+
+// drainPipe copies the n octets that are in the pipe to dst, and returns how many got there.
+func drainPipe(p *pipe, dst *Conn, n int64) (put int64, end fault.End) {
+	b := getBuffer(largeBuffer)
+	defer putBuffer(b)
+	for put < n {
+		got, err := syscall.Read(p.r, b[:min(int64(len(b)), n-put)])
+		if err != nil || got == 0 {
+			return put, fault.Failed
+		}
+		if end := dst.Write(b[:got]); end != fault.Completed {
+			return put, end
+		}
+		put += int64(got)
+	}
+	return put, fault.Completed
 }
 
 func (s *socket) spliceIn(h *half, n int64) (int64, fault.End) {
@@ -111,7 +154,7 @@ func (s *socket) spliceIn(h *half, n int64) (int64, fault.End) {
 
 func (s *socket) spliceOut(h *half, n int64) (int64, fault.End) {
 	c := &s.wr
-	c.op, c.want = opSpliceOut, int(n)
+	c.op, c.want, c.stalled = opSpliceOut, int(n), 0
 	if end := s.waitWrite(&h.until); end != fault.Completed {
 		h.errno = 0
 		return 0, end
@@ -125,6 +168,11 @@ func (s *socket) spliceOut(h *half, n int64) (int64, fault.End) {
 }
 
 func sysSplice(from, to, n int) (int, syscall.Errno) {
+	for _, fd := range [...]int{from, to} {
+		if errno := injected(uintptr(fd), OpSplice); errno != 0 {
+			return 0, errno
+		}
+	}
 	m, _, errno := syscall.RawSyscall6(syscall.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(n), spliceFlags)
 	return count(m, errno), errno
 }
