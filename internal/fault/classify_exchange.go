@@ -24,6 +24,9 @@ func causeInWrite(e *Evidence) Cause {
 		if e.Errno == syscall.ETIMEDOUT {
 			return CauseConnectionLost
 		}
+		if e.Timer == TimerResponse {
+			return CauseResponseTooSlow
+		}
 		return CauseUploadStalled
 	case Closed, Reset:
 		return causeOfSilentEnd(e)

@@ -129,7 +129,7 @@ func (x *Exchange) Interrupt() { x.ss.conn.Interrupt() }
 // Resume undoes Interrupt when that goroutine has returned.
 func (x *Exchange) Resume() {
 	x.ss.conn.Resume()
-	if x.ss.cut.Load() { // looked at afterwards, so that a cut in between is not undone
+	if x.ss.cut.Load() == cutAll { // looked at afterwards, so that a cut in between is not undone
 		x.ss.conn.Interrupt()
 	}
 }

@@ -109,11 +109,22 @@ func (x *Exchange) Ended(now int64) { x.ss.now = now }
 // Behind is where the handler keeps the upstream connection it waits for, so that Drain can end the wait. nil is none.
 func (x *Exchange) Behind() *atomic.Pointer[conn.Conn] { return &x.ss.behind }
 
+// Stop is closed when the time to drain is over: whatever the handler waits for must end then. Behind's connection is
+// interrupted at the same moment.
+func (x *Exchange) Stop() <-chan struct{} { return x.ss.server.stop }
+
+// Stopped reports whether Stop is closed.
+func (x *Exchange) Stopped() bool { return x.ss.cut.Load() != cutNot }
+
 // Draining reports whether the server is on its way out.
 func (x *Exchange) Draining() bool { return x.ss.server.draining.Load() }
 
-// Gone looks, without waiting, whether the client has closed the connection.
-func (x *Exchange) Gone() bool { return x.ss.cut.Load() || x.ss.conn.Gone() }
+// Gone looks, without waiting, whether the client has closed the connection, or at least its side of it.
+func (x *Exchange) Gone() bool { return x.ss.conn.Gone() }
+
+// Left looks, without waiting, whether the client has given the exchange up: it has closed the connection since it sent the
+// request. A client that ended its side along with the request still waits for the answer.
+func (x *Exchange) Left() bool { return x.ss.conn.Left() }
 
 // readHead reads the request head. False means that it has been refused and the connection ends.
 //

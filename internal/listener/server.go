@@ -33,6 +33,7 @@ type Server struct {
 	mu        sync.Mutex // guards the fields below
 	listeners map[net.Listener]struct{}
 	sessions  map[*session]struct{}
+	stop      chan struct{} // closed when Drain's time is over; made by the first Listen
 	draining  atomic.Bool
 	open      atomic.Int64
 	busy      atomic.Int64
@@ -50,6 +51,7 @@ func (s *Server) Listen(l net.Listener, conf func() *tls.Config) error {
 	if s.listeners == nil {
 		s.listeners = map[net.Listener]struct{}{}
 		s.sessions = map[*session]struct{}{}
+		s.stop = make(chan struct{})
 	}
 	s.listeners[l] = struct{}{}
 	draining := s.draining.Load() // Drain closes what was listed before it; what comes later closes itself
@@ -79,6 +81,9 @@ func (s *Server) Listen(l net.Listener, conf func() *tls.Config) error {
 	}
 }
 
+// clientLeast is what a client must take of its answer within limits.idle to be given as much time again, in octets.
+const clientLeast = 16 << 10
+
 // accept starts a connection's goroutine. It ends when the connection does; Drain waits for it.
 func (s *Server) accept(nc net.Conn, tlsConf *tls.Config) {
 	ss := &session{server: s, limits: s.Limits(), over: false}
@@ -90,6 +95,7 @@ func (s *Server) accept(nc net.Conn, tlsConf *tls.Config) {
 	}
 	ss.head = h1.Limits{Head: ss.limits.RequestHead, Trailers: ss.limits.RequestHead}
 	ss.conn.SetMax(ss.limits.RequestHead)
+	ss.conn.SetWriteLeast(clientLeast)
 	s.mu.Lock()
 	if s.draining.Load() { // Drain has looked, or is about to: it would not wait for this one
 		s.mu.Unlock()
@@ -135,8 +141,12 @@ func (s *Server) CloseListener(l net.Listener) {
 	_ = l.Close()
 }
 
+// cutGrace is how long an exchange that Drain cut may take to answer that the gateway is going.
+const cutGrace = 250 * time.Millisecond
+
 // Drain stops accepting, closes connections that are idle, answers those under way with Connection: close, and waits for
-// them up to the bound. What is left then is cut. It reports whether all ended in time.
+// them up to the bound. What still waits for an upstream then is told to stop, and answers so; what is left after cutGrace is
+// cut. It is called once, and reports whether all ended in time.
 func (s *Server) Drain(bound time.Duration) bool {
 	s.draining.Store(true)
 	s.CloseListeners()
@@ -156,15 +166,38 @@ func (s *Server) Drain(bound time.Duration) bool {
 		return true
 	case <-timer.C:
 	}
-	s.mu.Lock()
-	for ss := range s.sessions {
-		ss.cut.Store(true)
-		ss.conn.Interrupt()
+	s.stopAll(func(ss *session) {
+		ss.cut.Store(cutWaits)
 		if c := ss.behind.Load(); c != nil {
 			c.Interrupt()
 		}
+	})
+	timer.Reset(cutGrace)
+	select {
+	case <-done:
+		return false
+	case <-timer.C:
 	}
-	s.mu.Unlock()
+	s.stopAll(func(ss *session) {
+		ss.cut.Store(cutAll)
+		ss.conn.Interrupt()
+	})
 	<-done
 	return false
+}
+
+// stopAll closes stop, once, and does one thing to each session.
+func (s *Server) stopAll(do func(*session)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.stop:
+	default:
+		if s.stop != nil {
+			close(s.stop)
+		}
+	}
+	for ss := range s.sessions {
+		do(ss)
+	}
 }

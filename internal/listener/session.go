@@ -27,7 +27,7 @@ type session struct {
 	rest   *Exchange                 // answered in place, but with something left to do before the connection goes on or ends
 	over   bool                      // it is one connection too many
 	state  atomic.Int32              // idle or busy; Drain closes only the idle
-	cut    atomic.Bool               // Drain's time is up
+	cut    atomic.Int32              // how far Drain has cut it: cutNot, cutWaits, cutAll
 	behind atomic.Pointer[conn.Conn] // the upstream connection in use, which a cut ends too
 }
 
@@ -35,6 +35,13 @@ const (
 	stateIdle int32 = iota
 	stateBusy
 	stateClosing
+)
+
+// What Drain does when its time is over comes in two steps, so that a client may still be told.
+const (
+	cutNot   int32 = iota
+	cutWaits       // no upstream is waited for any more
+	cutAll         // the client neither
 )
 
 // exchanges keeps what requests need between requests.

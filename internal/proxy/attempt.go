@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/whygate/whygate/internal/conn"
@@ -91,7 +90,7 @@ func (u *upload) unfinished() bool { return u.began && !u.ended }
 func (s *exchange) stream(a *upstream.Attempt, head []byte, fresh upstream.Fresh) bool {
 	x := s.x
 	x.StreamBody()
-	open := a.Open(head, fresh)
+	open := a.Open(head, fresh, s.gone)
 	conn.PutBuffer(head)
 	if !open {
 		return false
@@ -134,9 +133,7 @@ func (s *exchange) send(c *upstream.Conn, replay int) {
 		if r := recover(); r != nil { // a bug of ours: the body cannot go on, and the owner need not wait for an answer
 			u.client = fault.Bug
 			c.Hurry(conn.Now())
-			if s.p.Panicked != nil {
-				s.p.Panicked(r, debug.Stack())
-			}
+			s.p.panicked(r)
 		}
 	}()
 	var enc h1.Encoder
@@ -250,7 +247,7 @@ func (s *exchange) stopUpload(a *upstream.Attempt) {
 		<-u.done
 		s.x.Resume()
 		if a.Conn != nil {
-			a.Conn.Resume()
+			a.Resume()
 		}
 	}
 	u.done = nil

@@ -11,7 +11,6 @@ import (
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/telemetry"
-	"github.com/whygate/whygate/internal/upstream"
 )
 
 // retryAfter is what Retry-After says, in seconds: as long as a failed endpoint is tried last.
@@ -33,9 +32,8 @@ func (p *Proxy) Refuse(x *listener.Exchange, e *fault.Evidence) {
 	s.end()
 }
 
-// fail ends an exchange whose last attempt failed with f.
-func (s *exchange) fail(a *upstream.Attempt, f fault.Fault) {
-	ev := &a.Evidence
+// fail ends an exchange whose last attempt left ev, of which f is the verdict.
+func (s *exchange) fail(ev *fault.Evidence, f fault.Fault) {
 	if s.up.client == fault.Bug { // while the request body was sent
 		s.failEarly(&fault.Evidence{Stage: fault.Receive, End: fault.Bug})
 		return
@@ -59,8 +57,8 @@ func (s *exchange) failEarly(e *fault.Evidence) {
 // failUnavailable ends an exchange for which there was nobody to ask.
 func (s *exchange) failUnavailable() {
 	if s.made > 0 {
-		a := &s.attempts[s.made-1]
-		s.fail(a, fault.Classify(&a.Evidence))
+		ev := &s.attempts[s.made-1].Evidence
+		s.fail(ev, fault.Classify(ev))
 		return
 	}
 	if s.full > 0 {

@@ -61,7 +61,8 @@ func (s *exchange) relayed(a *upstream.Attempt, endpoint int) {
 		s.left(a)
 		return
 	}
-	if s.response.Status >= 500 && !s.record.Saved {
+	if s.response.Status >= 500 { // also after another attempt: that saved nobody from an error
+		s.record.Saved = false
 		s.record.Fault = fault.Fault{Cause: fault.CauseUpstreamStatus, Stage: fault.Done}
 		s.record.Evidence = &a.Evidence
 	}
@@ -142,8 +143,8 @@ func (s *exchange) relayBody(a *upstream.Attempt) (read bool, write fault.End) {
 		if n := dec.Left(); n > spliceMin && spliceable && len(c.Buffered()) == 0 && s.x.CanSplice(c.Conn) {
 			moved, end, write := s.x.Splice(c.Conn, n, func() int64 { return a.Whole.Gap(s.pool.Read) })
 			dec.Skip(moved)
-			if end == fault.Exhausted && moved == 0 {
-				spliceable = false // no descriptor for a pipe: then it is copied
+			if end == fault.Exhausted && write == fault.Completed {
+				spliceable = false // no pipe, or a system that does not splice: the rest is copied
 				continue
 			}
 			if write != fault.Completed {
@@ -186,18 +187,20 @@ func (s *exchange) bodyEnded(a *upstream.Attempt, dec *h1.Decoder, end fault.End
 // brokenBody ends an exchange whose response broke after its head.
 func (s *exchange) brokenBody(a *upstream.Attempt, endpoint int) {
 	f := fault.Classify(&a.Evidence)
-	if f.Cause == fault.CauseClientLeft {
+	s.judge(endpoint, a, f)
+	if f.Cause == fault.CauseClientLeft || s.clientLeft(f) {
 		s.left(a)
 		return
 	}
-	if f.ByUpstream() {
-		s.pool.Balance.Failed(endpoint, conn.Now())
-	}
-	s.fail(a, f)
+	s.fail(&a.Evidence, f)
 }
 
-// left ends an exchange whose client is gone: no fault of the endpoint.
+// left ends an exchange whose client is gone. What the attempt had come to until then stays as it was observed.
 func (s *exchange) left(a *upstream.Attempt) {
-	a.Evidence.End = fault.Canceled
-	s.fail(a, fault.Classify(&a.Evidence))
+	ev := &a.Evidence
+	s.own = fault.Evidence{
+		Stage: ev.Stage, End: fault.Canceled, Endpoint: ev.Endpoint, Addr: ev.Addr, Sent: ev.Sent, Got: ev.Got,
+		Status: ev.Status, Spent: ev.Spent, Declared: ev.Declared, Body: ev.Body, Reused: ev.Reused, Nth: ev.Nth, Idle: ev.Idle,
+	}
+	s.fail(&s.own, fault.Classify(&s.own))
 }

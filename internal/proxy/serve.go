@@ -89,7 +89,7 @@ func (p *Proxy) Serve(x *listener.Exchange) {
 	s.end()
 }
 
-// serveSafely is serve, but that a bug of ours costs one exchange and not the process.
+// serveSafely runs serve so that a bug of ours costs one exchange, not the process.
 func (s *exchange) serveSafely() {
 	defer func() {
 		if r := recover(); r != nil {
@@ -101,9 +101,7 @@ func (s *exchange) serveSafely() {
 
 // panicked ends an exchange in which we panicked: 500 if there was no answer yet, and never a fault of the endpoint.
 func (s *exchange) panicked(reason any) {
-	if s.p.Panicked != nil {
-		s.p.Panicked(reason, debug.Stack())
-	}
+	s.p.panicked(reason)
 	if s.made > 0 {
 		a := &s.attempts[s.made-1]
 		s.stopUpload(a)
@@ -114,6 +112,18 @@ func (s *exchange) panicked(reason any) {
 	}
 	s.x.NoKeepAlive()
 	s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Bug})
+}
+
+// panicked tells of a panic that was recovered, with the stack of the goroutine that it came from.
+func (p *Proxy) panicked(reason any) {
+	if p.Panicked == nil {
+		return
+	}
+	stack := debug.Stack()
+	if of, elsewhere := reason.(*upstream.Panic); elsewhere {
+		reason, stack = of.Reason, of.Stack
+	}
+	p.Panicked(reason, stack)
 }
 
 // hot: once per request.
@@ -175,7 +185,12 @@ func (s *exchange) tryAll() {
 			return
 		}
 		f := fault.Classify(&a.Evidence)
-		s.judge(i, f)
+		s.judge(i, a, f)
+		if s.clientLeft(f) {
+			a.Drop()
+			s.left(a)
+			return
+		}
 		decision := s.again(a, f)
 		a.Drop()
 		switch decision {
@@ -185,7 +200,7 @@ func (s *exchange) tryAll() {
 		case resilience.FreshConnection:
 			again, fresh = i, upstream.FreshConnection
 		default:
-			s.fail(a, f)
+			s.fail(&a.Evidence, f)
 			return
 		}
 		s.now = conn.Now()
@@ -196,8 +211,8 @@ func (s *exchange) tryAll() {
 
 // caught tells of a panic on another goroutine of the exchange, which ends with it. It is deferred there.
 func (s *exchange) caught() {
-	if r := recover(); r != nil && s.p.Panicked != nil {
-		s.p.Panicked(r, debug.Stack())
+	if r := recover(); r != nil {
+		s.p.panicked(r)
 	}
 }
 
@@ -213,21 +228,31 @@ func (s *exchange) attempt(i int) *upstream.Attempt {
 	a := &s.attempts[s.made]
 	s.made++
 	a.Begin(s.pool.Targets[i], s.now)
-	a.Using = s.x.Behind()
+	a.Using, a.Stop = s.x.Behind(), s.x.Stop()
 	a.Whole = upstream.Whole{Until: s.until, Setting: s.pool.Response}
 	return a
 }
 
-// judge tells the balance how an endpoint did.
-func (s *exchange) judge(i int, f fault.Fault) {
-	if f.ByUpstream() {
-		s.pool.Balance.Failed(i, conn.Now())
+// judge tells the balance how an endpoint did. One that was cut short by the time for the whole response, before it had the
+// request, did nothing wrong: the attempts before it used that time up. Nor did one that closed a connection which was idle.
+func (s *exchange) judge(i int, a *upstream.Attempt, f fault.Fault) {
+	ev := &a.Evidence
+	switch {
+	case !f.ByUpstream(), f.Cause == fault.CauseKeepaliveRace, ev.Timer == fault.TimerResponse && ev.Stage < fault.FirstByte:
+		return
 	}
+	s.pool.Balance.Failed(i, conn.Now())
+}
+
+// clientLeft looks whether the client had gone before its attempt failed with f: then there is nobody to answer, and no
+// reason to ask another endpoint.
+func (s *exchange) clientLeft(f fault.Fault) bool {
+	return f.Cause != fault.CauseClientLeft && s.up.client != fault.Bug && !s.x.Stopped() && s.x.Left()
 }
 
 // again decides whether there is another attempt, and at whom.
 func (s *exchange) again(a *upstream.Attempt, f fault.Fault) resilience.Decision {
-	if s.made >= attemptsMax || s.x.Committed() || s.up.broken() || s.expired() {
+	if s.made >= attemptsMax || s.x.Committed() || s.up.broken() || s.expired() || s.x.Stopped() {
 		return resilience.No
 	}
 	ask := resilience.Ask{

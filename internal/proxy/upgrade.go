@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/whygate/whygate/internal/conn"
@@ -11,8 +12,15 @@ import (
 	"github.com/whygate/whygate/internal/upstream"
 )
 
-// halfClosed is how long one direction of a tunnel may be silent once the other has ended.
+// halfClosed is the least time that one direction of a tunnel may be silent once the other has ended. A pool's timeouts.read
+// lengthens it: a program whose input has ended may compute for a while before it prints.
 const halfClosed = 10 * time.Second
+
+// half is one direction of a tunnel.
+type half struct {
+	src, dst *conn.Conn
+	alone    atomic.Bool // the other direction has ended
+}
 
 // upgradeFits reports whether a 101 answers what the client asked: RFC 9110, section 7.8.
 func (s *exchange) upgradeFits() bool {
@@ -53,34 +61,45 @@ func (s *exchange) tunnel(a *upstream.Attempt) {
 	client.SetReadUntil(0)
 	server.SetReadUntil(0)
 	server.Watch(nil, 0)
-	up := make(chan struct{})
+	silence := max(halfClosed, s.pool.Read)
+	down, up := &half{src: server, dst: client}, &half{src: client, dst: server}
+	done := make(chan struct{})
 	go func() { // ends when either side does, at the latest by the bounds on writing and on half a tunnel
-		defer close(up)
+		defer close(done)
 		defer s.caught()
-		s.pour(server, client)
-		server.CloseWrite()
-		server.Hurry(conn.Now() + int64(halfClosed))
+		s.pour(up, down, silence)
 	}()
-	s.pour(client, server)
-	client.CloseWrite()
-	client.Hurry(conn.Now() + int64(halfClosed))
-	<-up
+	s.pour(down, up, silence)
+	<-done
 	x.End(nil)
 	a.Finish(conn.Now())
 	a.Drop()
 }
 
-// pour passes octets from src to dst until src ends or dst fails. A side that does not read for limits.idle has failed.
-func (s *exchange) pour(dst, src *conn.Conn) {
+// pour passes octets from h.src to h.dst until the first ends or the second fails, and then tells so to h.dst and to the other
+// direction. A side that does not read for limits.idle has failed; half a tunnel may be silent for so long at a time.
+func (s *exchange) pour(h, other *half, silence time.Duration) {
+	end := fault.Completed
+	defer func() {
+		h.dst.CloseWrite()
+		other.alone.Store(true)
+		if end == fault.Reset {
+			silence = 0 // a peer that has reset its connection takes nothing any more
+		}
+		h.dst.Hurry(conn.Now() + int64(silence)) // it may be waiting without a bound
+	}()
 	for {
-		if b := src.Buffered(); len(b) > 0 {
-			dst.SetWriteUntil(s.x.WriteUntil())
-			if dst.Write(b) != fault.Completed {
+		if b := h.src.Buffered(); len(b) > 0 {
+			h.dst.SetWriteUntil(s.x.WriteUntil())
+			if h.dst.Write(b) != fault.Completed {
 				return
 			}
-			src.Discard(len(b))
+			h.src.Discard(len(b))
 		}
-		if src.Fill() != fault.Completed {
+		if h.alone.Load() {
+			h.src.SetReadUntil(conn.Now() + int64(silence))
+		}
+		if end = h.src.Fill(); end != fault.Completed {
 			return
 		}
 	}

@@ -17,8 +17,11 @@ type Attempt struct {
 	Conn     *Conn // set from the moment there is a connection until Keep or Drop
 	Whole    Whole // set after Begin
 
-	// Using is told of the connection while the attempt has it, nil to tell nobody. Set after Begin.
+	// Using holds the connection while the attempt owns it. It may be nil. Set after Begin.
 	Using *atomic.Pointer[conn.Conn]
+	// Stop is closed when the gateway's time to drain is over: whatever the attempt waits for ends then, as Unavailable. Whoever
+	// closes it also interrupts the connection that Using holds. It may be nil. Set after Begin.
+	Stop <-chan struct{}
 
 	target    *Target
 	began     int64 // when the present stage began
@@ -27,8 +30,8 @@ type Attempt struct {
 	limits    h1.Limits
 }
 
-// Whole bounds the whole response, over all attempts of an exchange: the moment in conn.Now's terms and the setting it
-// comes from. The zero value is no bound.
+// Whole bounds the whole exchange with the upstream, from its first attempt to the last octet of the answer: the moment in
+// conn.Now's terms and the setting it comes from. The zero value is no bound.
 type Whole struct {
 	Until   int64
 	Setting time.Duration
@@ -63,7 +66,7 @@ const (
 func (a *Attempt) Begin(t *Target, now int64) {
 	a.Evidence = fault.Evidence{Stage: fault.Select, Endpoint: t.Text, Declared: -1}
 	a.Conn, a.target, a.began, a.Whole = nil, t, now, Whole{}
-	a.uploading, a.Using = false, nil
+	a.uploading, a.Using, a.Stop = false, nil, nil
 	a.parse.Reset()
 	a.limits = h1.Limits{Head: t.HeadMax, Trailers: t.HeadMax}
 }
@@ -90,15 +93,16 @@ func (a *Attempt) Ask(request []byte, fresh Fresh, gone func() bool) bool {
 		a.letGo().Close()
 		ev.Reused, ev.Nth, ev.Idle = false, 0, 0
 	}
-	if !a.dial() {
+	if !a.dial(gone) {
 		conn.PutBuffer(request)
 		return false
 	}
 	return a.asked(a.ask(request, gone, false))
 }
 
-// Open gets a connection and writes the head of a request whose body follows.
-func (a *Attempt) Open(head []byte, fresh Fresh) bool {
+// Open gets a connection and writes the head of a request whose body follows. gone is asked once a second while there is no
+// connection yet; it may be nil.
+func (a *Attempt) Open(head []byte, fresh Fresh, gone func() bool) bool {
 	t := a.target
 	for fresh == AnyConnection {
 		c := t.take(a.began)
@@ -112,12 +116,12 @@ func (a *Attempt) Open(head []byte, fresh Fresh) bool {
 		a.letGo().Close()
 		a.Evidence.Reused, a.Evidence.Nth, a.Evidence.Idle = false, 0, 0
 	}
-	return a.dial() && a.writeHead(head)
+	return a.dial(gone) && a.writeHead(head)
 }
 
 // dial makes a new connection the attempt's.
-func (a *Attempt) dial() bool {
-	c := a.target.open(&a.Evidence, a.began)
+func (a *Attempt) dial(gone func() bool) bool {
+	c := a.open(gone)
 	if c == nil {
 		return false
 	}
@@ -138,6 +142,9 @@ func (a *Attempt) use(c *Conn, now int64) {
 	c.sent, c.got = c.Sent(), c.Received()
 	if a.Using != nil {
 		a.Using.Store(c.Conn)
+		if a.stopped() { // whoever closed Stop may have looked into Using before
+			c.Interrupt()
+		}
 	}
 }
 
@@ -155,7 +162,7 @@ func (a *Attempt) letGo() *Conn {
 func (a *Attempt) ask(request []byte, gone func() bool, check bool) (fault.Stage, fault.End) {
 	c := a.Conn
 	c.SetReadUntil(a.Whole.cap(deadline(a.began, a.target.Head)))
-	c.SetWriteUntil(deadline(a.began, a.target.Write))
+	c.SetWriteUntil(a.Whole.cap(deadline(a.began, a.target.Write)))
 	c.Watch(gone, a.began)
 	return c.Conn.Ask(request, check)
 }
@@ -190,7 +197,7 @@ func (a *Attempt) writeHead(head []byte) bool {
 	a.began = conn.Now()
 	a.Conn.whole, a.Conn.answered, a.uploading = a.Whole, false, true
 	a.Conn.SetReadUntil(a.Whole.Until) // until the request has ended: RequestEnded
-	a.Conn.SetWriteUntil(deadline(a.began, a.target.Write))
+	a.Conn.SetWriteUntil(a.Whole.cap(deadline(a.began, a.target.Write)))
 	end := a.Conn.Conn.Write(head)
 	a.Evidence.Sent = a.Conn.Sent() - a.Conn.sent
 	if end != fault.Completed {
@@ -202,13 +209,13 @@ func (a *Attempt) writeHead(head []byte) bool {
 
 // Write writes more of the request body. It may be called from another goroutine than the reader's, and touches no evidence.
 func (c *Conn) Write(p []byte) fault.End {
-	c.SetWriteUntil(deadline(conn.Now(), c.target.Options.Write))
+	c.SetWriteUntil(c.whole.cap(deadline(conn.Now(), c.target.Options.Write)))
 	return c.Conn.Write(p)
 }
 
 // Write2 is Write of two pieces.
 func (c *Conn) Write2(p, q []byte) fault.End {
-	c.SetWriteUntil(deadline(conn.Now(), c.target.Options.Write))
+	c.SetWriteUntil(c.whole.cap(deadline(conn.Now(), c.target.Options.Write)))
 	return c.Conn.Write2(p, q)
 }
 
@@ -360,6 +367,8 @@ func (a *Attempt) readFailed(stage fault.Stage, end fault.End) {
 	case fault.Timeout:
 		switch {
 		case ev.Errno != 0: // the kernel gave up: no timer of ours
+		case a.stopped():
+			ev.End, ev.Rule = fault.Unavailable, fault.RuleDraining
 		case a.Whole.Until != 0 && conn.Now() >= a.Whole.Until:
 			ev.Timer, ev.After = fault.TimerResponse, a.Whole.Setting
 		case stage == fault.Body:
@@ -396,7 +405,15 @@ func (a *Attempt) writeFailed(end fault.End) {
 	ev.Stage, ev.End = fault.Write, end
 	ev.Sent = a.Conn.Sent() - a.Conn.sent
 	ev.Errno = a.Conn.WriteErrno()
-	if end == fault.Timeout && ev.Errno == 0 {
+	if end != fault.Timeout || ev.Errno != 0 {
+		return
+	}
+	switch {
+	case a.stopped():
+		ev.End, ev.Rule = fault.Unavailable, fault.RuleDraining
+	case a.Whole.Until != 0 && conn.Now() >= a.Whole.Until:
+		ev.Timer, ev.After = fault.TimerResponse, a.Whole.Setting
+	default:
 		ev.Timer, ev.After = fault.TimerWrite, a.target.Write
 	}
 }
@@ -408,7 +425,7 @@ const answerGrace = 250 * time.Millisecond
 // what was sent before it). It is true when octets of an answer are buffered.
 func (a *Attempt) AnswerAnyway() bool {
 	c := a.Conn
-	if c == nil || a.Evidence.End == fault.Timeout {
+	if c == nil || a.Evidence.End == fault.Timeout || a.Evidence.End == fault.Unavailable {
 		return false
 	}
 	if len(c.Buffered()) > 0 {
@@ -442,6 +459,14 @@ func (a *Attempt) Keep(now int64) bool {
 	}
 	c.target.put(c, now)
 	return true
+}
+
+// Resume undoes an Interrupt of the connection, except one that came with Stop.
+func (a *Attempt) Resume() {
+	a.Conn.Resume()
+	if a.stopped() { // looked at afterwards, so that a cut in between is not undone
+		a.Conn.Interrupt()
+	}
 }
 
 // Drop closes the connection, if there is one.

@@ -25,6 +25,7 @@ type dialed struct {
 	addr  string
 	err   error
 	spent time.Duration
+	bug   *Panic
 }
 
 // dialTCP opens a connection to one of the addresses: each in turn, the next beside it when one is slow, the first that
@@ -50,6 +51,10 @@ func (t *Target) dialTCP(ctx context.Context, ev *fault.Evidence, addrs []netip.
 			}
 		case d := <-results:
 			running--
+			if d.bug != nil {
+				go discard(results, running) // as below
+				panic(d.bug)
+			}
 			if d.err == nil {
 				go discard(results, running) // ends when the dials it counts have ended, at the latest with ctx
 				ev.Addr = d.addr
@@ -76,10 +81,17 @@ func discard(results <-chan dialed, n int) {
 
 func dialOne(ctx context.Context, addr string, results chan<- dialed) {
 	began := time.Now()
+	var bug *Panic
+	defer func() {
+		if bug != nil {
+			results <- dialed{addr: addr, bug: bug}
+		}
+	}()
+	defer caught(&bug)
 	var d net.Dialer
 	d.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
 	nc, err := d.DialContext(ctx, "tcp", addr)
-	results <- dialed{nc, addr, err, time.Since(began)}
+	results <- dialed{nc: nc, addr: addr, err: err, spent: time.Since(began)}
 }
 
 // interleave alternates the address families, the first one's first: RFC 8305, section 4.

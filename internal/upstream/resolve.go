@@ -36,6 +36,7 @@ type answer struct {
 	addrs []netip.Addr
 	ev    fault.Evidence // how it failed
 	ok    bool
+	bug   *Panic // a bug of ours, for each who waited
 	until time.Time
 }
 
@@ -123,16 +124,17 @@ func (r *Resolver) resolve(ctx context.Context, host string, ev *fault.Evidence)
 	}
 	r.mu.Unlock()
 	if mine {
-		r.ask(ctx, host, a)
-		r.mu.Lock()
-		a.until = time.Now().Add(answerTTL)
-		if !a.ok && r.known[host] == a {
-			delete(r.known, host) // a failure is not remembered: the next request asks again
-		}
-		r.mu.Unlock()
-		close(a.done)
-	} else {
-		<-a.done // the one who asks has a bound
+		// Others may wait for the same answer, so it is not bound to the one who asked first: he may leave. It ends by timeout.
+		go r.answer(host, a)
+	}
+	select {
+	case <-a.done:
+	case <-ctx.Done():
+		ev.End = fault.Timeout
+		return nil, false
+	}
+	if a.bug != nil {
+		panic(a.bug)
 	}
 	if !a.ok {
 		ev.End, ev.Errno, ev.DNS, ev.Timer, ev.After, ev.Detail = a.ev.End, a.ev.Errno, a.ev.DNS, a.ev.Timer, a.ev.After, a.ev.Detail
@@ -140,9 +142,24 @@ func (r *Resolver) resolve(ctx context.Context, host string, ev *fault.Evidence)
 	return a.addrs, a.ok
 }
 
+// answer looks a name up for all who wait for it.
+func (r *Resolver) answer(host string, a *answer) {
+	defer close(a.done)
+	defer func() {
+		r.mu.Lock()
+		a.until = time.Now().Add(answerTTL)
+		if !a.ok && r.known[host] == a {
+			delete(r.known, host) // a failure is not remembered: the next request asks again
+		}
+		r.mu.Unlock()
+	}()
+	defer caught(&a.bug)
+	r.ask(host, a)
+}
+
 // ask looks a name up and, if that fails, finds out why.
-func (r *Resolver) ask(outer context.Context, host string, a *answer) {
-	ctx, cancel := bounded(outer, r.timeout)
+func (r *Resolver) ask(host string, a *answer) {
+	ctx, cancel := bounded(context.Background(), r.timeout)
 	defer cancel()
 	addrs, err := r.look(ctx, host)
 	if err == nil && len(addrs) > 0 {
@@ -154,9 +171,6 @@ func (r *Resolver) ask(outer context.Context, host string, a *answer) {
 	}
 	a.ev.End = fault.NoAddress
 	a.ev.Detail = text(err)
-	if outer.Err() != nil { // nobody waits for a reason
-		return
-	}
 	var e *net.DNSError
 	silent := errors.As(err, &e) && e.IsTimeout || ctx.Err() != nil
 	left := inquireTimeout

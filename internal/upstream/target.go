@@ -105,15 +105,48 @@ func (t *Target) put(c *Conn, now int64) {
 }
 
 // Sweep closes the idle connections that have been unused for too long, that the endpoint has closed, or whose address its
-// name does not stand for any more. Somebody calls it every second or so, since a connection that nobody takes is not looked
-// at otherwise.
+// name does not stand for any more. Call it about once a second: nothing else checks connections that stay idle. Each look is
+// a system call, so they are made while nobody else has to wait for them.
 func (t *Target) Sweep() {
 	now := conn.Now()
 	t.mu.Lock()
-	var gone []*Conn
+	looked := make([]resting, 0, len(t.idle))
+	for _, c := range t.idle {
+		looked = append(looked, resting{c, c.since, t.Idle > 0 && now-c.since > int64(t.Idle) || t.names.vanished(c.addr)})
+	}
+	t.mu.Unlock()
+	for i := range looked {
+		looked[i].over = looked[i].over || looked[i].conn.Gone()
+	}
+	for _, c := range t.remove(looked) {
+		c.Close()
+	}
+}
+
+// resting is an idle connection, and whether it is to be closed if it still rests as it did at since.
+type resting struct {
+	conn  *Conn
+	since int64
+	over  bool
+}
+
+// remove takes from the idle connections those of looked that are over, and gives them to the caller. One that was used
+// meanwhile, and perhaps came back, is let be.
+func (t *Target) remove(looked []resting) (gone []*Conn) {
+	over := make(map[*Conn]int64)
+	for _, r := range looked {
+		if r.over {
+			over[r.conn] = r.since
+		}
+	}
+	if len(over) == 0 {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	kept := t.idle[:0]
 	for _, c := range t.idle {
-		if t.Idle > 0 && now-c.since > int64(t.Idle) || t.names.vanished(c.addr) || c.Conn.Gone() {
+		if since, ok := over[c]; ok && c.since == since {
 			gone = append(gone, c)
 		} else {
 			kept = append(kept, c)
@@ -121,10 +154,7 @@ func (t *Target) Sweep() {
 	}
 	clear(t.idle[len(kept):])
 	t.idle = kept
-	t.mu.Unlock()
-	for _, c := range gone {
-		c.Close()
-	}
+	return gone
 }
 
 // IdleCount is how many connections are kept for another request.
@@ -151,16 +181,8 @@ func (t *Target) end(closed bool) {
 	}
 }
 
-// open makes a new connection. The dialing happens on a goroutine of its own, so that its deep stack does not stay with the caller.
-func (t *Target) open(ev *fault.Evidence, now int64) *Conn {
-	done := make(chan *Conn, 1)
-	go func() { done <- t.dialAll(ev, now) }() // ends by its own timers; the caller waits for it
-	return <-done
-}
-
-// dialAll resolves, dials and shakes hands.
-func (t *Target) dialAll(ev *fault.Evidence, now int64) *Conn {
-	ctx := context.Background()
+// dialAll resolves, dials and shakes hands. It ends soon after ctx does.
+func (t *Target) dialAll(ctx context.Context, ev *fault.Evidence, now int64) *Conn {
 	t.mu.Lock()
 	era := t.era
 	t.mu.Unlock()
@@ -191,7 +213,7 @@ func (t *Target) dialAll(ev *fault.Evidence, now int64) *Conn {
 			heard.Conn = nc
 			return t.client(heard, &ev.ClientCert)
 		})
-		ok := t.handshake(c, ev, heard)
+		ok := t.handshake(ctx, c, ev, heard)
 		stamp(ev, fault.TLS, now)
 		if !ok {
 			c.Close()

@@ -27,10 +27,10 @@ func clientConfig(e *Endpoint, base *tls.Config) *tls.Config {
 }
 
 // handshake runs the TLS handshake and writes down what stopped it.
-func (t *Target) handshake(c *Conn, ev *fault.Evidence, heard *overheard) bool {
+func (t *Target) handshake(ctx context.Context, c *Conn, ev *fault.Evidence, heard *overheard) bool {
 	session := c.TLS()
 	_ = session.SetDeadline(deadlineTime(t.TLS))
-	err := session.HandshakeContext(context.Background())
+	err := session.HandshakeContext(ctx)
 	heard.over = true
 	if err == nil {
 		heard.first = nil

@@ -479,7 +479,7 @@ func TestDialFailures(t *testing.T) {
 	t.Run("no such socket", func(t *testing.T) {
 		var a Attempt
 		a.Begin(targetOf(t, "unix:"+filepath.Join(t.TempDir(), "none"), nil), conn.Now())
-		if a.Open(nil, AnyConnection) || a.Evidence.End != fault.Refused || fault.Classify(&a.Evidence).Cause != fault.CauseSocketMissing {
+		if a.Open(nil, AnyConnection, nil) || a.Evidence.End != fault.Refused || fault.Classify(&a.Evidence).Cause != fault.CauseSocketMissing {
 			t.Errorf("%+v", a.Evidence)
 		}
 	})
