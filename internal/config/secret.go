@@ -1,13 +1,14 @@
 package config
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/whygate/whygate/internal/openfile"
 )
 
 // secretMax is the size of a file:/path value, in octets: what a field may reasonably hold and upstreams accept.
@@ -125,17 +126,5 @@ func Load(path string) (*Config, Problems) {
 
 // readFile reads a regular file of at most max octets.
 func readFile(path string, max int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, max+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(data)) > max {
-		return nil, fmt.Errorf("read %s: larger than %s", path, formatSize(max))
-	}
-	return data, nil
+	return openfile.Read(context.Background(), path, openfile.Options{Max: max}) // a regular file: it is never waited for
 }
