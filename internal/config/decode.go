@@ -255,11 +255,16 @@ func (d *decoder) scalar(k *key, kd *kind, n ast.Node, path string, from positio
 		return nil, false
 	}
 	d.positions[path] = at(n)
+	written := s
 	s, ok = d.expand(s, path, at(n))
 	if !ok {
 		return nil, false
 	}
 	v, t := kd.parse(k, s)
+	if t != nil && s != written { // what is in the environment may be a secret: its name is told
+		d.fail(at(n), path, quote(k.name)+" must be "+kd.what+", and what "+quote(written)+" stands for cannot be used", "look at the variable's value")
+		return nil, false
+	}
 	if t != nil {
 		d.fail(at(n), path, quote(k.name)+" "+t.message, t.hint)
 		return nil, false
@@ -312,7 +317,7 @@ func (d *decoder) note(s Severity, at position, path, message, hint string) {
 		message, hint, path = "there are more problems than these", "", ""
 	}
 	d.problems = append(d.problems, Problem{
-		Severity: s, File: d.file, Line: at.line, Column: at.column, Path: path, Message: message, Hint: hint, Snippet: snippet(d.lines, at),
+		Severity: s, File: d.file, Line: at.line, Column: at.column, Path: path, Message: message, Hint: hint, Snippet: snippet(masked(d.lines, at.line), at),
 	})
 }
 
@@ -321,6 +326,50 @@ func (d *decoder) line(n int) string {
 		return ""
 	}
 	return d.lines[n-1]
+}
+
+// masked is a copy of the lines around a place, with the values of set_request and set_response masked: they may be secrets, and a
+// problem may be shown to who must not read the file.
+func masked(lines []string, at int) []string {
+	if at < 1 || at > len(lines) {
+		return lines
+	}
+	line := lines[at-1]
+	cut := -1
+	if i := strings.Index(line, "set_re"); i >= 0 {
+		cut = i
+	} else if within(lines, at-1) {
+		cut = 0
+	}
+	if cut < 0 {
+		return lines
+	}
+	if i := strings.IndexByte(line[cut:], ':'); i >= 0 {
+		line = line[:cut+i+1] + " ***"
+	} else if cut == 0 {
+		line = "***"
+	}
+	shown := make([]string, at)
+	shown[at-1] = line
+	return shown
+}
+
+// upMax is how many lines up the section of a line is looked for.
+const upMax = 200
+
+// within reports whether one of the sections around the line is set_request or set_response: each is further left.
+func within(lines []string, i int) bool {
+	indent := func(s string) int { return len(s) - len(strings.TrimLeft(s, " ")) }
+	least := indent(lines[i])
+	for j := i - 1; j >= max(0, i-upMax) && least > 0; j-- {
+		text := strings.TrimLeft(lines[j], " -")
+		if n := len(lines[j]) - len(text); text != "" && (n < least || n == least && indent(lines[j]) < n) {
+			if least = indent(lines[j]); strings.HasPrefix(text, "set_re") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func join(path, name string) string {

@@ -63,6 +63,15 @@ type Problems []Problem
 // problemsMax is the largest number of problems kept: more are no help to anybody, and a hostile file could have a million.
 const problemsMax = 100
 
+// Public is what may be told to who may not read the file: where and what, without its lines and what to write in them.
+func (p Problems) Public() Problems {
+	public := slices.Clone(p)
+	for i := range public {
+		public[i].Snippet, public[i].Hint = "", ""
+	}
+	return public
+}
+
 // Failed reports whether one of them is an error.
 func (p Problems) Failed() bool {
 	return slices.ContainsFunc(p, func(q Problem) bool { return q.Severity == Error })
