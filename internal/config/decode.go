@@ -24,6 +24,8 @@ type decoder struct {
 	positions map[string]position
 	anchors   map[string]ast.Node
 	visits    int // values read so far
+	compared  int // of routes and their methods so far
+	expanded  int // bytes that variables and files stood for so far
 	merging   int // merges inside each other
 }
 
@@ -87,6 +89,9 @@ func (d *decoder) section(k *key, n ast.Node, into reflect.Value, path string, f
 	seen := map[string]bool{}
 	for _, e := range entries {
 		c := k.child(e.name)
+		if c == nil && d.full() { // what was meant is looked for among all keys, for nobody
+			continue
+		}
 		if c == nil {
 			d.fail(e.at, join(path, e.name), "unknown key "+quote(e.name), unknownHint(k, e.name))
 			continue
@@ -95,7 +100,7 @@ func (d *decoder) section(k *key, n ast.Node, into reflect.Value, path string, f
 		d.value(c, e, member(into, c.name), join(path, c.name))
 	}
 	for _, c := range k.children {
-		if c.required && !seen[c.name] && !misspelt(entries, k, c) {
+		if c.required && !seen[c.name] && !d.full() && !misspelt(entries, k, c) {
 			d.fail(from, join(path, c.name), "the key "+quote(c.name)+" is missing"+of(path), "add "+c.name+": "+c.shown())
 		}
 	}
@@ -103,7 +108,7 @@ func (d *decoder) section(k *key, n ast.Node, into reflect.Value, path string, f
 
 // misspelt reports whether an unknown key of the section was meant to be c, so that one mistake is not told twice.
 func misspelt(entries []entry, k, c *key) bool {
-	for _, e := range entries {
+	for _, e := range entries[:min(len(entries), problemsMax)] {
 		if k.child(e.name) == nil && strings.Contains(unknownHint(k, e.name), quote(c.name)) {
 			return true
 		}
@@ -307,6 +312,9 @@ func (d *decoder) fail(at position, path, message, hint string) {
 func (d *decoder) warn(at position, path, message, hint string) {
 	d.note(Warning, at, path, message, hint)
 }
+
+// full reports whether no further problem is kept.
+func (d *decoder) full() bool { return len(d.problems) > problemsMax }
 
 // note keeps a problem, unless there are too many already.
 func (d *decoder) note(s Severity, at position, path, message, hint string) {

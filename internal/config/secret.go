@@ -14,6 +14,9 @@ import (
 // secretMax is the size of a file:/path value, in octets: what a field may reasonably hold and upstreams accept.
 const secretMax = 8 << 10
 
+// expandedMax bounds what all fields' values stand for, in bytes: many routes may name one large file.
+const expandedMax = 4 << 20
+
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // expand replaces ${NAME} and ${NAME:-default} by the environment's value; $${ is a literal ${. What comes out is not
@@ -75,6 +78,12 @@ func (d *decoder) fieldValue(s, path string, from position) (string, bool) {
 		if s, ok = d.secret(name, path, from); !ok {
 			return "", false
 		}
+	}
+	if d.expanded += len(s); d.expanded > expandedMax {
+		if !d.full() {
+			d.fail(from, path, "the values of all fields are larger than "+formatSize(expandedMax), "")
+		}
+		return "", false
 	}
 	// RFC 9110 section 5.5: whitespace around a value is none of it, and no CTL but HTAB may be in it.
 	s = strings.Trim(s, " \t")
