@@ -1,6 +1,6 @@
 module github.com/whygate/whygate
 
-go 1.26.0
+go 1.26.8
 
 require (
 	github.com/coder/websocket v1.8.15

@@ -24,6 +24,8 @@ var layers = map[string]int{
 	"internal/statuscode":  1,
 	"internal/fingerprint": 1,
 	"internal/term":        1,
+	"internal/openfile":    1,
+	"internal/yamltree":    1,
 
 	"internal/upstream":   2,
 	"internal/listener":   2,
@@ -52,10 +54,10 @@ var layers = map[string]int{
 // only has packages that may import nothing of ours but what stands here, with the reason.
 var only = map[string][]string{
 	"internal/explain":     {"internal/fault", "internal/fingerprint"}, // it reads logs, and knows nothing of our own proxy
-	"internal/config":      {},                                         // nobody but gateway reads it, and it reads nobody
+	"internal/config":      {"internal/openfile", "internal/yamltree"}, // nobody but gateway reads it, and it reads nobody
 	"internal/balance":     {},                                         // it knows no addresses: it gives an index
 	"internal/route":       {},                                         // it is given octets
-	"internal/proxyconf":   {},                                         // it reads files, whatever they are for
+	"internal/proxyconf":   {"internal/openfile", "internal/yamltree"}, // it reads files, whatever they are for
 	"internal/machine":     {},                                         // it reads /proc
 	"internal/resilience":  {"internal/fault"},                         // it does not know HTTP
 	"internal/h1":          {"internal/fault", "internal/httpmsg"},     // no I/O: not conn

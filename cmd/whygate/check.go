@@ -2,18 +2,18 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/gateway"
+	"github.com/whygate/whygate/internal/openfile"
 )
 
 func (w *world) checkCommand() *cobra.Command {
@@ -88,15 +88,11 @@ func (w *world) printProblems(file string, cfg *config.Config, problems config.P
 
 // unreadable says why a file cannot be read: that is wrong use, and no fault in a configuration.
 func unreadable(file string) error {
-	f, err := os.Open(file)
+	f, err := openfile.Open(context.Background(), file, openfile.Options{}) // a regular file: it is never waited for
 	if err != nil {
-		return err
+		return err // a directory or a FIFO, for instance
 	}
-	defer f.Close()
-	if _, err := f.Read(make([]byte, 1)); err != nil && err != io.EOF {
-		return err // a directory, for instance
-	}
-	return nil
+	return f.Close()
 }
 
 func count(n int, what string) string {

@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -108,12 +105,10 @@ func probeOptions(cfg *config.Config, p *config.Pool, e config.Endpoint) (*diagn
 		o.Timeout = max(min(p.Timeouts.Head, diagnose.DefaultTimeout), time.Second)
 	}
 	if p.TLS.CA != "" {
-		b, err := os.ReadFile(p.TLS.CA)
-		if err != nil {
+		var err error
+		if o.Roots, err = certs.LoadPool(p.TLS.CA); err != nil {
 			return nil, err
 		}
-		o.Roots = x509.NewCertPool()
-		o.Roots.AppendCertsFromPEM(b)
 	}
 	if p.TLS.CRL != "" {
 		var err error
@@ -122,11 +117,10 @@ func probeOptions(cfg *config.Config, p *config.Pool, e config.Endpoint) (*diagn
 		}
 	}
 	if p.TLS.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(p.TLS.Cert, p.TLS.Key)
-		if err != nil {
+		var err error
+		if o.Certificate, err = certs.LoadPair(p.TLS.Cert, p.TLS.Key); err != nil {
 			return nil, err
 		}
-		o.Certificate = &pair
 	}
 	return o, nil
 }

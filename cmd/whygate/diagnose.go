@@ -3,12 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -105,7 +102,7 @@ Exit codes: 0 nothing is wrong, 1 a fault was found, 2 wrong use.`,
 // diagnose runs the command.
 func (w *world) diagnose(ctx context.Context, url string, flags *diagnoseFlags) error {
 	if flags.netns != 0 {
-		return enterNamespace(flags.netns)
+		return w.enterNamespace(ctx, flags.netns)
 	}
 	o, err := flags.options(url)
 	if err != nil {
@@ -248,13 +245,9 @@ func isToken(text string) bool {
 // readFiles reads the authorities and the client certificate.
 func (f *diagnoseFlags) readFiles(o *diagnose.Options) error {
 	if f.ca != "" {
-		b, err := os.ReadFile(f.ca)
-		if err != nil {
-			return err
-		}
-		o.Roots = x509.NewCertPool()
-		if !o.Roots.AppendCertsFromPEM(b) {
-			return withHint(fmt.Errorf("--ca %s has no certificate in PEM form", f.ca), "it begins with -----BEGIN CERTIFICATE-----")
+		var err error
+		if o.Roots, err = certs.LoadPool(f.ca); err != nil {
+			return withHint(fmt.Errorf("--ca: %w", err), "a certificate in PEM form begins with -----BEGIN CERTIFICATE-----")
 		}
 	}
 	if f.crl != "" {
@@ -264,11 +257,10 @@ func (f *diagnoseFlags) readFiles(o *diagnose.Options) error {
 		}
 	}
 	if f.cert != "" {
-		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
-		if err != nil {
+		var err error
+		if o.Certificate, err = certs.LoadPair(f.cert, f.key); err != nil {
 			return fmt.Errorf("--cert, --key: %w", err)
 		}
-		o.Certificate = &pair
 	}
 	return nil
 }

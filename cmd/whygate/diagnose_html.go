@@ -77,7 +77,7 @@ func writeDiagnosis(file string, r *diagnose.Report) error {
 // writeReport writes a whole report at once, into what is there: a file put in the place of a link or a device would take
 // that away.
 func writeReport(file string, b []byte) error {
-	if err := os.WriteFile(file, b, 0o644); err != nil {
+	if err := os.WriteFile(file, b, 0o600); err != nil {
 		return withHint(fmt.Errorf("--html: %w", err), "--html report.html")
 	}
 	return nil

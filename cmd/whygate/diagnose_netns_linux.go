@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -10,12 +12,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/whygate/whygate/internal/proxyconf"
+	"github.com/whygate/whygate/internal/openfile"
 )
 
 // enterNamespace runs this command anew in the network namespace of a process, with the hosts file and the name servers that
 // the process has. It returns only if that failed.
-func enterNamespace(pid int) error {
+func (w *world) enterNamespace(ctx context.Context, pid int) error {
 	if os.Getuid() != 0 {
 		return withHint(errors.New("--netns needs root"), fmt.Sprintf("sudo whygate diagnose --netns %d …", pid))
 	}
@@ -36,7 +38,7 @@ func enterNamespace(pid int) error {
 		return fmt.Errorf("a mount namespace of our own: %w", err)
 	}
 	for _, name := range []string{"/etc/resolv.conf", "/etc/hosts"} {
-		if err := takeFile(pid, name); err != nil {
+		if err := w.takeFile(ctx, pid, name); err != nil {
 			return fmt.Errorf("the %s of process %d: %w", name, pid, err)
 		}
 	}
@@ -46,11 +48,22 @@ func enterNamespace(pid int) error {
 	return fmt.Errorf("--netns: %w", unix.Exec(self, withoutNamespace(os.Args), os.Environ()))
 }
 
+// takenMax is how much of a hosts file, or of a list of name servers, is taken, in bytes.
+const takenMax = 1 << 20
+
 // takeFile mounts a copy of the process's file over ours. The file itself is in another mount namespace, from which it cannot
-// be mounted. One that the process does not have, or that we do not, is left.
-func takeFile(pid int, name string) error {
-	b, err := os.ReadFile(proxyconf.Files{Root: fmt.Sprintf("/proc/%d/root", pid)}.Path(name))
+// be mounted. One that the process does not have, or that we do not, is left; of one that is no regular file, or too large, it is
+// said that it was left.
+func (w *world) takeFile(ctx context.Context, pid int, name string) error {
+	root := openfile.Root(fmt.Sprintf("/proc/%d/root", pid))
+	b, err := root.Read(ctx, name, openfile.Options{Max: takenMax})
 	if err != nil {
+		if ended := ctx.Err(); ended != nil {
+			return ended
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			fmt.Fprintf(w.stderr, "whygate: the %s of process %d is not used, ours is: %v\n", name, pid, err)
+		}
 		return nil
 	}
 	if _, err := os.Stat(name); err != nil {

@@ -3,11 +3,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
 
 // enterNamespace: network namespaces are Linux's.
-func enterNamespace(int) error {
+func (w *world) enterNamespace(context.Context, int) error {
 	return fmt.Errorf("--netns: %w", errors.ErrUnsupported)
 }

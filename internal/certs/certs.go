@@ -4,13 +4,14 @@
 package certs
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"sync/atomic"
+
+	"github.com/whygate/whygate/internal/openfile"
 )
 
 // fileMax bounds a PEM file, in octets: the largest real bundles have a few hundred kilobytes.
@@ -56,18 +57,9 @@ func LoadPool(file string) (*x509.CertPool, error) {
 
 func read(file string) ([]byte, error) { return readUpTo(file, fileMax) }
 
-// readUpTo reads a file that has at most limit octets.
+// readUpTo reads a regular file that has at most limit octets.
 func readUpTo(file string, limit int64) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(b)) > limit {
-		err = fmt.Errorf("%s: larger than %d octets", file, limit)
-	}
-	return b, err
+	return openfile.Read(context.Background(), file, openfile.Options{Max: limit}) // a regular file: it is never waited for
 }
 
 // Watch loads a pair and loads it again whenever one of the files changes. onChange is told of each later load: nil, or

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 )
 
@@ -22,6 +23,11 @@ func (d *decoder) check(c *Config) {
 	}
 	if d.problems.Failed() {
 		return
+	}
+	if host, _, err := net.SplitHostPort(c.Admin.Address); err == nil && c.Admin.Network == "tcp" && host != "localhost" {
+		if a, err := netip.ParseAddr(host); err != nil || !a.IsLoopback() {
+			d.warn(d.positions["admin"], "admin", "the admin address "+c.Admin.String()+" can be reached by others: who reaches it sees paths and clients, and can reload", "write 127.0.0.1:9502, or unix:/path, which only those who may open the file reach")
+		}
 	}
 	used := map[string]bool{}
 	for i := range c.Routes {
@@ -83,7 +89,7 @@ func overlap(a, b Address) bool {
 func (d *decoder) checkRoute(c *Config, i int) {
 	r, path := &c.Routes[i], fmt.Sprintf("routes[%d]", i)
 	_, pools := d.positions["pools"] // without them, that is the error
-	if _, exists := d.positions["pools."+r.Pool]; r.Pool != "" && pools && !exists {
+	if _, exists := d.positions["pools."+r.Pool]; r.Pool != "" && pools && !exists && !d.full() {
 		d.fail(d.positions[path+".pool"], path+".pool", "there is no pool "+quote(r.Pool), poolHint(c, r.Pool))
 	}
 	if r.Strip != "" && !strippable(r.Path, r.Strip) {
@@ -110,6 +116,9 @@ func poolHint(c *Config, name string) string {
 func (d *decoder) warnRoute(c *Config, i int) {
 	path := fmt.Sprintf("routes[%d]", i)
 	for j := range c.Routes[:min(i, shadowMax)] {
+		if d.compared += 1 + len(c.Routes[j].Methods) + len(c.Routes[i].Methods); d.compared > comparedMax {
+			return
+		}
 		if covers(&c.Routes[j], &c.Routes[i]) {
 			line := d.positions[fmt.Sprintf("routes[%d]", j)].line
 			d.warn(d.positions[path], path, fmt.Sprintf("this route is never reached: the one in line %d takes everything it matches", line), "the first match wins; put the narrower route first")
@@ -117,6 +126,9 @@ func (d *decoder) warnRoute(c *Config, i int) {
 		}
 	}
 }
+
+// comparedMax bounds all comparisons of routes, and of their methods: some tenth of a second.
+const comparedMax = 2_000_000
 
 // shadowMax bounds the comparison of routes with each other. A catch-all this far down the file goes unnoticed.
 const shadowMax = 1000

@@ -24,6 +24,8 @@ type decoder struct {
 	positions map[string]position
 	anchors   map[string]ast.Node
 	visits    int // values read so far
+	compared  int // of routes and their methods so far
+	expanded  int // bytes that variables and files stood for so far
 	merging   int // merges inside each other
 }
 
@@ -87,6 +89,9 @@ func (d *decoder) section(k *key, n ast.Node, into reflect.Value, path string, f
 	seen := map[string]bool{}
 	for _, e := range entries {
 		c := k.child(e.name)
+		if c == nil && d.full() { // what was meant is looked for among all keys, for nobody
+			continue
+		}
 		if c == nil {
 			d.fail(e.at, join(path, e.name), "unknown key "+quote(e.name), unknownHint(k, e.name))
 			continue
@@ -95,7 +100,7 @@ func (d *decoder) section(k *key, n ast.Node, into reflect.Value, path string, f
 		d.value(c, e, member(into, c.name), join(path, c.name))
 	}
 	for _, c := range k.children {
-		if c.required && !seen[c.name] && !misspelt(entries, k, c) {
+		if c.required && !seen[c.name] && !d.full() && !misspelt(entries, k, c) {
 			d.fail(from, join(path, c.name), "the key "+quote(c.name)+" is missing"+of(path), "add "+c.name+": "+c.shown())
 		}
 	}
@@ -103,7 +108,7 @@ func (d *decoder) section(k *key, n ast.Node, into reflect.Value, path string, f
 
 // misspelt reports whether an unknown key of the section was meant to be c, so that one mistake is not told twice.
 func misspelt(entries []entry, k, c *key) bool {
-	for _, e := range entries {
+	for _, e := range entries[:min(len(entries), problemsMax)] {
 		if k.child(e.name) == nil && strings.Contains(unknownHint(k, e.name), quote(c.name)) {
 			return true
 		}
@@ -255,11 +260,16 @@ func (d *decoder) scalar(k *key, kd *kind, n ast.Node, path string, from positio
 		return nil, false
 	}
 	d.positions[path] = at(n)
+	written := s
 	s, ok = d.expand(s, path, at(n))
 	if !ok {
 		return nil, false
 	}
 	v, t := kd.parse(k, s)
+	if t != nil && s != written { // what is in the environment may be a secret: its name is told
+		d.fail(at(n), path, quote(k.name)+" must be "+kd.what+", and what "+quote(written)+" stands for cannot be used", "look at the variable's value")
+		return nil, false
+	}
 	if t != nil {
 		d.fail(at(n), path, quote(k.name)+" "+t.message, t.hint)
 		return nil, false
@@ -303,6 +313,9 @@ func (d *decoder) warn(at position, path, message, hint string) {
 	d.note(Warning, at, path, message, hint)
 }
 
+// full reports whether no further problem is kept.
+func (d *decoder) full() bool { return len(d.problems) > problemsMax }
+
 // note keeps a problem, unless there are too many already.
 func (d *decoder) note(s Severity, at position, path, message, hint string) {
 	switch {
@@ -312,7 +325,7 @@ func (d *decoder) note(s Severity, at position, path, message, hint string) {
 		message, hint, path = "there are more problems than these", "", ""
 	}
 	d.problems = append(d.problems, Problem{
-		Severity: s, File: d.file, Line: at.line, Column: at.column, Path: path, Message: message, Hint: hint, Snippet: snippet(d.lines, at),
+		Severity: s, File: d.file, Line: at.line, Column: at.column, Path: path, Message: message, Hint: hint, Snippet: snippet(masked(d.lines, at.line), at),
 	})
 }
 
@@ -321,6 +334,50 @@ func (d *decoder) line(n int) string {
 		return ""
 	}
 	return d.lines[n-1]
+}
+
+// masked is a copy of the lines around a place, with the values of set_request and set_response masked: they may be secrets, and a
+// problem may be shown to who must not read the file.
+func masked(lines []string, at int) []string {
+	if at < 1 || at > len(lines) {
+		return lines
+	}
+	line := lines[at-1]
+	cut := -1
+	if i := strings.Index(line, "set_re"); i >= 0 {
+		cut = i
+	} else if within(lines, at-1) {
+		cut = 0
+	}
+	if cut < 0 {
+		return lines
+	}
+	if i := strings.IndexByte(line[cut:], ':'); i >= 0 {
+		line = line[:cut+i+1] + " ***"
+	} else if cut == 0 {
+		line = "***"
+	}
+	shown := make([]string, at)
+	shown[at-1] = line
+	return shown
+}
+
+// upMax is how many lines up the section of a line is looked for.
+const upMax = 200
+
+// within reports whether one of the sections around the line is set_request or set_response: each is further left.
+func within(lines []string, i int) bool {
+	indent := func(s string) int { return len(s) - len(strings.TrimLeft(s, " ")) }
+	least := indent(lines[i])
+	for j := i - 1; j >= max(0, i-upMax) && least > 0; j-- {
+		text := strings.TrimLeft(lines[j], " -")
+		if n := len(lines[j]) - len(text); text != "" && (n < least || n == least && indent(lines[j]) < n) {
+			if least = indent(lines[j]); strings.HasPrefix(text, "set_re") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func join(path, name string) string {

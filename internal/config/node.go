@@ -59,7 +59,7 @@ func (d *decoder) entries(n ast.Node, path string, from position) (list []entry,
 
 // merge gives the entries of what stands after <<: a mapping, or a list of them of which the first wins.
 func (d *decoder) merge(n ast.Node, path string, from position) (list []entry) {
-	if d.merging == depthMax {
+	if d.merging == mergesMax {
 		d.fail(from, path, "the merges go round in a circle", "write the values out")
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Severity tells whether a Problem keeps the file from being used.
@@ -63,6 +64,15 @@ type Problems []Problem
 // problemsMax is the largest number of problems kept: more are no help to anybody, and a hostile file could have a million.
 const problemsMax = 100
 
+// Public is what may be told to who may not read the file: where and what, without its lines and what to write in them.
+func (p Problems) Public() Problems {
+	public := slices.Clone(p)
+	for i := range public {
+		public[i].Snippet, public[i].Hint = "", ""
+	}
+	return public
+}
+
 // Failed reports whether one of them is an error.
 func (p Problems) Failed() bool {
 	return slices.ContainsFunc(p, func(q Problem) bool { return q.Severity == Error })
@@ -107,16 +117,34 @@ func snippet(lines []string, at position) string {
 	if at.line < 1 || at.line > len(lines) {
 		return ""
 	}
-	line, column := []rune(printable(lines[at.line-1])), at.column
+	text, column := lines[at.line-1], at.column
+	cut, begin := 0, ""
 	if column > snippetMax-20 { // cut at the left, so that the place stays in view
-		cut := min(column-snippetMax/2, len(line))
-		line, column = append([]rune("…"), line[cut:]...), column-cut+1
+		cut = min(column-snippetMax/2, utf8.RuneCountInString(text))
+		begin, column = "…", column-cut+1
 	}
+	line := []rune(begin + printable(part(text, cut, snippetMax+1)))
 	if len(line) > snippetMax {
 		line = append(line[:snippetMax:snippetMax], '…')
 	}
 	caret := strings.Repeat(" ", max(column-1, 0)) + "^"
 	return fmt.Sprintf("%5d | %s\n      | %s", at.line, string(line), caret)
+}
+
+// part is so many characters of a text from one of them on. A line may be as long as the file, and have a hundred problems.
+func part(text string, from, size int) string {
+	begin, end, n := len(text), len(text), 0
+	for i := range text {
+		if n == from {
+			begin = i
+		}
+		if n == from+size {
+			end = i
+			break
+		}
+		n++
+	}
+	return text[begin:end]
 }
 
 // printable replaces what would move the caret or drive the terminal.

@@ -1,17 +1,21 @@
 package config
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/whygate/whygate/internal/openfile"
 )
 
 // secretMax is the size of a file:/path value, in octets: what a field may reasonably hold and upstreams accept.
 const secretMax = 8 << 10
+
+// expandedMax bounds what all fields' values stand for, in bytes: many routes may name one large file.
+const expandedMax = 4 << 20
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
@@ -75,6 +79,12 @@ func (d *decoder) fieldValue(s, path string, from position) (string, bool) {
 			return "", false
 		}
 	}
+	if d.expanded += len(s); d.expanded > expandedMax {
+		if !d.full() {
+			d.fail(from, path, "the values of all fields are larger than "+formatSize(expandedMax), "")
+		}
+		return "", false
+	}
 	// RFC 9110 section 5.5: whitespace around a value is none of it, and no CTL but HTAB may be in it.
 	s = strings.Trim(s, " \t")
 	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
@@ -125,17 +135,5 @@ func Load(path string) (*Config, Problems) {
 
 // readFile reads a regular file of at most max octets.
 func readFile(path string, max int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, max+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(data)) > max {
-		return nil, fmt.Errorf("read %s: larger than %s", path, formatSize(max))
-	}
-	return data, nil
+	return openfile.Read(context.Background(), path, openfile.Options{Max: max}) // a regular file: it is never waited for
 }

@@ -7,18 +7,17 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/lexer"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/whygate/whygate/internal/yamltree"
 )
 
 // Limits of the file. They are far above what a configuration needs and keep a hostile one from costing more than a moment.
 const (
 	sizeMax   = 1 << 20 // octets of the file
-	tokensMax = 200_000 // YAML tokens; ten thousand routes have half as many
-	depthMax  = 32      // brackets inside each other; ours go five deep
-	columnMax = 512     // where a block's "-" or "?" may stand: each nests one deeper and the parser recurses
-	visitsMax = 400_000 // values read with every alias counted as often as it is used, against alias bombs
+	tokensMax = 110_000 // YAML's words and signs; ten thousand routes of three lines have a hundred thousand
+	visitsMax = 150_000 // values read with every alias counted as often as it is used, against alias bombs
+	mergesMax = 32      // merges inside each other
 )
 
 // read parses the file into YAML's tree. It gives nil, after a problem, if that is not possible.
@@ -34,7 +33,7 @@ func (d *decoder) read(data []byte) ast.Node {
 	}
 	src := strings.ReplaceAll(strings.TrimPrefix(string(data), "\ufeff"), "\r\n", "\n")
 	d.lines = strings.Split(src, "\n")
-	docs, err := parse(src)
+	docs, err := yamltree.Parse(src, yamltree.Limits{Tokens: tokensMax, Aliases: yamltree.Resolved})
 	if err != nil {
 		at, message := syntax(err)
 		d.fail(at, "", message, syntaxHint(d.line(at.line)))
@@ -62,95 +61,11 @@ func notEmpty(docs []*ast.DocumentNode) (kept []*ast.DocumentNode) {
 	return kept
 }
 
-// parse is the YAML library behind our limits. The library is only trusted with what an operator wrote, but a file that
-// makes it panic must not end a gateway that is told to reload, so this is the one place that recovers.
-func parse(src string) (docs []*ast.DocumentNode, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			docs, err = nil, errors.New("this is not YAML that can be read")
-		}
-	}()
-	tokens := lexer.Tokenize(src)
-	if err := bounded(tokens); err != nil {
-		return nil, err
-	}
-	f, err := parser.Parse(joined(tokens), 0, parser.AllowDuplicateMapKey())
-	if err != nil {
-		return nil, err
-	}
-	return f.Docs, nil
-}
-
-// unreadable is a file beyond our limits.
-type unreadable struct {
-	at      position
-	message string
-}
-
-func (u *unreadable) Error() string { return u.message }
-
-// bounded refuses what would make the parser slow or deep.
-func bounded(tokens token.Tokens) error {
-	if len(tokens) > tokensMax {
-		return &unreadable{place(tokens[tokensMax]), fmt.Sprintf("the file has more than %d words and signs", tokensMax)}
-	}
-	depth := 0
-	for _, t := range tokens {
-		switch t.Type {
-		case token.MappingStartType, token.SequenceStartType:
-			depth++
-		case token.MappingEndType, token.SequenceEndType:
-			depth--
-		case token.SequenceEntryType, token.MappingKeyType:
-			if t.Position.Column > columnMax {
-				return &unreadable{place(t), "this is nested too deeply"}
-			}
-		}
-		if depth > depthMax {
-			return &unreadable{place(t), "this is nested too deeply"}
-		}
-	}
-	return nil
-}
-
-// joined repairs a fault of the library: inside {} it takes the colon of [http://a:80] for a mapping. YAML 1.2 section
-// 7.3.3 has a colon begin a value only before a space or a bracket, except after a quoted key.
-func joined(tokens token.Tokens) token.Tokens {
-	kept := tokens[:0:0]
-	for i := 0; i < len(tokens); i++ {
-		t := tokens[i]
-		if i+2 < len(tokens) && plain(t) && tokens[i+1].Type == token.MappingValueType && plain(tokens[i+2]) &&
-			adjacent(t, tokens[i+1]) && adjacent(tokens[i+1], tokens[i+2]) {
-			joint := token.String(t.Value+":"+tokens[i+2].Value, t.Origin+":"+tokens[i+2].Origin, t.Position)
-			tokens[i+2], i = joint, i+1
-			continue
-		}
-		kept = append(kept, t)
-	}
-	for i, t := range kept {
-		t.Prev, t.Next = nil, nil
-		if i > 0 {
-			t.Prev, kept[i-1].Next = kept[i-1], t
-		}
-	}
-	return kept
-}
-
-// plain reports whether the token is a scalar without quotes.
-func plain(t *token.Token) bool {
-	return t.CharacterType == token.CharacterTypeMiscellaneous && t.Indicator == token.NotIndicator && t.Type != token.SpaceType
-}
-
-// adjacent reports whether b follows a on the same line without a space.
-func adjacent(a, b *token.Token) bool {
-	return a.Position.Line == b.Position.Line && a.Position.Column+utf8.RuneCountInString(a.Value) == b.Position.Column
-}
-
 // syntax gives the place and the words of a parser's error.
 func syntax(err error) (position, string) {
-	var u *unreadable
-	if errors.As(err, &u) {
-		return u.at, u.message
+	var beyond *yamltree.BeyondError
+	if errors.As(err, &beyond) {
+		return position{beyond.Line, beyond.Column}, beyond.Message
 	}
 	var placed interface {
 		GetMessage() string

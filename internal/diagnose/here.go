@@ -3,6 +3,7 @@ package diagnose
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -83,7 +84,7 @@ func (h *Here) configured(ctx context.Context, t *Target, l *machine.Listener, l
 	} else if t.address.IsValid() {
 		at = net.JoinHostPort(t.address.String(), t.Port)
 	}
-	c, err := proxyconf.Read(h.Proxy, mainFile(h.Proxy, l.Process), proxyconf.Files{Root: l.Process.Root})
+	c, err := proxyconf.Read(ctx, h.Proxy, mainFile(h.Proxy, l.Process), proxyconf.Files{Root: l.Process.Root})
 	if err != nil {
 		h.note("its configuration could not be read: %v", err)
 		return nil
@@ -101,7 +102,11 @@ func (h *Here) configured(ctx context.Context, t *Target, l *machine.Listener, l
 	if t.Secure {
 		scheme = "https"
 	}
-	route := c.Match(proxyconf.Request{Scheme: scheme, Host: host, Address: at, Path: t.Path})
+	route, err := c.Match(ctx, proxyconf.Request{Scheme: scheme, Host: host, Address: at, Path: t.Path})
+	if err != nil {
+		h.note("its configuration: %v", err)
+		return nil
+	}
 	if route == nil {
 		h.note("no route of its configuration takes this URL")
 		return nil
@@ -143,7 +148,7 @@ func (h *Here) upstream(u *proxyconf.Upstream, route *proxyconf.Route, p *machin
 		File: u.Place.File, Line: u.Place.Line, Text: u.Place.Text,
 	})
 	if u.Unix != "" {
-		h.socket(proxyconf.Files{Root: p.Root}.Path(u.Unix), u)
+		h.socket(proxyconf.Files{Root: p.Root}, u)
 		return
 	}
 	to, err := netip.ParseAddrPort(strings.Replace(u.Address, "localhost:", "127.0.0.1:", 1))
@@ -189,10 +194,10 @@ func (h *Here) selinux() {
 }
 
 // socket says what keeps a unix socket from being used, as far as its file tells.
-func (h *Here) socket(path string, u *proxyconf.Upstream) {
-	info, err := os.Stat(path)
+func (h *Here) socket(files proxyconf.Files, u *proxyconf.Upstream) {
+	info, err := files.Stat(u.Unix)
 	switch {
-	case os.IsNotExist(err):
+	case errors.Is(err, os.ErrNotExist):
 		h.note("%v: the socket %s is not there", u.Place, u.Unix)
 	case err != nil:
 		h.note("%v: the socket %s: %v", u.Place, u.Unix, err)
@@ -387,9 +392,9 @@ func (h *Here) read(ctx context.Context, c *proxyconf.Config, p *machine.Process
 	defer cancel()
 	var sources []explain.Source
 	for _, name := range c.Logs[:min(len(c.Logs), logsMax)] {
-		b, err := tailOf(proxyconf.Files{Root: p.Root}.Path(name))
+		b, err := tailOf(ctx, proxyconf.Files{Root: p.Root}, name)
 		if err != nil {
-			if !os.IsNotExist(err) {
+			if !errors.Is(err, os.ErrNotExist) {
 				h.note("the log %s could not be read: %v", name, err)
 			}
 			continue
@@ -416,18 +421,14 @@ func (h *Here) read(ctx context.Context, c *proxyconf.Config, p *machine.Process
 }
 
 // tailOf reads the end of a file, from the beginning of a line.
-func tailOf(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err != nil || !info.Mode().IsRegular() { // opening a pipe would wait for who writes to it
-		return nil, err
-	}
-	f, err := os.Open(name)
+func tailOf(ctx context.Context, files proxyconf.Files, name string) ([]byte, error) {
+	f, err := files.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	from := max(0, info.Size()-logTail)
-	b, err := io.ReadAll(io.LimitReader(io.NewSectionReader(f, from, logTail), logTail))
+	from := max(0, f.Info().Size()-logTail)
+	b, err := io.ReadAll(io.NewSectionReader(f, from, logTail))
 	if from > 0 {
 		if i := bytes.IndexByte(b, '\n'); i >= 0 {
 			b = b[i+1:]

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -59,12 +61,13 @@ func (g *Gateway) openAdmin(a config.Address) (*admin, error) {
 	mux.HandleFunc("POST /reload", g.postReload)
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	return &admin{net: l, server: &http.Server{
-		Handler:           http.NewCrossOriginProtection().Handler(local(mux)),
+	return &admin{net: &few{Listener: l}, server: &http.Server{
+		Handler:           bodiless(http.NewCrossOriginProtection().Handler(local(mux))),
 		Protocols:         &protocols,
 		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       5 * time.Second,
 		WriteTimeout:      time.Minute,
-		IdleTimeout:       time.Minute,
+		IdleTimeout:       15 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 	}}, nil
 }
@@ -77,6 +80,53 @@ func (a *admin) serve() error {
 }
 
 func (a *admin) close() { _ = a.server.Close() }
+
+// adminConns bounds the connections of the admin server: the descriptors are the proxy's.
+const adminConns = 64
+
+// few closes a connection at once while adminConns are open.
+type few struct {
+	net.Listener
+	open atomic.Int32
+}
+
+// Accept waits for a connection there is room for.
+func (l *few) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if l.open.Add(1) <= adminConns {
+			return &counted{Conn: c, done: sync.OnceFunc(func() { l.open.Add(-1) })}, nil
+		}
+		l.open.Add(-1)
+		c.Close()
+	}
+}
+
+// counted tells when it is closed.
+type counted struct {
+	net.Conn
+	done func()
+}
+
+func (c *counted) Close() error {
+	defer c.done()
+	return c.Conn.Close()
+}
+
+// bodiless closes the connection of a request with a body after the answer, without a look at the body: nothing here has a use for one,
+// and the server would otherwise wait for it, to read it away.
+func bodiless(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			w.Header().Set("Connection", "close")
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+		}
+		next.ServeHTTP(w, r)
+	})
+}
 
 // local refuses a request whose Host is a name: a page of the web could otherwise have its own name resolve to this
 // address and read what is not meant for it (DNS rebinding).
@@ -159,8 +209,8 @@ func (g *Gateway) postReload(w http.ResponseWriter, _ *http.Request) {
 		answer["hint"] = hint.Hint
 	}
 	var problems config.Problems
-	if errors.As(err, &problems) {
-		answer["problems"] = problems
+	if errors.As(err, &problems) { // whoever asks may not be allowed to read the file
+		answer["error"], answer["problems"] = problems.Public().Error(), problems.Public()
 	}
 	reply(w, http.StatusUnprocessableEntity, answer)
 }

@@ -3,7 +3,6 @@ package proxyconf
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -17,29 +16,28 @@ type apacheLine struct {
 }
 
 type apacheReader struct {
-	*Config
-	files   Files
+	*reader
 	root    string
-	defines [][2]string // names as they stand in a text, and values; a later one of a name replaces an earlier
+	defines map[string]string
 }
 
-func readApache(c *Config, file string, files Files) error {
-	r := &apacheReader{Config: c, files: files, root: filepath.Dir(file), defines: [][2]string{{"${APACHE_LOG_DIR}", "/var/log/apache2"}}}
+func readApache(all *reader, file string) error {
+	r := &apacheReader{all, filepath.Dir(file), map[string]string{"APACHE_LOG_DIR": "/var/log/apache2"}}
 	if filepath.Base(r.root) == "conf" {
 		r.root = filepath.Dir(r.root) // ServerRoot of an own build: files are named conf/...
 	}
-	all, err := r.file(file, 0)
+	lines, err := r.file(file, 0)
 	if err != nil {
 		return err
 	}
 	for _, name := range []string{"errorlog", "customlog", "transferlog"} {
-		apacheWalk(all, func(l *apacheLine) {
+		apacheWalk(lines, func(l *apacheLine) {
 			if l.name == name && len(l.args) > 0 {
-				c.log(r.expand(l.args[0]))
+				r.log(l.args[0])
 			}
 		})
 	}
-	c.match = func(q Request) *Route { return apacheRoute(all, q) }
+	r.Config.match = func(q Request) *Route { return apacheRoute(lines, q) }
 	return nil
 }
 
@@ -50,60 +48,71 @@ func apacheWalk(all []*apacheLine, visit func(*apacheLine)) {
 	}
 }
 
-// expand puts in what Define and the environment of Debian's package have.
-func (r *apacheReader) expand(text string) string {
-	for _, d := range r.defines {
-		if !strings.Contains(text, "${") || len(text) > textMax {
+// expand puts in what Define and the environment of Debian's package have, up to textMax octets. What it gives is charged.
+func (r *apacheReader) expand(text string) (string, error) {
+	if !strings.Contains(text, "${") {
+		return text[:min(len(text), textMax)], nil
+	}
+	var out strings.Builder
+	for out.Len() <= textMax {
+		before, after, found := strings.Cut(text, "${")
+		name, _, closed := strings.Cut(after[:min(len(after), nameMax)], "}")
+		out.WriteString(before[:min(len(before), textMax)])
+		if !found {
 			break
 		}
-		text = strings.ReplaceAll(text, d[0], d[1])
+		if value, known := r.defines[name]; known && closed {
+			out.WriteString(value)
+			text = after[len(name)+1:]
+			continue
+		}
+		out.WriteString("${")
+		text = after
 	}
-	return text[:min(len(text), textMax)]
+	s := out.String()
+	return s[:min(len(s), textMax)], r.build(len(s))
 }
 
-// define notes a value. It is in order, and not in a map, so that the same files always give the same.
+// definesMax bounds the names that Define gives a value.
+const definesMax = 1000
+
+// define notes a value. A later one of a name replaces an earlier.
 func (r *apacheReader) define(name, value string) {
-	name = "${" + name + "}"
-	for i := range r.defines {
-		if r.defines[i][0] == name {
-			r.defines[i][1] = value
-			return
-		}
-	}
-	if len(r.defines) < filesMax {
-		r.defines = append(r.defines, [2]string{name, value})
+	if _, known := r.defines[name]; known || len(r.defines) < definesMax {
+		r.defines[name] = value
 	}
 }
 
 func (r *apacheReader) file(name string, depth int) ([]*apacheLine, error) {
-	b, err := r.read(r.files, name)
+	b, err := r.reader.read(name)
 	if err != nil {
 		return nil, err
 	}
 	root := &apacheLine{}
 	open := []*apacheLine{root}
-	n, text := 0, ""
-	first := 0
+	n, first := 0, 0
+	var text strings.Builder
 	for line := range strings.Lines(string(b)) {
 		n++
-		if text == "" {
+		if text.Len() == 0 {
 			first = n
 		}
 		line = strings.TrimRight(line, "\r\n")
-		if rest, more := strings.CutSuffix(line, "\\"); more {
-			text += rest
+		rest, more := strings.CutSuffix(line, "\\")
+		if text.Len()+len(rest) > lineMax {
+			return nil, fmt.Errorf("%s:%d: a line of more than %d KiB", name, n, lineMax>>10)
+		}
+		text.WriteString(rest)
+		if more {
 			continue
 		}
-		text += line
-		words := haproxyWords(strings.TrimSpace(text))
-		l := &apacheLine{place: Place{name, first, strings.TrimSpace(text)}}
-		text = ""
-		if len(words) == 0 || strings.HasPrefix(l.place.Text, "#") {
-			continue
+		l, err := r.line(Place{name, first, strings.TrimSpace(text.String())})
+		text.Reset()
+		if err != nil {
+			return nil, err
 		}
-		l.name = strings.ToLower(words[0])
-		for _, w := range words[1:] {
-			l.args = append(l.args, r.expand(w))
+		if l == nil {
+			continue
 		}
 		top := open[len(open)-1]
 		switch {
@@ -136,6 +145,23 @@ func (r *apacheReader) file(name string, depth int) ([]*apacheLine, error) {
 	return root.inner, nil
 }
 
+// line makes a directive of a line; nil if there is none on it.
+func (r *apacheReader) line(place Place) (*apacheLine, error) {
+	words := haproxyWords(place.Text)
+	if len(words) == 0 || strings.HasPrefix(place.Text, "#") {
+		return nil, nil
+	}
+	l := &apacheLine{name: strings.ToLower(words[0]), place: place}
+	for _, w := range words[1:] {
+		arg, err := r.expand(w)
+		if err != nil {
+			return nil, err
+		}
+		l.args = append(l.args, arg)
+	}
+	return l, r.words(words)
+}
+
 func (r *apacheReader) include(l, into *apacheLine, depth int) {
 	if len(l.args) == 0 || depth >= includeMax {
 		return
@@ -144,7 +170,7 @@ func (r *apacheReader) include(l, into *apacheLine, depth int) {
 	if !filepath.IsAbs(pattern) {
 		pattern = filepath.Join(r.root, pattern)
 	}
-	for _, name := range r.files.glob(pattern) {
+	for _, name := range r.glob(pattern) {
 		more, err := r.file(name, depth+1)
 		if err != nil && l.name == "include" {
 			r.problem("%v: %v", l.place, err)
@@ -182,7 +208,7 @@ func apacheRoute(all []*apacheLine, q Request) *Route {
 		lists = [][]*apacheLine{inner, main}
 	}
 	for _, list := range lists {
-		if pass, target := apachePass(list, q.path()); pass != nil {
+		if pass, target := apachePass(list, q); pass != nil {
 			route := &Route{Name: target, Place: pass.place}
 			if target == "!" {
 				route.Answer = "files: this path is taken out of the proxy's"
@@ -233,7 +259,8 @@ func apacheHost(main []*apacheLine, q Request) *apacheLine {
 }
 
 // apachePass finds the first ProxyPass or ProxyPassMatch that fits, and the RewriteRule that proxies, in a list.
-func apachePass(list []*apacheLine, path string) (*apacheLine, string) {
+func apachePass(list []*apacheLine, q Request) (*apacheLine, string) {
+	path := q.path()
 	for _, l := range list {
 		switch l.name {
 		case "proxypass":
@@ -242,13 +269,13 @@ func apachePass(list []*apacheLine, path string) (*apacheLine, string) {
 			}
 		case "proxypassmatch":
 			if len(l.args) > 1 {
-				if re, err := regexp.Compile(l.args[0]); err == nil && re.MatchString(path) {
+				if fits, _ := q.matches(l.args[0], path); fits {
 					return l, l.args[1]
 				}
 			}
 		case "rewriterule":
 			if len(l.args) > 2 && strings.Contains(","+strings.Trim(l.args[2], "[]")+",", ",P") && strings.Contains(l.args[1], "://") {
-				if re, err := regexp.Compile(l.args[0]); err == nil && re.MatchString(path) {
+				if fits, _ := q.matches(l.args[0], path); fits {
 					return l, l.args[1]
 				}
 			}

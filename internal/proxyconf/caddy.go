@@ -18,8 +18,15 @@ type caddyBlock struct {
 
 func (b *caddyBlock) name() string { return b.words[0] }
 
-func readCaddy(c *Config, file string, files Files) error {
-	all, err := caddyFile(c, file, files, 0)
+// caddyReader reads a Caddyfile and what it imports.
+type caddyReader struct {
+	*reader
+	imported int // lines that imports of snippets put in place so far
+}
+
+func readCaddy(all *reader, file string) error {
+	r := &caddyReader{reader: all}
+	blocks, err := r.file(file, 0)
 	if err != nil {
 		return err
 	}
@@ -27,75 +34,119 @@ func readCaddy(c *Config, file string, files Files) error {
 	visit = func(bs []*caddyBlock) {
 		for _, b := range bs {
 			if b.name() == "output" && len(b.words) > 2 && b.words[1] == "file" {
-				c.log(b.words[2])
+				r.log(b.words[2])
 			}
 			visit(b.inner)
 		}
 	}
-	visit(all)
-	c.match = func(q Request) *Route { return caddyRoute(all, q) }
+	visit(blocks)
+	r.Config.match = func(q Request) *Route { return caddyRoute(blocks, q) }
 	return nil
 }
 
-// caddyFile reads a file, with imports in place: of files, and of snippets by name.
-func caddyFile(c *Config, file string, files Files, depth int) ([]*caddyBlock, error) {
-	b, err := c.read(files, file)
+// file reads a file, with imports in place: of files, and of snippets by name.
+func (r *caddyReader) file(name string, depth int) ([]*caddyBlock, error) {
+	b, err := r.read(name)
 	if err != nil {
 		return nil, err
 	}
-	s := &caddyScanner{lines: strings.Split(string(b), "\n"), file: file}
+	s := &caddyScanner{r: r.reader, text: string(b), file: name}
 	all, err := s.block(0)
 	if err != nil {
-		return nil, fmt.Errorf("%s:%d: %w", file, s.at, err)
+		return nil, fmt.Errorf("%s:%d: %w", name, s.at, err)
 	}
-	snippets := map[string][]*caddyBlock{}
+	f := &caddyFile{r, filepath.Dir(name), map[string][]*caddyBlock{}}
 	for _, b := range all {
 		if name := b.name(); strings.HasPrefix(name, "(") {
-			snippets[strings.Trim(name, "()")] = b.inner
+			f.snippets[strings.Trim(name, "()")] = b.inner
 		}
 	}
-	return caddyImports(c, all, filepath.Dir(file), files, snippets, depth), nil
+	return f.imports(all, caddyCopy{depth: depth})
 }
 
-func caddyImports(c *Config, all []*caddyBlock, base string, files Files, snippets map[string][]*caddyBlock, depth int) []*caddyBlock {
+// caddyFile is a file whose imports are put in place.
+type caddyFile struct {
+	*caddyReader
+	dir      string // what relative imports start from
+	snippets map[string][]*caddyBlock
+}
+
+// caddyCopy is where a copy stands: imports around it, and whether it is of a snippet.
+type caddyCopy struct {
+	depth   int
+	snippet bool
+}
+
+// imports copies blocks with their imports in place: a snippet that imports itself would otherwise become a circle. Every block that is
+// copied for a snippet is counted, wherever in it it stands.
+func (f *caddyFile) imports(all []*caddyBlock, at caddyCopy) ([]*caddyBlock, error) {
 	var whole []*caddyBlock
 	for _, b := range all {
+		if at.snippet {
+			if f.imported++; f.imported > importsMax {
+				return whole, fmt.Errorf("%v: imports of more than %d lines", b.place, importsMax)
+			}
+		}
+		if err := f.build(blockSize); err != nil {
+			return whole, err
+		}
 		if b.name() != "import" || len(b.words) < 2 {
-			inner := caddyImports(c, b.inner, base, files, snippets, depth)
-			whole = append(whole, &caddyBlock{b.words, inner, b.place}) // a copy: a snippet that imports itself would become a circle
-			continue
-		}
-		if depth >= includeMax {
-			c.problem("%v: imports within imports, %d deep", b.place, depth)
-			continue
-		}
-		if inner, ok := snippets[b.words[1]]; ok {
-			if c.imports += 1 + len(inner); c.imports > importsMax {
-				c.problem("%v: imports of more than %d lines", b.place, importsMax)
-				continue
-			}
-			whole = append(whole, caddyImports(c, inner, base, files, snippets, depth+1)...)
-			continue
-		}
-		pattern := b.words[1]
-		if !filepath.IsAbs(pattern) {
-			pattern = filepath.Join(base, pattern)
-		}
-		for _, name := range files.glob(pattern) {
-			more, err := caddyFile(c, name, files, depth+1)
+			inner, err := f.imports(b.inner, at)
 			if err != nil {
-				c.problem("%v: %v", b.place, err)
+				return whole, err
 			}
-			whole = append(whole, more...)
+			whole = append(whole, &caddyBlock{b.words, inner, b.place})
+			continue
 		}
+		if at.depth >= includeMax {
+			f.problem("%v: imports within imports, %d deep", b.place, at.depth)
+			continue
+		}
+		more, err := f.one(b, at)
+		if err != nil {
+			return whole, err
+		}
+		whole = append(whole, more...)
 	}
-	return whole
+	return whole, nil
+}
+
+// one gives what one import stands for.
+func (f *caddyFile) one(b *caddyBlock, at caddyCopy) ([]*caddyBlock, error) {
+	if inner, ok := f.snippets[b.words[1]]; ok {
+		return f.imports(inner, caddyCopy{at.depth + 1, true})
+	}
+	pattern := b.words[1]
+	if !filepath.IsAbs(pattern) {
+		pattern = filepath.Join(f.dir, pattern)
+	}
+	var whole []*caddyBlock
+	for _, name := range f.glob(pattern) {
+		more, err := f.file(name, at.depth+1)
+		if err != nil {
+			f.problem("%v: %v", b.place, err)
+		}
+		whole = append(whole, more...)
+	}
+	return whole, nil
 }
 
 type caddyScanner struct {
-	lines []string
-	at    int // lines read
-	file  string
+	r    *reader
+	text string
+	at   int // lines read
+	file string
+}
+
+// line gives the next line without spaces around it, false at the end.
+func (s *caddyScanner) line() (string, bool) {
+	if s.text == "" {
+		return "", false
+	}
+	s.at++
+	var line string
+	line, s.text, _ = strings.Cut(s.text, "\n")
+	return strings.TrimSpace(line), true
 }
 
 // block reads lines up to the closing brace, or to the end at depth 0.
@@ -105,14 +156,19 @@ func (s *caddyScanner) block(depth int) ([]*caddyBlock, error) {
 	}
 	var all []*caddyBlock
 	var before []string // words of a line that ends with a comma: the addresses go on
-	for s.at < len(s.lines) {
-		line := strings.TrimSpace(s.lines[s.at])
-		s.at++
+	for line, more := s.line(); more; line, more = s.line() {
 		if strings.HasPrefix(line, "#") {
 			continue
 		}
+		if len(line) > lineMax {
+			return nil, fmt.Errorf("a line of more than %d KiB", lineMax>>10)
+		}
+		words := haproxyWords(line)
+		if err := s.r.words(words); err != nil {
+			return nil, err
+		}
 		place := Place{s.file, s.at, strings.TrimSpace(strings.TrimSuffix(line, "{"))}
-		words := append(before, haproxyWords(line)...)
+		words = append(before, words...)
 		before = nil
 		switch {
 		case len(words) == 0:
@@ -231,9 +287,31 @@ func (b *caddyBlock) matcher() string {
 	return ""
 }
 
+// caddyMatchers are the named matchers of a block and of those around it, which go first.
+type caddyMatchers struct {
+	outer *caddyMatchers
+	own   map[string]*caddyBlock
+}
+
+// find gives a named matcher, nil if there is none.
+func (m *caddyMatchers) find(name string) *caddyBlock {
+	var found *caddyBlock
+	for ; m != nil; m = m.outer {
+		if b := m.own[name]; b != nil {
+			found = b
+		}
+	}
+	return found
+}
+
 // caddyIn looks through a block's lines for the handler that takes the request. Matchers of blocks around are known.
-func caddyIn(block []*caddyBlock, q Request, outer []*caddyBlock) *Route {
-	matchers := append(slices.Clone(outer), block...)
+func caddyIn(block []*caddyBlock, q Request, outer *caddyMatchers) *Route {
+	matchers := &caddyMatchers{outer, map[string]*caddyBlock{}}
+	for _, b := range block {
+		if strings.HasPrefix(b.name(), "@") && matchers.own[b.name()] == nil {
+			matchers.own[b.name()] = b
+		}
+	}
 	for _, b := range block {
 		switch b.name() {
 		case "handle", "handle_path", "route":
@@ -278,28 +356,30 @@ func caddyIn(block []*caddyBlock, q Request, outer []*caddyBlock) *Route {
 }
 
 // caddyMatches judges a matcher: a path, a named one, or none.
-func caddyMatches(matcher string, known []*caddyBlock, q Request) truth {
+func caddyMatches(matcher string, known *caddyMatchers, q Request) truth {
 	switch {
 	case matcher == "" || matcher == "*":
 		return yes
 	case strings.HasPrefix(matcher, "/"):
 		return truthOf(caddyPath(matcher, q.path()))
 	}
-	for _, b := range known {
-		if b.name() != matcher {
-			continue
-		}
-		lines := b.inner
-		if len(b.words) > 1 {
-			lines = append([]*caddyBlock{{words: b.words[1:]}}, lines...)
-		}
-		t := yes
-		for _, l := range lines {
-			t = min(t, caddyCondition(l, q))
-		}
+	b := known.find(matcher)
+	if b == nil {
+		return maybe
+	}
+	key := judgement{b, q.Path}
+	if t, known := q.work.judged[key]; known {
 		return t
 	}
-	return maybe
+	t := yes
+	if len(b.words) > 1 {
+		t = caddyCondition(&caddyBlock{words: b.words[1:]}, q)
+	}
+	for _, l := range b.inner {
+		t = min(t, caddyCondition(l, q))
+	}
+	q.work.judged[key] = t
+	return t
 }
 
 func caddyCondition(l *caddyBlock, q Request) truth {

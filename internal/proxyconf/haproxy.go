@@ -1,7 +1,7 @@
 package proxyconf
 
 import (
-	"regexp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,41 +21,52 @@ type haproxyLine struct {
 
 var haproxySections = []string{"global", "defaults", "frontend", "backend", "listen", "resolvers", "peers", "userlist", "cache", "program", "http-errors", "ring", "mailers", "fcgi-app", "crt-store", "log-forward", "traces"}
 
-func readHAProxy(c *Config, file string, files Files) error {
-	b, err := c.read(files, file)
+func readHAProxy(r *reader, file string) error {
+	sections, err := haproxyFile(r, file)
 	if err != nil {
 		return err
 	}
-	sections := haproxySplit(file, string(b))
 	if file == "/etc/haproxy/haproxy.cfg" {
-		for _, more := range files.list("/etc/haproxy/conf.d", ".cfg") {
-			if b, err := c.read(files, more); err == nil {
-				sections = append(sections, haproxySplit(more, string(b))...)
+		for _, name := range r.ending("/etc/haproxy/conf.d", ".cfg") {
+			more, err := haproxyFile(r, name)
+			if err != nil {
+				r.problem("%v", err)
 			}
+			sections = append(sections, more...)
 		}
 	}
 	for _, s := range sections {
 		if s.kind == "global" {
 			for _, l := range s.lines {
 				if l.words[0] == "log" && len(l.words) > 1 && l.words[1] == "/dev/log" {
-					c.log("/var/log/haproxy.log") // where Debian's rsyslog rule puts it
+					r.log("/var/log/haproxy.log") // where Debian's rsyslog rule puts it
 				}
 			}
 		}
 	}
-	c.match = func(q Request) *Route { return haproxyRoute(sections, q) }
+	r.Config.match = func(q Request) *Route { return haproxyRoute(sections, q) }
 	return nil
 }
 
-// haproxySplit splits a file into sections.
-func haproxySplit(file, text string) []*section {
+// haproxyFile splits a file into sections.
+func haproxyFile(r *reader, file string) ([]*section, error) {
+	text, err := r.read(file)
+	if err != nil {
+		return nil, err
+	}
 	var all []*section
 	n := 0
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(string(text)) {
 		n++
+		if len(line) > lineMax {
+			return nil, fmt.Errorf("%s:%d: a line of more than %d KiB", file, n, lineMax>>10)
+		}
 		words := haproxyWords(line)
 		if len(words) == 0 {
 			continue
+		}
+		if err := r.words(words); err != nil {
+			return nil, err
 		}
 		place := Place{file, n, strings.Join(words, " ")}
 		if slices.Contains(haproxySections, words[0]) && !strings.HasPrefix(line, " ") && !strings.HasPrefix(line, "\t") {
@@ -71,7 +82,7 @@ func haproxySplit(file, text string) []*section {
 			s.lines = append(s.lines, haproxyLine{words, place})
 		}
 	}
-	return all
+	return all, nil
 }
 
 // haproxyWords splits a line: quotes, backslashes, and # for the rest.
@@ -185,11 +196,18 @@ const (
 
 // haproxyBackend finds the first use_backend whose condition holds, or the default one.
 func haproxyBackend(s *section, q Request, route *Route) (string, Place) {
-	acls := map[string][]haproxyLine{}
+	acls := map[string]truth{}
 	name, place := "", Place{}
-	for _, l := range s.lines {
-		if l.words[0] == "acl" && len(l.words) > 2 {
-			acls[l.words[1]] = append(acls[l.words[1]], l)
+	for _, l := range s.lines { // each is judged once, however many conditions name it
+		if l.words[0] != "acl" || len(l.words) < 3 {
+			continue
+		}
+		t, known := acls[l.words[1]]
+		if !known {
+			t = no
+		}
+		if t < yes {
+			acls[l.words[1]] = max(t, haproxyACL(l.words[2:], q))
 		}
 	}
 	for _, l := range s.lines {
@@ -220,7 +238,7 @@ func haproxyBackend(s *section, q Request, route *Route) (string, Place) {
 }
 
 // haproxyHolds judges the condition at the end of a line: "if a b || c", "unless a", or none.
-func haproxyHolds(words []string, acls map[string][]haproxyLine, q Request) truth {
+func haproxyHolds(words []string, acls map[string]truth, q Request) truth {
 	at := slices.IndexFunc(words, func(w string) bool { return w == "if" || w == "unless" })
 	if at < 0 {
 		return yes
@@ -250,11 +268,8 @@ func haproxyHolds(words []string, acls map[string][]haproxyLine, q Request) trut
 			t = haproxyACL(words[i+1:end], q)
 			i = end
 		} else {
-			t = no
-			for _, l := range acls[w] {
-				t = max(t, haproxyACL(l.words[2:], q))
-			}
-			if acls[w] == nil {
+			known := false
+			if t, known = acls[w]; !known {
 				t = haproxyKnown(w, q)
 			}
 		}
@@ -338,7 +353,14 @@ func haproxyACL(words []string, q Request) truth {
 		return maybe
 	}
 	for _, v := range values {
-		if haproxyFits(method, subject, v, fold) {
+		if method == "reg" {
+			if fold {
+				v = "(?i)" + v
+			}
+			if fits, _ := q.matches(v, subject); fits {
+				return yes
+			}
+		} else if haproxyFits(method, subject, v, fold) {
 			return yes
 		}
 	}
@@ -368,7 +390,7 @@ func haproxyFetch(fetch string) (name, kind string) {
 }
 
 func haproxyFits(method, subject, value string, fold bool) bool {
-	if fold && method != "reg" {
+	if fold {
 		subject, value = strings.ToLower(subject), strings.ToLower(value)
 	}
 	switch method {
@@ -382,12 +404,6 @@ func haproxyFits(method, subject, value string, fold bool) bool {
 		return strings.Contains(subject+"/", "/"+strings.Trim(value, "/")+"/")
 	case "dom":
 		return strings.Contains("."+subject+".", "."+strings.Trim(value, ".")+".")
-	case "reg":
-		if fold {
-			value = "(?i)" + value
-		}
-		re, err := regexp.Compile(value)
-		return err == nil && re.MatchString(subject)
 	}
 	return subject == value
 }

@@ -3,7 +3,6 @@ package proxyconf
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strings"
 )
 
@@ -26,29 +25,28 @@ func (d *directive) arg(n int) string {
 
 // nginxReader reads nginx's files.
 type nginxReader struct {
-	*Config
-	files Files
-	base  string // what relative includes start from
+	*reader
+	base string // what relative includes start from
 }
 
-func readNginx(c *Config, file string, files Files) error {
-	r := &nginxReader{Config: c, files: files, base: filepath.Dir(file)}
+func readNginx(all *reader, file string) error {
+	r := &nginxReader{all, filepath.Dir(file)}
 	root, err := r.file(file, 0)
 	if err != nil {
 		return err
 	}
-	logsOf(c, root)
-	c.match = func(q Request) *Route { return nginxRoute(root, q) }
+	logsOf(r.Config, root)
+	r.Config.match = func(q Request) *Route { return nginxRoute(root, q) }
 	return nil
 }
 
 // file reads one file into directives, with what it includes in place.
 func (r *nginxReader) file(name string, depth int) ([]*directive, error) {
-	b, err := r.read(r.files, name)
+	b, err := r.read(name)
 	if err != nil {
 		return nil, err
 	}
-	s := &nginxScanner{text: string(b), line: 1, file: name}
+	s := &nginxScanner{r: r.reader, text: string(b), line: 1, file: name}
 	all, err := s.block(0)
 	if err != nil {
 		return nil, fmt.Errorf("%s:%d: %w", name, s.line, err)
@@ -73,7 +71,7 @@ func (r *nginxReader) included(all []*directive, depth int) []*directive {
 			r.problem("%v: includes within includes, %d deep", d.place, depth)
 			continue
 		}
-		for _, name := range r.files.glob(pattern) {
+		for _, name := range r.glob(pattern) {
 			more, err := r.file(name, depth+1)
 			if err != nil {
 				r.problem("%v: %v", d.place, err)
@@ -86,13 +84,14 @@ func (r *nginxReader) included(all []*directive, depth int) []*directive {
 
 // nginxScanner splits nginx's syntax.
 type nginxScanner struct {
+	r    *reader
 	text string
 	line int
 	file string
 }
 
-// nestMax bounds blocks within blocks.
-const nestMax = 30
+// nginxUnread are the blocks that say nothing about where a request goes, and may be very long: tables of addresses and names.
+var nginxUnread = map[string]bool{"map": true, "geo": true, "types": true, "split_clients": true, "charset_map": true}
 
 // block reads directives up to the closing brace, or to the end of the file at depth 0.
 func (s *nginxScanner) block(depth int) ([]*directive, error) {
@@ -109,7 +108,13 @@ func (s *nginxScanner) block(depth int) ([]*directive, error) {
 				d.place = Place{File: s.file, Line: s.line}
 			}
 			d.words = append(d.words, word)
+			if err := s.r.build(wordSize + len(word)); err != nil {
+				return nil, err
+			}
 		case ';':
+			if err := s.r.build(blockSize); err != nil {
+				return nil, err
+			}
 			if len(d.words) > 0 {
 				all, d = append(all, d), &directive{}
 			}
@@ -117,8 +122,15 @@ func (s *nginxScanner) block(depth int) ([]*directive, error) {
 			if len(d.words) == 0 {
 				return nil, fmt.Errorf("a block without a name")
 			}
-			if strings.HasSuffix(d.name(), "_by_lua_block") {
-				s.skipLua()
+			if err := s.r.build(blockSize); err != nil {
+				return nil, err
+			}
+			if lua := strings.HasSuffix(d.name(), "_by_lua_block"); lua || nginxUnread[d.name()] {
+				if lua {
+					s.skipLua()
+				} else if err := s.skip(); err != nil {
+					return nil, err
+				}
 				all, d = append(all, d), &directive{}
 				continue
 			}
@@ -167,26 +179,69 @@ func (s *nginxScanner) next() (string, byte) {
 	return "", 0
 }
 
-// luaToken is what matters of Lua: comments and strings, whose braces and quotes are none, and braces.
-var luaToken = regexp.MustCompile(`(?s)--\[\[.*?\]\]|--[^\n]*|\[\[.*?\]\]|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[{}]`)
-
-// skipLua passes over a block of Lua, up to the brace that closes it.
-func (s *nginxScanner) skipLua() {
+// skip passes over a block, up to the brace that closes it.
+func (s *nginxScanner) skip() error {
 	for open := 1; open > 0; {
-		at := luaToken.FindStringIndex(s.text)
-		if at == nil {
-			s.text = ""
-			return
-		}
-		switch s.text[at[0]:at[1]] {
-		case "{":
+		_, kind := s.next()
+		switch kind {
+		case '{':
 			open++
-		case "}":
+		case '}':
 			open--
+		case 0:
+			return fmt.Errorf("a block is not closed")
 		}
-		s.line += strings.Count(s.text[:at[1]], "\n")
-		s.text = s.text[at[1]:]
 	}
+	return s.r.ctx.Err()
+}
+
+// skipLua passes over a block of Lua, up to the brace that closes it. What matters of Lua are comments and strings, whose braces
+// and quotes are none, and braces. Each octet is looked at a few times at most: a string or a comment that is not closed is
+// none, and no further one of its kind is looked for.
+func (s *nginxScanner) skipLua() {
+	text := s.text
+	last := strings.LastIndex(text, "]]") // where the last long string or comment may end
+	open, at := 1, 0
+	var unclosed [256]bool // quotes
+	for open > 0 && at < len(text) {
+		rest := text[at:]
+		switch c := text[at]; {
+		case strings.HasPrefix(rest, "--[[") && at < last:
+			at += strings.Index(rest, "]]") + 2
+		case strings.HasPrefix(rest, "--"):
+			comment, _, _ := strings.Cut(rest, "\n")
+			at += len(comment)
+		case strings.HasPrefix(rest, "[[") && at < last:
+			at += strings.Index(rest, "]]") + 2
+		case (c == '"' || c == '\'') && !unclosed[c]:
+			n := luaString(rest)
+			unclosed[c] = n == 0
+			at += max(n, 1)
+		default:
+			switch c {
+			case '{':
+				open++
+			case '}':
+				open--
+			}
+			at++
+		}
+	}
+	s.line += strings.Count(text[:at], "\n")
+	s.text = text[at:]
+}
+
+// luaString is the length of the string in quotes that the text begins with, 0 if it is not closed.
+func luaString(text string) int {
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case text[0]:
+			return i + 1
+		}
+	}
+	return 0
 }
 
 func (s *nginxScanner) quoted(quote byte) string {
@@ -210,6 +265,9 @@ func (s *nginxScanner) quoted(quote byte) string {
 	return b.String()
 }
 
+// nameMax is how long the name of a variable is at most, with its braces.
+const nameMax = 256
+
 func (s *nginxScanner) bare() string {
 	for i := 0; i < len(s.text); i++ {
 		switch s.text[i] {
@@ -217,7 +275,7 @@ func (s *nginxScanner) bare() string {
 			i++
 		case '$':
 			if i+1 < len(s.text) && s.text[i+1] == '{' { // ${name}
-				if n := strings.IndexByte(s.text[i:], '}'); n > 0 {
+				if n := strings.IndexByte(s.text[i:min(i+nameMax, len(s.text))], '}'); n > 0 {
 					i += n
 				}
 			}

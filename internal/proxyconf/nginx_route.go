@@ -1,7 +1,6 @@
 package proxyconf
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -106,7 +105,7 @@ func nginxServer(http []*directive, q Request) *directive {
 		for _, d := range listening {
 			for _, n := range d.block {
 				if n.name() == "server_name" && slices.ContainsFunc(n.words[1:], func(name string) bool {
-					return kind(strings.ToLower(name)) && nginxNameFits(name, q.Host)
+					return kind(strings.ToLower(name)) && nginxNameFits(name, q)
 				}) {
 					return d
 				}
@@ -119,12 +118,12 @@ func nginxServer(http []*directive, q Request) *directive {
 	return first
 }
 
-func nginxNameFits(name, host string) bool {
+func nginxNameFits(name string, q Request) bool {
 	if pattern, ok := strings.CutPrefix(name, "~"); ok {
-		re, err := regexp.Compile("(?i)" + pattern)
-		return err == nil && re.MatchString(host)
+		fits, _ := q.matches("(?i)"+pattern, q.Host)
+		return fits
 	}
-	return hostFits(name, host)
+	return hostFits(name, q.Host)
 }
 
 // nginxListens says how well the server's listen directives fit where the client connects, and whether it is the default there.
@@ -208,11 +207,11 @@ func (r *nginxRouter) matches(d *directive, path string) bool {
 	if d.arg(1) == "~*" {
 		flags = "(?i)"
 	}
-	re, err := regexp.Compile(flags + d.arg(2))
-	if err != nil {
+	fits, known := r.q.matches(flags+d.arg(2), path)
+	if !known {
 		r.unsure = d.text()
 	}
-	return err == nil && re.MatchString(path)
+	return fits
 }
 
 // nginxPasses are the directives that hand a request on, with the scheme of what follows.
@@ -253,7 +252,8 @@ func (r *nginxRouter) target(path scope, at *directive) *Route {
 		r.request(route, path, at, d.arg(1), target)
 		return route
 	}
-	if d := path.last("try_files"); d != nil && at.name() == "location" && strings.HasPrefix(d.words[len(d.words)-1], "@") {
+	d := path.last("try_files")
+	if again := at.name() == "location" && strings.HasPrefix(at.arg(1), "@"); d != nil && at.name() == "location" && !again && strings.HasPrefix(d.words[len(d.words)-1], "@") {
 		return r.named(path, d)
 	}
 	route.Answer = "files, or another module than a proxy"
@@ -304,23 +304,61 @@ func (r *nginxRouter) request(route *Route, path scope, at *directive, written, 
 	}
 }
 
-// nginxVariables replaces variables that set gave a constant.
+// nginxRounds is how often variables within the values of variables are replaced.
+const nginxRounds = 5
+
+// nginxVariables replaces variables that set gave a constant: the one set last, as nginx goes through the blocks.
 func nginxVariables(path scope, text string) string {
-	for range 5 {
-		for _, block := range path {
-			for _, d := range block {
-				if !strings.Contains(text, "$") || len(text) > textMax {
-					return text[:min(len(text), textMax)]
-				}
-				if d.name() == "set" && len(d.words) == 3 {
-					name := strings.TrimPrefix(d.words[1], "$")
-					text = strings.ReplaceAll(text, "${"+name+"}", d.words[2])
-					text = strings.ReplaceAll(text, "$"+name, d.words[2])
-				}
+	if !strings.Contains(text, "$") {
+		return text
+	}
+	values := map[string]string{}
+	for _, block := range path {
+		for _, d := range block {
+			if d.name() == "set" && len(d.words) == 3 {
+				values[strings.TrimPrefix(d.words[1], "$")] = d.words[2]
 			}
 		}
 	}
+	for range nginxRounds {
+		before := text
+		if text = nginxReplaced(text, values); text == before {
+			break
+		}
+	}
 	return text
+}
+
+// nginxReplaced replaces each variable of a text once, up to textMax octets.
+func nginxReplaced(text string, values map[string]string) string {
+	var out strings.Builder
+	for text != "" && out.Len() <= textMax {
+		before, after, found := strings.Cut(text, "$")
+		out.WriteString(before)
+		if !found {
+			break
+		}
+		name, rest, braced := "", after, strings.HasPrefix(after, "{")
+		if inside, behind, closed := strings.Cut(strings.TrimPrefix(after, "{"), "}"); braced && closed {
+			name, rest = inside, behind
+		} else if !braced {
+			n := strings.IndexFunc(after, func(c rune) bool {
+				return c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
+			})
+			if n < 0 {
+				n = len(after)
+			}
+			name, rest = after[:n], after[n:]
+		}
+		value, known := values[name]
+		if !known {
+			value = "$" + after[:len(after)-len(rest)]
+		}
+		out.WriteString(value)
+		text = rest
+	}
+	s := out.String()
+	return s[:min(len(s), textMax)]
 }
 
 // nginxUpstreams gives the servers of the group that the target names, or the target itself.

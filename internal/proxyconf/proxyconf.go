@@ -1,24 +1,13 @@
 package proxyconf
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
-)
-
-// Limits of what is read, so that neither a wrong path nor a hostile file costs much.
-const (
-	fileMax    = 4 << 20  // octets of one file
-	octetsMax  = 16 << 20 // octets of all files
-	filesMax   = 500      // files of one configuration
-	includeMax = 10       // includes within includes
-	importsMax = 50_000   // lines that imports of snippets put in place
-	textMax    = 16 << 10 // octets of a text whose variables are replaced: their values may have variables, too
 )
 
 // Place is a line of a configuration.
@@ -63,9 +52,7 @@ type Config struct {
 	Logs     []string // files of its logs, the error log first
 	Problems []string // what could not be read
 
-	match   func(q Request) *Route
-	octets  int // read so far
-	imports int // lines that imports put in place so far
+	match func(q Request) *Route
 }
 
 // Request is what a route is chosen by.
@@ -75,15 +62,26 @@ type Request struct {
 	Host    string // the Host field, without its port
 	Path    string // with the query
 	Method  string // GET if empty
+
+	work *work
 }
 
-// Match finds the route that takes the request; nil if none does.
-func (c *Config) Match(q Request) *Route {
+// Match finds the route that takes the request; nil if none does. The error is the context's, or says that the
+// configuration's patterns take too much work.
+func (c *Config) Match(ctx context.Context, q Request) (*Route, error) {
 	if q.Path == "" {
 		q.Path = "/"
 	}
 	q.Host = strings.ToLower(q.Host)
-	return c.match(q)
+	q.work = &work{ctx: ctx, judged: map[judgement]truth{}}
+	route := c.match(q)
+	if q.work.failed == nil {
+		q.work.failed = ctx.Err()
+	}
+	if q.work.failed != nil {
+		return nil, q.work.failed
+	}
+	return route, nil
 }
 
 // path is the request's path without its query.
@@ -131,103 +129,26 @@ func (q *Request) port() string {
 	return "80"
 }
 
-// Files is how a configuration's files are read: os.DirFS's rules do not fit absolute paths. Root is put before each path,
-// so that the files of another mount namespace can be read; it is empty for this one's.
-type Files struct{ Root string }
-
-// linksMax is how many symbolic links a path may lead over, as in the kernel.
-const linksMax = 40
-
-// Path makes a path below Root one of ours. Its symbolic links are followed below Root, too: an absolute one of a container
-// would otherwise lead to a file of this machine.
-func (f Files) Path(name string) string {
-	if f.Root == "" {
-		return name
-	}
-	done, rest := "/", filepath.Clean("/"+name)
-	for links := 0; rest != "" && rest != "/"; {
-		var part string
-		part, rest, _ = strings.Cut(strings.TrimLeft(rest, "/"), "/")
-		next := filepath.Join(done, part)
-		to, err := os.Readlink(f.Root + next)
-		if links++; err != nil || links > linksMax {
-			done = next
-			continue
-		}
-		if !filepath.IsAbs(to) {
-			to = filepath.Join(done, to)
-		}
-		done, rest = "/", filepath.Join(to, rest)
-	}
-	return f.Root + done
-}
-
-// open opens a regular file. Another one may block, or never end.
-func (f Files) open(name string) (*os.File, error) {
-	path := f.Path(name)
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", name)
-	}
-	return os.Open(path)
-}
-
-// glob lists the files of a pattern, in order; the pattern itself if it has no wildcard.
-func (f Files) glob(pattern string) []string {
-	if !strings.ContainsAny(pattern, "*?[") {
-		return []string{pattern}
-	}
-	dir := filepath.Dir(pattern)
-	if strings.ContainsAny(filepath.Dir(dir), "*?[") {
-		return nil // wildcards in more than the last two parts may lead over the whole file system
-	}
-	if strings.ContainsAny(dir, "*?[") {
-		dir = filepath.Dir(dir)
-	}
-	last := strings.TrimPrefix(pattern, dir)
-	base := f.Path(dir)
-	found, _ := filepath.Glob(filepath.Join(base, last))
-	for i := range found {
-		found[i] = filepath.Join(dir, strings.TrimPrefix(found[i], base))
-	}
-	sort.Strings(found)
-	return found
-}
-
-// list lists a directory's files with one of the endings.
-func (f Files) list(dir string, endings ...string) []string {
-	entries, _ := os.ReadDir(f.Path(dir))
-	var names []string
-	for _, e := range entries {
-		for _, ending := range endings {
-			if strings.HasSuffix(e.Name(), ending) && !e.IsDir() {
-				names = append(names, filepath.Join(dir, e.Name()))
-				break
-			}
-		}
-	}
-	return names
-}
-
-// Read reads the product's configuration from its main file, or from where the product looks by itself if that is empty.
-func Read(product, file string, files Files) (*Config, error) {
-	reader, ok := readers[product]
+// Read reads the product's configuration from its main file, or from where the product looks by itself if that is empty. It
+// ends with ctx.
+func Read(ctx context.Context, product, file string, files Files) (*Config, error) {
+	kind, ok := readers[product]
 	if !ok {
 		return nil, fmt.Errorf("the configuration of %s cannot be read here", product)
 	}
-	candidates := reader.places
+	candidates := kind.places
 	if file != "" {
 		candidates = []string{file}
 	}
 	var failed error
 	for _, name := range candidates {
-		c := &Config{Product: product}
-		err := reader.read(c, name, files)
+		r := &reader{Config: &Config{Product: product}, ctx: ctx, files: files}
+		err := kind.read(r, name)
+		if ended := ctx.Err(); ended != nil {
+			return nil, ended
+		}
 		if err == nil {
-			return c, nil
+			return r.Config, nil
 		}
 		if failed == nil || !errors.Is(err, os.ErrNotExist) {
 			failed = err
@@ -238,7 +159,7 @@ func Read(product, file string, files Files) (*Config, error) {
 
 var readers = map[string]struct {
 	places []string
-	read   func(c *Config, file string, files Files) error
+	read   func(r *reader, file string) error
 }{
 	"nginx":     {[]string{"/etc/nginx/nginx.conf", "/usr/local/nginx/conf/nginx.conf", "/usr/local/etc/nginx/nginx.conf"}, readNginx},
 	"openresty": {[]string{"/usr/local/openresty/nginx/conf/nginx.conf", "/etc/openresty/nginx.conf"}, readNginx},
@@ -251,45 +172,18 @@ var readers = map[string]struct {
 // Readable reports whether the product's configuration can be read.
 func Readable(product string) bool { _, ok := readers[product]; return ok }
 
-// read reads one file and notes it, as long as the configuration is not too large.
-func (c *Config) read(files Files, name string) ([]byte, error) {
-	if c.full() {
-		return nil, fmt.Errorf("more than %d files, or %d octets: %s was not read", filesMax, octetsMax, name)
-	}
-	file, err := files.open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	b, err := io.ReadAll(io.LimitReader(file, fileMax+1))
-	if err == nil && len(b) > fileMax {
-		err = fmt.Errorf("%s is larger than %d octets", name, fileMax)
-	}
-	if err != nil {
-		return nil, err
-	}
-	c.octets += len(b)
-	c.Files = append(c.Files, name)
-	return b, nil
-}
-
-// full reports whether no further file is read.
-func (c *Config) full() bool { return len(c.Files) >= filesMax || c.octets >= octetsMax }
-
 func (c *Config) problem(format string, args ...any) {
-	if len(c.Problems) < 100 {
+	switch {
+	case len(c.Problems) == problemsMax:
+		c.Problems = append(c.Problems, "there are more problems than these")
+	case len(c.Problems) < problemsMax:
 		c.Problems = append(c.Problems, fmt.Sprintf(format, args...))
 	}
 }
 
 // log adds a log file.
 func (c *Config) log(name string) {
-	if name != "" && strings.HasPrefix(name, "/") && !strings.HasPrefix(name, "/dev/") {
-		for _, known := range c.Logs {
-			if known == name {
-				return
-			}
-		}
+	if len(c.Logs) < logsMax && strings.HasPrefix(name, "/") && !strings.HasPrefix(name, "/dev/") && !slices.Contains(c.Logs, name) {
 		c.Logs = append(c.Logs, name)
 	}
 }

@@ -27,7 +27,7 @@ func TestRoutes(t *testing.T) {
 			for n, line := range cases {
 				want := strings.Join(strings.Fields(line), " ")
 				request, _, _ := strings.Cut(want, " -> ")
-				if got := request + " -> " + shown(c.Match(asked(t, request))); got != want {
+				if got := request + " -> " + shown(matched(t, c, asked(t, request))); got != want {
 					t.Errorf("case %d:\n got %s\nwant %s", n+1, got, want)
 				}
 			}
@@ -64,11 +64,21 @@ func unpacked(t *testing.T, product, name string) (*Config, []string) {
 			t.Fatal(err)
 		}
 	}
-	c, err := Read(product, "", Files{Root: root})
+	c, err := Read(t.Context(), product, "", Files{Root: root})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c, cases
+}
+
+// matched is the route of a request.
+func matched(t *testing.T, c *Config, q Request) *Route {
+	t.Helper()
+	r, err := c.Match(t.Context(), q)
+	if err != nil {
+		t.Error(err)
+	}
+	return r
 }
 
 // asked reads "GET http://host/path via address".
@@ -133,7 +143,7 @@ func TestLogsAndFiles(t *testing.T) {
 	if len(c.Files) != 4 {
 		t.Errorf("files: %v", c.Files)
 	}
-	r := c.Match(Request{Host: "shop.example.com", Address: ":80", Path: "/api/x"})
+	r := matched(t, c, Request{Host: "shop.example.com", Address: ":80", Path: "/api/x"})
 	if len(r.Settings) == 0 || r.Settings[0].Text != "proxy_read_timeout 5s" {
 		t.Errorf("settings: %v", r.Settings)
 	}
@@ -149,23 +159,23 @@ func TestWhatCannotBeReadIsSaid(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Read("nginx", "", Files{Root: root}); !os.IsNotExist(err) {
+	if _, err := Read(t.Context(), "nginx", "", Files{Root: root}); !os.IsNotExist(err) {
 		t.Errorf("no file: %v", err)
 	}
-	if _, err := Read("squid", "", Files{Root: root}); err == nil {
+	if _, err := Read(t.Context(), "squid", "", Files{Root: root}); err == nil {
 		t.Error("a product that nobody reads was read")
 	}
 	write("/etc/nginx/nginx.conf", "http {\n server {\n")
-	if _, err := Read("nginx", "", Files{Root: root}); err == nil || !strings.Contains(err.Error(), "not closed") {
+	if _, err := Read(t.Context(), "nginx", "", Files{Root: root}); err == nil || !strings.Contains(err.Error(), "not closed") {
 		t.Errorf("an open block: %v", err)
 	}
 	write("/etc/nginx/nginx.conf", "include /etc/nginx/nginx.conf;\ninclude missing.conf;\n")
-	c, err := Read("nginx", "", Files{Root: root})
+	c, err := Read(t.Context(), "nginx", "", Files{Root: root})
 	if err != nil || len(c.Problems) == 0 {
 		t.Errorf("a file that includes itself: %v, %v", err, c)
 	}
 	write("/etc/nginx/nginx.conf", strings.Repeat("a {", 100))
-	if _, err := Read("nginx", "", Files{Root: root}); err == nil {
+	if _, err := Read(t.Context(), "nginx", "", Files{Root: root}); err == nil {
 		t.Error("blocks without end were read")
 	}
 }
@@ -178,7 +188,7 @@ func TestHostThatUpstreamsGet(t *testing.T) {
 		config    *Config
 		path, has string
 	}{{nginx, "/", "shop"}, {nginx, "/api/x", ""}, {nginx, "/var/", "app.internal:8080"}, {apache, "/", "127.0.0.1:3000"}, {apache, "/api/x", ""}} {
-		if r := c.config.Match(Request{Host: "shop.example.com", Address: ":80", Path: c.path}); r == nil || r.Host != c.has {
+		if r := matched(t, c.config, Request{Host: "shop.example.com", Address: ":80", Path: c.path}); r == nil || r.Host != c.has {
 			t.Errorf("%s %s: %+v, want %q", c.config.Product, c.path, r, c.has)
 		}
 	}
@@ -206,11 +216,11 @@ func TestFilesOfAContainer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c, err := Read("nginx", "", Files{Root: root})
+	c, err := Read(t.Context(), "nginx", "", Files{Root: root})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := shown(c.Match(Request{Host: "x", Address: ":80"})); got != "app:1 http://127.0.0.1:3000@1" {
+	if got := shown(matched(t, c, Request{Host: "x", Address: ":80"})); got != "app:1 http://127.0.0.1:3000@1" {
 		t.Errorf("%s; problems: %v", got, c.Problems)
 	}
 	if len(c.Problems) != 3 || len(c.Files) != 2 {
@@ -240,8 +250,8 @@ func TestHostileConfigurations(t *testing.T) {
 			}
 			began := time.Now()
 			product, _, _ := strings.Cut(product, " ")
-			if c, err := Read(product, file, Files{}); err == nil {
-				c.Match(Request{Host: "x", Address: ":80"})
+			if c, err := Read(t.Context(), product, file, Files{}); err == nil {
+				_, _ = c.Match(t.Context(), Request{Host: "x", Address: ":80"})
 			}
 			if took := time.Since(began); took > 3*time.Second {
 				t.Errorf("it took %v", took)
@@ -252,7 +262,7 @@ func TestHostileConfigurations(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Read("nginx", pipe, Files{}); err == nil {
+	if _, err := Read(t.Context(), "nginx", pipe, Files{}); err == nil {
 		t.Error("a pipe was read")
 	}
 }
@@ -275,11 +285,11 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		for product := range readers {
-			c, err := Read(product, name, Files{})
+			c, err := Read(t.Context(), product, name, Files{})
 			if err != nil {
 				continue
 			}
-			c.Match(Request{Scheme: "http", Host: "shop.example.com", Path: "/api/x?y", Address: "127.0.0.1:80"})
+			_, _ = c.Match(t.Context(), Request{Scheme: "http", Host: "shop.example.com", Path: "/api/x?y", Address: "127.0.0.1:80"})
 		}
 	})
 }

@@ -1,165 +1,139 @@
 package proxyconf
 
 import (
-	"fmt"
+	"cmp"
 	"path/filepath"
 	"regexp"
-	"sort"
+	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/goccy/go-yaml"
 )
 
-// present is whether a key is there with a value. The value is not looked at: its aliases could make it very large.
-type present bool
+// traefikTokens bounds what a file's YAML becomes: some thousands of routers.
+const traefikTokens = 60_000
 
-// UnmarshalYAML notes that there is a value.
-func (p *present) UnmarshalYAML(func(any) error) error {
-	*p = true
-	return nil
+// traefikEntry is an entry point of the static configuration.
+type traefikEntry struct {
+	name, address string
+	tls           bool
 }
 
-// traefikStatic is what matters of Traefik's static configuration.
-type traefikStatic struct {
-	EntryPoints map[string]struct {
-		Address string `yaml:"address"`
-		HTTP    struct {
-			TLS present `yaml:"tls"`
-		} `yaml:"http"`
-	} `yaml:"entryPoints"`
-	Providers struct {
-		File struct {
-			Filename  string `yaml:"filename"`
-			Directory string `yaml:"directory"`
-		} `yaml:"file"`
-	} `yaml:"providers"`
-	Log struct {
-		FilePath string `yaml:"filePath"`
-	} `yaml:"log"`
-	AccessLog struct {
-		FilePath string `yaml:"filePath"`
-	} `yaml:"accessLog"`
-}
+// traefikRouter, traefikService and traefikTransport are what matters of the file provider's files.
+type (
+	traefikRouter struct {
+		name, rule, service string
+		entries             []string
+		priority            int
+		tls                 bool
+		place               Place
+	}
+	traefikService struct {
+		transport string
+		servers   []Upstream
+	}
+	traefikTransport struct {
+		serverName string
+		insecure   bool
+	}
+)
 
-// traefikDynamic is what matters of the file provider's files.
-type traefikDynamic struct {
-	HTTP struct {
-		Routers map[string]struct {
-			Rule        string   `yaml:"rule"`
-			Service     string   `yaml:"service"`
-			EntryPoints []string `yaml:"entryPoints"`
-			Priority    int      `yaml:"priority"`
-			TLS         present  `yaml:"tls"`
-		} `yaml:"routers"`
-		Services map[string]struct {
-			LoadBalancer struct {
-				Servers []struct {
-					URL string `yaml:"url"`
-				} `yaml:"servers"`
-				ServersTransport string `yaml:"serversTransport"`
-			} `yaml:"loadBalancer"`
-		} `yaml:"services"`
-		ServersTransports map[string]struct {
-			ServerName         string `yaml:"serverName"`
-			InsecureSkipVerify bool   `yaml:"insecureSkipVerify"`
-		} `yaml:"serversTransports"`
-	} `yaml:"http"`
-}
-
+// traefikFile is one file's routers, in the order of their names, and where they lead.
 type traefikFile struct {
-	name string
-	text string
-	traefikDynamic
+	routers    []traefikRouter
+	services   map[string]traefikService
+	transports map[string]traefikTransport
 }
 
-func readTraefik(c *Config, file string, files Files) error {
-	b, err := c.read(files, file)
+func readTraefik(r *reader, file string) error {
+	root, err := r.yaml(file)
 	if err != nil {
 		return err
 	}
-	var static traefikStatic
-	if err := yaml.Unmarshal(b, &static); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+	r.log(root.at("log", "filePath").text())
+	r.log(root.at("accessLog", "filePath").text())
+	var entries []traefikEntry
+	for name, e := range root.at("entryPoints").keys() {
+		entries = append(entries, traefikEntry{name, e.at("address").text(), e.at("http", "tls").given()})
 	}
-	c.log(static.Log.FilePath)
-	c.log(static.AccessLog.FilePath)
-	names := []string{file} // a file may hold both
-	if f := static.Providers.File; f.Filename != "" {
-		names = append(names, f.Filename)
-	} else if f.Directory != "" {
-		names = append(names, files.list(f.Directory, ".yml", ".yaml")...)
+	files := []traefikFile{traefikDynamic(root)} // a file may hold both
+	var names []string
+	provider := root.at("providers", "file")
+	if name := provider.at("filename").text(); name != "" {
+		names = []string{name}
+	} else if dir := provider.at("directory").text(); dir != "" {
+		names = r.ending(dir, ".yml", ".yaml")
 	}
-	var dynamic []traefikFile
 	for _, name := range names {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(file), name)
 		}
-		if name != file {
-			if b, err = c.read(files, name); err != nil {
-				c.problem("%v", err)
-				continue
-			}
-		}
-		d := traefikFile{name: name, text: string(b)}
-		if err := yaml.Unmarshal(b, &d.traefikDynamic); err != nil {
-			c.problem("%s: %v", name, err)
+		if name == file {
 			continue
 		}
-		dynamic = append(dynamic, d)
+		root, err := r.yaml(name)
+		if err != nil {
+			r.problem("%v", err)
+			continue
+		}
+		files = append(files, traefikDynamic(root))
 	}
-	c.match = func(q Request) *Route { return traefikRoute(static, dynamic, q) }
+	r.Config.match = func(q Request) *Route { return traefikRoute(entries, files, q) }
 	return nil
 }
 
-// place finds the line that has a key or a value; its line is 0 where it cannot be found.
-func (f *traefikFile) place(text string) Place {
-	n := 0
-	for line := range strings.Lines(f.text) {
-		n++
-		if strings.Contains(line, text) {
-			return Place{f.name, n, strings.TrimSpace(line)}
+// traefikDynamic reads the routers and services of a file.
+func traefikDynamic(root yamlNode) traefikFile {
+	f := traefikFile{nil, map[string]traefikService{}, map[string]traefikTransport{}}
+	for name, n := range root.at("http", "routers").keys() {
+		rule := n.at("rule")
+		router := traefikRouter{name: name, rule: rule.text(), service: n.at("service").text(), tls: n.at("tls").given(), place: rule.place(rule.text())}
+		if !strings.Contains(router.place.Text, router.rule) || router.rule == "" { // it is written in another way: its name is easier to find
+			router.place = n.name().place(name + ":")
 		}
+		router.priority, _ = strconv.Atoi(n.at("priority").text())
+		for e := range n.at("entryPoints").items() {
+			router.entries = append(router.entries, e.text())
+		}
+		f.routers = append(f.routers, router)
 	}
-	return Place{File: f.name, Text: text}
-}
-
-// router is the place of a router's rule, or of its name where the rule is written in another way.
-func (f *traefikFile) router(name, rule string) Place {
-	if p := f.place(rule); p.Line != 0 {
-		return p
+	slices.SortStableFunc(f.routers, func(a, b traefikRouter) int { return cmp.Compare(a.name, b.name) })
+	for name, n := range root.at("http", "services").keys() {
+		balancer := n.at("loadBalancer")
+		s := traefikService{transport: balancer.at("serversTransport").text()}
+		for server := range balancer.at("servers").items() {
+			url := server.at("url")
+			s.servers = append(s.servers, withURL(url.text(), url.place(url.text())))
+		}
+		f.services[name] = s
 	}
-	return f.place(name + ":")
+	for name, n := range root.at("http", "serversTransports").keys() {
+		f.transports[name] = traefikTransport{n.at("serverName").text(), n.at("insecureSkipVerify").text() == "true"}
+	}
+	return f
 }
 
 // traefikRoute finds the router that takes the request: the one with the highest priority, which is its rule's length
 // unless told otherwise.
-func traefikRoute(static traefikStatic, files []traefikFile, q Request) *Route {
+func traefikRoute(entries []traefikEntry, files []traefikFile, q Request) *Route {
 	var best *Route
 	score := -1
 	for i := range files {
-		f := &files[i]
-		var names []string
-		for name := range f.HTTP.Routers {
-			names = append(names, name)
-		}
-		sort.Strings(names)
-		for _, name := range names {
-			r := f.HTTP.Routers[name]
-			if !traefikEnters(static, r.EntryPoints, bool(r.TLS), q) {
+		for _, r := range files[i].routers {
+			if !traefikEnters(entries, &r, q) {
 				continue
 			}
-			priority := r.Priority
+			priority := r.priority
 			if priority == 0 {
-				priority = len(r.Rule)
+				priority = len(r.rule)
 			}
-			switch t := traefikRule(r.Rule, q); {
+			switch t := traefikRule(r.rule, q); {
 			case t == no || priority <= score:
 			case t == maybe:
 				if best != nil {
-					best.Unsure = r.Rule
+					best.Unsure = r.rule
 				}
 			default:
-				best, score = &Route{Name: r.Service, Place: f.router(name, r.Rule)}, priority
+				best, score = &Route{Name: r.service, Place: r.place}, priority
 			}
 		}
 	}
@@ -171,36 +145,27 @@ func traefikRoute(static traefikStatic, files []traefikFile, q Request) *Route {
 
 // traefikEnters reports whether a router is behind the entry point that the client connects to, with or without TLS as the
 // client speaks it.
-func traefikEnters(static traefikStatic, names []string, tls bool, q Request) bool {
-	for name, e := range static.EntryPoints {
-		port := strings.TrimSuffix(e.Address[strings.LastIndexByte(e.Address, ':')+1:], "/tcp")
-		if port != q.port() || (tls || bool(e.HTTP.TLS)) != (q.Scheme == "https") {
-			continue
-		}
-		if len(names) == 0 {
+func traefikEnters(entries []traefikEntry, r *traefikRouter, q Request) bool {
+	for _, e := range entries {
+		port := strings.TrimSuffix(e.address[strings.LastIndexByte(e.address, ':')+1:], "/tcp")
+		if port == q.port() && (r.tls || e.tls) == (q.Scheme == "https") && (len(r.entries) == 0 || slices.Contains(r.entries, e.name)) {
 			return true
 		}
-		for _, n := range names {
-			if n == name {
-				return true
-			}
-		}
 	}
-	return len(static.EntryPoints) == 0
+	return len(entries) == 0
 }
 
 func traefikServers(files []traefikFile, route *Route) {
 	name, _, _ := strings.Cut(route.Name, "@")
 	for i := range files {
 		f := &files[i]
-		s, ok := f.HTTP.Services[name]
+		s, ok := f.services[name]
 		if !ok {
 			continue
 		}
-		for _, server := range s.LoadBalancer.Servers {
-			u := withURL(server.URL, f.place(server.URL))
-			transport := f.HTTP.ServersTransports[strings.TrimSuffix(s.LoadBalancer.ServersTransport, "@file")]
-			u.ServerName, u.Insecure = transport.ServerName, transport.InsecureSkipVerify
+		transport := f.transports[strings.TrimSuffix(s.transport, "@file")]
+		for _, u := range s.servers {
+			u.ServerName, u.Insecure = transport.serverName, transport.insecure
 			route.Upstreams = append(route.Upstreams, u)
 		}
 	}
@@ -244,11 +209,11 @@ func traefikOne(text string, q Request) truth {
 			if m[2] == "PathRegexp" {
 				subject = q.path()
 			}
-			re, err := regexp.Compile(v)
-			if err != nil {
+			fits, known := q.matches(v, subject)
+			if !known {
 				return maybe
 			}
-			t = max(t, truthOf(re.MatchString(subject)))
+			t = max(t, truthOf(fits))
 		case "Method":
 			t = max(t, truthOf(v == q.Method || q.Method == "" && v == "GET"))
 		default:
