@@ -58,7 +58,7 @@ func (d *decoder) variable(inside, path string, from position) (string, bool) {
 	case hasDefault && value == "":
 		return def, true
 	case !set:
-		d.fail(from, path, "the environment variable "+name+" is not set", "set it, or give a default: ${"+name+":-value}")
+		d.outside(from, path, "the environment variable "+name+" is not set", "set it, or give a default: ${"+name+":-value}")
 		return "", false
 	}
 	return value, true
@@ -99,7 +99,7 @@ func (d *decoder) secret(name, path string, from position) (string, bool) {
 	}
 	data, err := d.options.ReadFile(name, secretMax)
 	if err != nil {
-		d.fail(from, path, "the value's file cannot be read: "+err.Error(), "")
+		d.outside(from, path, "the value's file cannot be read: "+err.Error(), "")
 		return "", false
 	}
 	s := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")

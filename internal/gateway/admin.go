@@ -53,9 +53,7 @@ func (g *Gateway) openAdmin(a config.Address) (*admin, error) {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /incidents", g.listIncidents)
 	mux.HandleFunc("GET /incidents/{id}", g.showIncident)
-	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusOK, map[string]string{"version": g.options.Version})
-	})
+	mux.HandleFunc("GET /version", g.showVersion)
 	mux.HandleFunc("POST /reload", g.postReload)
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -145,24 +143,6 @@ func (g *Gateway) showIncident(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, http.StatusOK, i)
-}
-
-func (g *Gateway) postReload(w http.ResponseWriter, _ *http.Request) {
-	err := g.Reload()
-	if err == nil {
-		reply(w, http.StatusOK, map[string]any{"reloaded": true})
-		return
-	}
-	answer := map[string]any{"reloaded": false, "error": err.Error()}
-	var hint *HintError
-	if errors.As(err, &hint) {
-		answer["hint"] = hint.Hint
-	}
-	var problems config.Problems
-	if errors.As(err, &problems) {
-		answer["problems"] = problems
-	}
-	reply(w, http.StatusUnprocessableEntity, answer)
 }
 
 // withoutQuery is a request target whose query is masked: keys and tokens are often in it.

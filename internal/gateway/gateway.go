@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -44,6 +45,7 @@ type Gateway struct {
 	metrics  *telemetry.Metrics
 	recorder *incident.Recorder
 	instance string
+	file     string // the configuration file's absolute path, empty if there is none to read again
 
 	access     atomic.Pointer[accessLog]
 	limits     atomic.Pointer[listener.Limits]
@@ -78,6 +80,11 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 		log: slog.New(slog.NewTextHandler(o.Stderr, nil)),
 	}
 	var err error
+	if o.Load != nil {
+		if g.file, err = filepath.Abs(cfg.File); err != nil {
+			return nil, err
+		}
+	}
 	if g.activated, err = passed(); err != nil {
 		return nil, err
 	}
@@ -200,40 +207,6 @@ func (g *Gateway) refresh() {
 			current.refresh(ctx, g.log)
 		}
 	}
-}
-
-// Reload reads the configuration again and serves by it. Nothing under way is cut. If the new one is not in order the old
-// one goes on, and the error says why.
-func (g *Gateway) Reload() error {
-	if g.options.Load == nil {
-		return &HintError{fmt.Errorf("there is no configuration file to read again"), "start with: whygate run -c whygate.yaml"}
-	}
-	g.reloading.Lock() // the file that is read last is the one that is applied last
-	defer g.reloading.Unlock()
-	notify("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonicMicroseconds(), 10))
-	defer notify("READY=1")
-	cfg, problems := g.options.Load()
-	if err := problems.Err(); err != nil {
-		g.log.Error("reload refused: the old configuration goes on", "error", err)
-		return err
-	}
-	problems = append(problems, Check(cfg)...)
-	if err := problems.Err(); err != nil {
-		g.log.Error("reload refused: the old configuration goes on", "error", err)
-		return err
-	}
-	g.mu.Lock()
-	was := g.current.cfg.Admin
-	g.mu.Unlock()
-	if err := g.apply(cfg); err != nil {
-		g.log.Error("reload refused: the old configuration goes on", "error", err)
-		return err
-	}
-	if cfg.Admin != was {
-		g.log.Warn("the admin address changes with the next start only", "now", was.String(), "then", cfg.Admin.String())
-	}
-	g.log.Info("configuration reloaded", "file", cfg.File)
-	return nil
 }
 
 // apply makes cfg what is served. On an error nothing has changed.
