@@ -33,6 +33,7 @@ func TestScripts(t *testing.T) {
 			"expand":   expand,
 			"origin":   origin,
 			"signal":   signalTo,
+			"await":    await,
 		},
 	})
 }
@@ -104,6 +105,18 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("get %s: %v", args[0], err)
 		}
 		<-time.After(20 * time.Millisecond)
+	}
+}
+
+// await FILE waits until there is such a file.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(5 * time.Millisecond) {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("there is no %s", args[0])
+		}
 	}
 }
 

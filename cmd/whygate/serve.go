@@ -40,7 +40,7 @@ func (w *world) serve(ctx context.Context, cfg *config.Config, o gateway.Options
 	for {
 		select {
 		case <-hup:
-			_ = g.Reload() // it has logged why, if it was refused
+			g.Hangup()
 		case err := <-g.Failed():
 			g.Stop(0, drain.bound)
 			return err

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
@@ -50,7 +51,7 @@ func checkLog(cfg *config.Config) *config.Problem {
 		p.Message = filepath.Dir(cfg.AccessLog) + " is not a directory"
 		return p
 	}
-	if f, err := os.OpenFile(cfg.AccessLog, os.O_WRONLY|os.O_APPEND, 0); err == nil {
+	if f, err := os.OpenFile(cfg.AccessLog, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0); err == nil {
 		_ = f.Close()
 	} else if !os.IsNotExist(err) {
 		return problemAt(cfg, "access_log", err)

@@ -48,10 +48,13 @@ type Gateway struct {
 	file     string // the configuration file's absolute path, empty if there is none to read again
 
 	access     atomic.Pointer[accessLog]
+	lostLines  atomic.Uint64 // by access logs that are closed
 	limits     atomic.Pointer[listener.Limits]
 	ready      atomic.Bool
 	clock      atomic.Pointer[clock]
-	readyAsked atomic.Int64 // when readiness was last asked for, in conn.Now's terms; 0 for never
+	readyAsked atomic.Int64  // when readiness was last asked for, in conn.Now's terms; 0 for never
+	bugAt      atomic.Int64  // when a bug was logged last, in conn.Now's terms; 0 for never
+	bugs       atomic.Uint64 // how many were not logged since
 	activated  *activation
 	admin      *admin
 
@@ -63,13 +66,6 @@ type Gateway struct {
 	serving   sync.WaitGroup
 	stop      chan struct{}
 	failed    chan error
-}
-
-// accessLog is the log in use; Log is nil where it is off.
-type accessLog struct {
-	*telemetry.Log
-	name string
-	file *os.File // nil for stdout and stderr
 }
 
 // New makes a gateway of a configuration and opens its sockets. Nothing is served before Start.
@@ -223,7 +219,9 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	}
 	sockets, err := g.reconcile(cfg)
 	if err != nil {
-		access.close(g.access.Load())
+		if access != g.access.Load() {
+			g.closeLog(access)
+		}
 		return err
 	}
 	g.limits.Store(&listener.Limits{
@@ -243,7 +241,9 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	}
 	g.proxy.Use(next.snapshot)
 	if before := g.access.Swap(access); before != nil {
-		defer before.close(access) // it may have to wait for its writer
+		if before != access {
+			defer g.closeLog(before) // it may have to wait for its writer
+		}
 	}
 	if old != nil {
 		for _, s := range sockets.opened {
@@ -347,57 +347,8 @@ func (g *Gateway) Stop(announce, bound time.Duration) bool {
 	defer g.mu.Unlock()
 	g.closeSockets(g.sockets)
 	g.current.retire(&generation{})
-	if a := g.access.Load(); a != nil {
-		a.close(nil)
-	}
+	g.closeLog(g.access.Load())
 	return clean
-}
-
-// openLog opens the access log.
-func (g *Gateway) openLog(name string) (*accessLog, error) {
-	format := telemetry.JSON
-	a := &accessLog{name: name}
-	var out io.Writer
-	switch name {
-	case config.LogOff:
-		return a, nil
-	case config.LogStdout:
-		out = g.options.Stdout
-	case config.LogStderr:
-		out = g.options.Stderr
-	default:
-		f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640)
-		if err != nil {
-			return nil, fmt.Errorf("access log: %w", err)
-		}
-		a.file, out = f, f
-	}
-	if a.file == nil && g.options.Readable {
-		format = telemetry.Readable
-		if g.options.Color {
-			format = telemetry.Colored
-		}
-	}
-	a.Log = telemetry.NewLog(out, format)
-	return a, nil
-}
-
-// close ends a log that is not the one in use.
-func (a *accessLog) close(inUse *accessLog) {
-	if a == nil || a == inUse || a.Log == nil {
-		return
-	}
-	a.Log.Close()
-	if a.file != nil {
-		_ = a.file.Close()
-	}
-}
-
-func (g *Gateway) droppedLines() uint64 {
-	if a := g.access.Load(); a != nil && a.Log != nil {
-		return a.Log.Dropped()
-	}
-	return 0
 }
 
 func (g *Gateway) idle() map[string]int {
@@ -433,11 +384,7 @@ func (g *Gateway) observe(r *telemetry.Record) {
 	if r.Incident != "" {
 		g.recorder.Record(newIncident(r))
 	}
-	if a := g.access.Load(); a.Log != nil {
-		c := g.clock.Load()
-		r.At = c.wall.Add(time.Duration(r.Began - c.mono))
-		a.Log.Write(r)
-	}
+	g.writeLog(r)
 }
 
 // Addresses are those that are listened on.

@@ -25,6 +25,16 @@ func (e *NotOwnError) Error() string {
 	return "this gateway was started with " + e.Own + ", not with " + e.Asked
 }
 
+// Hangup is what SIGHUP asks for: the logs are opened again first, whatever the configuration is like, and then the configuration
+// is read again, where there is a file. What is wrong with it is logged.
+func (g *Gateway) Hangup() {
+	if g.options.Load == nil {
+		g.ReopenLogs()
+		return
+	}
+	_ = g.Reload() // it opens the logs first, and has logged why, if it was refused
+}
+
 // ReloadFile is Reload for who names the file: its absolute path, with symbolic links resolved. A gateway that was started
 // with another one refuses with a NotOwnError.
 func (g *Gateway) ReloadFile(file string) error {
@@ -47,8 +57,9 @@ func (g *Gateway) ownFile() string {
 }
 
 // Reload reads the configuration again and serves by it. Nothing under way is cut. If the new one is not in order the old
-// one goes on, and the error says why.
+// one goes on, and the error says why. The logs are opened again in any case.
 func (g *Gateway) Reload() error {
+	g.ReopenLogs()
 	if g.options.Load == nil {
 		return &HintError{fmt.Errorf("there is no configuration file to read again"), "start with: whygate run -c whygate.yaml"}
 	}
