@@ -70,10 +70,12 @@ func parse(src string) (docs []*ast.DocumentNode, err error) {
 			docs, err = nil, errors.New("this is not YAML that can be read")
 		}
 	}()
-	tokens := lexer.Tokenize(src)
+	v := veiled(src)
+	tokens := lexer.Tokenize(v.text)
 	if err := bounded(tokens); err != nil {
 		return nil, err
 	}
+	v.lift(tokens)
 	f, err := parser.Parse(joined(tokens), 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return nil, err
