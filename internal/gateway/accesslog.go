@@ -14,7 +14,8 @@ import (
 // accessLog is the log in use; Log is nil where it is off.
 type accessLog struct {
 	*telemetry.Log
-	name string
+	name     string
+	readable bool // for a person: with advice
 }
 
 // openOutput opens what an access log's name stands for, nil where it is off. A pipe without a reader is an error: to wait for one
@@ -59,7 +60,7 @@ func (g *Gateway) openLog(name string) (*accessLog, error) {
 	}
 	format := telemetry.JSON
 	if !a.isFile() && g.options.Readable {
-		format = telemetry.Readable
+		format, a.readable = telemetry.Readable, true
 		if g.options.Color {
 			format = telemetry.Colored
 		}
@@ -115,6 +116,9 @@ func (g *Gateway) writeLog(r *telemetry.Record) {
 	}
 	c := g.clock.Load()
 	r.At = c.wall.Add(time.Duration(r.Began - c.mono))
+	if a.readable && r.Fault.Is() {
+		r.Advice = g.adviceOn(r.Fault, r.Pool)
+	}
 	for !a.Write(r) {
 		next := g.access.Load()
 		if next == a || next.Log == nil { // the gateway has stopped, or logs no more

@@ -129,10 +129,7 @@ func (g *Gateway) listIncidents(w http.ResponseWriter, r *http.Request) {
 			n = min(m, incident.Kept)
 		}
 	}
-	list := g.recorder.Last(n)
-	if list == nil {
-		list = []*incident.Incident{}
-	}
+	list := g.Incidents(n)
 	reply(w, http.StatusOK, map[string]any{"seen": g.recorder.Seen(), "incidents": list})
 }
 
@@ -142,7 +139,7 @@ func (g *Gateway) showIncident(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, map[string]any{"error": "no incident of that id is kept; the last " + strconv.Itoa(incident.Kept) + " are"})
 		return
 	}
-	reply(w, http.StatusOK, i)
+	reply(w, http.StatusOK, g.advised(i))
 }
 
 // withoutQuery is a request target whose query is masked: keys and tokens are often in it.
@@ -181,5 +178,19 @@ func newIncident(r *telemetry.Record) *incident.Incident {
 	return i
 }
 
+// advised is an incident with its advice in terms of the configuration that is served now.
+func (g *Gateway) advised(i *incident.Incident) *incident.Incident {
+	shown := *i
+	shown.Advice = g.allAdvice(i.Advice, i.Pool)
+	return &shown
+}
+
 // Incidents are up to n of those kept, the newest first.
-func (g *Gateway) Incidents(n int) []*incident.Incident { return g.recorder.Last(n) }
+func (g *Gateway) Incidents(n int) []*incident.Incident {
+	list := g.recorder.Last(n)
+	out := make([]*incident.Incident, len(list))
+	for k, i := range list {
+		out[k] = g.advised(i)
+	}
+	return out
+}

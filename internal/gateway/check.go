@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/whygate/whygate/internal/certs"
@@ -34,6 +35,23 @@ func Check(cfg *config.Config) config.Problems {
 	}
 	add(checkLog(cfg))
 	return problems
+}
+
+// CheckFlags is Check for a configuration made of flags, in whose terms it says what is not there; nil if all is.
+func CheckFlags(cfg *config.Config) error {
+	problems := Check(cfg)
+	for i := range problems {
+		p := &problems[i]
+		key := p.Path
+		if rest, ok := strings.CutPrefix(key, "pools."+config.FlagPool+"."); ok {
+			key = anyPool + rest
+		}
+		if flag := flagOf[key]; flag != "" {
+			p.Message = strings.Replace(p.Message, p.Path, flag, 1)
+			p.Path = flag
+		}
+	}
+	return problems.Err()
 }
 
 // checkLog looks whether the access log can be written, without making it.

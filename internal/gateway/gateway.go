@@ -32,7 +32,9 @@ type Options struct {
 	Color    bool                                     // and in colour
 	Load     func() (*config.Config, config.Problems) // reads the configuration again; nil if there is none to read
 	Version  string
+	Log      *slog.Logger // what happens to the gateway itself; nil for lines of text on Stderr
 
+	Flags        bool // the configuration was made of the flags of whygate proxy, in whose terms advice is then given
 	AnyAdminPort bool // where the admin address is in use, another port of loopback does as well
 }
 
@@ -50,6 +52,7 @@ type Gateway struct {
 	access     atomic.Pointer[accessLog]
 	lostLines  atomic.Uint64 // by access logs that are closed
 	limits     atomic.Pointer[listener.Limits]
+	served     atomic.Pointer[config.Config]
 	ready      atomic.Bool
 	clock      atomic.Pointer[clock]
 	readyAsked atomic.Int64  // when readiness was last asked for, in conn.Now's terms; 0 for never
@@ -73,7 +76,10 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	g := &Gateway{
 		options: o, proxy: &proxy.Proxy{}, metrics: &telemetry.Metrics{}, recorder: &incident.Recorder{},
 		instance: strconv.FormatUint(rand.Uint64()>>34|1<<29, 36), stop: make(chan struct{}), failed: make(chan error, 8),
-		log: slog.New(slog.NewTextHandler(o.Stderr, nil)),
+		log: o.Log,
+	}
+	if g.log == nil {
+		g.log = slog.New(slog.NewTextHandler(o.Stderr, nil))
 	}
 	var err error
 	if o.Load != nil {
@@ -211,7 +217,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	defer g.mu.Unlock()
 	next, problems := build(cfg, g.current, g.instance)
 	for _, p := range problems {
-		g.log.Error("a pool cannot serve: its routes answer 503", "problem", p.String())
+		g.log.LogAttrs(context.Background(), slog.LevelError, "a pool cannot serve: its routes answer 503", problemKeys(p)...)
 	}
 	access, err := g.openLog(cfg.AccessLog)
 	if err != nil {
@@ -235,6 +241,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	g.counters.Store(&counters)
 	old := g.current
 	g.current, g.sockets = next, sockets.all
+	g.served.Store(cfg)
 	next.watch(g.log)
 	for _, s := range sockets.secured {
 		s.socket.use(s.tls, s.pair)

@@ -31,6 +31,7 @@ type Record struct {
 	Fault    fault.Fault     // zero Cause where there was none
 	Evidence *fault.Evidence // what the fault was judged from; nil where there was none
 	Retry    string          // why there was another attempt, or why there was none, after the last fault
+	Advice   string          // what to do, for a readable log; the catalogue's line where it is empty
 	Incident string          // the incident's id, empty where there was none
 	Saved    bool            // a retry saved the request from Fault: the client never saw it
 	Late     bool            // the fault came when the head was out: the client saw a message cut short
