@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -60,6 +61,7 @@ func (g *Gateway) openAdmin(a config.Address) (*admin, error) {
 	return &admin{net: l, server: &http.Server{
 		Handler:           http.NewCrossOriginProtection().Handler(local(mux)),
 		Protocols:         &protocols,
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelError), // a bug in a handler, for one
 		ReadHeaderTimeout: 5 * time.Second,
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       time.Minute,

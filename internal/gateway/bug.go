@@ -11,15 +11,17 @@ import (
 // bugEvery is how often a bug is logged at most: one that every request meets would fill the disk with stacks.
 const bugEvery = time.Second
 
-// bug logs what should never happen. It ends what it happened in, and nothing else.
-func (g *Gateway) bug(what string, reason any) {
+// bug logs what should never happen, from where it was recovered. It ends what it happened in, and nothing else.
+func (g *Gateway) bug(what string, reason any) { g.bugAt(what, reason, debug.Stack()) }
+
+func (g *Gateway) bugAt(what string, reason any, stack []byte) {
 	now := conn.Now()
-	last := g.bugAt.Load()
-	if last != 0 && now-last < int64(bugEvery) || !g.bugAt.CompareAndSwap(last, now) {
+	last := g.bugged.Load()
+	if last != 0 && now-last < int64(bugEvery) || !g.bugged.CompareAndSwap(last, now) {
 		g.bugs.Add(1)
 		return
 	}
-	g.log.Error("BUG: "+what+"; please report this", "reason", fmt.Sprint(reason), "more", g.bugs.Swap(0), "stack", string(debug.Stack()))
+	g.log.Error("BUG: "+what+"; please report this", "reason", fmt.Sprint(reason), "unlogged_before", g.bugs.Swap(0), "stack", string(stack))
 }
 
 // guarded runs f so that a bug of ours in it is logged and costs what f does, not the process.

@@ -2,13 +2,16 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -56,7 +59,7 @@ type Gateway struct {
 	ready      atomic.Bool
 	clock      atomic.Pointer[clock]
 	readyAsked atomic.Int64  // when readiness was last asked for, in conn.Now's terms; 0 for never
-	bugAt      atomic.Int64  // when a bug was logged last, in conn.Now's terms; 0 for never
+	bugged     atomic.Int64  // when a bug was logged last, in conn.Now's terms; 0 for never
 	bugs       atomic.Uint64 // how many were not logged since
 	activated  *activation
 	admin      *admin
@@ -65,7 +68,6 @@ type Gateway struct {
 	mu        sync.Mutex // guards the fields below
 	current   *generation
 	sockets   []*socket
-	counters  atomic.Pointer[map[string]*telemetry.Pool]
 	serving   sync.WaitGroup
 	stop      chan struct{}
 	failed    chan error
@@ -93,9 +95,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	raiseDescriptors()
 	g.clock.Store(readClock())
 	g.proxy.Observe = g.observe
-	g.proxy.Panicked = func(reason any, stack []byte) {
-		g.log.Error("BUG: an exchange panicked; please report this", "reason", reason, "stack", string(stack))
-	}
+	g.proxy.Panicked = func(reason any, stack []byte) { g.bugAt("an exchange panicked", reason, stack) }
 	g.server = &listener.Server{Serve: g.proxy.Serve, Refuse: g.proxy.Refuse, Limits: func() listener.Limits { return *g.limits.Load() }}
 	g.metrics.Open, g.metrics.Busy, g.metrics.Idle, g.metrics.Dropped = g.server.Open, g.server.Busy, g.idle, g.droppedLines
 	if err := g.apply(cfg); err != nil {
@@ -127,7 +127,11 @@ func (g *Gateway) Start() {
 
 // serve serves one socket on a goroutine of its own, which ends when the socket is closed.
 func (g *Gateway) serve(s *socket) {
-	g.serving.Go(func() { g.failing(g.server.Listen(s.net, s.conf.Load)) })
+	g.serving.Go(func() {
+		err := errors.New("BUG: the goroutine that accepts connections ended")
+		g.guarded("a listener", func() { err = g.server.Listen(s.net, s.conf.Load) })
+		g.failing(err)
+	})
 }
 
 func (g *Gateway) failing(err error) {
@@ -185,7 +189,10 @@ func (g *Gateway) sweep() {
 			g.mu.Unlock()
 			g.clock.Store(readClock())
 			t.look(g.server.Open(), g.server.Busy())
-			current.sweep()
+			g.guarded("idle connections could not be looked at", func() {
+				g.metrics.Forget(time.Now())
+				current.sweep()
+			})
 		}
 	}
 }
@@ -205,8 +212,10 @@ func (g *Gateway) refresh() {
 			g.mu.Lock()
 			current := g.current
 			g.mu.Unlock()
-			current.outdated(g.log, told)
-			current.refresh(ctx, g.log)
+			g.guarded("names could not be looked up again", func() {
+				current.outdated(g.log, told)
+				current.refresh(ctx, g)
+			})
 		}
 	}
 }
@@ -234,11 +243,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 		Connections: int(cfg.Limits.Connections), RequestHead: int(cfg.Limits.RequestHead), HeadTime: cfg.Limits.HeadTime,
 		RequestBody: cfg.Limits.RequestBody, Idle: cfg.Limits.Idle,
 	})
-	counters := map[string]*telemetry.Pool{}
-	for name := range next.pools {
-		counters[name] = g.metrics.Pool(name)
-	}
-	g.counters.Store(&counters)
+	g.metrics.Use(slices.Collect(maps.Keys(next.pools)))
 	old := g.current
 	g.current, g.sockets = next, sockets.all
 	g.served.Store(cfg)
@@ -379,13 +384,18 @@ func (g *Gateway) certificateChanged(file string, err error) {
 	g.log.Info("certificate reloaded", "file", file)
 }
 
-// observe counts and logs an exchange, and keeps it if it failed.
+// observe counts and logs an exchange, and keeps it if it failed. A bug of ours in it costs the one line.
 //
 // hot: once per request.
 func (g *Gateway) observe(r *telemetry.Record) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			g.bug("an exchange could not be counted and logged", reason)
+		}
+	}()
 	var p *telemetry.Pool
 	if r.Pool != "" {
-		p = (*g.counters.Load())[r.Pool]
+		p = g.metrics.Pool(r.Pool)
 	}
 	g.metrics.Count(p, r)
 	if r.Incident != "" {
