@@ -160,7 +160,7 @@ func newIncident(r *telemetry.Record) *incident.Incident {
 		Type: r.Fault.Type, Cause: r.Fault.Cause, Family: r.Fault.Family(), Stage: r.Fault.Stage,
 		Title: r.Fault.Title(), Route: r.Route, Pool: r.Pool, DurationS: r.Duration.Seconds(),
 		Request: incident.Request{
-			ID: string(r.ID), Client: r.Client, Method: string(r.Method), Host: string(r.Host), Target: withoutQuery(r.Target),
+			ID: string(r.ID), TraceID: string(telemetry.TraceID(r.Traceparent)), Client: r.Client, Method: string(r.Method), Host: string(r.Host), Target: withoutQuery(r.Target),
 		},
 	}
 	for _, e := range r.Attempts {
