@@ -78,7 +78,7 @@ func (d *decoder) fieldValue(s, path string, from position) (string, bool) {
 	// RFC 9110 section 5.5: whitespace around a value is none of it, and no CTL but HTAB may be in it.
 	s = strings.Trim(s, " \t")
 	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-		d.fail(from, path, "the value has a line break or another control character, which a field cannot carry", "")
+		d.fail(from, path, "the value has a line break or another control character, which a header cannot carry", "")
 		return "", false
 	}
 	if len(s) > secretMax {
