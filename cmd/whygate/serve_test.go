@@ -8,9 +8,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -111,5 +114,60 @@ func TestLookOfRun(t *testing.T) {
 		if line[0] != '{' {
 			t.Errorf("not JSON: %s", line)
 		}
+	}
+}
+
+// The first SIGTERM waits for requests under way, and the second does not.
+func TestSecondSignalEnds(t *testing.T) {
+	t.Parallel()
+	asked := make(chan struct{})
+	origin := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			close(asked)
+			<-r.Context().Done()
+		}
+	}))
+	defer origin.Close()
+	errs := &heard{}
+	cmd := exec.Command(program(t), "proxy", "--from", "127.0.0.1:0", "--to", origin.URL, "--admin", "off", "--access-log", "off", "--drain", "1m")
+	cmd.Stderr = errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	address := regexp.MustCompile(`listening on (http://\S+)`)
+	until := func(what string) {
+		for deadline := time.Now().Add(20 * time.Second); !strings.Contains(errs.String(), what) && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		}
+	}
+	until("listening on")
+	m := address.FindStringSubmatch(errs.String())
+	if m == nil {
+		t.Fatal(errs)
+	}
+	go func() { // ends with the gateway
+		if res, err := http.Get(m[1] + "/slow"); err == nil {
+			_ = res.Body.Close()
+		}
+	}()
+	<-asked
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	until("msg=stopping")
+	select {
+	case err := <-ended:
+		t.Fatalf("the first signal cuts a request: %v\n%s", err, errs)
+	default:
+	}
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case err := <-ended:
+		if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() {
+			t.Errorf("%v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the second signal is not heard")
+		_ = cmd.Process.Kill()
+		<-ended
 	}
 }

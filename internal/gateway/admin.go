@@ -29,8 +29,11 @@ type admin struct {
 	server *http.Server
 }
 
+// adminPaths is what is to be had on the admin address, for who looks at it first.
+const adminPaths = "whygate admin\n\n/healthz\n/readyz\n/version\n/metrics\n/incidents?n=20\n/incidents/ID\nPOST /reload\n"
+
 // openAdmin opens the admin address; nil if it is off.
-func (g *Gateway) openAdmin(a config.Address) (*admin, error) {
+func (g *Gateway) openAdmin(a config.Address, where string) (*admin, error) {
 	if a.Network == "" {
 		return nil, nil
 	}
@@ -44,11 +47,12 @@ func (g *Gateway) openAdmin(a config.Address) (*admin, error) {
 		l, err = net.Listen("tcp", "127.0.0.1:0")
 	}
 	if err != nil {
-		return nil, listenError(err, a)
+		return nil, listenError(err, a, where)
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(g.metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, adminPaths) })
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", g.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))

@@ -69,6 +69,14 @@ func (o *Options) place(cfg *config.Config, path string) string {
 	return ""
 }
 
+// where names what gave a value: the key with its file and line, or the flag.
+func (o *Options) where(cfg *config.Config, path, flag string) string {
+	if o.Flags {
+		return flag
+	}
+	return path + o.place(cfg, path)
+}
+
 // adviceOn is the first line of what to do about a fault.
 func (g *Gateway) adviceOn(f fault.Fault, pool string) string {
 	return g.options.advise(g.config(), pool, f.Advice())

@@ -1,8 +1,13 @@
 package gateway
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/fault"
@@ -64,5 +69,49 @@ func TestAdviceNamesNoNAME(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A port that is taken is named with what gave it.
+func TestListenErrorNamesItsKey(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	taken := l.Addr().String()
+	for _, tt := range []struct{ listen, admin, want string }{
+		{taken, "off", "choose another port in listen[1].address (w.yaml, line 4)"},
+		{"127.0.0.1:0", taken, "choose another port in admin (w.yaml, line 5)"},
+	} {
+		text := fmt.Sprintf("version: 1\nlisten:\n  - address: 127.0.0.1:0\n  - address: %s\nadmin: %q\nroutes: [{pool: web}]\npools: {web: {endpoints: [http://127.0.0.1:1]}}\n", tt.listen, tt.admin)
+		cfg, problems := config.Parse("w.yaml", []byte(text), config.Options{})
+		if problems.Failed() {
+			t.Fatal(problems)
+		}
+		var hint *HintError
+		if _, err := New(cfg, Options{Stdout: io.Discard, Stderr: io.Discard}); !errors.As(err, &hint) || !strings.Contains(hint.Hint, tt.want) {
+			t.Errorf("%v, %+v", err, hint)
+		}
+	}
+	cfg, err := config.FromFlags([]string{taken}, []string{"1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hint *HintError
+	if _, err := New(cfg, Options{Stdout: io.Discard, Stderr: io.Discard, Flags: true}); !errors.As(err, &hint) || !strings.HasSuffix(hint.Hint, "choose another port in --from") {
+		t.Errorf("%v, %+v", err, hint)
+	}
+}
+
+// What bounds the look at the start is its own, and not a timer of the configuration.
+func TestLookNamesNoTimer(t *testing.T) {
+	ev := &fault.Evidence{Stage: fault.FirstByte, End: fault.Timeout, Timer: fault.TimerHead, After: lookTime, Endpoint: "http://a:1", Addr: "a:1", Declared: -1}
+	if got := sentence(fault.Classify(ev), ev); strings.Contains(got, "timeouts.") || !strings.HasSuffix(got, "for 3s, which is as long as this look waits") {
+		t.Errorf("%s", got)
+	}
+	ev.Timer, ev.After, ev.Stage = fault.TimerConnect, time.Second, fault.Dial
+	if got := sentence(fault.Classify(ev), ev); !strings.Contains(got, "(timeouts.connect)") {
+		t.Errorf("%s", got)
 	}
 }

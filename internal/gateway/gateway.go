@@ -101,9 +101,10 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	if err := g.apply(cfg); err != nil {
 		return nil, err
 	}
-	if g.admin, err = g.openAdmin(cfg.Admin); err != nil {
+	if g.admin, err = g.openAdmin(cfg.Admin, g.options.where(cfg, "admin", "--admin")); err != nil {
 		g.closeSockets(g.sockets)
 		g.current.retire(&generation{})
+		g.closeLog(g.access.Load())
 		return nil, err
 	}
 	return g, nil
@@ -302,11 +303,11 @@ func (g *Gateway) reconcile(cfg *config.Config) (c *change, err error) {
 	for _, s := range g.sockets {
 		have[s.address] = append(have[s.address], s)
 	}
-	for _, l := range cfg.Listen {
+	for i, l := range cfg.Listen {
 		kept := have[l.Address]
 		delete(have, l.Address)
 		if kept == nil {
-			if kept, err = g.open(l); err != nil {
+			if kept, err = g.open(l, g.options.where(cfg, "listen["+strconv.Itoa(i)+"].address", "--from")); err != nil {
 				c.undo()
 				return nil, err
 			}

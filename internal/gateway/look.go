@@ -92,12 +92,22 @@ func (g *Gateway) lookAt(ctx context.Context, p config.Pool, e config.Endpoint, 
 		return look
 	}
 	look.Fault = f
-	look.Text = verb(ev) + ": " + f.Sentence(ev)
+	look.Text = verb(ev) + ": " + sentence(f, ev)
 	look.Advice = g.options.advise(g.config(), p.Name, f.Advice())
 	if g.options.Flags && ev.Cert != nil {
 		look.Advice += " Or --insecure, where nobody else can be on the way."
 	}
 	return look
+}
+
+// sentence says what happened. How long the look waits is its own bound, and no timer of the configuration.
+func sentence(f fault.Fault, ev *fault.Evidence) string {
+	if ev.Timer == fault.TimerNone || ev.After != lookTime {
+		return f.Sentence(ev)
+	}
+	told := *ev
+	told.Timer = fault.TimerNone
+	return f.Sentence(&told) + ", which is as long as this look waits"
 }
 
 // verb begins the sentence on an endpoint that did not answer a request.
