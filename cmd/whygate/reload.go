@@ -34,7 +34,7 @@ func (w *world) reloadCommand() *cobra.Command {
 		Use:   "reload [-c whygate.yaml]",
 		Short: "Have the running gateway read its configuration again",
 		Long: `Check a configuration, and have the gateway that was started with it read it again. If the file has mistakes they are printed,
-and the gateway goes on with what it has. A gateway that was started with another file is left alone.
+and the gateway keeps its present configuration. A gateway that was started with another file is left alone.
 
 Exit codes: 0 reloaded, 1 the file has mistakes, 2 the gateway was not found or is not that file's.`,
 		Example: "  whygate reload -c /etc/whygate/whygate.yaml",
@@ -63,7 +63,7 @@ func (w *world) reload(ctx context.Context, file, admin string) error {
 		}
 	}
 	if failed {
-		fmt.Fprintf(w.stdout, "not reloaded: %s has mistakes, and the gateway goes on with what it has\n", file)
+		fmt.Fprintf(w.stdout, "not reloaded: %s has mistakes, and the gateway keeps its present configuration\n", file)
 		return status(exitFault)
 	}
 	path, err := resolved(file)
@@ -223,7 +223,7 @@ func (w *world) askReload(ctx context.Context, a *asked, path string) error {
 	if r.Hint != "" {
 		fmt.Fprintln(w.stdout, "hint:", term.Clean(r.Hint))
 	}
-	fmt.Fprintln(w.stdout, "not reloaded: the gateway goes on with what it has")
+	fmt.Fprintln(w.stdout, "not reloaded: the gateway keeps its present configuration")
 	if r.code == http.StatusConflict {
 		return status(exitUsage)
 	}

@@ -161,7 +161,7 @@ How long a request may take in all, over all its attempts, to the end of the res
 and streams.`},
 	{path: "pools.NAME.timeouts.idle", kind: duration, def: "60s", min: int64(time.Millisecond), max: int64(day), zero: "no connection is used twice", aka: []string{"keepalive", "keepalive_timeout", "keep_alive", "idle_timeout"}, doc: `
 How long an idle connection to the upstream is kept for the next request. Keep it below the upstream's own limit: a request
-sent on a connection that the upstream is just closing is the most common cause of a lonely 502.`},
+sent on a connection that the upstream is just closing is the most common cause of a 502 now and then.`},
 
 	{path: "pools.NAME.limits", kind: section, doc: `
 What the pool may take.`},

@@ -183,7 +183,7 @@ func (g *generation) watch(log *slog.Logger) {
 	for file, r := range g.lists {
 		r.Watch(func(err error) {
 			if err != nil {
-				log.Error("revocation lists not reloaded: the old ones go on", "file", file, "error", err)
+				log.Error("revocation lists not reloaded: the old ones stay in use", "file", file, "error", err)
 				return
 			}
 			log.Info("revocation lists reloaded", "file", file)

@@ -379,7 +379,7 @@ func (g *Gateway) idle() map[string]int {
 
 func (g *Gateway) certificateChanged(file string, err error) {
 	if err != nil {
-		g.log.Error("certificate not reloaded: the old one goes on", "file", file, "error", err)
+		g.log.Error("certificate not reloaded: the old one stays in use", "file", file, "error", err)
 		return
 	}
 	g.log.Info("certificate reloaded", "file", file)

@@ -73,14 +73,14 @@ func (g *Gateway) Reload() error {
 	}
 	g.logProblems(problems)
 	if err := problems.Err(); err != nil {
-		g.log.Error("reload refused: the old configuration goes on", "file", g.file)
+		g.log.Error("reload refused: the present configuration stays in use", "file", g.file)
 		return err
 	}
 	g.mu.Lock()
 	was := g.current.cfg.Admin
 	g.mu.Unlock()
 	if err := g.apply(cfg); err != nil {
-		g.log.Error("reload refused: the old configuration goes on", "file", g.file, errorKeys(err))
+		g.log.Error("reload refused: the present configuration stays in use", "file", g.file, errorKeys(err))
 		return err
 	}
 	if cfg.Admin != was {
