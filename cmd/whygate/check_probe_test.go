@@ -38,3 +38,19 @@ func TestProbeNamesNoTimer(t *testing.T) {
 		t.Errorf("exit %d: %s", code, said)
 	}
 }
+
+// What to do names the pool, and the line where its key stands.
+func TestProbeAdvises(t *testing.T) {
+	t.Parallel()
+	secure, _ := quiet(t)
+	file := filepath.Join(t.TempDir(), "whygate.yaml")
+	text := "version: 1\nlisten: [{address: \"127.0.0.1:0\"}]\nroutes: [{pool: web}]\npools:\n  web:\n    endpoints: [\"https://" + secure + "\"]\n    tls: {server_name: other.internal}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	code := run(t.Context(), []string{"check", "-c", file, "--probe", "--json"}, strings.NewReader(""), &out, &out)
+	if code != exitFault || strings.Contains(out.String(), "pools.NAME") || !strings.Contains(out.String(), "pools.web.tls.server_name ("+file+", line 7)") {
+		t.Errorf("exit %d: %s", code, out.String())
+	}
+}

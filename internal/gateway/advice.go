@@ -58,6 +58,15 @@ func (o *Options) advise(cfg *config.Config, pool, text string) string {
 	})
 }
 
+// Advise puts lines of advice on a pool in terms of a configuration file: the pool's name, the file and the line.
+func Advise(cfg *config.Config, pool string, lines []string) []string {
+	out := make([]string, len(lines))
+	for i, line := range lines {
+		out[i] = (&Options{}).advise(cfg, pool, line)
+	}
+	return out
+}
+
 // place says where a key is to be set, in brackets and after a space; nothing where it is not known.
 func (o *Options) place(cfg *config.Config, path string) string {
 	if o.Flags {
