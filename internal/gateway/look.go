@@ -32,7 +32,7 @@ type Look struct {
 func (g *Gateway) LookAround(ctx context.Context, told func(Look)) {
 	cfg := g.config()
 	known := lists{}
-	looks := make(chan chan Look, looksAtOnce)
+	looks := make(chan chan Look, looksAtOnce-1) // and one that is waited for
 	var all sync.WaitGroup
 	all.Go(func() { // ends with the last endpoint, or with ctx
 		defer close(looks)
