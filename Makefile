@@ -9,10 +9,29 @@ FUZZTIME ?= 20s
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test lint race fuzz fuzz-short bench bench-explain pgo docs lab-matrix test-diagnose test-explain setup setup-test clean
+# Where make install puts things. DESTDIR is for packages: a tree that is not the system's.
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+BINARY     ?= whygate
+
+.PHONY: build install uninstall demo test lint race fuzz fuzz-short bench bench-explain pgo docs lab-matrix test-diagnose test-explain setup setup-test clean
 
 build: setup ## one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o whygate ./cmd/whygate
+
+# A configuration that is there already is left as it is. The units are given the program's path.
+install: build ## program, systemd units, logrotate: PREFIX, SYSCONFDIR, DESTDIR
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/whygate
+	for unit in service socket; do install -d $(DESTDIR)$(PREFIX)/lib/systemd/system && \
+		sed 's|/usr/local/bin/|$(PREFIX)/bin/|; s|/etc/whygate/|$(SYSCONFDIR)/whygate/|g' contrib/systemd/whygate.$$unit >$(DESTDIR)$(PREFIX)/lib/systemd/system/whygate.$$unit && \
+		chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/whygate.$$unit || exit 1; done
+	install -D -m 644 contrib/systemd/whygate.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/whygate.conf
+	install -D -m 644 contrib/logrotate/whygate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/whygate
+	test -e $(DESTDIR)$(SYSCONFDIR)/whygate/whygate.yaml || install -D -m 644 contrib/whygate.yaml $(DESTDIR)$(SYSCONFDIR)/whygate/whygate.yaml
+
+uninstall: ## what install put there, except the configuration
+	rm -f $(DESTDIR)$(PREFIX)/bin/whygate $(DESTDIR)$(PREFIX)/lib/systemd/system/whygate.service $(DESTDIR)$(PREFIX)/lib/systemd/system/whygate.socket \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/whygate.conf $(DESTDIR)$(SYSCONFDIR)/logrotate.d/whygate
 
 demo: build ## gateway, upstreams and a little traffic; stays up
 	./whygate demo

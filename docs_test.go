@@ -63,7 +63,7 @@ func removeSurplus(t *testing.T, pages map[string][]byte) {
 // TestExamples checks that every YAML block of the documents is a configuration in order.
 func TestExamples(t *testing.T) {
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```")
-	for _, name := range []string{"README.md", "docs/config.md", "docs/ARCHITECTURE.md", "docs/access-log.md"} {
+	for _, name := range []string{"README.md", "docs/config.md", "docs/ARCHITECTURE.md", "docs/access-log.md", "docs/run.md"} {
 		b, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/explain"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/gateway"
 	"github.com/whygate/whygate/internal/term"
 )
 
@@ -92,18 +93,25 @@ func (p *probed) walk(ctx context.Context, o *diagnose.Options) error {
 	return nil
 }
 
+// probeTime bounds each wait of a walk: as long as the pool lets an upstream think, where that is less than the walk's own bound. 0 is
+// off there, and leaves the walk's. A second is the least, since names, connections and handshakes have their waits too.
+func probeTime(head time.Duration) time.Duration {
+	if head <= 0 {
+		return diagnose.DefaultTimeout
+	}
+	return max(min(head, diagnose.DefaultTimeout), time.Second)
+}
+
 // probeOptions are the pool's settings as the walk needs them.
 func probeOptions(cfg *config.Config, p *config.Pool, e config.Endpoint) (*diagnose.Options, error) {
 	o := &diagnose.Options{URL: endpointURL(e), NoTrace: true, HTTP1: true, Count: 2, ServerName: p.TLS.ServerName, Insecure: !p.TLS.Verify, Advice: func(_ string, c fault.Cause) []string {
-		return explain.Advice("whygate", c)
+		return gateway.Advise(cfg, p.Name, explain.Advice("whygate", c))
 	}}
 	o.Servers = cfg.Resolver.Servers
 	if p.Host != config.HostClient && p.Host != config.HostEndpoint {
 		o.Host = p.Host
 	}
-	if p.Timeouts.Connect > 0 {
-		o.Timeout = max(min(p.Timeouts.Head, diagnose.DefaultTimeout), time.Second)
-	}
+	o.Timeout = probeTime(p.Timeouts.Head)
 	if p.TLS.CA != "" {
 		var err error
 		if o.Roots, err = certs.LoadPool(p.TLS.CA); err != nil {

@@ -1,9 +1,17 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	crand "crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -32,7 +40,9 @@ func TestScripts(t *testing.T) {
 			"get":      get,
 			"expand":   expand,
 			"origin":   origin,
+			"secure":   secure,
 			"signal":   signalTo,
+			"await":    await,
 		},
 	})
 }
@@ -73,6 +83,41 @@ func origin(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Defer(func() { _ = s.Close() })
 }
 
+// secure PORT NAME FILE answers over TLS with a certificate that it signed itself for the name, and puts that into the file. To plain
+// HTTP it says nothing and closes, as many servers do.
+func secure(ts *testscript.TestScript, _ bool, args []string) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
+	ts.Check(err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{args[1]}}
+	der, err := x509.CreateCertificate(crand.Reader, template, template, &key.PublicKey, key)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	l, err := net.Listen("tcp", "127.0.0.1:"+args[0])
+	ts.Check(err)
+	conf := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	go func() { // ends with the Close below
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go answerSecurely(c, conf) // ends with the deadline
+		}
+	}()
+	ts.Defer(func() { _ = l.Close() })
+}
+
+func answerSecurely(c net.Conn, conf *tls.Config) {
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	s := tls.Server(c, conf)
+	if req, err := http.ReadRequest(bufio.NewReader(s)); err == nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+		_, _ = io.WriteString(s, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\nsecure\n")
+		_ = s.Close()
+	}
+}
+
 // get URL [FIELD: VALUE] asks until somebody listens, and puts the status line, the fields and the body into the file "answer".
 func get(ts *testscript.TestScript, neg bool, args []string) {
 	deadline := time.Now().Add(10 * time.Second)
@@ -104,6 +149,18 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("get %s: %v", args[0], err)
 		}
 		<-time.After(20 * time.Millisecond)
+	}
+}
+
+// await FILE waits until there is such a file.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(5 * time.Millisecond) {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("there is no %s", args[0])
+		}
 	}
 }
 

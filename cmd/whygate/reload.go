@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,91 +10,222 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/gateway"
+	"github.com/whygate/whygate/internal/term"
 )
 
-// adminTimeout bounds a question to a running gateway.
-const adminTimeout = 10 * time.Second
+// Bounds of a question to a running gateway. What answers may be any program.
+const (
+	adminTimeout = 10 * time.Second // a reload reads every certificate anew
+	answerMax    = 1 << 20          // bytes of an answer; a hundred mistakes with their lines are far below
+)
 
 func (w *world) reloadCommand() *cobra.Command {
 	var file, admin string
 	cmd := &cobra.Command{
 		Use:   "reload [-c whygate.yaml]",
 		Short: "Have the running gateway read its configuration again",
-		Long: `Ask the gateway at the configuration's admin address to read its file again. If the file is not in order, the gateway
-goes on with what it has, and this command says why.`,
-		Args: cobra.NoArgs,
+		Long: `Check a configuration, and have the gateway that was started with it read it again. If the file has mistakes they are printed,
+and the gateway keeps its present configuration. A gateway that was started with another file is left alone.
+
+Exit codes: 0 reloaded, 1 the file has mistakes, 2 the gateway was not found or is not that file's.`,
+		Example: "  whygate reload -c /etc/whygate/whygate.yaml",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			network, address, err := adminAddress(file, admin)
-			if err != nil {
-				return err
-			}
-			return w.reload(cmd.Context(), network, address)
+			return w.reload(cmd.Context(), file, admin)
 		},
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", defaultFile, "the configuration file, for its admin address")
-	cmd.Flags().StringVar(&admin, "admin", "", "the gateway's admin address (default: the file's, or 127.0.0.1:9502)")
+	cmd.Flags().StringVarP(&file, "config", "c", defaultFile, "the configuration `FILE`")
+	cmd.Flags().StringVar(&admin, "admin", "", "the gateway's admin `ADDRESS` (default: the file's)")
 	return cmd
 }
 
-// adminAddress finds where the gateway is asked: what was given, or what the file says even if it is not in order.
-func adminAddress(file, admin string) (network, address string, err error) {
-	if admin != "" {
-		return "tcp", admin, nil
+// reload checks the file, finds the gateway that serves by it, and asks it to read the file again.
+func (w *world) reload(ctx context.Context, file, admin string) error {
+	_, problems := config.Load(file)
+	if err := unreadable(file); err != nil {
+		return problems.Err()
 	}
-	cfg, _ := config.Load(file)
-	if cfg == nil {
-		return "tcp", "127.0.0.1:9502", nil
+	failed := false
+	for _, p := range problems {
+		// What only this shell lacks, the gateway may have: a variable, the right to read a secret. It checks once more.
+		if !p.Outside {
+			fmt.Fprintln(w.stdout, p)
+			failed = failed || p.Severity == config.Error
+		}
 	}
-	if cfg.Admin.Network == "" {
-		return "", "", withHint(errors.New("the configuration has no admin address"), "send the gateway SIGHUP instead: pkill -HUP whygate")
+	if failed {
+		fmt.Fprintf(w.stdout, "not reloaded: %s has mistakes, and the gateway keeps its present configuration\n", file)
+		return status(exitFault)
 	}
-	return cfg.Admin.Network, cfg.Admin.Address, nil
-}
-
-func (w *world) reload(ctx context.Context, network, address string) error {
-	client := &http.Client{Timeout: adminTimeout, Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, network, address)
-		},
-	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/reload", nil)
+	path, err := resolved(file)
 	if err != nil {
 		return err
 	}
-	res, err := client.Do(req)
+	address, err := adminAddress(file, admin)
+	if err != nil {
+		return err
+	}
+	a := newAsked(address, file)
+	if err := a.identify(ctx, path); err != nil {
+		return err
+	}
+	return w.askReload(ctx, a, path)
+}
+
+// resolved is the file's absolute path with symbolic links resolved, which is what a gateway compares.
+func resolved(file string) (string, error) {
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path)
+}
+
+// adminAddress is where the gateway is asked: what was given, or what the file says.
+func adminAddress(file, admin string) (config.Address, error) {
+	var a config.Address
+	var err error
+	if admin != "" {
+		if a, err = config.ParseAddress(admin); err != nil {
+			return a, fmt.Errorf("--admin %w", err)
+		}
+	} else if a, err = config.LoadAdmin(file); err != nil {
+		return a, err
+	}
+	_, port, _ := net.SplitHostPort(a.Address)
+	switch {
+	case a.Network == "":
+		return a, withHint(errors.New("the configuration has no admin address"), "send the gateway's process SIGHUP instead: kill -HUP PID, or systemctl reload whygate")
+	case a.Network == "systemd":
+		return a, withHint(fmt.Errorf("the admin address %s does not say where it is", a), "name it: --admin ADDRESS")
+	case port == "0":
+		return a, withHint(fmt.Errorf("the admin address %s has no fixed port", a), "the gateway said at its start which one it got: --admin ADDRESS")
+	}
+	return a, nil
+}
+
+// asked is the program at an admin address.
+type asked struct {
+	client  *http.Client
+	address config.Address
+	file    string // as the user named it
+}
+
+func newAsked(address config.Address, file string) *asked {
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, address.Network, address.Address)
+	}, DisableKeepAlives: true}
+	return &asked{address: address, file: file, client: &http.Client{
+		Timeout: adminTimeout, Transport: transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // it would lead elsewhere
+	}}
+}
+
+// adminAnswer is what a gateway says, with the keys that both questions need.
+type adminAnswer struct {
+	Product  string  `json:"product"`
+	Version  string  `json:"version"`
+	Process  int     `json:"process"`
+	File     *string `json:"file"`
+	Reloaded bool    `json:"reloaded"`
+	Error    string  `json:"error"`
+	Hint     string  `json:"hint"`
+	code     int
+}
+
+// do asks one question. An answer that is no JSON object is not a gateway's.
+func (a *asked) do(ctx context.Context, method, path string, body []byte) (*adminAnswer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := a.client.Do(req)
 	if err != nil {
 		if request := new(url.Error); errors.As(err, &request) {
 			err = request.Err // its URL says localhost, which is not where the gateway was asked
 		}
-		return withHint(fmt.Errorf("ask the gateway at %s: %w", address, err), "is it running? name its admin address with --admin")
+		if op := new(net.OpError); !errors.As(err, &op) && !os.IsTimeout(err) && ctx.Err() == nil {
+			return nil, a.foreign("its answer cannot be read: " + term.Clean(err.Error()))
+		}
+		return nil, withHint(fmt.Errorf("ask the gateway at %s: %s", a.address, term.Clean(err.Error())),
+			"is it running? whygate run -c "+a.file+"\nif the file's admin address has changed since it was started, name the old one with --admin")
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	b, err := io.ReadAll(io.LimitReader(res.Body, answerMax))
+	if err != nil {
+		return nil, fmt.Errorf("ask the gateway at %s: %s", a.address, term.Clean(err.Error()))
+	}
+	out := &adminAnswer{code: res.StatusCode}
+	if json.Unmarshal(b, out) != nil {
+		return nil, a.foreign(fmt.Sprintf("it answers %d to GET /version, and no JSON", res.StatusCode))
+	}
+	return out, nil
+}
+
+// foreign says that another program has the admin address.
+func (a *asked) foreign(how string) error {
+	hint := "see who has it"
+	if _, port, err := net.SplitHostPort(a.address.Address); err == nil {
+		hint += ": ss -lntp 'sport = :" + port + "'"
+	}
+	return withHint(fmt.Errorf("what listens at %s is not a Whygate: %s", a.address, how), hint+"\nname the gateway's own address with --admin")
+}
+
+// identify makes sure that it is the gateway of the file, before anything is asked of it that changes something.
+func (a *asked) identify(ctx context.Context, path string) error {
+	v, err := a.do(ctx, http.MethodGet, "/version", nil)
+	switch {
+	case err != nil:
+		return err
+	case v.Product == "" && v.Version != "" && v.code == http.StatusOK:
+		return withHint(fmt.Errorf("the gateway at %s is of an older version, which does not say whose file it has", a.address), "send its process SIGHUP instead: kill -HUP PID")
+	case v.Product != gateway.Product || v.File == nil:
+		return a.foreign(fmt.Sprintf("its answer (%d) to GET /version does not say so", v.code))
+	case *v.File != path:
+		with := "without a file (whygate proxy)"
+		if *v.File != "" {
+			with = "with " + term.Clean(*v.File)
+		}
+		return withHint(fmt.Errorf("the gateway at %s (process %d) was started %s, not with %s: nothing was reloaded", a.address, v.Process, with, path),
+			"start one with it: whygate run -c "+a.file+"\nor, if it runs with another admin address, name that with --admin")
+	}
+	return nil
+}
+
+// askReload asks for the reload and prints what came of it.
+func (w *world) askReload(ctx context.Context, a *asked, path string) error {
+	body, err := json.Marshal(map[string]string{"file": path})
 	if err != nil {
 		return err
 	}
-	var answer struct {
-		Reloaded bool   `json:"reloaded"`
-		Error    string `json:"error"`
-		Hint     string `json:"hint"`
+	r, err := a.do(ctx, http.MethodPost, "/reload", body)
+	switch {
+	case err != nil:
+		return err
+	case r.Reloaded:
+		fmt.Fprintf(w.stdout, "reloaded %s (process %d)\n", a.file, r.Process)
+		return nil
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return fmt.Errorf("the gateway at %s answered %s and no JSON", address, res.Status)
+	for line := range strings.SplitSeq(r.Error, "\n") {
+		fmt.Fprintln(w.stdout, term.Clean(line))
 	}
-	if !answer.Reloaded {
-		fmt.Fprintln(w.stdout, answer.Error)
-		if answer.Hint != "" {
-			fmt.Fprintln(w.stdout, "hint:", answer.Hint)
-		}
-		fmt.Fprintln(w.stdout, "not reloaded: the gateway goes on with what it has")
-		return status(exitFault)
+	if r.Hint != "" {
+		fmt.Fprintln(w.stdout, "hint:", term.Clean(r.Hint))
 	}
-	fmt.Fprintln(w.stdout, "reloaded")
-	return nil
+	fmt.Fprintln(w.stdout, "not reloaded: the gateway keeps its present configuration")
+	if r.code == http.StatusConflict {
+		return status(exitUsage)
+	}
+	return status(exitFault)
 }

@@ -101,9 +101,9 @@ func wrongArguments(cmd *cobra.Command, args []string, err error) error {
 		lines = append(lines, cmd.CommandPath()+" --help")
 		return withHint(fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath()), strings.Join(lines, "\n"))
 	case len(args) == 0:
-		return withHint(fmt.Errorf("%s: an argument is missing", ownPath(cmd)), usage(cmd))
+		return withHint(fmt.Errorf("%s: missing argument", ownPath(cmd)), usage(cmd))
 	}
-	return withHint(fmt.Errorf("%s: an argument too many: %q", ownPath(cmd), args[len(args)-1]), usage(cmd))
+	return withHint(fmt.Errorf("%s: unexpected argument %q", ownPath(cmd), args[len(args)-1]), usage(cmd))
 }
 
 // ownPath is a command's path without the program's name, which every error begins with.

@@ -14,14 +14,18 @@ const defaultFile = "whygate.yaml"
 
 func (w *world) runCommand() *cobra.Command {
 	var file string
-	drain := drainTimes{announceTime, drainTime}
+	var s *serving
 	cmd := &cobra.Command{
-		Use:     "run [-c whygate.yaml]",
-		Short:   "A gateway from a file",
-		Long:    "Serve by a configuration file. SIGHUP, or whygate reload, reads it again; SIGTERM drains and stops.",
+		Use:   "run [-c whygate.yaml]",
+		Short: "A gateway from a file",
+		Long: `Serve by a configuration file. SIGHUP opens the access log again and then reads the file again, as whygate reload does; SIGTERM
+drains and stops.`,
 		Example: "  whygate run -c whygate.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.check(); err != nil {
+				return err
+			}
 			load := func() (*config.Config, config.Problems) { return config.Load(file) }
 			cfg, problems := load()
 			for _, p := range problems {
@@ -32,10 +36,10 @@ func (w *world) runCommand() *cobra.Command {
 			if err := problems.Err(); err != nil {
 				return err
 			}
-			return w.serve(cmd.Context(), cfg, gateway.Options{Load: load}, drain)
+			return w.serve(cmd.Context(), cfg, gateway.Options{Load: load}, s)
 		},
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", defaultFile, "the configuration file")
-	drainFlags(cmd, &drain)
+	cmd.Flags().StringVarP(&file, "config", "c", defaultFile, "the configuration `FILE`")
+	s = servingFlags(cmd)
 	return cmd
 }

@@ -2,14 +2,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/whygate/whygate/internal/config"
@@ -22,53 +25,149 @@ const (
 	drainTime    = 30 * time.Second
 )
 
-// serve runs a gateway until the context ends, and reloads it on SIGHUP.
-func (w *world) serve(ctx context.Context, cfg *config.Config, o gateway.Options, drain drainTimes) error {
-	o.Stdout, o.Stderr, o.Version = w.stdout, w.stderr, version()
+// serving is how a gateway is served: by flags that run and proxy share.
+type serving struct {
+	announce, drain time.Duration // how long readiness fails before the sockets are closed, and how long requests may then take
+	logFormat       string        // of the gateway's own log
+}
+
+// The forms of the gateway's own log.
+const (
+	logText = "text"
+	logJSON = "json"
+)
+
+func servingFlags(cmd *cobra.Command) *serving {
+	s := &serving{}
+	f := cmd.Flags()
+	f.DurationVar(&s.announce, "drain-announce", announceTime, "how long readiness fails before the sockets are closed on SIGTERM, where somebody asks for it")
+	f.DurationVar(&s.drain, "drain", drainTime, "how long requests under way may take to end on SIGTERM")
+	f.StringVar(&s.logFormat, "log-format", logText, "of the gateway's own log, on standard error: text (key=value) or json")
+	return s
+}
+
+// check refuses what cannot be meant.
+func (s *serving) check() error {
+	if s.logFormat != logText && s.logFormat != logJSON {
+		return withHint(fmt.Errorf("--log-format must be %s or %s, not %q", logText, logJSON, s.logFormat), "--log-format json")
+	}
+	return nil
+}
+
+// together is a writer that several goroutines share: the log, and the words at the start.
+type together struct {
+	mu sync.Mutex // guards w
+	w  io.Writer
+}
+
+func (t *together) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.w.Write(b)
+}
+
+// voice is what a gateway says to people: a few plain words at the start, and its own log, on one stream. With JSON all of it
+// is the log.
+type voice struct {
+	out  io.Writer
+	log  *slog.Logger
+	json bool
+}
+
+func (w *world) voice(s *serving) *voice {
+	v := &voice{out: &together{w: w.stderr}, json: s.logFormat == logJSON}
+	if v.json {
+		v.log = slog.New(slog.NewJSONHandler(v.out, nil))
+	} else {
+		v.log = slog.New(slog.NewTextHandler(v.out, nil))
+	}
+	return v
+}
+
+// serve runs a gateway until the context ends. SIGHUP has it open its logs and read its configuration again.
+func (w *world) serve(ctx context.Context, cfg *config.Config, o gateway.Options, s *serving) error {
+	v := w.voice(s)
+	o.Stdout, o.Stderr, o.Log, o.Version = w.stdout, v.out, v.log, version()
 	o.Readable = isTerminal(w.stdout)
 	o.Color = o.Readable && os.Getenv("NO_COLOR") == ""
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
 	g, err := gateway.New(cfg, o)
 	if err != nil {
 		return err
 	}
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	g.Start()
-	w.announce(g)
-	g.Probe(ctx, w.stderr)
+	v.addresses(g)
+	looking, look := context.WithCancel(ctx)
+	var looks sync.WaitGroup
+	looks.Go(func() { g.LookAround(looking, v.look) }) // ends with looking
+	defer looks.Wait()
+	defer look()
 	for {
 		select {
 		case <-hup:
-			_ = g.Reload() // it has logged why, if it was refused
+			g.Hangup()
 		case err := <-g.Failed():
-			g.Stop(0, drain.bound)
-			return err
+			g.Stop(0, s.drain)
+			v.log.Error("stopped: a socket cannot be served any more", "error", err)
+			return status(exitUsage)
 		case <-ctx.Done():
-			fmt.Fprintf(w.stderr, "whygate: stopping: waiting up to %s for requests under way\n", drain.bound)
-			if !g.Stop(drain.announce, drain.bound) {
-				return errors.New("requests were cut: they did not end in time")
+			v.log.Info("stopping", "requests_may_take", s.drain)
+			if !g.Stop(s.announce, s.drain) {
+				v.log.Error("stopped: requests were cut, since they did not end in time", "hint", "give them longer: --drain 2m")
+				return status(exitUsage)
 			}
+			v.log.Info("stopped")
 			return nil
 		}
 	}
 }
 
-// drainTimes are how long a stop lets readiness fail before it closes the sockets, and how long it then waits.
-type drainTimes struct{ announce, bound time.Duration }
-
-// announce says where the gateway is to be found.
-func (w *world) announce(g *gateway.Gateway) {
+// addresses says where the gateway is to be found.
+func (v *voice) addresses(g *gateway.Gateway) {
 	for _, l := range g.Addresses() {
-		scheme := "http"
+		url := "http://" + l.Address
 		if l.TLS {
-			scheme = "https"
+			url = "https://" + l.Address
 		}
-		fmt.Fprintf(w.stderr, "whygate: listening on %s://%s\n", scheme, l.Address)
+		if l.Network == "unix" {
+			url = "unix:" + l.Address
+		}
+		if v.json {
+			v.log.Info("listening", "address", url)
+		} else {
+			fmt.Fprintf(v.out, "whygate: listening on %s\n", url)
+		}
 	}
-	if a := g.Admin(); a != "" {
-		fmt.Fprintf(w.stderr, "whygate: admin on http://%s (/healthz /readyz /metrics /incidents)\n", a)
+	a := "http://" + g.Admin()
+	if path, ok := strings.CutPrefix(a, "http:///"); ok {
+		a = "unix:/" + path
 	}
+	switch {
+	case g.Admin() == "":
+	case v.json:
+		v.log.Info("admin", "address", a)
+	default:
+		fmt.Fprintf(v.out, "whygate: admin on %s (/healthz /readyz /metrics /incidents)\n", a)
+	}
+}
+
+// look says what an endpoint did when it was asked at the start.
+func (v *voice) look(l gateway.Look) {
+	if !v.json {
+		text := fmt.Sprintf("whygate: upstream %s (pool %s) %s\n", l.Endpoint, l.Pool, l.Text)
+		if l.Fault.Is() {
+			text += "  do: " + l.Advice + "\n"
+		}
+		_, _ = io.WriteString(v.out, text)
+		return
+	}
+	if l.Fault.Is() {
+		v.log.Warn("upstream "+l.Text, "endpoint", l.Endpoint, "pool", l.Pool, "cause", l.Fault.Cause.String(), "hint", l.Advice)
+		return
+	}
+	v.log.Info("upstream "+l.Text, "endpoint", l.Endpoint, "pool", l.Pool)
 }
 
 // isTerminal reports whether a person reads what is written there.

@@ -286,7 +286,7 @@ func socketPath(path string) *trouble {
 	case !strings.HasPrefix(path, "/"):
 		return &trouble{"must have an absolute path after unix:, not " + quote(path), "did you mean " + quote("unix:/"+path) + "?"}
 	case len(path) > socketPathMax:
-		return &trouble{"has a socket path longer than " + strconv.Itoa(socketPathMax) + " octets, which the system cannot use", ""}
+		return &trouble{"has a socket path longer than " + strconv.Itoa(socketPathMax) + " bytes, which the system cannot use", ""}
 	case strings.ContainsRune(path, 0):
 		return &trouble{"has a NUL in its path", ""}
 	}

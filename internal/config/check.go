@@ -217,18 +217,18 @@ func (d *decoder) checkPair(path string, needed bool) {
 // forbiddenField tells why a field cannot be set, empty if it can. section is set_request or set_response.
 func forbiddenField(section, name string) (message, hint string) {
 	if !isToken(name) {
-		return "the field name " + quote(name) + " is not a token", "a name has letters, digits and '-': RFC 9110, section 5.1"
+		return "the header name " + quote(name) + " is not a token", "a name has letters, digits and '-': RFC 9110, section 5.1"
 	}
 	switch strings.ToLower(name) {
 	// RFC 9110 section 7.6.1: these belong to one connection, and the gateway makes its own.
 	case "connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "via", "cdn-loop", "max-forwards":
-		return "the field " + quote(name) + " cannot be set: it is between the gateway and its neighbour", "remove it; the gateway writes it where needed"
+		return "the header " + quote(name) + " cannot be set: it is between the gateway and its neighbour", "remove it; the gateway writes it where needed"
 	// RFC 9112 section 6: these say where the message ends, and only the gateway knows that.
 	case "content-length", "trailer":
-		return "the field " + quote(name) + " cannot be set: it frames the message", "remove it; the gateway writes it where needed"
+		return "the header " + quote(name) + " cannot be set: it frames the message", "remove it; the gateway writes it where needed"
 	case "host":
 		if section == "set_request" {
-			return "the field " + quote(name) + " cannot be set here", "set pools.NAME.host to client, endpoint or a name"
+			return "the header " + quote(name) + " cannot be set here", "set the Host header in the pool: host: client, endpoint or a name"
 		}
 	}
 	return "", ""

@@ -158,7 +158,7 @@ type UpstreamTLS struct {
 	Verify     bool   `key:"verify"`
 }
 
-// Timeouts are the timers of one attempt. 0 is off, but for Idle, where it means that no connection is used twice.
+// Timeouts are the timers of one attempt. 0 is off, except for Idle, where it means that no connection is used twice.
 type Timeouts struct {
 	Connect  time.Duration `key:"connect"`
 	TLS      time.Duration `key:"tls"`

@@ -221,7 +221,7 @@ func (d *decoder) fields(k *key, n ast.Node, into reflect.Value, path string, fr
 		}
 		for _, before := range entries[:i] {
 			if strings.EqualFold(before.name, e.name) {
-				d.fail(e.at, path, "the field "+quote(e.name)+" was already set in line "+fmt.Sprint(before.at.line), "field names have no case: keep one of the two")
+				d.fail(e.at, path, "the header "+quote(e.name)+" was already set in line "+fmt.Sprint(before.at.line), "header names have no case: keep one of the two")
 			}
 		}
 		n, ok := d.resolve(e.value, e.at)
@@ -231,7 +231,7 @@ func (d *decoder) fields(k *key, n ast.Node, into reflect.Value, path string, fr
 		d.positions[path] = e.at
 		s, ok := scalarText(n)
 		if _, null := n.(*ast.NullNode); null || !ok {
-			d.fail(e.at, path, "the field "+quote(e.name)+" must have a value", `write "" to remove the field`)
+			d.fail(e.at, path, "the header "+quote(e.name)+" must have a value", `write "" to remove the header`)
 			continue
 		}
 		if s, ok := d.fieldValue(s, path, at(n)); ok {

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -82,9 +84,11 @@ func endpointFlag(s string) string {
 // Overrides are settings of the command line for a Config made by FromFlags. An empty one leaves the default.
 type Overrides struct {
 	Admin, AccessLog, ErrorPages string
+	CA, ServerName               string // of the endpoints, which are https then
+	Insecure                     bool   // their certificates are not verified
 }
 
-// Apply puts the settings into c, or says what is wrong with them and with what they leave together.
+// Apply puts the settings into c, or says what is wrong with them and with what they leave together. Paths become absolute.
 func (o Overrides) Apply(c *Config) Problems {
 	var problems Problems
 	for _, s := range []struct {
@@ -94,15 +98,20 @@ func (o Overrides) Apply(c *Config) Problems {
 		{"--admin", o.Admin, "admin", func(v any) { c.Admin = v.(Address) }},
 		{"--access-log", o.AccessLog, "access_log", func(v any) { c.AccessLog = v.(string) }},
 		{"--error-pages", o.ErrorPages, "error_pages", func(v any) { c.ErrorPages = v.(string) }},
+		{"--ca", o.CA, "pools.NAME.tls.ca", func(v any) { c.Pools[0].TLS.CA = v.(string) }},
+		{"--server-name", o.ServerName, "pools.NAME.tls.server_name", func(v any) { c.Pools[0].TLS.ServerName = v.(string) }},
 	} {
 		if s.value == "" {
 			continue
 		}
-		k := root.child(s.key)
+		k := find(s.key)
 		v, t := k.kind.parse(k, s.value)
 		if t != nil {
 			problems = append(problems, Problem{Path: s.flag, Message: s.flag + " " + t.message, Hint: t.hint})
 			continue
+		}
+		if k.kind == file {
+			v = fromHere(k, v.(string))
 		}
 		s.set(v)
 	}
@@ -114,5 +123,59 @@ func (o Overrides) Apply(c *Config) Problems {
 			})
 		}
 	}
+	return append(problems, o.secure(c)...)
+}
+
+// secure puts in what is said about the endpoints' certificates, which they must have then.
+func (o Overrides) secure(c *Config) (problems Problems) {
+	refuse := func(flag, message, hint string) {
+		problems = append(problems, Problem{Path: flag, Message: flag + " " + message, Hint: hint})
+	}
+	flag := ""
+	for _, f := range []struct {
+		name  string
+		given bool
+	}{{"--ca", o.CA != ""}, {"--server-name", o.ServerName != ""}, {"--insecure", o.Insecure}} {
+		if f.given {
+			flag = f.name
+		}
+	}
+	if flag == "" {
+		return nil
+	}
+	pool := &c.Pools[0]
+	pool.TLS.Verify = !o.Insecure
+	if !slices.ContainsFunc(pool.Endpoints, func(e Endpoint) bool { return e.Scheme == "https" }) {
+		refuse(flag, "is about a certificate, and no --to begins with https://", "write --to https://"+strings.TrimPrefix(pool.Endpoints[0].String(), "http://"))
+	}
+	if o.Insecure && o.CA != "" {
+		refuse("--insecure", "looks at no certificate, so that --ca has nothing to verify", "leave --insecure out")
+	}
 	return problems
+}
+
+// find gives the key of a path in the table, which must have it.
+func find(path string) *key {
+	for i := range keys {
+		if keys[i].path == path {
+			return &keys[i]
+		}
+	}
+	panic("BUG: there is no key " + path)
+}
+
+// IsKey reports whether the configuration has a key of that path, as the reference spells it: pools.NAME.tls.ca.
+func IsKey(path string) bool {
+	return slices.ContainsFunc(keys, func(k key) bool { return k.path == path })
+}
+
+// fromHere makes a path start at the working directory, unless it is one of the key's words.
+func fromHere(k *key, path string) string {
+	if slices.Contains(k.choices, path) {
+		return path
+	}
+	if absolute, err := filepath.Abs(path); err == nil {
+		return absolute
+	}
+	return path
 }

@@ -30,7 +30,7 @@ var keys = []key{
 The version of this format. It is 1. A later version may change defaults and meanings; a file keeps the ones that it was
 written for.`},
 	{path: "name", kind: text, def: "whygate", min: 1, max: 64, aka: []string{"server_name", "id"}, doc: `
-The name of this gateway in the Via and Proxy-Status fields and in the log. Give each of several gateways in a row its own:
+The name of this gateway in the Via and Proxy-Status headers. Give each of several gateways in a row its own:
 they tell themselves apart by a number of the process in Via's comment, which is not always passed on.`},
 
 	{path: "listen", kind: sections, required: true, min: 1, max: 64, aka: []string{"listeners", "bind", "entrypoints", "servers", "ports"}, doc: `
@@ -50,13 +50,14 @@ A PEM file with the certificate's private key. It is read again when it changes.
 The address of the metrics, the health endpoints and the incidents, for the people who run the gateway. It asks for no
 password, so keep it on loopback or on a unix:/path, or write off.`},
 	{path: "proxy_status", kind: choice, def: ProxyStatusSafe, choices: []string{ProxyStatusOff, ProxyStatusSafe, ProxyStatusFull}, doc: `
-How much the Proxy-Status field (RFC 9209) tells clients: nothing (off), the error type without addresses (safe), or the
+How much the Proxy-Status header (RFC 9209) tells clients: nothing (off), the error type without addresses (safe), or the
 next hop and the details as well (full), which is for gateways that only your own people can reach.`},
 	{path: "error_pages", kind: choice, def: ErrorPagesFull, choices: []string{ErrorPagesFull, ErrorPagesPlain}, aka: []string{"error_page", "errors"}, doc: `
 The body of an answer that the gateway makes itself: a page with the incident's id, the time and what a visitor can do
 (full), or title, heading and one sentence (plain). Neither shows an internal address.`},
 	{path: "access_log", kind: file, def: LogStdout, choices: []string{LogStdout, LogStderr, LogOff}, aka: []string{"log", "accesslog", "logs", "logging"}, doc: `
-Where the access log goes: stdout, stderr, off, or a file's path. It has one JSON object per request.`},
+Where the access log goes: stdout, stderr, off, or a file's path. It has one JSON object per request. A file is opened again on SIGHUP, so
+that it can be moved away (docs/access-log.md).`},
 
 	{path: "resolver", kind: section, aka: []string{"dns", "resolvers"}, doc: `
 How the names of endpoints become addresses.`},
@@ -67,18 +68,18 @@ file are used.`},
 How long a name may take to resolve, over all servers and attempts.`},
 
 	{path: "trusted_proxies", kind: list(prefix), max: 1000, example: "[10.0.0.0/8, 192.168.1.1]", aka: []string{"set_real_ip_from", "trusted_ips", "trust"}, doc: `
-The addresses and networks of proxies in front of this one. From them the Forwarded and X-Forwarded-* fields are kept and
+The addresses and networks of proxies in front of this one. From them the Forwarded and X-Forwarded-* headers are kept and
 continued; from anybody else they are dropped and written anew, since a client can claim what it likes.`},
 
 	{path: "limits", kind: section, doc: `
 What clients may take. Each limit has a fault that tells when it was reached.`},
 	{path: "limits.connections", kind: number, def: "20000", min: 1, max: 10_000_000, aka: []string{"max_connections", "maxconn", "worker_connections"}, doc: `
-The number of client connections at a time, over all listeners. One that is idle takes a few kilobytes; more than this many
-wait in the system's queue.`},
+The number of client connections at a time, over all listeners. One that is idle takes a few kilobytes. A client beyond this many is
+answered 503 with Retry-After at once and closed; over TLS it is closed without an answer, since a handshake is what there is no room for.`},
 	{path: "limits.request_head", kind: size, def: "32KiB", min: 1 << 10, max: 1 << 20, aka: []string{"large_client_header_buffers", "max_header_size", "header_size", "max_header_bytes"}, doc: `
-The size of a request's start line and fields. A larger head is answered 431, or 414 if the target alone is too long.`},
+The size of a request's start line and headers. A larger head is answered 431, or 414 if the target alone is too long.`},
 	{path: "limits.head_time", kind: duration, def: "10s", min: int64(100 * time.Millisecond), max: int64(10 * time.Minute), aka: []string{"client_header_timeout", "header_timeout", "read_header_timeout", "request_timeout"}, doc: `
-How long a client may take to send a request head, from its first octet to its last. It ends clients that send an octet now
+How long a client may take to send a request head, from its first byte to its last. It ends clients that send a byte now
 and then to keep connections busy; they are answered 408.`},
 	{path: "limits.request_body", kind: size, def: "1GiB", min: 1, max: 1 << 50, zero: "no limit", aka: []string{"client_max_body_size", "max_body_size", "body_size", "max_request_body"}, doc: `
 The size of a request body; a larger one is answered 413. Bodies are streamed and never held, so this protects the
@@ -104,10 +105,10 @@ The pool that answers what the route matches.`},
 A prefix that is taken off the path before the request is sent on: with /api the upstream sees /users for /api/users, and /
 for /api. It has to be a prefix of the route's path.`},
 	{path: "routes[].set_request", kind: fields, max: 100, example: `{X-From: edge, Cookie: ""}`, aka: []string{"headers", "request_headers", "proxy_set_header", "header", "set_headers", "add_headers", "set_header"}, doc: `
-Fields to set in the request that is sent on, in place of what the client sent. An empty value removes the field. A value
+Headers to set in the request that is sent on, in place of what the client sent. An empty value removes the header. A value
 of the form file:/path is read from that file, without its last line break, which keeps secrets out of this one.`},
 	{path: "routes[].set_response", kind: fields, max: 100, example: `{Server: "", X-Frame-Options: DENY}`, aka: []string{"response_headers", "add_header", "headers_out"}, doc: `
-Fields to set in the upstream's response before the client gets it, in the same way.`},
+Headers to set in the upstream's response before the client gets it, in the same way.`},
 
 	{path: "pools", kind: named, required: true, min: 1, max: 10_000, aka: []string{"upstreams", "backends", "clusters", "services", "upstream", "backend", "pool"}, doc: `
 Who answers: each pool is a name and the endpoints that are equal to each other.`},
@@ -119,7 +120,7 @@ start.`},
 How an endpoint is chosen: each in turn (round-robin), or the one with the fewest requests in flight (least-requests), which
 is better when some requests take much longer than others. An endpoint that just failed is tried last for a few seconds.`},
 	{path: "pools.NAME.host", kind: hostLiteral, def: HostClient, choices: []string{HostClient, HostEndpoint}, aka: []string{"host_header", "preserve_host", "pass_host_header"}, doc: `
-The Host field that upstreams get: what the client sent (client), the endpoint's own host (endpoint), which virtual hosts and
+The Host header that upstreams get: what the client sent (client), the endpoint's own host (endpoint), which virtual hosts and
 most services on the internet need, or a literal name.`},
 
 	{path: "pools.NAME.tls", kind: section, aka: []string{"ssl", "transport"}, doc: `
@@ -148,24 +149,26 @@ after a second.`},
 	{path: "pools.NAME.timeouts.tls", kind: duration, def: "5s", min: int64(time.Millisecond), max: int64(5 * time.Minute), aka: []string{"handshake", "tls_handshake"}, doc: `
 How long the TLS handshake may take.`},
 	{path: "pools.NAME.timeouts.write", kind: duration, def: "30s", min: int64(time.Millisecond), max: int64(day), zero: "off", aka: []string{"send", "proxy_send_timeout", "write_timeout"}, doc: `
-How long the upstream may take nothing of what is sent to it. It starts anew with every write that made progress.`},
+How long the gateway waits for room to send more of the request. It starts anew with every write that the system took something of, and
+the system takes more when a good part of its send buffer is free: an upstream that reads a little now and then may not get that far.`},
 	{path: "pools.NAME.timeouts.head", kind: duration, def: "60s", min: int64(time.Millisecond), max: int64(day), zero: "off", aka: []string{"first_byte", "response_header", "response_header_timeout", "header", "ttfb"}, doc: `
-How long the upstream may think: from the last octet of the request to the last octet of the response head, so that a head
-that drips in octet by octet ends as well.`},
+How long the upstream may think: from the last byte of the request to the last byte of the response head, so that a head
+that drips in byte by byte ends as well.`},
 	{path: "pools.NAME.timeouts.read", kind: duration, def: "60s", min: int64(time.Millisecond), max: int64(day), zero: "off", aka: []string{"proxy_read_timeout", "read_timeout", "body"}, doc: `
 How long the upstream may be silent inside a response body. Event streams that are quiet for longer need a larger value, or 0.`},
 	{path: "pools.NAME.timeouts.response", kind: duration, def: "0", min: int64(time.Millisecond), max: int64(7 * day), zero: "off", aka: []string{"total", "request", "deadline", "overall"}, doc: `
-How long one attempt may take in all, to the end of the response body. It is off by default, since it cuts downloads and streams.`},
+How long a request may take in all, over all its attempts, to the end of the response body. It is off by default, since it cuts downloads
+and streams.`},
 	{path: "pools.NAME.timeouts.idle", kind: duration, def: "60s", min: int64(time.Millisecond), max: int64(day), zero: "no connection is used twice", aka: []string{"keepalive", "keepalive_timeout", "keep_alive", "idle_timeout"}, doc: `
 How long an idle connection to the upstream is kept for the next request. Keep it below the upstream's own limit: a request
-sent on a connection that the upstream is just closing is the most common cause of a lonely 502.`},
+sent on a connection that the upstream is just closing is the most common cause of a 502 now and then.`},
 
 	{path: "pools.NAME.limits", kind: section, doc: `
 What the pool may take.`},
 	{path: "pools.NAME.limits.connections", kind: number, def: "0", min: 1, max: 1_000_000, zero: "no limit", aka: []string{"max_conns", "maxconn", "max_connections"}, doc: `
 The number of connections to each endpoint at a time. A request that finds all endpoints full is answered 503.`},
 	{path: "pools.NAME.limits.response_head", kind: size, def: "64KiB", min: 1 << 10, max: 16 << 20, aka: []string{"proxy_buffer_size", "max_response_header", "response_header", "buffer_size"}, doc: `
-The size of a response's status line and fields. Proxies with 4 KiB here answer 502 as soon as an application sets a few large
+The size of a response's status line and headers. Proxies with 4 KiB here answer 502 as soon as an application sets a few large
 cookies, hence the generous default; memory is only taken for heads that need it.`},
 
 	{path: "pools.NAME.retry", kind: section, aka: []string{"retries", "proxy_next_upstream"}, doc: `

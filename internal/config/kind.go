@@ -42,7 +42,7 @@ var (
 	sections = &kind{shape: sectionsShape, what: "a list of mappings"}
 	named    = &kind{shape: namedShape, what: "a mapping of names"}
 	fields   = &kind{
-		shape: fieldsShape, what: "a mapping of field names to values",
+		shape: fieldsShape, what: "a mapping of header names to values",
 		schema: map[string]any{"type": "object", "additionalProperties": map[string]any{"type": []string{"string", "number", "boolean"}}},
 	}
 )
@@ -63,7 +63,7 @@ var (
 		schema: map[string]any{"type": []string{"string", "integer"}, "pattern": `^[0-9]+%$`},
 	}
 	size = &kind{
-		what: "a size", syntax: "A number of octets, or one with a unit: 512, 64KiB, 1MiB, 2GiB.", parse: parseSize, format: formatSize,
+		what: "a size", syntax: "A number of bytes, or one with a unit: 512, 64KiB, 1MiB, 2GiB.", parse: parseSize, format: formatSize,
 		schema: map[string]any{"type": []string{"string", "integer"}, "pattern": `^[0-9]+(KiB|MiB|GiB|TiB)?$`, "minimum": 0},
 	}
 	duration = &kind{
@@ -127,7 +127,7 @@ func parseSize(k *key, s string) (any, *trouble) {
 	n, ok := decimal(s[:end])
 	unit := strings.TrimSpace(s[end:])
 	if !ok {
-		return nil, k.not(s, "write octets or a unit: 65536, 64KiB, 1MiB")
+		return nil, k.not(s, "write bytes or a unit: 65536, 64KiB, 1MiB")
 	}
 	if unit == "" {
 		return k.ranged(n)

@@ -26,6 +26,7 @@ type Problem struct {
 	Message  string   `json:"message"`
 	Hint     string   `json:"hint,omitempty"`    // what to write instead; empty if nobody can know
 	Snippet  string   `json:"snippet,omitempty"` // the line and a caret under the column
+	Outside  bool     `json:"-"`                 // not a mistake in the file: another process may have what this one has not
 }
 
 // MarshalText makes JSON show the severity's name.

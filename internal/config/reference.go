@@ -29,7 +29,7 @@ The configuration is one YAML file. An unknown or repeated key, a value of the w
 and a route to a pool that does not exist are errors; ` + "`whygate check`" + ` shows all of them at once, each with line, column and what to
 write instead.
 
-- Durations are a number with a unit: ` + "`500ms`, `30s`, `2m`, `1h30m`" + `. Sizes are octets or a number with a unit: ` + "`64KiB`, `1MiB`" + `.
+- Durations are a number with a unit: ` + "`500ms`, `30s`, `2m`, `1h30m`" + `. Sizes are bytes or a number with a unit: ` + "`64KiB`, `1MiB`" + `.
 - ` + "`${NAME}`" + ` in a value is the environment variable of that name, which must be set; ` + "`${NAME:-default}`" + ` need not be. ` + "`$${`" + ` is a literal ` + "`${`" + `.
 - A relative path starts at the directory of the file.
 - ` + "`&name`, `*name` and `<<: *name`" + ` repeat a value that was given above.

@@ -62,7 +62,7 @@ func (d *decoder) variable(inside, path string, from position) (string, bool) {
 	case hasDefault && value == "":
 		return def, true
 	case !set:
-		d.fail(from, path, "the environment variable "+name+" is not set", "set it, or give a default: ${"+name+":-value}")
+		d.outside(from, path, "the environment variable "+name+" is not set", "set it, or give a default: ${"+name+":-value}")
 		return "", false
 	}
 	return value, true
@@ -88,7 +88,7 @@ func (d *decoder) fieldValue(s, path string, from position) (string, bool) {
 	// RFC 9110 section 5.5: whitespace around a value is none of it, and no CTL but HTAB may be in it.
 	s = strings.Trim(s, " \t")
 	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-		d.fail(from, path, "the value has a line break or another control character, which a field cannot carry", "")
+		d.fail(from, path, "the value has a line break or another control character, which a header cannot carry", "")
 		return "", false
 	}
 	if len(s) > secretMax {
@@ -109,7 +109,7 @@ func (d *decoder) secret(name, path string, from position) (string, bool) {
 	}
 	data, err := d.options.ReadFile(name, secretMax)
 	if err != nil {
-		d.fail(from, path, "the value's file cannot be read: "+err.Error(), "")
+		d.outside(from, path, "the value's file cannot be read: "+err.Error(), "")
 		return "", false
 	}
 	s := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")

@@ -33,7 +33,8 @@ func (d *decoder) read(data []byte) ast.Node {
 	}
 	src := strings.ReplaceAll(strings.TrimPrefix(string(data), "\ufeff"), "\r\n", "\n")
 	d.lines = strings.Split(src, "\n")
-	docs, err := yamltree.Parse(src, yamltree.Limits{Tokens: tokensMax, Aliases: yamltree.Resolved})
+	v := veiled(src)
+	docs, err := yamltree.Parse(v.text, yamltree.Limits{Tokens: tokensMax, Aliases: yamltree.Resolved, Restore: v.lift})
 	if err != nil {
 		at, message := syntax(err)
 		d.fail(at, "", message, syntaxHint(d.line(at.line)))

@@ -30,7 +30,12 @@ func (f *finding) finish(w *Walk) {
 		if e.End != fault.Failed {
 			e.Detail = "" // it says the same in the words of a library; the proof has the facts
 		}
+		timed := e.Timer != fault.TimerNone
+		e.Timer = fault.TimerNone // no key of a gateway sets how long a probe waits
 		f.sentence = (fault.Fault{Type: f.kind, Cause: f.cause, Stage: e.Stage}).Sentence(&e)
+		if timed && e.After > 0 {
+			f.sentence += ", which is as long as this probe waits"
+		}
 	}
 	if f.evidence != nil && f.kind == fault.TypeNone {
 		if own := fault.Classify(f.evidence); own.Cause == f.cause {

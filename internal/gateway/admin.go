@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -30,8 +31,11 @@ type admin struct {
 	server *http.Server
 }
 
+// adminPaths is what is to be had on the admin address, for who looks at it first.
+const adminPaths = "whygate admin\n\n/healthz\n/readyz\n/version\n/metrics\n/incidents?n=20\n/incidents/ID\nPOST /reload\n"
+
 // openAdmin opens the admin address; nil if it is off.
-func (g *Gateway) openAdmin(a config.Address) (*admin, error) {
+func (g *Gateway) openAdmin(a config.Address, where string) (*admin, error) {
 	if a.Network == "" {
 		return nil, nil
 	}
@@ -45,25 +49,25 @@ func (g *Gateway) openAdmin(a config.Address) (*admin, error) {
 		l, err = net.Listen("tcp", "127.0.0.1:0")
 	}
 	if err != nil {
-		return nil, listenError(err, a)
+		return nil, listenError(err, a, where)
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(g.metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, adminPaths) })
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", g.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /incidents", g.listIncidents)
 	mux.HandleFunc("GET /incidents/{id}", g.showIncident)
-	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusOK, map[string]string{"version": g.options.Version})
-	})
+	mux.HandleFunc("GET /version", g.showVersion)
 	mux.HandleFunc("POST /reload", g.postReload)
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &admin{net: &few{Listener: l}, server: &http.Server{
 		Handler:           bodiless(http.NewCrossOriginProtection().Handler(local(mux))),
 		Protocols:         &protocols,
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelError), // a bug in a handler, for one
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       5 * time.Second,
 		WriteTimeout:      time.Minute,
@@ -117,10 +121,11 @@ func (c *counted) Close() error {
 }
 
 // bodiless closes the connection of a request with a body after the answer, without a look at the body: nothing here has a use for one,
-// and the server would otherwise wait for it, to read it away.
+// and the server would otherwise wait for it, to read it away. POST /reload may name a file in a short one: ReadTimeout bounds that.
 func bodiless(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 {
+		named := r.Method == http.MethodPost && r.URL.Path == "/reload" && r.ContentLength > 0 && r.ContentLength <= reloadBodyMax
+		if r.ContentLength != 0 && !named {
 			w.Header().Set("Connection", "close")
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 		}
@@ -181,10 +186,7 @@ func (g *Gateway) listIncidents(w http.ResponseWriter, r *http.Request) {
 			n = min(m, incident.Kept)
 		}
 	}
-	list := g.recorder.Last(n)
-	if list == nil {
-		list = []*incident.Incident{}
-	}
+	list := g.Incidents(n)
 	reply(w, http.StatusOK, map[string]any{"seen": g.recorder.Seen(), "incidents": list})
 }
 
@@ -194,25 +196,7 @@ func (g *Gateway) showIncident(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, map[string]any{"error": "no incident of that id is kept; the last " + strconv.Itoa(incident.Kept) + " are"})
 		return
 	}
-	reply(w, http.StatusOK, i)
-}
-
-func (g *Gateway) postReload(w http.ResponseWriter, _ *http.Request) {
-	err := g.Reload()
-	if err == nil {
-		reply(w, http.StatusOK, map[string]any{"reloaded": true})
-		return
-	}
-	answer := map[string]any{"reloaded": false, "error": err.Error()}
-	var hint *HintError
-	if errors.As(err, &hint) {
-		answer["hint"] = hint.Hint
-	}
-	var problems config.Problems
-	if errors.As(err, &problems) { // whoever asks may not be allowed to read the file
-		answer["error"], answer["problems"] = problems.Public().Error(), problems.Public()
-	}
-	reply(w, http.StatusUnprocessableEntity, answer)
+	reply(w, http.StatusOK, g.advised(i))
 }
 
 // withoutQuery is a request target whose query is masked: keys and tokens are often in it.
@@ -231,7 +215,7 @@ func newIncident(r *telemetry.Record) *incident.Incident {
 		Type: r.Fault.Type, Cause: r.Fault.Cause, Family: r.Fault.Family(), Stage: r.Fault.Stage,
 		Title: r.Fault.Title(), Route: r.Route, Pool: r.Pool, DurationS: r.Duration.Seconds(),
 		Request: incident.Request{
-			ID: string(r.ID), Client: r.Client, Method: string(r.Method), Host: string(r.Host), Target: withoutQuery(r.Target),
+			ID: string(r.ID), TraceID: string(telemetry.TraceID(r.Traceparent)), Client: r.Client, Method: string(r.Method), Host: string(r.Host), Target: withoutQuery(r.Target),
 		},
 	}
 	for _, e := range r.Attempts {
@@ -251,5 +235,19 @@ func newIncident(r *telemetry.Record) *incident.Incident {
 	return i
 }
 
+// advised is an incident with its advice in terms of the configuration that is served now.
+func (g *Gateway) advised(i *incident.Incident) *incident.Incident {
+	shown := *i
+	shown.Advice = g.allAdvice(i.Advice, i.Pool)
+	return &shown
+}
+
 // Incidents are up to n of those kept, the newest first.
-func (g *Gateway) Incidents(n int) []*incident.Incident { return g.recorder.Last(n) }
+func (g *Gateway) Incidents(n int) []*incident.Incident {
+	list := g.recorder.Last(n)
+	out := make([]*incident.Incident, len(list))
+	for k, i := range list {
+		out[k] = g.advised(i)
+	}
+	return out
+}

@@ -183,7 +183,7 @@ func (g *generation) watch(log *slog.Logger) {
 	for file, r := range g.lists {
 		r.Watch(func(err error) {
 			if err != nil {
-				log.Error("revocation lists not reloaded: the old ones go on", "file", file, "error", err)
+				log.Error("revocation lists not reloaded: the old ones stay in use", "file", file, "error", err)
 				return
 			}
 			log.Info("revocation lists reloaded", "file", file)
@@ -222,7 +222,7 @@ func (g *generation) sweep() {
 const refreshAtOnce = 8
 
 // refresh asks for the addresses of every target's name again where it is time to, and says which have gone.
-func (g *generation) refresh(ctx context.Context, log *slog.Logger) {
+func (g *generation) refresh(ctx context.Context, of *Gateway) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	turn := make(chan struct{}, refreshAtOnce)
@@ -235,9 +235,11 @@ func (g *generation) refresh(ctx context.Context, log *slog.Logger) {
 			}
 			all.Go(func() {
 				defer func() { <-turn }()
-				if gone := t.Refresh(ctx); len(gone) > 0 {
-					log.Info("addresses have gone from a name's answers: their connections are given up", "pool", b.cfg.Name, "endpoint", t.Text, "gone", gone)
-				}
+				of.guarded("a name could not be looked up again", func() {
+					if gone := t.Refresh(ctx); len(gone) > 0 {
+						of.log.Info("addresses have gone from a name's answers: their connections are given up", "pool", b.cfg.Name, "endpoint", t.Text, "gone", gone)
+					}
+				})
 			})
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"syscall"
 
 	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
@@ -35,6 +37,23 @@ func Check(cfg *config.Config) config.Problems {
 	return problems
 }
 
+// CheckFlags is Check for a configuration made of flags, in whose terms it says what is not there; nil if all is.
+func CheckFlags(cfg *config.Config) error {
+	problems := Check(cfg)
+	for i := range problems {
+		p := &problems[i]
+		key := p.Path
+		if rest, ok := strings.CutPrefix(key, "pools."+config.FlagPool+"."); ok {
+			key = anyPool + rest
+		}
+		if flag := flagOf[key]; flag != "" {
+			p.Message = strings.Replace(p.Message, p.Path, flag, 1)
+			p.Path = flag
+		}
+	}
+	return problems.Err()
+}
+
 // checkLog looks whether the access log can be written, without making it.
 func checkLog(cfg *config.Config) *config.Problem {
 	switch cfg.AccessLog {
@@ -50,7 +69,7 @@ func checkLog(cfg *config.Config) *config.Problem {
 		p.Message = filepath.Dir(cfg.AccessLog) + " is not a directory"
 		return p
 	}
-	if f, err := os.OpenFile(cfg.AccessLog, os.O_WRONLY|os.O_APPEND, 0); err == nil {
+	if f, err := os.OpenFile(cfg.AccessLog, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0); err == nil {
 		_ = f.Close()
 	} else if !os.IsNotExist(err) {
 		return problemAt(cfg, "access_log", err)

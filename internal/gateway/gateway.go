@@ -2,12 +2,16 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -31,7 +35,9 @@ type Options struct {
 	Color    bool                                     // and in colour
 	Load     func() (*config.Config, config.Problems) // reads the configuration again; nil if there is none to read
 	Version  string
+	Log      *slog.Logger // what happens to the gateway itself; nil for lines of text on Stderr
 
+	Flags        bool // the configuration was made of the flags of whygate proxy, in whose terms advice is then given
 	AnyAdminPort bool // where the admin address is in use, another port of loopback does as well
 }
 
@@ -44,12 +50,17 @@ type Gateway struct {
 	metrics  *telemetry.Metrics
 	recorder *incident.Recorder
 	instance string
+	file     string // the configuration file's absolute path, empty if there is none to read again
 
 	access     atomic.Pointer[accessLog]
+	lostLines  atomic.Uint64 // by access logs that are closed
 	limits     atomic.Pointer[listener.Limits]
+	served     atomic.Pointer[config.Config]
 	ready      atomic.Bool
 	clock      atomic.Pointer[clock]
-	readyAsked atomic.Int64 // when readiness was last asked for, in conn.Now's terms; 0 for never
+	readyAsked atomic.Int64  // when readiness was last asked for, in conn.Now's terms; 0 for never
+	bugged     atomic.Int64  // when a bug was logged last, in conn.Now's terms; 0 for never
+	bugs       atomic.Uint64 // how many were not logged since
 	activated  *activation
 	admin      *admin
 
@@ -57,17 +68,9 @@ type Gateway struct {
 	mu        sync.Mutex // guards the fields below
 	current   *generation
 	sockets   []*socket
-	counters  atomic.Pointer[map[string]*telemetry.Pool]
 	serving   sync.WaitGroup
 	stop      chan struct{}
 	failed    chan error
-}
-
-// accessLog is the log in use; Log is nil where it is off.
-type accessLog struct {
-	*telemetry.Log
-	name string
-	file *os.File // nil for stdout and stderr
 }
 
 // New makes a gateway of a configuration and opens its sockets. Nothing is served before Start.
@@ -75,26 +78,33 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	g := &Gateway{
 		options: o, proxy: &proxy.Proxy{}, metrics: &telemetry.Metrics{}, recorder: &incident.Recorder{},
 		instance: strconv.FormatUint(rand.Uint64()>>34|1<<29, 36), stop: make(chan struct{}), failed: make(chan error, 8),
-		log: slog.New(slog.NewTextHandler(o.Stderr, nil)),
+		log: o.Log,
+	}
+	if g.log == nil {
+		g.log = slog.New(slog.NewTextHandler(o.Stderr, nil))
 	}
 	var err error
+	if o.Load != nil {
+		if g.file, err = filepath.Abs(cfg.File); err != nil {
+			return nil, err
+		}
+	}
 	if g.activated, err = passed(); err != nil {
 		return nil, err
 	}
 	raiseDescriptors()
 	g.clock.Store(readClock())
 	g.proxy.Observe = g.observe
-	g.proxy.Panicked = func(reason any, stack []byte) {
-		g.log.Error("BUG: an exchange panicked; please report this", "reason", reason, "stack", string(stack))
-	}
+	g.proxy.Panicked = func(reason any, stack []byte) { g.bugAt("an exchange panicked", reason, stack) }
 	g.server = &listener.Server{Serve: g.proxy.Serve, Refuse: g.proxy.Refuse, Limits: func() listener.Limits { return *g.limits.Load() }}
 	g.metrics.Open, g.metrics.Busy, g.metrics.Idle, g.metrics.Dropped = g.server.Open, g.server.Busy, g.idle, g.droppedLines
 	if err := g.apply(cfg); err != nil {
 		return nil, err
 	}
-	if g.admin, err = g.openAdmin(cfg.Admin); err != nil {
+	if g.admin, err = g.openAdmin(cfg.Admin, g.options.where(cfg, "admin", "--admin")); err != nil {
 		g.closeSockets(g.sockets)
 		g.current.retire(&generation{})
+		g.closeLog(g.access.Load())
 		return nil, err
 	}
 	return g, nil
@@ -118,7 +128,11 @@ func (g *Gateway) Start() {
 
 // serve serves one socket on a goroutine of its own, which ends when the socket is closed.
 func (g *Gateway) serve(s *socket) {
-	g.serving.Go(func() { g.failing(g.server.Listen(s.net, s.conf.Load)) })
+	g.serving.Go(func() {
+		err := errors.New("BUG: the goroutine that accepts connections ended")
+		g.guarded("a listener", func() { err = g.server.Listen(s.net, s.conf.Load) })
+		g.failing(err)
+	})
 }
 
 func (g *Gateway) failing(err error) {
@@ -176,7 +190,10 @@ func (g *Gateway) sweep() {
 			g.mu.Unlock()
 			g.clock.Store(readClock())
 			t.look(g.server.Open(), g.server.Busy())
-			current.sweep()
+			g.guarded("idle connections could not be looked at", func() {
+				g.metrics.Forget(time.Now())
+				current.sweep()
+			})
 		}
 	}
 }
@@ -196,44 +213,12 @@ func (g *Gateway) refresh() {
 			g.mu.Lock()
 			current := g.current
 			g.mu.Unlock()
-			current.outdated(g.log, told)
-			current.refresh(ctx, g.log)
+			g.guarded("names could not be looked up again", func() {
+				current.outdated(g.log, told)
+				current.refresh(ctx, g)
+			})
 		}
 	}
-}
-
-// Reload reads the configuration again and serves by it. Nothing under way is cut. If the new one is not in order the old
-// one goes on, and the error says why.
-func (g *Gateway) Reload() error {
-	if g.options.Load == nil {
-		return &HintError{fmt.Errorf("there is no configuration file to read again"), "start with: whygate run -c whygate.yaml"}
-	}
-	g.reloading.Lock() // the file that is read last is the one that is applied last
-	defer g.reloading.Unlock()
-	notify("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonicMicroseconds(), 10))
-	defer notify("READY=1")
-	cfg, problems := g.options.Load()
-	if err := problems.Err(); err != nil {
-		g.log.Error("reload refused: the old configuration goes on", "error", err)
-		return err
-	}
-	problems = append(problems, Check(cfg)...)
-	if err := problems.Err(); err != nil {
-		g.log.Error("reload refused: the old configuration goes on", "error", err)
-		return err
-	}
-	g.mu.Lock()
-	was := g.current.cfg.Admin
-	g.mu.Unlock()
-	if err := g.apply(cfg); err != nil {
-		g.log.Error("reload refused: the old configuration goes on", "error", err)
-		return err
-	}
-	if cfg.Admin != was {
-		g.log.Warn("the admin address changes with the next start only", "now", was.String(), "then", cfg.Admin.String())
-	}
-	g.log.Info("configuration reloaded", "file", cfg.File)
-	return nil
 }
 
 // apply makes cfg what is served. On an error nothing has changed.
@@ -242,7 +227,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	defer g.mu.Unlock()
 	next, problems := build(cfg, g.current, g.instance)
 	for _, p := range problems {
-		g.log.Error("a pool cannot serve: its routes answer 503", "problem", p.String())
+		g.log.LogAttrs(context.Background(), slog.LevelError, "a pool cannot serve: its routes answer 503", problemKeys(p)...)
 	}
 	access, err := g.openLog(cfg.AccessLog)
 	if err != nil {
@@ -250,27 +235,28 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	}
 	sockets, err := g.reconcile(cfg)
 	if err != nil {
-		access.close(g.access.Load())
+		if access != g.access.Load() {
+			g.closeLog(access)
+		}
 		return err
 	}
 	g.limits.Store(&listener.Limits{
 		Connections: int(cfg.Limits.Connections), RequestHead: int(cfg.Limits.RequestHead), HeadTime: cfg.Limits.HeadTime,
 		RequestBody: cfg.Limits.RequestBody, Idle: cfg.Limits.Idle,
 	})
-	counters := map[string]*telemetry.Pool{}
-	for name := range next.pools {
-		counters[name] = g.metrics.Pool(name)
-	}
-	g.counters.Store(&counters)
+	g.metrics.Use(slices.Collect(maps.Keys(next.pools)))
 	old := g.current
 	g.current, g.sockets = next, sockets.all
+	g.served.Store(cfg)
 	next.watch(g.log)
 	for _, s := range sockets.secured {
 		s.socket.use(s.tls, s.pair)
 	}
 	g.proxy.Use(next.snapshot)
 	if before := g.access.Swap(access); before != nil {
-		defer before.close(access) // it may have to wait for its writer
+		if before != access {
+			defer g.closeLog(before) // it may have to wait for its writer
+		}
 	}
 	if old != nil {
 		for _, s := range sockets.opened {
@@ -317,11 +303,11 @@ func (g *Gateway) reconcile(cfg *config.Config) (c *change, err error) {
 	for _, s := range g.sockets {
 		have[s.address] = append(have[s.address], s)
 	}
-	for _, l := range cfg.Listen {
+	for i, l := range cfg.Listen {
 		kept := have[l.Address]
 		delete(have, l.Address)
 		if kept == nil {
-			if kept, err = g.open(l); err != nil {
+			if kept, err = g.open(l, g.options.where(cfg, "listen["+strconv.Itoa(i)+"].address", "--from")); err != nil {
 				c.undo()
 				return nil, err
 			}
@@ -374,57 +360,8 @@ func (g *Gateway) Stop(announce, bound time.Duration) bool {
 	defer g.mu.Unlock()
 	g.closeSockets(g.sockets)
 	g.current.retire(&generation{})
-	if a := g.access.Load(); a != nil {
-		a.close(nil)
-	}
+	g.closeLog(g.access.Load())
 	return clean
-}
-
-// openLog opens the access log.
-func (g *Gateway) openLog(name string) (*accessLog, error) {
-	format := telemetry.JSON
-	a := &accessLog{name: name}
-	var out io.Writer
-	switch name {
-	case config.LogOff:
-		return a, nil
-	case config.LogStdout:
-		out = g.options.Stdout
-	case config.LogStderr:
-		out = g.options.Stderr
-	default:
-		f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640)
-		if err != nil {
-			return nil, fmt.Errorf("access log: %w", err)
-		}
-		a.file, out = f, f
-	}
-	if a.file == nil && g.options.Readable {
-		format = telemetry.Readable
-		if g.options.Color {
-			format = telemetry.Colored
-		}
-	}
-	a.Log = telemetry.NewLog(out, format)
-	return a, nil
-}
-
-// close ends a log that is not the one in use.
-func (a *accessLog) close(inUse *accessLog) {
-	if a == nil || a == inUse || a.Log == nil {
-		return
-	}
-	a.Log.Close()
-	if a.file != nil {
-		_ = a.file.Close()
-	}
-}
-
-func (g *Gateway) droppedLines() uint64 {
-	if a := g.access.Load(); a != nil && a.Log != nil {
-		return a.Log.Dropped()
-	}
-	return 0
 }
 
 func (g *Gateway) idle() map[string]int {
@@ -442,29 +379,30 @@ func (g *Gateway) idle() map[string]int {
 
 func (g *Gateway) certificateChanged(file string, err error) {
 	if err != nil {
-		g.log.Error("certificate not reloaded: the old one goes on", "file", file, "error", err)
+		g.log.Error("certificate not reloaded: the old one stays in use", "file", file, "error", err)
 		return
 	}
 	g.log.Info("certificate reloaded", "file", file)
 }
 
-// observe counts and logs an exchange, and keeps it if it failed.
+// observe counts and logs an exchange, and keeps it if it failed. A bug of ours in it costs the one line.
 //
 // hot: once per request.
 func (g *Gateway) observe(r *telemetry.Record) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			g.bug("an exchange could not be counted and logged", reason)
+		}
+	}()
 	var p *telemetry.Pool
 	if r.Pool != "" {
-		p = (*g.counters.Load())[r.Pool]
+		p = g.metrics.Pool(r.Pool)
 	}
 	g.metrics.Count(p, r)
 	if r.Incident != "" {
 		g.recorder.Record(newIncident(r))
 	}
-	if a := g.access.Load(); a.Log != nil {
-		c := g.clock.Load()
-		r.At = c.wall.Add(time.Duration(r.Began - c.mono))
-		a.Log.Write(r)
-	}
+	g.writeLog(r)
 }
 
 // Addresses are those that are listened on.

@@ -431,7 +431,7 @@ func TestAdmin(t *testing.T) {
 		b, _ := io.ReadAll(res.Body)
 		return res.StatusCode, string(b)
 	}
-	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/metrics": 200, "/version": 200, "/incidents": 200, "/incidents/NONE": 404, "/nothing": 404, "/reload": 405} {
+	for path, want := range map[string]int{"/": 200, "/healthz": 200, "/readyz": 200, "/metrics": 200, "/version": 200, "/incidents": 200, "/incidents/NONE": 404, "/nothing": 404, "/reload": 405} {
 		if status, _ := get(path, ""); status != want {
 			t.Errorf("GET %s: %d, want %d", path, status, want)
 		}

@@ -54,7 +54,8 @@ func (g *Gateway) watchPair(l config.ListenTLS) (*certs.Pair, error) {
 }
 
 // open opens the sockets of one listener: one, or several that systemd passes under one name.
-func (g *Gateway) open(l config.Listen) ([]*socket, error) {
+// where says, for an error, what gave the address.
+func (g *Gateway) open(l config.Listen, where string) ([]*socket, error) {
 	var list []net.Listener
 	switch l.Address.Network {
 	case "systemd":
@@ -70,7 +71,7 @@ func (g *Gateway) open(l config.Listen) ([]*socket, error) {
 	default:
 		n, err := net.Listen(l.Address.Network, l.Address.Address)
 		if err != nil {
-			return nil, listenError(err, l.Address)
+			return nil, listenError(err, l.Address, where)
 		}
 		list = append(list, n)
 	}
@@ -91,14 +92,14 @@ func (g *Gateway) open(l config.Listen) ([]*socket, error) {
 	return out, nil
 }
 
-// listenError says what to do about the two errors that everybody meets.
-func listenError(err error, a config.Address) error {
+// listenError says what to do about the two errors that everybody meets. where is what gave the address.
+func listenError(err error, a config.Address, where string) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		_, port, _ := net.SplitHostPort(a.Address)
-		return &HintError{fmt.Errorf("listen on %s: %w", a, syscall.EADDRINUSE), "another program has it (ss -lntp 'sport = :" + port + "'); stop it or choose another port"}
+		return &HintError{fmt.Errorf("listen on %s: %w", a, syscall.EADDRINUSE), "another program has it (ss -lntp 'sport = :" + port + "'): stop it, or choose another port in " + where}
 	case errors.Is(err, syscall.EACCES):
-		return &HintError{fmt.Errorf("listen on %s: permission denied", a), "ports below 1024 need CAP_NET_BIND_SERVICE, or a socket from systemd (listen address systemd:)"}
+		return &HintError{fmt.Errorf("listen on %s: permission denied", a), "ports below 1024 need CAP_NET_BIND_SERVICE, or a socket from systemd (systemd: as the address in " + where + ")"}
 	}
 	return fmt.Errorf("listen on %s: %w", a, err)
 }

@@ -36,6 +36,7 @@ type Incident struct {
 // Request is what is kept of the request.
 type Request struct {
 	ID      string `json:"id"`
+	TraceID string `json:"trace_id,omitempty"` // of a valid traceparent header
 	Client  string `json:"client,omitempty"`
 	Method  string `json:"method,omitempty"`
 	Host    string `json:"host,omitempty"`

@@ -326,6 +326,7 @@ func (s *exchange) observe() {
 		q := &x.Request
 		r.Method, r.Host, r.Target, r.Minor = q.Name, q.Authority, q.Target, q.Minor
 		r.Agent, r.Referer = q.Fields.Get(httpmsg.UserAgent), q.Fields.Get(httpmsg.Referer)
+		r.Traceparent = q.Fields.Get(httpmsg.Traceparent)
 	}
 	if s.route != nil {
 		r.Route = s.route.Name

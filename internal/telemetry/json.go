@@ -7,7 +7,7 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 )
 
-// valueMax bounds what of a client's own words goes into a line, in octets of the value.
+// valueMax bounds what of a client's own words goes into a line, in bytes of the value.
 const valueMax = 2 << 10
 
 // JSON appends one line of the access log as a JSON object. Its keys are described in docs/access-log.md. Durations are
@@ -33,6 +33,9 @@ func JSON(dst []byte, r *Record) []byte {
 	}
 	dst = appendKeyString(dst, "client", r.Client)
 	dst = appendKey(dst, "request_id", r.ID)
+	if len(r.Traceparent) > 0 {
+		dst = appendKey(dst, "trace_id", TraceID(r.Traceparent))
+	}
 	dst = append(dst, `,"sent":`...)
 	dst = strconv.AppendInt(dst, r.Sent, 10)
 	dst = append(dst, `,"duration":`...)
@@ -163,8 +166,8 @@ func appendKeyString(dst []byte, key, value string) []byte {
 	return appendText(append(append(append(dst, `,"`...), key...), `":`...), value)
 }
 
-// appendText appends a JSON string. Octets that are not ASCII are written as U+00XX, so that the line is valid whatever
-// a client sent, and says which octets they were.
+// appendText appends a JSON string. Bytes that are not ASCII are written as U+00XX, so that the line is valid whatever
+// a client sent, and says which bytes they were.
 func appendText[T string | []byte](dst []byte, s T) []byte {
 	dst = append(dst, '"')
 	s = s[:min(len(s), valueMax)]

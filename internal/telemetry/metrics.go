@@ -1,7 +1,8 @@
 package telemetry
 
 import (
-	"math/bits"
+	"maps"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -11,77 +12,139 @@ import (
 )
 
 // Metrics counts exchanges. Counting takes a few atomic additions on memory that few connections share; it is summed when
-// somebody scrapes. Every label is from a fixed list, but for the pool, which is from the configuration.
+// somebody scrapes. Labels come from fixed lists, except pool, which comes from the configuration. The zero value is ready.
 type Metrics struct {
-	Open, Busy func() int64            // client connections, exchanges under way
-	Idle       func() map[string]int   // idle upstream connections by pool
-	Dropped    func() uint64           // access log lines lost
-	pools      atomic.Pointer[[]*Pool] // those that were ever used, in the order they came
-	unrouted   Pool                    // what came to no pool
+	Open, Busy func() int64          // client connections, exchanges under way
+	Idle       func() map[string]int // idle upstream connections by pool
+	Dropped    func() uint64         // access log lines lost
+
+	pools    atomic.Pointer[map[string]*Pool] // replaced as a whole, never changed
+	unrouted Pool                             // what came to no pool
+
+	mu   sync.Mutex // guards replacing pools, and gone
+	gone []*Pool    // those that the configuration has no more, and that are still scraped
 }
 
-// Pool is one pool's counters. The proxy's snapshot keeps it, so that counting looks nothing up.
+// Pool is one pool's counters. It costs next to nothing before the first exchange: what counts is made when there is something to
+// count, since a configuration may have thousands of pools, and faults come in few kinds.
 type Pool struct {
 	name   string
-	shards [shards]counters
+	shards [shards]atomic.Pointer[counters]
+
+	quiet time.Time // guarded by Metrics.mu, as seen is: since when a pool that is gone has counted nothing
+	seen  uint64    // requests by then
 }
 
-const (
-	shards  = 4
-	buckets = 28 // powers of two of a microsecond: up to 134 s
-	makers  = 3
-	classes = 6 // 1xx to 5xx by their first digit
-)
-
-// timed are the stages with a histogram of their own.
-var timed = [...]fault.Stage{fault.Resolve, fault.Dial, fault.TLS, fault.Write, fault.FirstByte, fault.Head, fault.Body}
-
-type counters struct {
-	requests [makers][classes]atomic.Uint64
-	faults   [fault.Causes]cell
-	saved    [fault.Causes]atomic.Uint64
-	attempts atomic.Uint64
-	reused   atomic.Uint64
-	sent     atomic.Uint64
-	duration histogram
-	stages   [len(timed)]histogram
-	_        [64]byte // keeps shards off each other's cache lines
-}
-
-// cell counts one cause, by the few types it can have.
-type cell [fault.Types]atomic.Uint64
-
-// histogram counts durations by powers of two of a microsecond.
-type histogram struct {
-	count [buckets]atomic.Uint64
-	sum   atomic.Uint64 // nanoseconds
-}
-
-func (h *histogram) observe(d time.Duration) {
-	ns := uint64(max(d, 0))
-	h.count[min(bits.Len64(ns/1000), buckets-1)].Add(1)
-	h.sum.Add(ns)
-}
-
-// Pool finds the counters of a pool, made when it is first asked for. A reload that names the pool again finds the same.
+// Pool finds the counters of a pool, made when it is first asked for.
+//
+// hot: once per request.
 func (m *Metrics) Pool(name string) *Pool {
-	for {
-		old := m.pools.Load()
-		var list []*Pool
-		if old != nil {
-			for _, p := range *old {
-				if p.name == name {
-					return p
-				}
-			}
-			list = *old
-		}
-		p := &Pool{name: name}
-		next := append(list[:len(list):len(list)], p)
-		if m.pools.CompareAndSwap(old, &next) {
+	if pools := m.pools.Load(); pools != nil {
+		if p := (*pools)[name]; p != nil {
 			return p
 		}
 	}
+	return m.add(name)
+}
+
+// add makes the counters of a pool that Use did not name: an exchange that began under a configuration long gone.
+func (m *Metrics) add(name string) *Pool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := map[string]*Pool{}
+	if pools := m.pools.Load(); pools != nil {
+		if p := (*pools)[name]; p != nil {
+			return p
+		}
+		next = maps.Clone(*pools)
+	}
+	p := &Pool{name: name, quiet: time.Now()}
+	next[name] = p
+	m.gone = append(m.gone, p)
+	m.pools.Store(&next)
+	return p
+}
+
+// Use says which pools there are. The counters of those that go are still counted and scraped until they have been quiet for so
+// long that everybody has scraped the last of them (Forget).
+func (m *Metrics) Use(names []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := map[string]*Pool{}
+	if pools := m.pools.Load(); pools != nil {
+		old = *pools
+	}
+	next := make(map[string]*Pool, len(names))
+	for _, name := range names {
+		if next[name] = old[name]; next[name] == nil {
+			next[name] = &Pool{name: name}
+		}
+	}
+	m.gone = nil
+	for name, p := range old {
+		if next[name] == nil {
+			next[name] = p
+			if p.quiet.IsZero() {
+				p.quiet, p.seen = time.Now(), p.total()
+			}
+			m.gone = append(m.gone, p)
+		}
+	}
+	for _, name := range names {
+		next[name].quiet = time.Time{}
+	}
+	m.pools.Store(&next)
+}
+
+// forgetAfter is how long the counters of a pool that is gone are kept after its last exchange: many scrapes.
+const forgetAfter = 10 * time.Minute
+
+// Forget frees the counters of pools that have been gone and quiet for long enough. Call it now and then.
+func (m *Metrics) Forget(now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.gone) == 0 {
+		return
+	}
+	var kept []*Pool
+	next := maps.Clone(*m.pools.Load())
+	for _, p := range m.gone {
+		if n := p.total(); n != p.seen {
+			p.quiet, p.seen = now, n
+		}
+		if now.Sub(p.quiet) < forgetAfter {
+			kept = append(kept, p)
+			continue
+		}
+		delete(next, p.name)
+	}
+	if len(kept) < len(m.gone) {
+		m.gone = kept
+		m.pools.Store(&next)
+	}
+}
+
+// total is how many exchanges were counted.
+func (p *Pool) total() (n uint64) {
+	for _, c := range p.counters() {
+		for by := range makers {
+			for class := range classes {
+				n += c.requests[by][class].Load()
+			}
+		}
+	}
+	return n
+}
+
+// counters are the shards that have counted anything.
+func (p *Pool) counters() []*counters {
+	var out []*counters
+	for i := range p.shards {
+		if c := p.shards[i].Load(); c != nil {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // Count counts one exchange. p is nil where it came to no pool.
@@ -91,7 +154,11 @@ func (m *Metrics) Count(p *Pool, r *Record) {
 	if p == nil {
 		p = &m.unrouted
 	}
-	c := &p.shards[r.ID[0]%shards]
+	shard := byte(0)
+	if len(r.ID) > 0 {
+		shard = r.ID[0]
+	}
+	c := filled(&p.shards[shard%shards])
 	c.requests[r.By][min(r.Status/100, classes-1)].Add(1)
 	c.sent.Add(uint64(r.Sent))
 	c.duration.observe(r.Duration)
@@ -101,21 +168,10 @@ func (m *Metrics) Count(p *Pool, r *Record) {
 	if !r.Fault.Is() {
 		return
 	}
-	c.faults[r.Fault.Cause][r.Fault.Type].Add(1)
+	f := c.fault(kind{r.Fault.Cause, r.Fault.Type})
+	f.faults.Add(1)
 	if r.Saved {
-		c.saved[r.Fault.Cause].Add(1)
-	}
-}
-
-func (c *counters) attempt(e *fault.Evidence) {
-	c.attempts.Add(1)
-	if e.Reused {
-		c.reused.Add(1)
-	}
-	for i, s := range timed {
-		if d := e.Spent[s]; d > 0 {
-			c.stages[i].observe(d)
-		}
+		f.saved.Add(1)
 	}
 }
 
@@ -125,8 +181,8 @@ var (
 	descFaults   = prometheus.NewDesc("whygate_faults_total", "Faults, by pool, RFC 9209 error type and cause. Those that a retry saved the client from are among them.", []string{"pool", "type", "cause"}, nil)
 	descSaved    = prometheus.NewDesc("whygate_retries_saved_total", "Requests that a retry saved from a fault the client would have seen, by pool and cause.", []string{"pool", "cause"}, nil)
 	descAttempts = prometheus.NewDesc("whygate_attempts_total", "Attempts made at endpoints, by pool and by whether the connection was reused.", []string{"pool", "reused"}, nil)
-	descSent     = prometheus.NewDesc("whygate_response_bytes_total", "Octets of answers given to the kernel, by pool.", []string{"pool"}, nil)
-	descDuration = prometheus.NewDesc("whygate_request_duration_seconds", "From a request's first octet to its answer's last, by pool.", []string{"pool"}, nil)
+	descSent     = prometheus.NewDesc("whygate_response_bytes_total", "Bytes of answers given to the kernel, by pool.", []string{"pool"}, nil)
+	descDuration = prometheus.NewDesc("whygate_request_duration_seconds", "From a request's first byte to its answer's last, by pool.", []string{"pool"}, nil)
 	descStage    = prometheus.NewDesc("whygate_stage_duration_seconds", "Time an attempt spent in a stage, by pool and stage. A stage that was not entered is not counted.", []string{"pool", "stage"}, nil)
 	descOpen     = prometheus.NewDesc("whygate_client_connections", "Open client connections.", nil, nil)
 	descBusy     = prometheus.NewDesc("whygate_exchanges", "Exchanges under way.", nil, nil)
@@ -145,8 +201,8 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.unrouted.collect(ch, "")
 	if pools := m.pools.Load(); pools != nil {
-		for _, p := range *pools {
-			p.collect(ch, p.name)
+		for name, p := range *pools {
+			p.collect(ch, name)
 		}
 	}
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
@@ -168,10 +224,14 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 
 // collect sends one pool's counters that were ever counted.
 func (p *Pool) collect(ch chan<- prometheus.Metric, name string) {
+	all := p.counters()
+	if len(all) == 0 {
+		return
+	}
 	sum := func(at func(c *counters) *atomic.Uint64) float64 {
 		var n uint64
-		for i := range p.shards {
-			n += at(&p.shards[i]).Load()
+		for _, c := range all {
+			n += at(c).Load()
 		}
 		return float64(n)
 	}
@@ -186,38 +246,50 @@ func (p *Pool) collect(ch chan<- prometheus.Metric, name string) {
 			counter(descRequests, n, name, Maker(by).String(), string(rune('0'+class))+"xx")
 		}
 	}
-	for cause := range fault.Causes {
-		for kind := range fault.Types {
-			n := sum(func(c *counters) *atomic.Uint64 { return &c.faults[cause][kind] })
-			counter(descFaults, n, name, fault.Type(kind).String(), fault.Cause(cause).String())
+	faults, saved := map[kind]uint64{}, map[fault.Cause]uint64{}
+	for _, c := range all {
+		for f := c.faults.Load(); f != nil; f = f.next {
+			faults[f.kind] += f.faults.Load()
+			saved[f.cause] += f.saved.Load()
 		}
-		counter(descSaved, sum(func(c *counters) *atomic.Uint64 { return &c.saved[cause] }), name, fault.Cause(cause).String())
+	}
+	for k, n := range faults {
+		counter(descFaults, float64(n), name, k.typ.String(), k.cause.String())
+	}
+	for cause, n := range saved {
+		counter(descSaved, float64(n), name, cause.String())
 	}
 	attempts := sum(func(c *counters) *atomic.Uint64 { return &c.attempts })
 	reused := sum(func(c *counters) *atomic.Uint64 { return &c.reused })
 	counter(descAttempts, reused, name, "true")
 	counter(descAttempts, attempts-reused, name, "false")
 	counter(descSent, sum(func(c *counters) *atomic.Uint64 { return &c.sent }), name)
-	p.histogram(ch, descDuration, func(c *counters) *histogram { return &c.duration }, name)
+	collectHistogram(ch, all, descDuration, func(c *counters) *histogram { return &c.duration }, name)
 	for i, s := range timed {
-		p.histogram(ch, descStage, func(c *counters) *histogram { return &c.stages[i] }, name, s.String())
+		collectHistogram(ch, all, descStage, func(c *counters) *histogram { return c.stages[i].Load() }, name, s.String())
 	}
 }
 
-// histogram sends one histogram, summed over the shards.
-func (p *Pool) histogram(ch chan<- prometheus.Metric, d *prometheus.Desc, at func(c *counters) *histogram, labels ...string) {
+// collectHistogram sends one histogram, summed over the shards that have it.
+func collectHistogram(ch chan<- prometheus.Metric, all []*counters, d *prometheus.Desc, at func(c *counters) *histogram, labels ...string) {
+	var count [buckets]uint64
 	var total, sum uint64
-	cumulative := make(map[float64]uint64, buckets)
-	for b := range buckets {
-		for i := range p.shards {
-			total += at(&p.shards[i]).count[b].Load()
+	for _, c := range all {
+		h := at(c)
+		if h == nil {
+			continue
 		}
+		for b := range buckets {
+			count[b] += h.count[b].Load()
+		}
+		sum += h.sum.Load()
+	}
+	cumulative := make(map[float64]uint64, buckets)
+	for b, n := range count {
+		total += n
 		if b < buckets-1 {
 			cumulative[float64(uint64(1)<<b)/1e6] = total
 		}
-	}
-	for i := range p.shards {
-		sum += at(&p.shards[i]).sum.Load()
 	}
 	if total > 0 {
 		ch <- prometheus.MustNewConstHistogram(d, total, float64(sum)/1e9, cumulative, labels...)

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 
@@ -81,7 +82,7 @@ func appendStory(dst []byte, r *Record, c colors) []byte {
 	}
 	dst = append(dst, '\n')
 	if r.Fault.Cause != fault.CauseUpstreamStatus {
-		dst = append(append(append(append(dst, "  "...), c.soft...), "do: "...), r.Fault.Advice()...)
+		dst = append(append(append(append(dst, "  "...), c.soft...), "do: "...), cmp.Or(r.Advice, r.Fault.Advice())...)
 		dst = append(append(dst, c.off...), '\n')
 	}
 	return dst

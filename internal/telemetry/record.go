@@ -10,8 +10,8 @@ import (
 // keeps none of it.
 type Record struct {
 	Began    int64         // the same moment as At, in nanoseconds of the exchange's own clock
-	At       time.Time     // when the request's first octet was there
-	Duration time.Duration // from then to the last octet of the answer
+	At       time.Time     // when the request's first byte was there
+	Duration time.Duration // from then to the last byte of the answer
 	Client   string        // the peer's address; empty for a unix socket
 	Secure   bool          // the client came over TLS
 	ID       []byte        // the request id
@@ -22,15 +22,18 @@ type Record struct {
 	Agent    []byte // User-Agent
 	Referer  []byte
 
+	Traceparent []byte // as sent
+
 	Route    string // the route's name or index as configured, empty where none matched
 	Pool     string
 	Status   int   // what the client was told; 499 where it left
-	Sent     int64 // octets of the answer given to the kernel
+	Sent     int64 // bytes of the answer given to the kernel
 	By       Maker // who made the answer
 	Attempts []*fault.Evidence
 	Fault    fault.Fault     // zero Cause where there was none
 	Evidence *fault.Evidence // what the fault was judged from; nil where there was none
 	Retry    string          // why there was another attempt, or why there was none, after the last fault
+	Advice   string          // what to do, for a readable log; the catalogue's line where it is empty
 	Incident string          // the incident's id, empty where there was none
 	Saved    bool            // a retry saved the request from Fault: the client never saw it
 	Late     bool            // the fault came when the head was out: the client saw a message cut short

@@ -41,6 +41,7 @@ const (
 type Limits struct {
 	Tokens  int // words and signs
 	Aliases Aliases
+	Restore func(word string) string // what a word stands for, applied when words have been told apart; nil for nothing
 }
 
 // BeyondError is a text beyond the limits.
@@ -67,6 +68,11 @@ func Parse(src string, l Limits) (docs []*ast.DocumentNode, err error) {
 	tokens := lexer.Tokenize(src)
 	if err := bounded(tokens, l); err != nil {
 		return nil, err
+	}
+	if l.Restore != nil {
+		for _, t := range tokens {
+			t.Value, t.Origin = l.Restore(t.Value), l.Restore(t.Origin)
+		}
 	}
 	f, err := parser.Parse(joined(tokens), 0, parser.AllowDuplicateMapKey())
 	if err != nil {

@@ -1,0 +1,86 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// PrintFlags writes a Config made by FromFlags and Overrides as a file that means the same. What has its default is left out.
+// The comment comes first, line by line.
+func PrintFlags(c *Config, comment ...string) []byte {
+	var b strings.Builder
+	for _, line := range comment {
+		fmt.Fprintf(&b, "# %s\n", line)
+	}
+	b.WriteString("version: 1\nlisten:\n")
+	for _, l := range c.Listen {
+		fmt.Fprintf(&b, "  - address: %s\n", yamlText(l.Address.String()))
+	}
+	for _, k := range []struct{ name, value string }{
+		{"admin", c.Admin.String()}, {"access_log", c.AccessLog}, {"error_pages", c.ErrorPages},
+	} {
+		if k.value != find(k.name).def {
+			fmt.Fprintf(&b, "%s: %s\n", k.name, yamlText(k.value))
+		}
+	}
+	b.WriteString("routes:\n")
+	for _, r := range c.Routes {
+		fmt.Fprintf(&b, "  - pool: %s\n", yamlText(r.Pool))
+	}
+	b.WriteString("pools:\n")
+	for _, p := range c.Pools {
+		fmt.Fprintf(&b, "  %s:\n    endpoints:\n", yamlText(p.Name))
+		for _, e := range p.Endpoints {
+			fmt.Fprintf(&b, "      - %s\n", yamlText(e.String()))
+		}
+		printTLS(&b, p.TLS)
+	}
+	return []byte(b.String())
+}
+
+func printTLS(b *strings.Builder, t UpstreamTLS) {
+	if t == (UpstreamTLS{Verify: true}) {
+		return
+	}
+	b.WriteString("    tls:\n")
+	if t.CA != "" {
+		fmt.Fprintf(b, "      ca: %s\n", yamlText(t.CA))
+	}
+	if t.ServerName != "" {
+		fmt.Fprintf(b, "      server_name: %s\n", yamlText(t.ServerName))
+	}
+	if !t.Verify {
+		b.WriteString("      verify: false\n")
+	}
+}
+
+// plainText matches what is a word without quotes in YAML wherever it stands, and no number, boolean or null.
+var plainText = regexp.MustCompile(`^(https?://[A-Za-z0-9.:-]+[A-Za-z0-9]|/[A-Za-z0-9._/-]+|[a-z]+)$`)
+
+// yamlText writes a value so that it is read as it is: in quotes unless it is plain, with ${ as $${.
+func yamlText(s string) string {
+	switch s {
+	case "null", "true", "false", "yes", "no", "on", "off":
+	default:
+		if plainText.MatchString(s) {
+			return s
+		}
+	}
+	s = strings.ReplaceAll(s, "${", "$${")
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfeff }) {
+		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+	}
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteString(`\` + string(r))
+		case r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfeff:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return `"` + b.String() + `"`
+}
