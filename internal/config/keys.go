@@ -69,7 +69,9 @@ How long a name may take to resolve, over all servers and attempts.`},
 
 	{path: "trusted_proxies", kind: list(prefix), max: 1000, example: "[10.0.0.0/8, 192.168.1.1]", aka: []string{"set_real_ip_from", "trusted_ips", "trust"}, doc: `
 The addresses and networks of proxies in front of this one. From them the Forwarded and X-Forwarded-* headers are kept and
-continued; from anybody else they are dropped and written anew, since a client can claim what it likes.`},
+continued; from anybody else they are dropped and written anew, since a client can claim what it likes. So is every other header
+whose name begins with X-Forwarded, and so are its relatives: True-Client-IP, CF-Connecting-IP, X-Client-IP, X-Original-URL,
+X-Rewrite-URL, Front-End-Https and the like. Behind a CDN that sets them, name its addresses here.`},
 
 	{path: "limits", kind: section, doc: `
 What clients may take. Each limit has a fault that tells when it was reached.`},

@@ -50,7 +50,7 @@ var entriesMessage = []Entry{
 		Title:    "A response field is too large",
 		Family:   FamilyMisconfiguration,
 		Type:     TypeHTTPResponseHeader,
-		sentence: "one field makes the response head of {peer} larger than the gateway allows[: {field}[, {size} octets]][ (the limit is {limit})]",
+		sentence: "one field makes the response head of {peer} larger than the gateway allows[: {field}[, of which {size} bytes had come]][ (the limit for the whole head is {limit})]",
 		Meaning:  "The response head is larger than limits.response_head of the pool, and one field line takes more than half of that. It is a cookie, a token, a Link or a Content-Security-Policy field that has grown out of hand.",
 		Proof: []string{
 			"The evidence has the field's name, its size as far as it was read, and the limit.",

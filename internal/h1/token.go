@@ -30,3 +30,12 @@ func HasToken(list []byte, token string) bool {
 		}
 	}
 }
+
+// TokenLen is how many octets at the front of b are a token's: RFC 9110, section 5.6.2.
+func TokenLen(b []byte) int {
+	n := 0
+	for n < len(b) && class[b[n]]&tokenOctet != 0 {
+		n++
+	}
+	return n
+}

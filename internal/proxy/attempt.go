@@ -193,6 +193,7 @@ func (s *exchange) sendPiece(c *upstream.Conn, enc *h1.Encoder, data []byte) boo
 func (s *exchange) sendEnd(c *upstream.Conn, enc *h1.Encoder) {
 	u := &s.up
 	dropTrailers(&s.x.Request.Trailers, s.route.SetRequest, &s.hop, vouched)
+	dropClaims(&s.x.Request.Trailers)
 	u.buf, _ = enc.End(u.buf[:0], &s.x.Request.Trailers)
 	end := fault.Completed
 	if len(u.buf) > 0 {

@@ -1,10 +1,14 @@
 package proxy_test
 
 import (
+	"crypto/tls"
+	"io"
+	"net"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/whygate/whygate/internal/fault"
@@ -459,3 +463,143 @@ func TestSpaceBeforeColonIsRemoved(t *testing.T) {
 		}
 	}
 }
+
+// Whatever tells who the client is, or what it asked for, is dropped from a peer that is not trusted: by rule for the
+// X-Forwarded family in any spelling, by name for its relatives; in trailers too.
+func TestClaimsOfAnybody(t *testing.T) {
+	t.Parallel()
+	spoofs := []string{
+		"X-Forwarded: for=6", "X-Forwarded-Ssl: on", "X-Forwarded-Scheme: https", "X-Forwarded-Prefix: /evil", "X-Forwarded-Server: evil",
+		"x-forwarded-user: root", "X_Forwarded_Prefix: /evil", "X-Forwarded_Ssl: on", "X-FORWARDED-TLS-CLIENT-CERT: x", "X-Forwarded-: 1",
+		"True-Client-IP: 6.6.6.6", "CF-Connecting-IP: 6.6.6.6", "X-Client-IP: 6.6.6.6", "X_Client_Ip: 6.6.6.6", "X-Original-URL: /admin",
+		"X-Rewrite-URL: /admin", "Front-End-Https: on", "X-Cluster-Client-Ip: 6.6.6.6", "Proxy: http://evil",
+	}
+	fine := []string{"X-Forward: 1", "X-Foo: 1", "X-Original-Name: a.png", "True-Client: 1", "Proxy-Foo: 1"}
+	request := "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n" + joined(append(spoofs[:len(spoofs):len(spoofs)], fine...)) +
+		"\r\n2\r\nhi\r\n0\r\nX-Forwarded-Ssl: on\r\nTrue-Client-IP: 6.6.6.6\r\nX-Sum: 1\r\n\r\n"
+	m := forwarded(t, setup{}, request)
+	for _, l := range spoofs {
+		name, value, _ := strings.Cut(l, ": ")
+		if slices.Contains(m.all(name), value) {
+			t.Errorf("anybody's %q is passed on", l)
+		}
+	}
+	for _, l := range fine {
+		if !slices.Contains(m.lines, l) {
+			t.Errorf("%q is missing", l)
+		}
+	}
+	if !slices.Equal(m.trailers, []string{"X-Sum: 1"}) {
+		t.Errorf("trailers %q", m.trailers)
+	}
+	m = forwarded(t, trusting, request)
+	for _, l := range []string{"X-Forwarded-Ssl: on", "X-Forwarded-Prefix: /evil", "True-Client-IP: 6.6.6.6"} {
+		if !slices.Contains(m.lines, l) {
+			t.Errorf("a trusted peer's %q is missing", l)
+		}
+	}
+}
+
+// A trusted proxy's Forwarded that is no list is left out: an open quote would swallow what is appended to it.
+func TestForwardedThatIsNoList(t *testing.T) {
+	t.Parallel()
+	const own = `for=127.0.0.1;proto=http;host="a.test"`
+	for value, want := range map[string]string{
+		`for="x`:                    own,
+		`for=1.2.3.4, for="x\"`:     own,
+		`for=`:                      own,
+		`for=a b`:                   own,
+		`=a`:                        own,
+		`for=1.2.3.4, for="[::1]"`:  `for=1.2.3.4, for="[::1]", ` + own,
+		`for="a,b;c\"d";by=_x, , `:  `for="a,b;c\"d";by=_x, ,, ` + own,
+		"for=1.2.3.4 ;\tproto=http": "for=1.2.3.4 ;\tproto=http, " + own,
+	} {
+		m := forwarded(t, trusting, get("/", "Forwarded: "+value))
+		if got := m.get("Forwarded"); got != want {
+			t.Errorf("%s: %s, want %s", value, got, want)
+		}
+	}
+	m := forwarded(t, trusting, get("/", "Forwarded: for=1.2.3.4", `Forwarded: for="x`))
+	if got := m.get("Forwarded"); got != own {
+		t.Errorf("two lines, one of them broken: %s", got)
+	}
+	m = forwarded(t, trusting, get("/", `CDN-Loop: other; x="y`))
+	if got := m.get("CDN-Loop"); got != "whygate-abc123" {
+		t.Errorf("CDN-Loop: %s", got)
+	}
+}
+
+// Every answer has the request's id, so that whoever has the answer finds the log line.
+func TestEveryAnswerHasTheRequestID(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ sent, answered, want string }{
+		{"", "", "made"}, {"X-Request-ID: mine", "", "mine"}, {"X-Request-ID: mine", "X-Request-Id: theirs\r\n", "theirs"},
+	} {
+		o := upstreamOf(t, answering("HTTP/1.1 200 OK\r\n"+tt.answered+"Content-Length: 2\r\n\r\nok"))
+		g := start(t, setup{}, o.addr)
+		lines := []string{}
+		if tt.sent != "" {
+			lines = append(lines, tt.sent)
+		}
+		m := g.ask(get("/", lines...))
+		r := g.record()
+		want := tt.want
+		if want == "made" {
+			want = r.id
+		}
+		if got := m.get("X-Request-ID"); got != want || got == "" {
+			t.Errorf("%+v: %q, want %q", tt, got, want)
+		}
+	}
+}
+
+// A port that speaks TLS and was never known to do otherwise is said to, also where it closes without a word; one that has
+// answered in HTTP is not asked.
+func TestAPlainRequestToATLSPort(t *testing.T) {
+	t.Parallel()
+	cert, _ := certificate()
+	var handshakes atomic.Int32
+	o := upstreamOf(t, func(p *peer) {
+		if b, err := p.r.Peek(1); err != nil || b[0] != 0x16 {
+			return // as Node does
+		}
+		handshakes.Add(1)
+		c := tls.Server(&buffered{p.Conn, p.r}, &tls.Config{Certificates: []tls.Certificate{cert}})
+		_ = c.Handshake()
+	})
+	g := start(t, setup{}, o.addr)
+	for range 3 {
+		g.ask(get("/"))
+		g.want(502, fault.CausePlainToTLSPort)
+	}
+	if n := handshakes.Load(); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+	var conns atomic.Int32
+	known := upstreamOf(t, func(p *peer) {
+		if q, ok := p.request(); ok && strings.Contains(q.line, "/good") {
+			p.send(ok2)
+		}
+		conns.Add(1)
+	})
+	g = start(t, setup{}, known.addr)
+	g.ask(get("/good"))
+	g.want(200, fault.CauseNone)
+	c := g.dial()
+	c.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi")
+	c.response("POST")
+	g.want(502, fault.CauseClosedBeforeAnswer)
+	if n := conns.Load(); n != 2 {
+		t.Errorf("%d connections: an endpoint that has answered is asked whether it speaks TLS", n)
+	}
+}
+
+const ok2 = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+
+// buffered is a connection of which some was read ahead.
+type buffered struct {
+	net.Conn
+	r io.Reader
+}
+
+func (b *buffered) Read(p []byte) (int, error) { return b.r.Read(p) }

@@ -107,8 +107,22 @@ func (s *exchange) passHead(a *upstream.Attempt) {
 		value := fault.AppendReceivedStatus(nil, s.snap.Name, r.Status, &a.Evidence, s.snap.Disclosure)
 		s.extra.AppendKnown(httpmsg.ProxyStatus, value)
 	}
+	s.tellID(&r.Fields)
 	s.x.WriteHead(h)
 	s.extraBuf = s.extra.Buffer()
+}
+
+// tellID adds the request's id to an answer of the endpoint, so that whoever has the answer finds the log line. An endpoint
+// that names an id of its own is let be, and so is a route that sets or removes it.
+func (s *exchange) tellID(f *httpmsg.Fields) {
+	if f.Has(httpmsg.XRequestID) || edited(s.route.SetResponse, []byte("X-Request-ID")) {
+		return
+	}
+	id := s.passedID()
+	if id == nil {
+		id = s.id[:]
+	}
+	s.extra.AppendKnown(httpmsg.XRequestID, id)
 }
 
 // relayBody moves the body. read is whether the endpoint's side came to its end; write is how the client's side stands.

@@ -180,6 +180,10 @@ func (s *exchange) forwards(i int, trusted bool) bool {
 		if !trusted {
 			return false
 		}
+	case httpmsg.Other:
+		if !trusted && claimed(f.Name(i)) {
+			return false
+		}
 	}
 	if s.hop.n > 0 && s.hop.has(f.Name(i)) || f.ID(i) == httpmsg.Other && s.shadows(f.Name(i)) {
 		return false
@@ -236,7 +240,11 @@ func (s *exchange) appendHop(dst []byte, trusted bool) []byte {
 		dst = append(dst, '\r', '\n')
 	}
 	if f.Has(httpmsg.CDNLoop) {
-		dst = append(appendList(append(dst, "CDN-Loop: "...), f, httpmsg.CDNLoop), s.snap.cdnLoop...)
+		dst = append(dst, "CDN-Loop: "...)
+		if quotesClosed(f, httpmsg.CDNLoop) { // else it would swallow our element
+			dst = appendList(dst, f, httpmsg.CDNLoop)
+		}
+		dst = append(dst, s.snap.cdnLoop...)
 		dst = append(dst, '\r', '\n')
 	}
 	if f.Has(httpmsg.MaxForwards) {
@@ -288,7 +296,7 @@ func (s *exchange) appendForwarded(dst []byte, trusted bool) []byte {
 	}
 	dst = append(dst, "Forwarded: "...)
 	if trusted {
-		dst = appendList(dst, f, httpmsg.Forwarded)
+		dst = appendForwardedList(dst, f)
 	}
 	if s.x.Peer().Is6() {
 		dst = append(append(append(dst, `for="[`...), client...), `]"`...)

@@ -185,12 +185,16 @@ func (s *exchange) tryAll() {
 			return
 		}
 		f := fault.Classify(&a.Evidence)
-		s.judge(i, a, f)
 		if s.clientLeft(f) {
+			s.judge(i, a, f)
 			a.Drop()
 			s.left(a)
 			return
 		}
+		if a.Suspect() {
+			f = fault.Classify(&a.Evidence)
+		}
+		s.judge(i, a, f)
 		decision := s.again(a, f)
 		a.Drop()
 		switch decision {

@@ -285,6 +285,9 @@ func (a *Attempt) ReadHead(res *httpmsg.Response, method httpmsg.Method) bool {
 				a.parse.Reset()
 				ev.Got = c.Received() - c.got
 				ev.Status = res.Status
+				if !a.target.suspicion.answered.Load() { // read first: a write would take the line from other cores
+					a.target.suspicion.answered.Store(true)
+				}
 				if a.uploading && (res.Status >= 200 || res.Status == 101) {
 					c.headRead()
 				}

@@ -39,6 +39,8 @@ type Target struct {
 	closed bool
 	names  addresses // what the endpoint's name was found to stand for
 	era    int       // counts Renew
+
+	suspicion suspicion
 }
 
 // Conn is a connection to an endpoint.
