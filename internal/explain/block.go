@@ -2,6 +2,7 @@ package explain
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"time"
 
@@ -60,6 +61,7 @@ const formatsMax = 96
 
 // lineReader cuts a source into blocks.
 type lineReader struct {
+	ctx      context.Context // ends a line that never ends
 	r        io.Reader
 	carry    []byte // the beginning of a line whose end was not read yet
 	line     int    // the number of the next line
@@ -84,6 +86,9 @@ func (l *lineReader) fill(b *block, whole bool) error {
 			buffer = append(buffer, fresh...) // moves within the buffer
 		} else {
 			buffer = buffer[:len(buffer)+n]
+		}
+		if err == nil {
+			err = l.ctx.Err()
 		}
 		if err != nil || len(buffer) == cap(buffer) || n > 0 && !whole && bytes.IndexByte(fresh, '\n') >= 0 {
 			break

@@ -23,8 +23,8 @@ func (g *engine) decide(s *Finding, f *finding) {
 		if n.count*100 < f.count*nearLeast || !mayProve(n.cause, s.verdict, f.candidates) {
 			continue
 		}
-		s.Confirmed = append(s.Confirmed, Confirmation{Cause: n.cause.String(), Count: n.count, Of: f.count, Text: Mask(n.said), File: n.at.file.Name, Line: n.at.line})
-		if len(s.Confirmed) == 1 {
+		s.Confirmed = append(s.Confirmed, Confirmation{Cause: n.cause.String(), Count: n.count, Of: f.count, Text: Mask(n.said), File: n.at.file.Name, Line: n.at.line, Lines: n.placed})
+		if len(s.Confirmed) == 1 && !(n.placed && n.system) { // the kernel's lines are put beside others by hand
 			s.verdict, s.Confidence = n.cause, Likely
 		}
 	}

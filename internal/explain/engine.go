@@ -31,8 +31,8 @@ type engine struct {
 
 	window    *window
 	explained map[explainerKey]explainer
-	events    []event
-	eventNext int
+	events    events
+	compared  int64 // how often an event was held against a fault
 	markers   []MarkerSeen
 	served    map[string]int64 // answers that ended well, by upstream, as far as lines name it
 	markerCut bool
@@ -142,11 +142,9 @@ func (g *engine) take(r *record, file *File, t time.Time) {
 	g.symptom(f, t)
 	s := seen{
 		keys: j.keys, at: t, finding: f, group: group, outcome: r.Status != 0, joined: j.joined, answered: j.joined, bare: r.Bare, open: open(r),
-		head: r.verdict.Stage == fault.Head, line: r.line,
+		head: r.verdict.Stage == fault.Head, clocked: !r.Time.IsZero(), place: at,
 	}
-	if len(g.events) > 0 && !t.IsZero() {
-		g.lookBack(&s)
-	}
+	g.lookBack(&s)
 	g.window.add(s)
 	g.tell(r, file, t)
 }
@@ -163,11 +161,18 @@ func (g *engine) tell(r *record, file *File, t time.Time) {
 	g.o.Seen(&Seen{File: file.Name, Line: r.line, At: t, Format: r.format, Entry: &r.Entry, Sentence: r.verdict.Sentence(r.format.spoken(&v)), Grown: g.grown})
 }
 
+// markerApart is how far apart the lines of one start, stop or reload may be.
+const markerApart = 5 * time.Second
+
+// within reports whether a distance in time is at most so long, to either side: a clock may go back, and a log may hold
+// lines of another day.
+func within(gap, most time.Duration) bool { return gap >= -most && gap <= most }
+
 // mark notes a marker. Neighbours of a kind (a reload's many lines) are one.
 func (g *engine) mark(r *record, at place, t time.Time) {
 	if n := len(g.markers); n > 0 {
 		last := &g.markers[n-1]
-		if last.Kind == r.Marker.String() && last.Format == r.format.Name && t.Sub(last.Time) < 5*time.Second {
+		if last.Kind == r.Marker.String() && last.Format == r.format.Name && within(t.Sub(last.Time), markerApart) {
 			return
 		}
 	}
@@ -225,10 +230,10 @@ func (g *engine) symptom(f *finding, t time.Time) {
 		return
 	}
 	by, ok := g.explained[explainerKey{family, kind, route}]
-	if !ok || t.Sub(by.at) > symptomGap {
+	if !ok || !within(t.Sub(by.at), symptomGap) {
 		by, ok = g.explained[explainerKey{family, kind, ""}]
 	}
-	if ok && t.Sub(by.at) <= symptomGap {
+	if ok && within(t.Sub(by.at), symptomGap) {
 		if f.explainers == nil {
 			f.explainers = map[*finding]int64{}
 		}

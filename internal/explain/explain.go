@@ -60,14 +60,23 @@ func Explain(ctx context.Context, o Options) (*Report, error) {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
-	if o.Formats == nil {
-		o.Formats = formats
-	}
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	ctx, stop := context.WithCancel(ctx)
-	r := &run{o: o, ctx: ctx, jobs: make(chan job), ended: make(chan struct{}), engine: newEngine(&o)}
+	defer stop()
+	r := newRun(ctx, &o)
+	if err := r.run(stop); err != nil {
+		return nil, err
+	}
+	return r.engine.report(), r.failed()
+}
+
+func newRun(ctx context.Context, o *Options) *run {
+	if o.Formats == nil {
+		o.Formats = formats
+	}
+	r := &run{o: *o, ctx: ctx, jobs: make(chan job), ended: make(chan struct{}), engine: newEngine(o)}
 	if o.Zone != nil {
 		r.zone = o.Zone
 	}
@@ -75,9 +84,14 @@ func Explain(ctx context.Context, o Options) (*Report, error) {
 		r.feeds = append(r.feeds, &feed{source: &o.Sources[i], file: &File{Name: o.Sources[i].Name}})
 		r.engine.files = append(r.engine.files, r.feeds[i].file)
 	}
+	return r
+}
+
+// run reads all feeds to their ends. It calls stop, which ends its context, when nothing more is wanted of them.
+func (r *run) run(stop func()) error {
 	r.order()
 	var workers sync.WaitGroup
-	for range o.Workers {
+	for range r.o.Workers {
 		workers.Go(r.work) // ends when ended is closed
 	}
 	err := r.merge()
@@ -85,10 +99,7 @@ func Explain(ctx context.Context, o Options) (*Report, error) {
 	r.readers.Wait()
 	close(r.ended)
 	workers.Wait()
-	if err != nil {
-		return nil, err
-	}
-	return r.engine.report(), r.failed()
+	return err
 }
 
 // run is one call of Explain.
@@ -206,7 +217,7 @@ func (r *run) read(f *feed) error {
 		return err
 	}
 	defer text.Close()
-	return r.readLines(f, &lineReader{r: text})
+	return r.readLines(f, &lineReader{ctx: r.ctx, r: text})
 }
 
 func (r *run) readLines(f *feed, lines *lineReader) error {

@@ -83,12 +83,15 @@ type statusCount struct {
 	count  int64
 }
 
-// nearCount is how many faults of a finding were within seconds of what an application's or a system's log tells.
+// nearCount is how many faults of a finding were within seconds of what an application's or a system's log tells, or within
+// lines of it where there is no clock.
 type nearCount struct {
-	cause fault.Cause
-	count int64
-	said  string
-	at    place
+	cause  fault.Cause
+	count  int64
+	said   string
+	at     place
+	placed bool // by their places in one log
+	system bool // the kernel or the service manager tells it
 }
 
 // waits counts how long exchanges had taken when they failed.

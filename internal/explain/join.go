@@ -10,12 +10,12 @@ import (
 // Bounds of the windows in which lines are joined.
 const (
 	windowSize   = 8192            // faults remembered
-	eventsSize   = 512             // events of applications and systems remembered
 	outcomeLate  = 5 * time.Minute // how long after an attempt failed its exchange may be logged: all timers of all attempts
 	outcomeEarly = 2 * time.Second // how long before, by clocks of one second
 	startEarly   = time.Minute     // how long before, where the line has the time when the request came, and not how long it took
 	attemptGap   = time.Second     // between the lines of one attempt
 	nearGap      = 2 * time.Second // between an application's line and the proxy's
+	nearLines    = 10              // the same, in lines of one log, where one of the two has no clock
 )
 
 // seen is a fault that was counted, and may have to be joined with a line that comes later.
@@ -33,7 +33,8 @@ type seen struct {
 	gone     bool // another one took its place
 	open     bool // it leaves open what happened
 	head     bool // it is about the answer's head
-	line     int
+	clocked  bool // its line has a time of its own
+	place    place
 	near     [nearMax]fault.Cause
 }
 
@@ -275,7 +276,7 @@ const lineGap = 3
 
 // precedes reports whether a record is the second line of this fault's attempt, by its place.
 func (s *seen) precedes(r *record) bool {
-	return r.Again && r.Conn == 0 && s.keys[byWorker] == 0 && !s.joined && s.finding.key.product == r.format.Product && r.line > s.line && r.line <= s.line+lineGap
+	return r.Again && r.Conn == 0 && s.keys[byWorker] == 0 && !s.joined && s.finding.key.product == r.format.Product && r.line > s.place.line && r.line <= s.place.line+lineGap
 }
 
 // follows reports whether a record only tells what became of an answer that was wrong from its head on.
@@ -307,67 +308,4 @@ func (g *engine) uncount(s *seen) {
 		s.group.rate.add(s.at.Unix(), -1)
 	}
 	g.faults--
-}
-
-// event is what an application's or a system's log tells.
-type event struct {
-	at    time.Time
-	cause fault.Cause
-	said  string
-	place place
-}
-
-// happened notes an event, and counts it at the faults just before it.
-func (g *engine) happened(r *record, at place, t time.Time) {
-	e := event{at: t, cause: r.verdict.Cause, said: clip(r.Said, textMax), place: at}
-	if len(g.events) < eventsSize {
-		g.events = append(g.events, e)
-	} else {
-		g.events[g.eventNext] = e
-		g.eventNext = (g.eventNext + 1) % eventsSize
-	}
-	w := g.window
-	for i := 1; i <= windowSize; i++ {
-		s := &w.ring[(w.count+1-uint64(i)+windowSize)%windowSize]
-		if s.finding == nil || t.Sub(s.at) > nearGap {
-			return
-		}
-		s.nearby(&e)
-	}
-}
-
-// lookBack counts the events just before a fault.
-func (g *engine) lookBack(s *seen) {
-	for i := range g.events {
-		e := &g.events[i]
-		if gap := s.at.Sub(e.at); gap >= -nearGap && gap <= nearGap {
-			s.nearby(e)
-		}
-	}
-}
-
-// nearby counts an event near a fault, each cause once for each fault.
-func (s *seen) nearby(e *event) {
-	for i := range s.near {
-		if s.near[i] == e.cause {
-			return
-		}
-		if s.near[i] == fault.CauseNone {
-			s.near[i] = e.cause
-			s.finding.nearby(e)
-			return
-		}
-	}
-}
-
-func (f *finding) nearby(e *event) {
-	for i := range f.near {
-		if f.near[i].cause == e.cause {
-			f.near[i].count++
-			return
-		}
-	}
-	if len(f.near) < nearMax {
-		f.near = append(f.near, nearCount{cause: e.cause, count: 1, said: e.said, at: e.place})
-	}
 }

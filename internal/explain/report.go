@@ -110,7 +110,8 @@ type Candidate struct {
 	Tells string `json:"tells"`
 }
 
-// Confirmation is another log's line that came with the faults.
+// Confirmation is another log's line that came with the faults: within 2 s of them, or where one of the two lines has no
+// clock within 10 lines of them in one log.
 type Confirmation struct {
 	Cause string `json:"cause"`
 	Count int64  `json:"count"`
@@ -118,6 +119,7 @@ type Confirmation struct {
 	Text  string `json:"text"`
 	File  string `json:"file"`
 	Line  int    `json:"line"`
+	Lines bool   `json:"by_lines"` // it came within lines of them, not within seconds
 }
 
 // Example is one line of a finding.
@@ -181,6 +183,10 @@ func (g *engine) report() *Report {
 	g.countLines(r)
 	return r
 }
+
+// Understood reports whether at least one line could be read: it was of a format, or of one and before the time that was
+// asked for. A report on nothing says nothing, least of all that nothing failed.
+func (r *Report) Understood() bool { return len(r.Formats) > 0 || r.Skipped > 0 }
 
 // moment0 gives nil for the zero time.
 func moment0(t time.Time) *time.Time {
