@@ -21,8 +21,9 @@ type block struct {
 	space []byte // the buffer that text is in
 	first int    // the number of its first line
 	done  chan struct{}
-	grown bool // it was appended after the file had been read to its end
-	w3c   *w3c // the #Fields: directive that holds at its beginning, nil for none
+	grown bool       // it was appended after the file had been read to its end
+	w3c   *w3c       // the #Fields: directive that holds at its beginning, nil for none
+	csv   *csvHeader // the columns' names, nil for none
 
 	tally
 	records []record
@@ -57,7 +58,7 @@ type tally struct {
 const servedMax = 256
 
 // formatsMax bounds the number of formats, for tables indexed by their place in the list.
-const formatsMax = 96
+const formatsMax = 128
 
 // lineReader cuts a source into blocks.
 type lineReader struct {

@@ -18,6 +18,9 @@ func (g *engine) decide(s *Finding, f *finding) {
 	if len(f.candidates) > 1 || s.verdict == fault.CauseUnknown {
 		s.Confidence = Open
 	}
+	if s.Confidence == Certain && f.format.wordy { // its words say so, and words are said of other things as well
+		s.Confidence = Likely
+	}
 	slices.SortStableFunc(f.near, func(a, b nearCount) int { return cmp.Compare(b.count, a.count) })
 	for _, n := range f.near {
 		if n.count*100 < f.count*nearLeast || !mayProve(n.cause, s.verdict, f.candidates) {

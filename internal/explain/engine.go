@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
@@ -8,10 +9,11 @@ import (
 
 // engine is what is known so far of all sources. One goroutine has it.
 type engine struct {
-	grown  bool // the lines that are taken came after their file had been read to its end
-	o      *Options
-	places map[*Format]int
-	files  []*File
+	grown   bool // the lines that are taken came after their file had been read to its end
+	o       *Options
+	formats []*Format // those that lines are offered to, and those of lines that were read loosely
+	places  map[*Format]int
+	files   []*File
 
 	kinds   [formatsMax][KindNoise + 1]int64
 	times   [formatsMax]span
@@ -74,10 +76,12 @@ func newEngine(o *Options) *engine {
 		o: o, places: map[*Format]int{}, findings: map[findingKey]*finding{}, groups: map[groupKey]*group{}, window: newWindow(),
 		explained: map[explainerKey]explainer{}, served: map[string]int64{},
 	}
-	for i, f := range o.Formats {
-		if i < formatsMax {
-			g.places[f] = i
-		}
+	g.formats = o.Formats
+	if len(o.Formats) > 1 {
+		g.formats = append(slices.Clone(o.Formats), looseFormats...)
+	}
+	for i, f := range g.formats[:min(len(g.formats), formatsMax)] {
+		g.places[f] = i
 	}
 	return g
 }
@@ -94,10 +98,7 @@ func (g *engine) tally(f *feed, b *block) {
 	g.long += int64(b.long)
 	g.skipped += int64(b.skipped)
 	g.span.add(b.start, b.end)
-	for i := range g.o.Formats {
-		if i >= formatsMax {
-			break
-		}
+	for i := range g.formats[:min(len(g.formats), formatsMax)] {
 		any := false
 		for k, n := range b.kinds[i] {
 			g.kinds[i][k] += int64(n)

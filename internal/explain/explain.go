@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -126,8 +127,10 @@ type feed struct {
 	last    time.Time // of the last record that had a time
 	tail    *tail     // of a followed file
 
-	directed bool // it begins with a directive, as a W3C log does
-	w3c      *w3c // the last #Fields: so far
+	directed bool       // it begins with a directive, as a W3C log does
+	w3c      *w3c       // the last #Fields: so far
+	begun    bool       // its first line was read
+	csv      *csvHeader // which named columns, nil where it did not
 }
 
 // job is a block to parse.
@@ -236,6 +239,10 @@ func (r *run) readLines(f *feed, lines *lineReader) error {
 		} else {
 			b.w3c = nil
 		}
+		if !f.begun && len(b.text) > 0 {
+			f.begun, f.csv = true, newCSV(bytes.TrimRight(upTo(b.text, '\n'), "\r"))
+		}
+		b.csv = f.csv
 		b.grown = f.tail == nil || f.tail.grown
 		if len(b.text) > 0 || b.octets > 0 {
 			f.blocks <- b // has room for every block of the feed

@@ -25,7 +25,7 @@ type parser struct {
 // hot: its loop runs once per line of the log.
 func (p *parser) parse(b *block) {
 	p.recogniser.forget()
-	p.recogniser.w3c = b.w3c
+	p.recogniser.w3c, p.recogniser.csv = b.w3c, b.csv
 	p.old = false
 	b.records, b.each = b.records[:0], b.each[:0]
 	long, octets := b.long, b.octets

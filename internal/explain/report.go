@@ -198,10 +198,7 @@ func moment0(t time.Time) *time.Time {
 
 // countLines fills in what was read of each format, and what clients did.
 func (g *engine) countLines(r *Report) {
-	for i, f := range g.o.Formats {
-		if i >= formatsMax {
-			break
-		}
+	for i, f := range g.formats[:min(len(g.formats), formatsMax)] {
 		k := &g.kinds[i]
 		c := FormatCount{Name: f.Name, Title: f.Title, Product: f.Product, Faults: k[KindFault], Client: k[KindClient], OK: k[KindOK], Noise: k[KindNoise]}
 		if c.Lines = c.Faults + c.Client + c.OK + c.Noise + k[KindUnknown]; c.Lines > 0 {
