@@ -158,8 +158,11 @@ func (p *reportPrinter) finding(i int, f *explain.Finding) {
 
 // nearness says how near another log's line was to the faults.
 func nearness(c explain.Confirmation) string {
-	if c.Lines {
+	switch c.Near {
+	case explain.NearLines:
 		return "beside, with no clock to compare:"
+	case explain.NearRequest:
+		return "were waiting when this was logged:"
 	}
 	return "within 2 s of"
 }

@@ -38,6 +38,7 @@ type record struct {
 	format  *Format
 	verdict fault.Fault
 	line    int
+	more    int    // how many lines behind it are part of it
 	text    []byte // the line without its carriers
 }
 
@@ -48,6 +49,7 @@ type tally struct {
 	octets  int64
 	skipped int // before the time that was asked for
 	unknown int
+	within  int // lines of records of several lines, without their first ones
 	kinds   [formatsMax][KindNoise + 1]int32
 	causes  [fault.Causes]int32 // of KindClient
 	start   time.Time

@@ -26,8 +26,8 @@ func (g *engine) decide(s *Finding, f *finding) {
 		if n.count*100 < f.count*nearLeast || !mayProve(n.cause, s.verdict, f.candidates) {
 			continue
 		}
-		s.Confirmed = append(s.Confirmed, Confirmation{Cause: n.cause.String(), Count: n.count, Of: f.count, Text: Mask(n.said), File: n.at.file.Name, Line: n.at.line, Lines: n.placed})
-		if len(s.Confirmed) == 1 && !(n.placed && n.system) { // the kernel's lines are put beside others by hand
+		s.Confirmed = append(s.Confirmed, Confirmation{Cause: n.cause.String(), Count: n.count, Of: f.count, Text: Mask(n.said), File: n.at.file.Name, Line: n.at.line, Near: n.by})
+		if len(s.Confirmed) == 1 && (n.by != NearLines || !n.system && !f.format.wordy && mayDecide(n.cause, f.candidates)) { // the kernel's lines are put beside others by hand
 			s.verdict, s.Confidence = n.cause, Likely
 		}
 	}
@@ -41,10 +41,18 @@ func (g *engine) decide(s *Finding, f *finding) {
 	}
 }
 
+// mayDecide reports whether what was told beside a fault, by its place alone, is enough to decide.
+func mayDecide(told fault.Cause, candidates []fault.Cause) bool {
+	return told == fault.CauseRequestHeadTooLarge || slices.Contains(candidates, told)
+}
+
 // mayProve reports whether an application's or a system's line can be the reason for what a proxy saw.
 func mayProve(told, seen fault.Cause, candidates []fault.Cause) bool {
 	if slices.Contains(candidates, told) || told == seen {
 		return true
+	}
+	if told == fault.CauseConnectionRefused || told == fault.CauseNobodyAvailable {
+		return false
 	}
 	switch seen {
 	case fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer, fault.CauseKeepaliveRace, fault.CauseUploadCut, fault.CauseHeadCut, fault.CauseBodyShort,

@@ -134,7 +134,7 @@ func (g *engine) take(r *record, file *File, t time.Time) {
 		g.tell(r, file, t)
 		return
 	}
-	j := g.join(r, t)
+	j := g.join(r, at, t)
 	if j.counted {
 		return
 	}
@@ -143,11 +143,25 @@ func (g *engine) take(r *record, file *File, t time.Time) {
 	g.symptom(f, t)
 	s := seen{
 		keys: j.keys, at: t, finding: f, group: group, outcome: r.Status != 0, joined: j.joined, answered: j.joined, bare: r.Bare, open: open(r),
-		head: r.verdict.Stage == fault.Head, clocked: !r.Time.IsZero(), place: at,
+		head: r.verdict.Stage == fault.Head, clocked: !r.Time.IsZero(), place: at, more: r.more, lasted: r.lasted(),
 	}
 	g.lookBack(&s)
 	g.window.add(s)
 	g.tell(r, file, t)
+}
+
+// waitUnsaid is how long a request that timed out is taken to have waited where its line does not say: most timers' default.
+const waitUnsaid = 60 * time.Second
+
+// lasted gives how long the request had waited when it failed.
+func (r *record) lasted() time.Duration {
+	switch {
+	case r.verdict.Cause != fault.CauseHeadTimeout && r.verdict.Cause != fault.CauseConnectTimeout && r.verdict.Cause != fault.CauseWorkerTimeout:
+		return 0
+	case r.Took > 0:
+		return r.Took
+	}
+	return waitUnsaid
 }
 
 // tell passes a fault on as it comes.

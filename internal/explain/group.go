@@ -90,7 +90,7 @@ type nearCount struct {
 	count  int64
 	said   string
 	at     place
-	placed bool // by their places in one log
+	by     Nearness
 	system bool // the kernel or the service manager tells it
 }
 

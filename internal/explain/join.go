@@ -26,26 +26,29 @@ type seen struct {
 	at       time.Time
 	finding  *finding
 	group    *group
-	outcome  bool // it is a line about the whole exchange, with the status that the client saw
-	joined   bool // with a line of the other kind
-	answered bool // with a line that has no more than the status
-	bare     bool // it rests on the status alone
-	gone     bool // another one took its place
-	open     bool // it leaves open what happened
-	head     bool // it is about the answer's head
-	clocked  bool // its line has a time of its own
+	outcome  bool          // it is a line about the whole exchange, with the status that the client saw
+	joined   bool          // with a line of the other kind
+	answered bool          // with a line that has no more than the status
+	bare     bool          // it rests on the status alone
+	gone     bool          // another one took its place
+	open     bool          // it leaves open what happened
+	head     bool          // it is about the answer's head
+	lasted   time.Duration // how long its request had waited
+	more     int           // how many lines behind it are part of it
+	clocked  bool          // its line has a time of its own
 	place    place
 	near     [nearMax]fault.Cause
 }
 
 // keys are what a fault has in common with others: client, method and path; process and connection; the client alone.
 // Each is 0 where the line lacks a part.
-type keys [3]uint64
+type keys [4]uint64
 
 const (
 	byExchange = iota
 	byWorker
 	byClient
+	byRequest
 )
 
 // window remembers the last faults.
@@ -85,6 +88,15 @@ func (w *window) keys(r *record) (k keys) {
 		h.WriteString(family)
 		maphash.WriteComparable(&h, [2]uint64{r.Process, r.Conn})
 		k[byWorker] = h.Sum64()
+	}
+	if len(r.ID) > 7 || len(r.ID) > 0 && r.format.wordy {
+		h.Reset()
+		h.WriteString(family)
+		h.Write(r.ID)
+		if r.format.wordy { // a short one is of one process
+			maphash.WriteComparable(&h, r.Process)
+		}
+		k[byRequest] = h.Sum64()
 	}
 	if len(r.Client) > 0 && (family == "apache" || r.Bare) {
 		h.Reset()
@@ -162,9 +174,11 @@ type joint struct {
 
 // join looks for the other lines of the record's exchange. It says so if the record is one of a fault that has been counted
 // already, and is not to be counted again.
-func (g *engine) join(r *record, t time.Time) joint {
+func (g *engine) join(r *record, at place, t time.Time) joint {
 	j := joint{keys: g.window.keys(r)}
-	if r.Status != 0 {
+	if g.joinBeside(r, at) || g.joinRequest(r, t, &j) {
+		j.counted = true
+	} else if r.Status != 0 {
 		g.joinOutcome(r, t, &j)
 	} else {
 		g.joinAttempt(r, t, &j)
@@ -173,6 +187,37 @@ func (g *engine) join(r *record, t time.Time) joint {
 		g.joined++
 	}
 	return j
+}
+
+// besideMost is how many lines behind a record the same error may be printed again.
+const besideMost = 3
+
+// joinBeside joins an error that was read by its words with the same one just before it: programs print an error with its
+// stack and without, and each layer that it passes through.
+func (g *engine) joinBeside(r *record, at place) bool {
+	s := g.window.at(g.window.count)
+	if s == nil || !r.format.wordy || s.place.file != at.file || at.line-s.place.line-s.more > besideMost || len(r.ID) > 0 || s.keys[byRequest] != 0 {
+		return false
+	}
+	same := s.finding.key.cause == r.verdict.Cause && (len(r.Upstream) == 0 || s.group == nil || s.group.upstream == "" || string(r.Upstream) == s.group.upstream)
+	return s.finding.format.wordy && same && (r.Time.IsZero() || s.clocked && within(r.Time.Sub(s.at), attemptGap)) && (len(r.Path) == 0 || at.line-s.place.line-s.more <= 1 && s.more > 0)
+}
+
+// joinRequest joins lines that carry the same id of a request.
+func (g *engine) joinRequest(r *record, t time.Time, j *joint) bool {
+	s := g.window.find(byRequest, j.keys[byRequest], func(s *seen) bool { return !s.gone && within(t.Sub(s.at), outcomeLate) })
+	if s == nil {
+		return false
+	}
+	if s.bare && !r.Bare || s.open && !open(r) && s.finding.key.cause == fault.CauseUnknown {
+		g.replace(s)
+		return false
+	}
+	if r.Status != 0 && !s.outcome {
+		s.joined = true
+		s.finding.answered(r.Status)
+	}
+	return true
 }
 
 // joinOutcome joins a line about a whole exchange, with its status.

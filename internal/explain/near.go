@@ -87,10 +87,16 @@ func (g *engine) lookBack(s *seen) {
 // places in one log.
 func (e *event) near(s *seen) bool {
 	if e.clocked && s.clocked {
-		return within(s.at.Sub(e.at), nearGap)
+		gap := s.at.Sub(e.at)
+		return within(gap, nearGap) || busy(e.cause) && gap > 0 && gap <= s.lasted+nearGap
 	}
 	gap := e.place.line - s.place.line
 	return e.place.file == s.place.file && gap >= -nearLines && gap <= nearLines
+}
+
+// busy reports whether a cause tells why requests waited: then what was told when they began counts.
+func busy(c fault.Cause) bool {
+	return c == fault.CauseWorkersBusy || c == fault.CauseQueueFull || c == fault.CauseSocketBacklogFull || c == fault.CauseQueueTimeout
 }
 
 // nearby counts an event near a fault, each cause once for each fault.
@@ -101,20 +107,26 @@ func (s *seen) nearby(e *event) {
 		}
 		if s.near[i] == fault.CauseNone {
 			s.near[i] = e.cause
-			s.finding.nearby(e, !e.clocked || !s.clocked)
+			by := NearSeconds
+			if !e.clocked || !s.clocked {
+				by = NearLines
+			} else if !within(s.at.Sub(e.at), nearGap) {
+				by = NearRequest
+			}
+			s.finding.nearby(e, by)
 			return
 		}
 	}
 }
 
-func (f *finding) nearby(e *event, placed bool) {
+func (f *finding) nearby(e *event, by Nearness) {
 	for i := range f.near {
-		if f.near[i].cause == e.cause && f.near[i].placed == placed {
+		if f.near[i].cause == e.cause && f.near[i].by == by {
 			f.near[i].count++
 			return
 		}
 	}
 	if len(f.near) < nearMax {
-		f.near = append(f.near, nearCount{cause: e.cause, count: 1, said: e.said, at: e.place, placed: placed, system: e.system})
+		f.near = append(f.near, nearCount{cause: e.cause, count: 1, said: e.said, at: e.place, by: by, system: e.system})
 	}
 }

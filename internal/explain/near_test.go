@@ -109,7 +109,7 @@ func TestNoClock(t *testing.T) {
 		if f.Product != "nginx" {
 			continue
 		}
-		if len(f.Confirmed) != 1 || !f.Confirmed[0].Lines || f.Cause != fault.CauseClosedBeforeAnswer.String() {
+		if len(f.Confirmed) != 1 || f.Confirmed[0].Near != NearLines || f.Cause != fault.CauseClosedBeforeAnswer.String() {
 			t.Errorf("%s, confirmed by %+v", f.Cause, f.Confirmed)
 		}
 	}

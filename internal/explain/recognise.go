@@ -3,6 +3,8 @@ package explain
 import (
 	"bytes"
 	"time"
+
+	"github.com/whygate/whygate/internal/phrase"
 )
 
 // Recogniser finds the format of lines. It remembers those that it met last, for neighbours are of a kind; what it finds
@@ -35,6 +37,9 @@ func NewRecogniser(formats []*Format, now time.Time) *Recogniser {
 // the line, and its words say nothing of a failed exchange.
 func (r *Recogniser) Read(e *Entry, line []byte) (*Format, []byte) {
 	if f, inner := r.strict(e, line); f != nil || !r.loosely || len(line) == 0 {
+		if f != nil && e.Kind == KindNoise && r.loosely && e.Marker == MarkerNone {
+			return r.noise(e, f, inner), inner
+		}
 		return f, inner
 	}
 	carrier := r.carrier
@@ -45,6 +50,43 @@ func (r *Recogniser) Read(e *Entry, line []byte) (*Format, []byte) {
 		e.Time, e.Zoned = carrier.time, carrier.zoned
 	}
 	return f, inner
+}
+
+// noise looks at the words of a line that its format has no rule for: a fault in wording that no rule has is one all the same.
+// What failed for the client's sake, or only warns, stays what it is.
+func (r *Recogniser) noise(e *Entry, f *Format, line []byte) *Format {
+	if f.Product == "whygate" || !phrase.Any(line) {
+		e.unjudged = severityOf(line) == severityError && f.Role == RoleProxy && !e.quiet
+		return f
+	}
+	kept := *e
+	e.Candidates = nil
+	if words := wording(e, line, severityOf(line)); words != nil && e.Kind == KindFault && e.read.Is == phrase.Strong && e.read.Rank >= phrase.Worded {
+		if words.Product == "" || words.Product == "application" || words.Role == f.Role {
+			words = f
+		}
+		restore(e, &kept)
+		return words
+	}
+	candidates := e.Candidates[:0]
+	*e = kept
+	if e.Candidates == nil {
+		e.Candidates = candidates
+	}
+	e.unjudged = severityOf(line) == severityError && f.Role == RoleProxy && !e.quiet
+	return f
+}
+
+// restore gives an entry back what the format read of the line.
+func restore(e, kept *Entry) {
+	e.Time, e.Zoned, e.Process, e.Conn, e.ID = kept.Time, kept.Zoned, kept.Process, kept.Conn, kept.ID
+	for _, field := range [...]struct{ to, from *[]byte }{
+		{&e.Client, &kept.Client}, {&e.Upstream, &kept.Upstream}, {&e.Method, &kept.Method}, {&e.Host, &kept.Host}, {&e.Path, &kept.Path}, {&e.Said, &kept.Said},
+	} {
+		if len(*field.from) > 0 {
+			*field.to = *field.from
+		}
+	}
 }
 
 // strict reads a line that is a record of a format from its first octet to its last, but for the carriers around it.

@@ -110,16 +110,26 @@ type Candidate struct {
 	Tells string `json:"tells"`
 }
 
-// Confirmation is another log's line that came with the faults: within 2 s of them, or where one of the two lines has no
-// clock within 10 lines of them in one log.
+// Nearness is how another log's line came with the faults.
+type Nearness string
+
+// NearSeconds: within 2 s of them. NearRequest: while their requests waited. NearLines: within 10 lines of them in one log,
+// where one of the two lines has no clock.
+const (
+	NearSeconds Nearness = "seconds"
+	NearRequest Nearness = "request"
+	NearLines   Nearness = "lines"
+)
+
+// Confirmation is another log's line that came with the faults.
 type Confirmation struct {
-	Cause string `json:"cause"`
-	Count int64  `json:"count"`
-	Of    int64  `json:"of"`
-	Text  string `json:"text"`
-	File  string `json:"file"`
-	Line  int    `json:"line"`
-	Lines bool   `json:"by_lines"` // it came within lines of them, not within seconds
+	Cause string   `json:"cause"`
+	Count int64    `json:"count"`
+	Of    int64    `json:"of"`
+	Text  string   `json:"text"`
+	File  string   `json:"file"`
+	Line  int      `json:"line"`
+	Near  Nearness `json:"near"`
 }
 
 // Example is one line of a finding.

@@ -11,7 +11,8 @@ var (
 	closedOrReset = []fault.Cause{fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer, fault.CauseKeepaliveRace}
 	race          = []fault.Cause{fault.CauseKeepaliveRace, fault.CauseClosedBeforeAnswer}
 	lost          = []fault.Cause{fault.CauseConnectionRefused, fault.CauseResetBeforeAnswer, fault.CauseClosedBeforeAnswer}
-	bunClosed     = []fault.Cause{fault.CauseResetBeforeAnswer, fault.CauseClosedBeforeAnswer, fault.CauseBodyShort, fault.CauseChunksCut}
+	dropped       = []fault.Cause{fault.CauseResetBeforeAnswer, fault.CauseClosedBeforeAnswer, fault.CauseConnectionRefused}
+	bunClosed     = []fault.Cause{fault.CauseBodyShort, fault.CauseChunksCut, fault.CauseResetBeforeAnswer, fault.CauseClosedBeforeAnswer}
 	uploadCut     = []fault.Cause{fault.CauseUploadCut, fault.CauseKeepaliveRace, fault.CauseClosedBeforeAnswer}
 
 	connectTimeout = []fault.Cause{fault.CauseConnectTimeout}
