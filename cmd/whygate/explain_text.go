@@ -32,6 +32,9 @@ type reportPrinter struct {
 // printReport prints the verdict first, then what proves it, then what to do.
 func printReport(out io.Writer, s *term.Style, r *explain.Report) {
 	p := &reportPrinter{out: out, s: s, r: r, layout: timeLayout(r)}
+	if p.notLogs() && len(r.Findings) == 0 {
+		return
+	}
 	if len(r.Findings) == 0 {
 		p.nothing()
 		return
@@ -71,6 +74,27 @@ func timeLayout(r *explain.Report) string {
 		return time.TimeOnly
 	}
 	return "01-02 15:04:05"
+}
+
+// notLogs says of files that are no logs what they are, and what to do with them.
+func (p *reportPrinter) notLogs() bool {
+	any := false
+	for _, f := range p.r.Files {
+		if f.NotLog == nil {
+			continue
+		}
+		any = true
+		name := "it"
+		if f.Name != "-" {
+			name = f.Name
+		}
+		is := strings.Replace(f.NotLog.Is, f.Name, name, 1)
+		fmt.Fprintln(p.out, p.s.Yellow(term.Wrap(term.Clean(capital(is)), p.s.ReadingWidth(), "")))
+		for _, do := range f.NotLog.Do {
+			fmt.Fprintf(p.out, "%s %s\n", p.s.Dim("hint:"), term.Clean(do))
+		}
+	}
+	return any
 }
 
 // nothing says that nothing failed, and what that is founded on.

@@ -43,12 +43,13 @@ type Seen struct {
 
 // File is what was read of one source.
 type File struct {
-	Name    string `json:"name"`
-	Lines   int64  `json:"lines"`
-	Octets  int64  `json:"octets"`
-	Unknown int64  `json:"unknown"`
-	Long    int64  `json:"long"`
-	Error   string `json:"error,omitempty"`
+	Name    string  `json:"name"`
+	Lines   int64   `json:"lines"`
+	Octets  int64   `json:"octets"`
+	Unknown int64   `json:"unknown"`
+	Long    int64   `json:"long"`
+	Error   string  `json:"error,omitempty"`
+	NotLog  *NotLog `json:"not_log,omitempty"` // what it is, where it is no log
 	err     error
 }
 
@@ -240,6 +241,7 @@ func (r *run) readLines(f *feed, lines *lineReader) error {
 			b.w3c = nil
 		}
 		if !f.begun && len(b.text) > 0 {
+			f.file.NotLog = lookAt(f.source.Name, b.text[:min(len(b.text), lookMax)])
 			f.begun, f.csv = true, newCSV(bytes.TrimRight(upTo(b.text, '\n'), "\r"))
 		}
 		b.csv = f.csv

@@ -87,6 +87,9 @@ func unpack(r io.ReadCloser) (io.ReadCloser, error) {
 		}
 		return &unpacked{z, func() error { z.Close(); return r.Close() }}, nil
 	}
+	if order := utf16Order(magic); order != nil {
+		return &unpacked{newUTF16(b, order), r.Close}, nil
+	}
 	return &unpacked{b, r.Close}, nil
 }
 

@@ -140,3 +140,16 @@ var (
 	ownLimit       = []fault.Cause{fault.CauseOwnLimit}
 	denied         = []fault.Cause{fault.CauseRequestDenied}
 )
+
+// Sets of flags and numbers.
+var (
+	closedFirst   = []fault.Cause{fault.CauseClosedBeforeAnswer, fault.CauseKeepaliveRace, fault.CauseWorkerCrashed, fault.CauseWorkerTimeout}
+	retriesUsed   = []fault.Cause{fault.CauseNobodyAvailable, fault.CauseConnectionRefused, fault.CauseClosedBeforeAnswer}
+	haproxySC     = []fault.Cause{fault.CauseConnectionRefused, fault.CauseNobodyAvailable, fault.CauseHostUnreachable}
+	badAnswer     = []fault.Cause{fault.CauseBadField, fault.CauseNotHTTP, fault.CauseHeadTooLarge, fault.CauseLengthAndEncoding, fault.CauseResponseBlocked}
+	malformed     = []fault.Cause{fault.CauseRequestMalformed}
+	requestSlow   = []fault.Cause{fault.CauseRequestHeadTimeout}
+	writeTimeout  = []fault.Cause{fault.CauseUploadStalled}
+	iis502        = []fault.Cause{fault.CauseConnectionRefused, fault.CauseHeadTimeout, fault.CauseClosedBeforeAnswer}
+	rejectedFirst = []fault.Cause{fault.CauseFirewallRejected, fault.CauseSocketPermission}
+)
