@@ -82,7 +82,7 @@ func (r *Recogniser) stamped(e *Entry, line []byte) {
 func (r *Recogniser) within(e *Entry, line []byte) (*Format, []byte) {
 	tries := 0
 	for i := 1; i < min(len(line), anchorMax) && tries < anchorTries; i++ {
-		if !anchored(line, i) {
+		if !anchored(line, i) && !valueBegins(line, i) {
 			continue
 		}
 		tries++
@@ -195,6 +195,17 @@ func anchored(line []byte, i int) bool {
 		return b[3] == ' ' && monthOf(b[:3]) != 0 && b[9] == ':'
 	}
 	return anchoredWord(b)
+}
+
+// valueBegins reports whether a long string of JSON begins at i, or the text behind a carrier's mark near the line's beginning.
+func valueBegins(line []byte, i int) bool {
+	if len(line)-i < 20 {
+		return false
+	}
+	if line[i-1] == '"' && i > 3 && (line[i-2] == ':' || line[i-2] == ' ' && line[i-3] == ':') {
+		return bytes.IndexByte(line[i:min(len(line), i+24)], '"') < 0 || line[i] == '{' || line[i] == '['
+	}
+	return i < 64 && i > 1 && line[i-1] == ' ' && bytes.IndexByte([]byte("|:>-*]r/7"), line[i-2]) >= 0 && line[i] != ' '
 }
 
 // anchorFirst are the octets that anchors begin with.
