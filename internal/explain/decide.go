@@ -92,10 +92,23 @@ func (g *engine) describe(s *Finding, f *finding) {
 		}
 	}
 	s.Proof = entry.Proof
-	s.Advice = g.adviceFor(f.format, s.verdict)
+	s.Advice = ofModule(g.adviceFor(f.format, s.verdict), f.module)
 	if s.Confidence != Certain {
 		s.Better, s.Lacks = f.format.Better, f.format.Lacks
 	}
+}
+
+// ofModule gives nginx's advice in the directives of the module that asked: proxy_read_timeout has no effect beside
+// fastcgi_pass.
+func ofModule(advice []string, module string) []string {
+	if module == "" {
+		return advice
+	}
+	out := make([]string, len(advice))
+	for i, line := range advice {
+		out[i] = strings.ReplaceAll(line, "proxy_", module+"_")
+	}
+	return out
 }
 
 func first(list []string) string {

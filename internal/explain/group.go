@@ -66,6 +66,7 @@ type finding struct {
 	said       string
 	raw        string
 	path       string
+	module     string // of nginx
 	verdict    fault.Fault
 	evidence   fault.Evidence
 	waits      waits
@@ -226,7 +227,7 @@ func (f *finding) keepExample(r *record) {
 	if f.said == "" {
 		f.said = f.raw
 	}
-	f.path = clip(r.Path, textMax)
+	f.path, f.module = clip(r.Path, textMax), r.module
 	f.verdict, f.evidence = r.verdict, r.Evidence
 	if f.evidence.Endpoint == "" || f.evidence.Endpoint == "unix:" {
 		f.evidence.Endpoint = clip(r.Upstream, nameMax)
