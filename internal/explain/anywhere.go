@@ -18,6 +18,9 @@ func (r *Recogniser) anywhere(e *Entry, line []byte) (*Format, []byte) {
 			return f, inner
 		}
 	}
+	if starts(clean, "{") && !phrase.Any(clean) && !has5xx(clean) { // an application's object in which nothing failed
+		return nil, nil
+	}
 	if f, inner := r.within(e, clean); f != nil {
 		return f, inner
 	}
