@@ -19,6 +19,7 @@ var layers = map[string]int{
 	"internal/fault":   0,
 	"internal/httpmsg": 0,
 
+	"internal/phrase":      1,
 	"internal/h1":          1,
 	"internal/conn":        1,
 	"internal/statuscode":  1,
@@ -53,7 +54,8 @@ var layers = map[string]int{
 
 // only has packages that may import nothing of ours but what stands here, with the reason.
 var only = map[string][]string{
-	"internal/explain":     {"internal/fault", "internal/fingerprint"}, // it reads logs, and knows nothing of our own proxy
+	"internal/explain":     {"internal/fault", "internal/phrase"},      // it reads logs, and knows nothing of our own proxy
+	"internal/phrase":      {"internal/fault"},                         // words and what they mean, wherever they stand
 	"internal/config":      {"internal/openfile", "internal/yamltree"}, // nobody but gateway reads it, and it reads nobody
 	"internal/balance":     {},                                         // it knows no addresses: it gives an index
 	"internal/route":       {},                                         // it is given octets
@@ -75,6 +77,7 @@ var readers = map[string][]string{
 
 // pure has packages that must not reach the network, a file or a clock, with what they may not import for it.
 var pure = map[string][]string{
+	"internal/phrase":      {"net", "os", "time", "io"},
 	"internal/h1":          {"net", "os", "time", "io"},
 	"internal/httpmsg":     {"net", "os", "time", "io"},
 	"internal/fault":       {"net", "os"},

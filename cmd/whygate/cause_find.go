@@ -4,15 +4,20 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/whygate/whygate/internal/explain"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/phrase"
 )
 
 // phraseLeast is how long a log's words must be to be known in a line that was pasted, in octets.
-const phraseLeast = 12
+const phraseLeast = 7
 
 // findCauses gives the entries that a text means, by the first of these that there are: the slug, an error type of RFC 9209,
 // the words of slugs and titles, what other proxies log. There are none if the text means nothing.
+//
+// Between the type and the words stand a flag, number or name of a log by itself, and what whygate explain says of the text.
 func findCauses(text string) []*fault.Entry {
 	slug := strings.Join(strings.Fields(strings.ToLower(text)), "-")
 	switch c, ok := fault.ParseCause(slug); {
@@ -20,6 +25,12 @@ func findCauses(text string) []*fault.Entry {
 		return []*fault.Entry{c.Entry()}
 	case ok:
 		return nil // "none", which is no cause
+	}
+	if c := phrase.ByCode(text); c != nil {
+		return entriesOf(c.Causes)
+	}
+	if causes := explain.JudgeText([]byte(text), time.Now()); len(causes) > 0 && len(text) >= phraseLeast && !namesCause(text) {
+		return entriesOf(causes)
 	}
 	words := causeWords(text)
 	for _, is := range []func(*fault.Entry) bool{
@@ -39,6 +50,26 @@ func findCauses(text string) []*fault.Entry {
 		}
 	}
 	return nil
+}
+
+// namesCause reports whether each word of the text is one of a single cause's title: then it is that one which is meant.
+func namesCause(text string) bool {
+	words := causeWords(text)
+	for _, e := range fault.Catalogue() {
+		own := causeWords(e.Slug + " " + e.Title)
+		if len(words) > 0 && len(words) < 6 && !slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(own, w) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func entriesOf(causes []fault.Cause) []*fault.Entry {
+	var all []*fault.Entry
+	for _, c := range causes {
+		all = append(all, c.Entry())
+	}
+	return all
 }
 
 var notWord = regexp.MustCompile(`[^a-z0-9.]+`)

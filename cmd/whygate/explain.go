@@ -110,7 +110,10 @@ func (w *world) explain(ctx context.Context, args []string, flags *explainFlags)
 	default:
 		printReport(w.stdout, term.New(w.stdout), report)
 	}
-	if report.Faults > 0 {
+	switch {
+	case !report.Understood():
+		return status(exitUsage)
+	case report.Faults > 0:
 		return status(exitFault)
 	}
 	return nil
@@ -178,22 +181,42 @@ func (w *world) explainSources(args []string) ([]explain.Source, error) {
 			sources = append(sources, explain.StreamSource("-", w.stdin))
 			continue
 		}
-		paths := []string{arg}
-		if _, err := os.Stat(arg); err != nil && strings.ContainsAny(arg, "*?[") {
-			found, err := filepath.Glob(arg)
-			if err != nil || len(found) == 0 {
-				return nil, withHint(fmt.Errorf("%s: no such file", arg), "ls "+filepath.Dir(arg))
+		info, err := os.Stat(arg)
+		switch {
+		case err != nil && strings.ContainsAny(arg, "*?["):
+			found, err := w.matching(arg)
+			if err != nil {
+				return nil, err
 			}
-			paths = found
-		} else if err != nil {
+			sources = append(sources, found...)
+		case err != nil:
 			return nil, w.explainFailed(err, &explainFlags{})
+		case info.IsDir():
+			return nil, withHint(fmt.Errorf("%s is a directory", term.Clean(arg)), fmt.Sprintf("whygate explain '%s'", term.Clean(filepath.Join(arg, "*"))))
+		default: // a named pipe as well, since it was asked for by its name
+			sources = append(sources, explain.FileSource(arg))
 		}
-		for _, path := range paths {
-			if info, err := os.Stat(path); err == nil && info.IsDir() {
-				return nil, withHint(fmt.Errorf("%s is a directory", path), fmt.Sprintf("whygate explain '%s'", filepath.Join(path, "*")))
-			}
-			sources = append(sources, explain.FileSource(path))
+	}
+	return sources, nil
+}
+
+// matching finds the files of a pattern. What is no file was not meant: a directory among the logs, or a named pipe, on which
+// one would wait for ever.
+func (w *world) matching(pattern string) ([]explain.Source, error) {
+	found, err := filepath.Glob(pattern)
+	if err != nil || len(found) == 0 {
+		return nil, withHint(fmt.Errorf("%s: no such file", pattern), "ls "+filepath.Dir(pattern))
+	}
+	var sources []explain.Source
+	for _, path := range found {
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+			fmt.Fprintf(w.stderr, "whygate: %s: not a regular file, left out\n", term.Clean(path))
+			continue
 		}
+		sources = append(sources, explain.FileSource(path))
+	}
+	if len(sources) == 0 {
+		return nil, withHint(fmt.Errorf("%s: no regular file among these", pattern), "ls -l "+filepath.Dir(pattern))
 	}
 	return sources, nil
 }
@@ -203,7 +226,7 @@ func sizeOf(args []string) int64 {
 	var sum int64
 	for _, arg := range args {
 		info, err := os.Stat(arg)
-		if err != nil || strings.HasSuffix(arg, ".gz") || strings.HasSuffix(arg, ".zst") {
+		if err != nil || !info.Mode().IsRegular() || strings.HasSuffix(arg, ".gz") || strings.HasSuffix(arg, ".zst") {
 			return 0
 		}
 		sum += info.Size()
@@ -215,7 +238,7 @@ func sizeOf(args []string) int64 {
 func (w *world) warnOfFiles(r *explain.Report) {
 	for _, f := range r.Files {
 		if err := f.Err(); err != nil {
-			fmt.Fprintf(w.stderr, "whygate: %v\n", err)
+			fmt.Fprintf(w.stderr, "whygate: %s\n", term.Clean(err.Error()))
 		}
 	}
 }

@@ -41,7 +41,7 @@ type pageFinding struct {
 // writePage writes the report as one self-contained file: no script, no resource of another place.
 func writePage(file string, r *explain.Report) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"number": number, "percent": percent, "clock": func(t *time.Time) string { return clockOf(r, t) },
+		"number": number, "percent": percent, "nearness": nearness, "clock": func(t *time.Time) string { return clockOf(r, t) },
 		"sentence": sentenceOf, "top": func(list []explain.Share) []explain.Share { return list[:min(len(list), 5)] },
 		"groups": func(list []explain.Group) []explain.Group { return list[:min(len(list), 12)] },
 	}).Parse(explainPage)
@@ -85,10 +85,13 @@ func picture(r *explain.Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg viewBox="0 0 %d %d" role="img" aria-label="Faults over time">`, pictureWidth, pictureHeight+pictureBottom)
 	step := float64(pictureWidth-pictureLeft) / float64(bins)
-	for _, part := range []int{1, 2} {
-		y := pictureHeight - (pictureHeight-12)*part/2
+	for _, n := range []int{most / 2, most} {
+		if n == 0 { // there are no halves of faults
+			continue
+		}
+		y := pictureHeight - (pictureHeight-12)*n/most
 		fmt.Fprintf(&b, `<line class="grid" x1="%d" x2="%d" y1="%d" y2="%d"/><text class="tick" x="%d" y="%d" text-anchor="end">%s</text>`,
-			pictureLeft, pictureWidth, y, y, pictureLeft-6, y+4, number(int64(most*part/2)))
+			pictureLeft, pictureWidth, y, y, pictureLeft-6, y+4, number(int64(n)))
 	}
 	for i := range bins {
 		y := float64(pictureHeight)

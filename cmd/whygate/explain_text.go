@@ -32,6 +32,9 @@ type reportPrinter struct {
 // printReport prints the verdict first, then what proves it, then what to do.
 func printReport(out io.Writer, s *term.Style, r *explain.Report) {
 	p := &reportPrinter{out: out, s: s, r: r, layout: timeLayout(r)}
+	if p.notLogs() && len(r.Findings) == 0 {
+		return
+	}
 	if len(r.Findings) == 0 {
 		p.nothing()
 		return
@@ -71,6 +74,27 @@ func timeLayout(r *explain.Report) string {
 		return time.TimeOnly
 	}
 	return "01-02 15:04:05"
+}
+
+// notLogs says of files that are no logs what they are, and what to do with them.
+func (p *reportPrinter) notLogs() bool {
+	any := false
+	for _, f := range p.r.Files {
+		if f.NotLog == nil {
+			continue
+		}
+		any = true
+		name := "it"
+		if f.Name != "-" {
+			name = f.Name
+		}
+		is := strings.Replace(f.NotLog.Is, f.Name, name, 1)
+		fmt.Fprintln(p.out, p.s.Yellow(term.Wrap(term.Clean(capital(is)), p.s.ReadingWidth(), "")))
+		for _, do := range f.NotLog.Do {
+			fmt.Fprintf(p.out, "%s %s\n", p.s.Dim("hint:"), term.Clean(do))
+		}
+	}
+	return any
 }
 
 // nothing says that nothing failed, and what that is founded on.
@@ -144,7 +168,7 @@ func (p *reportPrinter) finding(i int, f *explain.Finding) {
 	p.label("sure", p.sure(f))
 	if len(f.Confirmed) > 0 {
 		c := f.Confirmed[0]
-		p.label("proof", fmt.Sprintf("%d of %d within 2 s of %q (%s:%d)", c.Count, c.Of, term.Cut(term.Clean(c.Text), 70), term.Clean(c.File), c.Line))
+		p.label("proof", fmt.Sprintf("%d of %d %s %q (%s:%d)", c.Count, c.Of, nearness(c), term.Cut(term.Clean(c.Text), 70), term.Clean(c.File), c.Line))
 	}
 	var patterns []string
 	for _, t := range f.Patterns {
@@ -154,6 +178,17 @@ func (p *reportPrinter) finding(i int, f *explain.Finding) {
 	p.line("line", p.place(f)+"  "+term.Clean(f.Example.Text))
 	p.choices(f)
 	p.advice(f)
+}
+
+// nearness says how near another log's line was to the faults.
+func nearness(c explain.Confirmation) string {
+	switch c.Near {
+	case explain.NearLines:
+		return "beside, with no clock to compare:"
+	case explain.NearRequest:
+		return "were waiting when this was logged:"
+	}
+	return "within 2 s of"
 }
 
 // place is where the example stands: the line's number alone where there is one file.
@@ -217,11 +252,38 @@ func names(list []explain.Share, of int64, most int) string {
 	return strings.Join(parts, ", ")
 }
 
+// makers are the products' names as people write them, where the key is written otherwise.
+var makers = map[string]string{
+	"haproxy": "HAProxy", "envoy": "Envoy", "istio": "Istio's Envoy", "apache": "Apache", "caddy": "Caddy", "traefik": "Traefik", "kong": "Kong", "openresty": "OpenResty",
+	"alb": "the load balancer", "clb": "the load balancer", "gcp": "Google's load balancer", "cloudflare": "Cloudflare", "cloudfront": "CloudFront", "varnish": "Varnish",
+	"squid": "Squid", "iis": "IIS", "heroku": "Heroku's router", "whygate": "Whygate", "ingress-nginx": "ingress-nginx", "nginx": "nginx",
+}
+
+// whose says who made the answer that the client got, or who says what failed.
+func whose(f *explain.Finding) string {
+	maker := makers[f.Product]
+	if maker == "" {
+		maker = "the proxy"
+	}
+	switch f.By {
+	case "gateway":
+		if strings.HasPrefix(f.Cause, "body-") || strings.HasPrefix(f.Cause, "chunk") {
+			return "noticed by " + maker
+		}
+		return maker + " made this answer itself"
+	case "origin":
+		return "the application's own answer, passed on"
+	case "hop":
+		return "made by another proxy behind this one"
+	case "client":
+		return "the client"
+	}
+	return "the line does not say whose"
+}
+
 // sure says how sure it is, who says so, and what clients saw.
 func (p *reportPrinter) sure(f *explain.Finding) string {
-	who := map[string]string{
-		"gateway": "the proxy's own failure", "origin": "the application's own answer, passed on", "hop": "another proxy behind this one", "client": "the client", "": "the line does not say whose",
-	}[f.By]
+	who := whose(f)
 	if f.By == "origin" && f.Cause != "upstream-status" {
 		who = "the application itself says so"
 	}

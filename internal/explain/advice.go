@@ -56,14 +56,14 @@ func Advice(product string, c fault.Cause) []string {
 			lines = append(lines, line)
 		}
 	}
-	if len(lines) == 0 {
-		return general
+	if len(lines) == 0 { // all of it is about Whygate
+		return []string{"Read the proxy's own error log at that second: it has the reason."}
 	}
 	return lines
 }
 
 // ownKeys begin the names of Whygate's configuration keys.
-var ownKeys = [...]string{"pools.NAME", "timeouts.", "limits.connections", "limits.request", "limits.response", "limits.idle", "limits.head", "resolver.servers", "whygate check", "whygate reload", "Whygate does so by itself"}
+var ownKeys = [...]string{"pools.NAME", "timeouts.", "limits.connections", "limits.request", "limits.response", "limits.idle", "limits.head", "resolver.servers", "whygate check", "whygate reload", "Whygate does so by itself", "the incident's JSON", "stage select"}
 
 // isOwnAdvice reports whether a line of the catalogue's advice is about Whygate's own configuration.
 func isOwnAdvice(line string) bool {

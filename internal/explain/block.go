@@ -2,6 +2,7 @@ package explain
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"time"
 
@@ -20,8 +21,9 @@ type block struct {
 	space []byte // the buffer that text is in
 	first int    // the number of its first line
 	done  chan struct{}
-	grown bool // it was appended after the file had been read to its end
-	w3c   *w3c // the #Fields: directive that holds at its beginning, nil for none
+	grown bool       // it was appended after the file had been read to its end
+	w3c   *w3c       // the #Fields: directive that holds at its beginning, nil for none
+	csv   *csvHeader // the columns' names, nil for none
 
 	tally
 	records []record
@@ -36,6 +38,7 @@ type record struct {
 	format  *Format
 	verdict fault.Fault
 	line    int
+	more    int    // how many lines behind it are part of it
 	text    []byte // the line without its carriers
 }
 
@@ -46,6 +49,7 @@ type tally struct {
 	octets  int64
 	skipped int // before the time that was asked for
 	unknown int
+	within  int // lines of records of several lines, without their first ones
 	kinds   [formatsMax][KindNoise + 1]int32
 	causes  [fault.Causes]int32 // of KindClient
 	start   time.Time
@@ -56,10 +60,11 @@ type tally struct {
 const servedMax = 256
 
 // formatsMax bounds the number of formats, for tables indexed by their place in the list.
-const formatsMax = 96
+const formatsMax = 128
 
 // lineReader cuts a source into blocks.
 type lineReader struct {
+	ctx      context.Context // ends a line that never ends
 	r        io.Reader
 	carry    []byte // the beginning of a line whose end was not read yet
 	line     int    // the number of the next line
@@ -84,6 +89,9 @@ func (l *lineReader) fill(b *block, whole bool) error {
 			buffer = append(buffer, fresh...) // moves within the buffer
 		} else {
 			buffer = buffer[:len(buffer)+n]
+		}
+		if err == nil {
+			err = l.ctx.Err()
 		}
 		if err != nil || len(buffer) == cap(buffer) || n > 0 && !whole && bytes.IndexByte(fresh, '\n') >= 0 {
 			break

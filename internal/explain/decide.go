@@ -18,13 +18,16 @@ func (g *engine) decide(s *Finding, f *finding) {
 	if len(f.candidates) > 1 || s.verdict == fault.CauseUnknown {
 		s.Confidence = Open
 	}
+	if s.Confidence == Certain && f.format.wordy { // its words say so, and words are said of other things as well
+		s.Confidence = Likely
+	}
 	slices.SortStableFunc(f.near, func(a, b nearCount) int { return cmp.Compare(b.count, a.count) })
 	for _, n := range f.near {
 		if n.count*100 < f.count*nearLeast || !mayProve(n.cause, s.verdict, f.candidates) {
 			continue
 		}
-		s.Confirmed = append(s.Confirmed, Confirmation{Cause: n.cause.String(), Count: n.count, Of: f.count, Text: Mask(n.said), File: n.at.file.Name, Line: n.at.line})
-		if len(s.Confirmed) == 1 {
+		s.Confirmed = append(s.Confirmed, Confirmation{Cause: n.cause.String(), Count: n.count, Of: f.count, Text: Mask(n.said), File: n.at.file.Name, Line: n.at.line, Near: n.by})
+		if len(s.Confirmed) == 1 && (n.by != NearLines || !n.system && !f.format.wordy && mayDecide(n.cause, f.candidates)) { // the kernel's lines are put beside others by hand
 			s.verdict, s.Confidence = n.cause, Likely
 		}
 	}
@@ -38,10 +41,18 @@ func (g *engine) decide(s *Finding, f *finding) {
 	}
 }
 
+// mayDecide reports whether what was told beside a fault, by its place alone, is enough to decide.
+func mayDecide(told fault.Cause, candidates []fault.Cause) bool {
+	return told == fault.CauseRequestHeadTooLarge || slices.Contains(candidates, told)
+}
+
 // mayProve reports whether an application's or a system's line can be the reason for what a proxy saw.
 func mayProve(told, seen fault.Cause, candidates []fault.Cause) bool {
 	if slices.Contains(candidates, told) || told == seen {
 		return true
+	}
+	if told == fault.CauseConnectionRefused || told == fault.CauseNobodyAvailable {
+		return false
 	}
 	switch seen {
 	case fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer, fault.CauseKeepaliveRace, fault.CauseUploadCut, fault.CauseHeadCut, fault.CauseBodyShort,
@@ -81,10 +92,23 @@ func (g *engine) describe(s *Finding, f *finding) {
 		}
 	}
 	s.Proof = entry.Proof
-	s.Advice = g.adviceFor(f.format, s.verdict)
+	s.Advice = ofModule(g.adviceFor(f.format, s.verdict), f.module)
 	if s.Confidence != Certain {
 		s.Better, s.Lacks = f.format.Better, f.format.Lacks
 	}
+}
+
+// ofModule gives nginx's advice in the directives of the module that asked: proxy_read_timeout has no effect beside
+// fastcgi_pass.
+func ofModule(advice []string, module string) []string {
+	if module == "" {
+		return advice
+	}
+	out := make([]string, len(advice))
+	for i, line := range advice {
+		out[i] = strings.ReplaceAll(line, "proxy_", module+"_")
+	}
+	return out
 }
 
 func first(list []string) string {

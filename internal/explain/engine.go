@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
@@ -8,10 +9,11 @@ import (
 
 // engine is what is known so far of all sources. One goroutine has it.
 type engine struct {
-	grown  bool // the lines that are taken came after their file had been read to its end
-	o      *Options
-	places map[*Format]int
-	files  []*File
+	grown   bool // the lines that are taken came after their file had been read to its end
+	o       *Options
+	formats []*Format // those that lines are offered to, and those of lines that were read loosely
+	places  map[*Format]int
+	files   []*File
 
 	kinds   [formatsMax][KindNoise + 1]int64
 	times   [formatsMax]span
@@ -31,8 +33,8 @@ type engine struct {
 
 	window    *window
 	explained map[explainerKey]explainer
-	events    []event
-	eventNext int
+	events    events
+	compared  int64 // how often an event was held against a fault
 	markers   []MarkerSeen
 	served    map[string]int64 // answers that ended well, by upstream, as far as lines name it
 	markerCut bool
@@ -74,10 +76,12 @@ func newEngine(o *Options) *engine {
 		o: o, places: map[*Format]int{}, findings: map[findingKey]*finding{}, groups: map[groupKey]*group{}, window: newWindow(),
 		explained: map[explainerKey]explainer{}, served: map[string]int64{},
 	}
-	for i, f := range o.Formats {
-		if i < formatsMax {
-			g.places[f] = i
-		}
+	g.formats = o.Formats
+	if len(o.Formats) > 1 {
+		g.formats = append(slices.Clone(o.Formats), looseFormats...)
+	}
+	for i, f := range g.formats[:min(len(g.formats), formatsMax)] {
+		g.places[f] = i
 	}
 	return g
 }
@@ -94,10 +98,7 @@ func (g *engine) tally(f *feed, b *block) {
 	g.long += int64(b.long)
 	g.skipped += int64(b.skipped)
 	g.span.add(b.start, b.end)
-	for i := range g.o.Formats {
-		if i >= formatsMax {
-			break
-		}
+	for i := range g.formats[:min(len(g.formats), formatsMax)] {
 		any := false
 		for k, n := range b.kinds[i] {
 			g.kinds[i][k] += int64(n)
@@ -133,7 +134,7 @@ func (g *engine) take(r *record, file *File, t time.Time) {
 		g.tell(r, file, t)
 		return
 	}
-	j := g.join(r, t)
+	j := g.join(r, at, t)
 	if j.counted {
 		return
 	}
@@ -142,13 +143,25 @@ func (g *engine) take(r *record, file *File, t time.Time) {
 	g.symptom(f, t)
 	s := seen{
 		keys: j.keys, at: t, finding: f, group: group, outcome: r.Status != 0, joined: j.joined, answered: j.joined, bare: r.Bare, open: open(r),
-		head: r.verdict.Stage == fault.Head, line: r.line,
+		head: r.verdict.Stage == fault.Head, clocked: !r.Time.IsZero(), place: at, more: r.more, lasted: r.lasted(),
 	}
-	if len(g.events) > 0 && !t.IsZero() {
-		g.lookBack(&s)
-	}
+	g.lookBack(&s)
 	g.window.add(s)
 	g.tell(r, file, t)
+}
+
+// waitUnsaid is how long a request that timed out is taken to have waited where its line does not say: most timers' default.
+const waitUnsaid = 60 * time.Second
+
+// lasted gives how long the request had waited when it failed.
+func (r *record) lasted() time.Duration {
+	switch {
+	case r.verdict.Cause != fault.CauseHeadTimeout && r.verdict.Cause != fault.CauseConnectTimeout && r.verdict.Cause != fault.CauseWorkerTimeout:
+		return 0
+	case r.Took > 0:
+		return r.Took
+	}
+	return waitUnsaid
 }
 
 // tell passes a fault on as it comes.
@@ -163,11 +176,18 @@ func (g *engine) tell(r *record, file *File, t time.Time) {
 	g.o.Seen(&Seen{File: file.Name, Line: r.line, At: t, Format: r.format, Entry: &r.Entry, Sentence: r.verdict.Sentence(r.format.spoken(&v)), Grown: g.grown})
 }
 
+// markerApart is how far apart the lines of one start, stop or reload may be.
+const markerApart = 5 * time.Second
+
+// within reports whether a distance in time is at most so long, to either side: a clock may go back, and a log may hold
+// lines of another day.
+func within(gap, most time.Duration) bool { return gap >= -most && gap <= most }
+
 // mark notes a marker. Neighbours of a kind (a reload's many lines) are one.
 func (g *engine) mark(r *record, at place, t time.Time) {
 	if n := len(g.markers); n > 0 {
 		last := &g.markers[n-1]
-		if last.Kind == r.Marker.String() && last.Format == r.format.Name && t.Sub(last.Time) < 5*time.Second {
+		if last.Kind == r.Marker.String() && last.Format == r.format.Name && within(t.Sub(last.Time), markerApart) {
 			return
 		}
 	}
@@ -225,10 +245,10 @@ func (g *engine) symptom(f *finding, t time.Time) {
 		return
 	}
 	by, ok := g.explained[explainerKey{family, kind, route}]
-	if !ok || t.Sub(by.at) > symptomGap {
+	if !ok || !within(t.Sub(by.at), symptomGap) {
 		by, ok = g.explained[explainerKey{family, kind, ""}]
 	}
-	if ok && t.Sub(by.at) <= symptomGap {
+	if ok && within(t.Sub(by.at), symptomGap) {
 		if f.explainers == nil {
 			f.explainers = map[*finding]int64{}
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/phrase"
 )
 
 // Entry is what one line says. Its slices point into the line and are good only until the next one is read; whoever keeps
@@ -39,6 +40,11 @@ type Entry struct {
 
 	Marker Marker // what the line marks in time, beside what it says of an exchange
 	Said   []byte // the part of the line to show as an example: its message
+
+	module   string         // of nginx, where it is not proxy: fastcgi, uwsgi, scgi or grpc, whose directives have that name before them
+	unjudged bool           // it is at error level, and nothing is known of what it says
+	quiet    bool           // its format knows what it says: no fault, whatever its level
+	read     *phrase.Phrase // the words that the verdict rests on, nil where a format's grammar says it
 }
 
 // reset makes the entry ready for another line.
@@ -122,6 +128,9 @@ type Format struct {
 	// that was reset. It reports false, and may leave anything in the entry, where the line is not of this format. It is
 	// strict: what it takes, no other format should. It never panics, and it allocates nothing for a line of KindOK.
 	Parse func(e *Entry, line []byte) bool
+
+	// wordy says that its lines were read by their words, or by the meaning of their keys: less sure than a grammar.
+	wordy bool
 
 	// quick, where a format has it, knows a boring line at a glance: KindOK or KindClient for a line that is surely of this
 	// format and of which there is nothing more to say than that, KindUnknown for one that Parse has to read.

@@ -220,6 +220,8 @@ var protocolDetails = [...]struct {
 }{
 	{"headers_too_large", fault.TooLarge, fault.RuleHeadSize, 0},
 	{"too_many_headers", fault.TooLarge, fault.RuleFieldCount, 0},
+	{"headers_count_exceeds_limit", fault.TooLarge, fault.RuleFieldCount, fault.CauseTooManyFields},
+	{"headers_size_exceeds_limit", fault.TooLarge, fault.RuleHeadSize, fault.CauseHeadTooLarge},
 	{"content_length_and_chunked", fault.Malformed, fault.RuleLengthAndEncoding, 0},
 	{"invalid_transfer_encoding", fault.Malformed, fault.RuleTransferEncoding, 0},
 	{"transfer_encoding_not_allowed", fault.Malformed, fault.RuleForbiddenFraming, 0},

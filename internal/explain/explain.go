@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -42,12 +43,13 @@ type Seen struct {
 
 // File is what was read of one source.
 type File struct {
-	Name    string `json:"name"`
-	Lines   int64  `json:"lines"`
-	Octets  int64  `json:"octets"`
-	Unknown int64  `json:"unknown"`
-	Long    int64  `json:"long"`
-	Error   string `json:"error,omitempty"`
+	Name    string  `json:"name"`
+	Lines   int64   `json:"lines"`
+	Octets  int64   `json:"octets"`
+	Unknown int64   `json:"unknown"`
+	Long    int64   `json:"long"`
+	Error   string  `json:"error,omitempty"`
+	NotLog  *NotLog `json:"not_log,omitempty"` // what it is, where it is no log
 	err     error
 }
 
@@ -60,14 +62,23 @@ func Explain(ctx context.Context, o Options) (*Report, error) {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
-	if o.Formats == nil {
-		o.Formats = formats
-	}
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	ctx, stop := context.WithCancel(ctx)
-	r := &run{o: o, ctx: ctx, jobs: make(chan job), ended: make(chan struct{}), engine: newEngine(&o)}
+	defer stop()
+	r := newRun(ctx, &o)
+	if err := r.run(stop); err != nil {
+		return nil, err
+	}
+	return r.engine.report(), r.failed()
+}
+
+func newRun(ctx context.Context, o *Options) *run {
+	if o.Formats == nil {
+		o.Formats = formats
+	}
+	r := &run{o: *o, ctx: ctx, jobs: make(chan job), ended: make(chan struct{}), engine: newEngine(o)}
 	if o.Zone != nil {
 		r.zone = o.Zone
 	}
@@ -75,9 +86,14 @@ func Explain(ctx context.Context, o Options) (*Report, error) {
 		r.feeds = append(r.feeds, &feed{source: &o.Sources[i], file: &File{Name: o.Sources[i].Name}})
 		r.engine.files = append(r.engine.files, r.feeds[i].file)
 	}
+	return r
+}
+
+// run reads all feeds to their ends. It calls stop, which ends its context, when nothing more is wanted of them.
+func (r *run) run(stop func()) error {
 	r.order()
 	var workers sync.WaitGroup
-	for range o.Workers {
+	for range r.o.Workers {
 		workers.Go(r.work) // ends when ended is closed
 	}
 	err := r.merge()
@@ -85,10 +101,7 @@ func Explain(ctx context.Context, o Options) (*Report, error) {
 	r.readers.Wait()
 	close(r.ended)
 	workers.Wait()
-	if err != nil {
-		return nil, err
-	}
-	return r.engine.report(), r.failed()
+	return err
 }
 
 // run is one call of Explain.
@@ -115,8 +128,10 @@ type feed struct {
 	last    time.Time // of the last record that had a time
 	tail    *tail     // of a followed file
 
-	directed bool // it begins with a directive, as a W3C log does
-	w3c      *w3c // the last #Fields: so far
+	directed bool       // it begins with a directive, as a W3C log does
+	w3c      *w3c       // the last #Fields: so far
+	begun    bool       // its first line was read
+	csv      *csvHeader // which named columns, nil where it did not
 }
 
 // job is a block to parse.
@@ -206,7 +221,7 @@ func (r *run) read(f *feed) error {
 		return err
 	}
 	defer text.Close()
-	return r.readLines(f, &lineReader{r: text})
+	return r.readLines(f, &lineReader{ctx: r.ctx, r: text})
 }
 
 func (r *run) readLines(f *feed, lines *lineReader) error {
@@ -225,6 +240,11 @@ func (r *run) readLines(f *feed, lines *lineReader) error {
 		} else {
 			b.w3c = nil
 		}
+		if !f.begun && len(b.text) > 0 {
+			f.file.NotLog = lookAt(f.source.Name, b.text[:min(len(b.text), lookMax)])
+			f.begun, f.csv = true, newCSV(bytes.TrimRight(upTo(b.text, '\n'), "\r"))
+		}
+		b.csv = f.csv
 		b.grown = f.tail == nil || f.tail.grown
 		if len(b.text) > 0 || b.octets > 0 {
 			f.blocks <- b // has room for every block of the feed

@@ -93,6 +93,9 @@ type tail struct {
 
 func (t *tail) Read(p []byte) (int, error) {
 	for {
+		if err := t.ctx.Err(); err != nil {
+			return 0, err
+		}
 		n, err := t.file.Read(p)
 		t.offset += int64(n)
 		t.grown = t.ended
@@ -144,8 +147,8 @@ func (t *tail) rotated() (bool, error) {
 	if os.SameFile(here, named) || here.Size() > t.offset {
 		return false, nil
 	}
-	file, err := os.Open(t.path)
-	if err != nil {
+	file, err := openRegular(t.path)
+	if err != nil { // nor while something else than a file has its name
 		return false, nil
 	}
 	t.file.Close()
@@ -161,7 +164,7 @@ func (r *run) readFollowed(f *feed, wake chan struct{}) error {
 	if f.source.path == "" {
 		return r.read(f)
 	}
-	file, err := os.Open(f.source.path)
+	file, err := openRegular(f.source.path)
 	if err != nil {
 		return err
 	}
@@ -172,7 +175,7 @@ func (r *run) readFollowed(f *feed, wake chan struct{}) error {
 		return r.read(f)
 	}
 	for {
-		err := r.readLines(f, &lineReader{r: t})
+		err := r.readLines(f, &lineReader{ctx: r.ctx, r: t})
 		if !errors.Is(err, errRotated) {
 			return err
 		}

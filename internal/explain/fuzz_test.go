@@ -88,7 +88,7 @@ func FuzzReader(f *testing.F) {
 	f.Add([]byte("a\nb\r\n\nc"))
 	f.Add([]byte(strings.Repeat("x", lineMax+10) + "\nend\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		l := lineReader{r: bytes.NewReader(text)}
+		l := lineReader{ctx: t.Context(), r: bytes.NewReader(text)}
 		b := &block{space: make([]byte, 0, blockSize)}
 		lines, next := 0, 1
 		for {

@@ -66,6 +66,7 @@ type finding struct {
 	said       string
 	raw        string
 	path       string
+	module     string // of nginx
 	verdict    fault.Fault
 	evidence   fault.Evidence
 	waits      waits
@@ -83,12 +84,15 @@ type statusCount struct {
 	count  int64
 }
 
-// nearCount is how many faults of a finding were within seconds of what an application's or a system's log tells.
+// nearCount is how many faults of a finding were within seconds of what an application's or a system's log tells, or within
+// lines of it where there is no clock.
 type nearCount struct {
-	cause fault.Cause
-	count int64
-	said  string
-	at    place
+	cause  fault.Cause
+	count  int64
+	said   string
+	at     place
+	by     Nearness
+	system bool // the kernel or the service manager tells it
 }
 
 // waits counts how long exchanges had taken when they failed.
@@ -223,7 +227,7 @@ func (f *finding) keepExample(r *record) {
 	if f.said == "" {
 		f.said = f.raw
 	}
-	f.path = clip(r.Path, textMax)
+	f.path, f.module = clip(r.Path, textMax), r.module
 	f.verdict, f.evidence = r.verdict, r.Evidence
 	if f.evidence.Endpoint == "" || f.evidence.Endpoint == "unix:" {
 		f.evidence.Endpoint = clip(r.Upstream, nameMax)

@@ -10,12 +10,12 @@ import (
 // Bounds of the windows in which lines are joined.
 const (
 	windowSize   = 8192            // faults remembered
-	eventsSize   = 512             // events of applications and systems remembered
 	outcomeLate  = 5 * time.Minute // how long after an attempt failed its exchange may be logged: all timers of all attempts
 	outcomeEarly = 2 * time.Second // how long before, by clocks of one second
 	startEarly   = time.Minute     // how long before, where the line has the time when the request came, and not how long it took
 	attemptGap   = time.Second     // between the lines of one attempt
 	nearGap      = 2 * time.Second // between an application's line and the proxy's
+	nearLines    = 10              // the same, in lines of one log, where one of the two has no clock
 )
 
 // seen is a fault that was counted, and may have to be joined with a line that comes later.
@@ -26,25 +26,29 @@ type seen struct {
 	at       time.Time
 	finding  *finding
 	group    *group
-	outcome  bool // it is a line about the whole exchange, with the status that the client saw
-	joined   bool // with a line of the other kind
-	answered bool // with a line that has no more than the status
-	bare     bool // it rests on the status alone
-	gone     bool // another one took its place
-	open     bool // it leaves open what happened
-	head     bool // it is about the answer's head
-	line     int
+	outcome  bool          // it is a line about the whole exchange, with the status that the client saw
+	joined   bool          // with a line of the other kind
+	answered bool          // with a line that has no more than the status
+	bare     bool          // it rests on the status alone
+	gone     bool          // another one took its place
+	open     bool          // it leaves open what happened
+	head     bool          // it is about the answer's head
+	lasted   time.Duration // how long its request had waited
+	more     int           // how many lines behind it are part of it
+	clocked  bool          // its line has a time of its own
+	place    place
 	near     [nearMax]fault.Cause
 }
 
 // keys are what a fault has in common with others: client, method and path; process and connection; the client alone.
 // Each is 0 where the line lacks a part.
-type keys [3]uint64
+type keys [4]uint64
 
 const (
 	byExchange = iota
 	byWorker
 	byClient
+	byRequest
 )
 
 // window remembers the last faults.
@@ -84,6 +88,15 @@ func (w *window) keys(r *record) (k keys) {
 		h.WriteString(family)
 		maphash.WriteComparable(&h, [2]uint64{r.Process, r.Conn})
 		k[byWorker] = h.Sum64()
+	}
+	if len(r.ID) > 7 || len(r.ID) > 0 && r.format.wordy {
+		h.Reset()
+		h.WriteString(family)
+		h.Write(r.ID)
+		if r.format.wordy { // a short one is of one process
+			maphash.WriteComparable(&h, r.Process)
+		}
+		k[byRequest] = h.Sum64()
 	}
 	if len(r.Client) > 0 && (family == "apache" || r.Bare) {
 		h.Reset()
@@ -161,9 +174,11 @@ type joint struct {
 
 // join looks for the other lines of the record's exchange. It says so if the record is one of a fault that has been counted
 // already, and is not to be counted again.
-func (g *engine) join(r *record, t time.Time) joint {
+func (g *engine) join(r *record, at place, t time.Time) joint {
 	j := joint{keys: g.window.keys(r)}
-	if r.Status != 0 {
+	if g.joinBeside(r, at) || g.joinRequest(r, t, &j) {
+		j.counted = true
+	} else if r.Status != 0 {
 		g.joinOutcome(r, t, &j)
 	} else {
 		g.joinAttempt(r, t, &j)
@@ -172,6 +187,37 @@ func (g *engine) join(r *record, t time.Time) joint {
 		g.joined++
 	}
 	return j
+}
+
+// besideMost is how many lines behind a record the same error may be printed again.
+const besideMost = 3
+
+// joinBeside joins an error that was read by its words with the same one just before it: programs print an error with its
+// stack and without, and each layer that it passes through.
+func (g *engine) joinBeside(r *record, at place) bool {
+	s := g.window.at(g.window.count)
+	if s == nil || !r.format.wordy || s.place.file != at.file || at.line-s.place.line-s.more > besideMost || len(r.ID) > 0 || s.keys[byRequest] != 0 {
+		return false
+	}
+	same := s.finding.key.cause == r.verdict.Cause && (len(r.Upstream) == 0 || s.group == nil || s.group.upstream == "" || string(r.Upstream) == s.group.upstream)
+	return s.finding.format.wordy && same && (r.Time.IsZero() || s.clocked && within(r.Time.Sub(s.at), attemptGap)) && (len(r.Path) == 0 || at.line-s.place.line-s.more <= 1 && s.more > 0)
+}
+
+// joinRequest joins lines that carry the same id of a request.
+func (g *engine) joinRequest(r *record, t time.Time, j *joint) bool {
+	s := g.window.find(byRequest, j.keys[byRequest], func(s *seen) bool { return !s.gone && within(t.Sub(s.at), outcomeLate) })
+	if s == nil {
+		return false
+	}
+	if s.bare && !r.Bare || s.open && !open(r) && s.finding.key.cause == fault.CauseUnknown {
+		g.replace(s)
+		return false
+	}
+	if r.Status != 0 && !s.outcome {
+		s.joined = true
+		s.finding.answered(r.Status)
+	}
+	return true
 }
 
 // joinOutcome joins a line about a whole exchange, with its status.
@@ -275,7 +321,7 @@ const lineGap = 3
 
 // precedes reports whether a record is the second line of this fault's attempt, by its place.
 func (s *seen) precedes(r *record) bool {
-	return r.Again && r.Conn == 0 && s.keys[byWorker] == 0 && !s.joined && s.finding.key.product == r.format.Product && r.line > s.line && r.line <= s.line+lineGap
+	return r.Again && r.Conn == 0 && s.keys[byWorker] == 0 && !s.joined && s.finding.key.product == r.format.Product && r.line > s.place.line && r.line <= s.place.line+lineGap
 }
 
 // follows reports whether a record only tells what became of an answer that was wrong from its head on.
@@ -307,67 +353,4 @@ func (g *engine) uncount(s *seen) {
 		s.group.rate.add(s.at.Unix(), -1)
 	}
 	g.faults--
-}
-
-// event is what an application's or a system's log tells.
-type event struct {
-	at    time.Time
-	cause fault.Cause
-	said  string
-	place place
-}
-
-// happened notes an event, and counts it at the faults just before it.
-func (g *engine) happened(r *record, at place, t time.Time) {
-	e := event{at: t, cause: r.verdict.Cause, said: clip(r.Said, textMax), place: at}
-	if len(g.events) < eventsSize {
-		g.events = append(g.events, e)
-	} else {
-		g.events[g.eventNext] = e
-		g.eventNext = (g.eventNext + 1) % eventsSize
-	}
-	w := g.window
-	for i := 1; i <= windowSize; i++ {
-		s := &w.ring[(w.count+1-uint64(i)+windowSize)%windowSize]
-		if s.finding == nil || t.Sub(s.at) > nearGap {
-			return
-		}
-		s.nearby(&e)
-	}
-}
-
-// lookBack counts the events just before a fault.
-func (g *engine) lookBack(s *seen) {
-	for i := range g.events {
-		e := &g.events[i]
-		if gap := s.at.Sub(e.at); gap >= -nearGap && gap <= nearGap {
-			s.nearby(e)
-		}
-	}
-}
-
-// nearby counts an event near a fault, each cause once for each fault.
-func (s *seen) nearby(e *event) {
-	for i := range s.near {
-		if s.near[i] == e.cause {
-			return
-		}
-		if s.near[i] == fault.CauseNone {
-			s.near[i] = e.cause
-			s.finding.nearby(e)
-			return
-		}
-	}
-}
-
-func (f *finding) nearby(e *event) {
-	for i := range f.near {
-		if f.near[i].cause == e.cause {
-			f.near[i].count++
-			return
-		}
-	}
-	if len(f.near) < nearMax {
-		f.near = append(f.near, nearCount{cause: e.cause, count: 1, said: e.said, at: e.place})
-	}
 }

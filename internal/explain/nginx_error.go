@@ -188,9 +188,20 @@ func (l *nginxLine) fill(e *Entry) {
 	e.Process, e.Conn = uint64(l.pid), uint64(l.conn)
 	e.Client, e.Host, e.ID = l.client, l.host, l.id
 	e.Upstream = nginxPeer(l.upstream)
+	e.module = nginxModule(l.upstream)
 	splitRequest(e, l.request)
 	e.Said = l.message
 	e.Kind = KindNoise
+}
+
+// nginxModule gives the module that asked, empty for proxy: the scheme of the upstream says it.
+func nginxModule(upstream []byte) string {
+	for _, m := range [...]string{"fastcgi", "uwsgi", "scgi", "grpc"} {
+		if starts(upstream, m) {
+			return m
+		}
+	}
+	return ""
 }
 
 // nginxPeer takes the peer out of SCHEME://PEER/URI.

@@ -45,6 +45,13 @@ func (l *nginxLine) judgeSSL(e *Entry) bool {
 			return true
 		}
 		blameTLS(e, m, stage)
+		switch {
+		case e.Evidence.Alert == 40: // nginx sends no name unless proxy_ssl_server_name is on: that comes first
+			e.Evidence.Told = fault.CauseTLSNameUnknown
+			e.may(fault.CauseTLSNameUnknown, fault.CauseTLSNoSharedCipher, fault.CauseTLSClientCertificateRequired)
+		case has(m, "bad extension"): // the server selected a protocol that was not offered
+			e.Evidence.Told = fault.CauseTLSALPN
+		}
 	default:
 		return false
 	}

@@ -41,8 +41,8 @@ func blameConnect(e *Entry, errno syscall.Errno, unix bool) {
 	switch errno {
 	case syscall.ECONNREFUSED, syscall.ENOENT, syscall.EAGAIN, syscall.EACCES, syscall.EPERM:
 		v.End = fault.Refused
-		if errno == syscall.EACCES && !unix { // SELinux says so too: httpd_can_network_connect
-			e.may(fault.CauseSocketPermission, fault.CauseFirewallRejected)
+		if (errno == syscall.EACCES || errno == syscall.EPERM) && !unix { // a policy of the machine: SELinux, mostly
+			v.End = fault.Unreachable
 		}
 	case syscall.EHOSTUNREACH, syscall.ENETUNREACH:
 		v.End = fault.Unreachable
@@ -85,6 +85,31 @@ func (l *nginxLine) judgeUpstream(e *Entry) bool {
 		return false
 	}
 	return true
+}
+
+// garbage says what an answer that is no HTTP stands for, by what the line has: a gRPC method is asked for by HTTP/2, and a
+// port of TLS speaks TLS.
+func (e *Entry) garbage() {
+	switch {
+	case isGRPC(e.Method, e.Path):
+		e.Evidence.Told = fault.CauseHTTP2OnHTTP1Port
+		e.may(fault.CauseHTTP2OnHTTP1Port, fault.CauseNotHTTP, fault.CauseWrongService)
+	case ends(e.Upstream, ":443"), ends(e.Upstream, ":8443"):
+		e.Evidence.Told = fault.CausePlainToTLSPort
+		e.may(fault.CausePlainToTLSPort, fault.CauseNotHTTP, fault.CauseWrongService)
+	default:
+		e.may(nginxGarbageCauses...)
+	}
+}
+
+// isGRPC reports whether a request is one of gRPC: POST /package.Service/Method.
+func isGRPC(method, path []byte) bool {
+	if string(method) != "POST" || bytes.Count(path, []byte{'/'}) != 2 || path[0] != '/' {
+		return false
+	}
+	service, name, _ := bytes.Cut(path[1:], []byte{'/'})
+	dot := bytes.LastIndexByte(service, '.')
+	return dot > 0 && dot+1 < len(service) && isUpper(service[dot+1]) && len(name) > 0 && isUpper(name[0]) && bytes.IndexByte(name, '?') < 0
 }
 
 // judgeTimeout: nginx's own timers; which one, the stage tells.
@@ -229,7 +254,7 @@ func judgeNginxSent(e *Entry, m []byte, stage fault.Stage) {
 			e.Evidence.Stage = fault.Done
 		case fault.RuleNotHTTP:
 			e.Evidence.Stage = fault.Head
-			e.may(nginxGarbageCauses...)
+			e.garbage()
 		case fault.RuleTrailer, fault.RuleTrailerSize, fault.RuleChunkSize:
 			e.Evidence.Stage = fault.Body
 		case fault.RuleNone:

@@ -18,6 +18,9 @@ type parser struct {
 	each       *eachWriter     // prints every line, nil if nobody asked
 	entry      Entry
 	sets       map[uint64][]fault.Cause // sets of candidates, each kept once
+	opened     int                      // the line that opened what the next record of JSON stands in, 0 for none
+	joined     []byte                   // a record of several lines
+	packed     []byte
 }
 
 // parse reads the block's lines.
@@ -25,7 +28,7 @@ type parser struct {
 // hot: its loop runs once per line of the log.
 func (p *parser) parse(b *block) {
 	p.recogniser.forget()
-	p.recogniser.w3c = b.w3c
+	p.recogniser.w3c, p.recogniser.csv = b.w3c, b.csv
 	p.old = false
 	b.records, b.each = b.records[:0], b.each[:0]
 	long, octets := b.long, b.octets
@@ -34,6 +37,8 @@ func (p *parser) parse(b *block) {
 	clear(b.served)
 	slow := !p.since.IsZero() || p.each != nil
 	text := b.text
+	p.opened = 0
+	skip := 0 // lines that belong to the record before them
 	for number := b.first; len(text) > 0; number++ {
 		line := text
 		if i := bytes.IndexByte(text, '\n'); i >= 0 {
@@ -48,24 +53,71 @@ func (p *parser) parse(b *block) {
 			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf")) // a byte order mark
 		}
 		b.lines++
+		if skip > 0 {
+			p.skipped(b, number)
+			skip--
+			continue
+		}
 		if !slow && len(text) > 0 && b.lines > 1 { // the first and the last are read in full, for their times
 			if f, kind := p.recogniser.quick(line); kind != KindUnknown {
 				b.kinds[p.places[f]][kind]++
 				continue
 			}
 		}
-		p.line(b, line, number)
+		skip = p.line(b, line, text, number)
 	}
 }
 
-// line reads one line in full.
-func (p *parser) line(b *block, line []byte, number int) {
+// skipped notes a line that was read with the one before it.
+func (p *parser) skipped(b *block, number int) {
+	b.within++
+	if p.each != nil {
+		b.each = p.each.append(b.each, number, nil, nil)
+	}
+}
+
+// line reads one line in full, and gives how many lines of the text behind it belong to it.
+func (p *parser) line(b *block, line, text []byte, number int) (more int) {
 	if len(line) > lineMax {
 		line = line[:lineMax]
 		b.long++
 	}
 	e := &p.entry
 	f, inner := p.recogniser.Read(e, line)
+	if (f == nil || f.wordy) && p.recogniser.loosely {
+		f, inner, more = p.several(f, inner, line, text)
+		if more > 0 && p.opened > 0 && e.Kind != KindUnknown && bytes.IndexByte(line, '{') >= 0 {
+			number, p.opened = p.opened, 0
+		} else if f == nil && opens(line) {
+			if p.opened == 0 {
+				p.opened = number
+			}
+		} else {
+			p.opened = 0
+		}
+	}
+	p.take(b, f, inner, line, number, more)
+	return more
+}
+
+// several reads the line with those behind it, where they are one record. With --each, where lines stand alone, it is an
+// object of JSON only.
+func (p *parser) several(f *Format, inner, line, text []byte) (*Format, []byte, int) {
+	if p.each != nil && bytes.IndexByte(line, '{') < 0 {
+		return f, inner, 0
+	}
+	kept := p.entry
+	kept.Candidates = slices.Clone(kept.Candidates)
+	if g, t, more := p.gather(line, text); g != nil {
+		return g, t, more
+	}
+	p.entry = kept
+	return f, inner, 0
+}
+
+// take counts a line that was read, and keeps what it says.
+func (p *parser) take(b *block, f *Format, inner, line []byte, number, more int) {
+	e := &p.entry
 	if f == nil {
 		if len(bytes.TrimSpace(line)) > 0 && len(line) < lineMax { // a longer one is counted as long
 			b.unknown++
@@ -105,6 +157,7 @@ func (p *parser) line(b *block, line []byte, number int) {
 		b.causes[e.Fault().Cause]++
 	case e.Kind == KindFault || e.Marker != MarkerNone:
 		p.keep(b, e, f, inner, number)
+		b.records[len(b.records)-1].more = more
 	}
 }
 

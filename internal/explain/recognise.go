@@ -3,6 +3,8 @@ package explain
 import (
 	"bytes"
 	"time"
+
+	"github.com/whygate/whygate/internal/phrase"
 )
 
 // Recogniser finds the format of lines. It remembers those that it met last, for neighbours are of a kind; what it finds
@@ -15,7 +17,9 @@ type Recogniser struct {
 	depth   int // how far this line is peeled
 	bare    bool
 	carrier carrier
-	w3c     *w3c // the last #Fields: directive, nil for none
+	w3c     *w3c       // the last #Fields: directive, nil for none
+	csv     *csvHeader // the names of the columns, nil for none
+	loosely bool       // lines of no format are read by their words as well
 }
 
 // met is a format and how many carriers its lines had.
@@ -26,12 +30,67 @@ type met struct {
 
 // NewRecogniser gives a recogniser of the formats. now dates logs that leave out the year.
 func NewRecogniser(formats []*Format, now time.Time) *Recogniser {
-	return &Recogniser{formats: formats, now: now}
+	return &Recogniser{formats: formats, now: now, loosely: len(formats) > 1}
 }
 
 // Read reads one line into the entry, and gives its format and what of the line is that format's; nil if no format knows
-// the line.
+// the line, and its words say nothing of a failed exchange.
 func (r *Recogniser) Read(e *Entry, line []byte) (*Format, []byte) {
+	if f, inner := r.strict(e, line); f != nil || !r.loosely || len(line) == 0 {
+		if f != nil && e.Kind == KindNoise && r.loosely && e.Marker == MarkerNone {
+			return r.noise(e, f, inner), inner
+		}
+		return f, inner
+	}
+	carrier := r.carrier
+	f, inner := r.anywhere(e, line)
+	if f == nil {
+		e.reset()
+	} else if e.Time.IsZero() {
+		e.Time, e.Zoned = carrier.time, carrier.zoned
+	}
+	return f, inner
+}
+
+// noise looks at the words of a line that its format has no rule for: a fault in wording that no rule has is one all the same.
+// What failed for the client's sake, or only warns, stays what it is.
+func (r *Recogniser) noise(e *Entry, f *Format, line []byte) *Format {
+	if f.Product == "whygate" || !phrase.Any(line) {
+		e.unjudged = severityOf(line) == severityError && f.Role == RoleProxy && !e.quiet
+		return f
+	}
+	kept := *e
+	e.Candidates = nil
+	if words := wording(e, line, severityOf(line)); words != nil && e.Kind == KindFault && e.read.Is == phrase.Strong && e.read.Rank >= phrase.Worded {
+		if words.Product == "" || words.Product == "application" || words.Role == f.Role {
+			words = f
+		}
+		restore(e, &kept)
+		return words
+	}
+	candidates := e.Candidates[:0]
+	*e = kept
+	if e.Candidates == nil {
+		e.Candidates = candidates
+	}
+	e.unjudged = severityOf(line) == severityError && f.Role == RoleProxy && !e.quiet
+	return f
+}
+
+// restore gives an entry back what the format read of the line.
+func restore(e, kept *Entry) {
+	e.Time, e.Zoned, e.Process, e.Conn, e.ID = kept.Time, kept.Zoned, kept.Process, kept.Conn, kept.ID
+	for _, field := range [...]struct{ to, from *[]byte }{
+		{&e.Client, &kept.Client}, {&e.Upstream, &kept.Upstream}, {&e.Method, &kept.Method}, {&e.Host, &kept.Host}, {&e.Path, &kept.Path}, {&e.Said, &kept.Said},
+	} {
+		if len(*field.from) > 0 {
+			*field.to = *field.from
+		}
+	}
+}
+
+// strict reads a line that is a record of a format from its first octet to its last, but for the carriers around it.
+func (r *Recogniser) strict(e *Entry, line []byte) (*Format, []byte) {
 	r.peeled[0], r.depth, r.bare, r.carrier = line, 0, false, carrier{}
 	if len(line) == 0 {
 		return nil, nil
@@ -65,7 +124,7 @@ func (r *Recogniser) Read(e *Entry, line []byte) (*Format, []byte) {
 }
 
 // forget makes the recogniser as new, so that what it does with a block depends on that block alone.
-func (r *Recogniser) forget() { r.recent, r.w3c = [4]met{}, nil }
+func (r *Recogniser) forget() { r.recent, r.w3c, r.csv = [4]met{}, nil, nil }
 
 // peel gives the line without its first depth carriers; each is taken off once.
 func (r *Recogniser) peel(depth int) ([]byte, bool) {

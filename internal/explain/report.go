@@ -110,14 +110,26 @@ type Candidate struct {
 	Tells string `json:"tells"`
 }
 
+// Nearness is how another log's line came with the faults.
+type Nearness string
+
+// NearSeconds: within 2 s of them. NearRequest: while their requests waited. NearLines: within 10 lines of them in one log,
+// where one of the two lines has no clock.
+const (
+	NearSeconds Nearness = "seconds"
+	NearRequest Nearness = "request"
+	NearLines   Nearness = "lines"
+)
+
 // Confirmation is another log's line that came with the faults.
 type Confirmation struct {
-	Cause string `json:"cause"`
-	Count int64  `json:"count"`
-	Of    int64  `json:"of"`
-	Text  string `json:"text"`
-	File  string `json:"file"`
-	Line  int    `json:"line"`
+	Cause string   `json:"cause"`
+	Count int64    `json:"count"`
+	Of    int64    `json:"of"`
+	Text  string   `json:"text"`
+	File  string   `json:"file"`
+	Line  int      `json:"line"`
+	Near  Nearness `json:"near"`
 }
 
 // Example is one line of a finding.
@@ -182,6 +194,10 @@ func (g *engine) report() *Report {
 	return r
 }
 
+// Understood reports whether at least one line could be read: it was of a format, or of one and before the time that was
+// asked for. A report on nothing says nothing, least of all that nothing failed.
+func (r *Report) Understood() bool { return len(r.Formats) > 0 || r.Skipped > 0 }
+
 // moment0 gives nil for the zero time.
 func moment0(t time.Time) *time.Time {
 	if t.IsZero() {
@@ -192,10 +208,7 @@ func moment0(t time.Time) *time.Time {
 
 // countLines fills in what was read of each format, and what clients did.
 func (g *engine) countLines(r *Report) {
-	for i, f := range g.o.Formats {
-		if i >= formatsMax {
-			break
-		}
+	for i, f := range g.formats[:min(len(g.formats), formatsMax)] {
 		k := &g.kinds[i]
 		c := FormatCount{Name: f.Name, Title: f.Title, Product: f.Product, Faults: k[KindFault], Client: k[KindClient], OK: k[KindOK], Noise: k[KindNoise]}
 		if c.Lines = c.Faults + c.Client + c.OK + c.Noise + k[KindUnknown]; c.Lines > 0 {

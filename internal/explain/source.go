@@ -3,7 +3,9 @@ package explain
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -19,9 +21,33 @@ type Source struct {
 	path string                        // the file to follow, empty where it cannot be followed
 }
 
-// FileSource is a file: plain, gzip or zstd, told by its first octets.
+// errNotRegular is the error where something that was a file is none any more.
+var errNotRegular = errors.New("not a regular file")
+
+// FileSource is a file: plain, gzip or zstd, told by its first octets. What is no regular file, such as a named pipe or
+// /dev/fd/63, is a stream: it is read once, and cannot be followed.
 func FileSource(path string) Source {
-	return Source{Name: path, path: path, Open: func() (io.ReadCloser, error) { return os.Open(path) }}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return Source{Name: path, Once: true, Open: func() (io.ReadCloser, error) { return os.Open(path) }}
+	}
+	return Source{Name: path, path: path, Open: func() (io.ReadCloser, error) { return openRegular(path) }}
+}
+
+// openRegular opens a regular file and nothing else. Others may put a pipe where a log was: opening that never waits.
+func openRegular(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|openNow, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "read", Path: path, Err: errNotRegular}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // StreamSource is a stream that is read once.
@@ -60,6 +86,9 @@ func unpack(r io.ReadCloser) (io.ReadCloser, error) {
 			return nil, err
 		}
 		return &unpacked{z, func() error { z.Close(); return r.Close() }}, nil
+	}
+	if order := utf16Order(magic); order != nil {
+		return &unpacked{newUTF16(b, order), r.Close}, nil
 	}
 	return &unpacked{b, r.Close}, nil
 }

@@ -141,6 +141,11 @@ func squidJudge(e *Entry, code, hierarchy, page []byte, html bool) {
 		e.originSaid(e.Status)
 	case starts(hierarchy, "HIER_NONE") || starts(hierarchy, "NONE"):
 		// Nobody was asked: the name did not resolve, or there is no peer.
+		if e.Status == 502 && e.Took == 0 { // a dead peer: nobody was asked, not even a name server
+			e.fail(ByGateway, fault.Select, fault.Unavailable)
+			e.suspect(fault.CauseNobodyAvailable, fault.CauseConnectionRefused, fault.CauseDNSError)
+			return
+		}
 		e.fail(ByGateway, fault.Resolve, fault.NoAddress)
 		e.suspect(fault.CauseDNSError, fault.CauseDNSNXDomain, fault.CauseNobodyAvailable)
 	case !html && e.Method != nil && string(e.Method) != "CONNECT":

@@ -110,6 +110,8 @@ func uwsgiSaid(e *Entry, line []byte) bool {
 		e.clientGone()
 	case starts(line, "invalid request block size: "):
 		uwsgiBlock(e, numberAfter(line, "size: "))
+	case starts(line, "invalid HTTP request size (max "): // of --http-socket
+		e.told(ByOrigin, fault.CauseRequestHeadTooLarge)
 	case starts(line, "worker respawning too fast !!!"), starts(line, "--- no python application found"), starts(line, "bind(): Address already in use"):
 		e.told(ByOrigin, fault.CauseServiceFailed)
 	case starts(line, "--- no python application found"), starts(line, "unable to load app "):
@@ -139,6 +141,5 @@ func uwsgiBlock(e *Entry, size int64) {
 		e.told(ByOrigin, fault.CauseWrongService)
 		return
 	}
-	e.clientFault(431)
-	e.By = ByOrigin
+	e.told(ByOrigin, fault.CauseRequestHeadTooLarge) // the limit is uWSGI's own: buffer-size
 }

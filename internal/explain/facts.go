@@ -1,0 +1,237 @@
+package explain
+
+import (
+	"bytes"
+
+	"github.com/whygate/whygate/internal/phrase"
+)
+
+// This file finds addresses and requests in text of no format.
+
+// hasPeer reports whether an address with a port stands at the beginning of the text.
+func hasPeer(b []byte) bool {
+	peer, _ := cutPeer(bytes.TrimLeft(b[:min(len(b), 64)], " :[('\""))
+	return peer != nil
+}
+
+// peerNear finds the peer that a phrase is about: the first one behind it, or else the last one before it. What is a
+// client's, or this side's, is none.
+func peerNear(text []byte, from, to int) []byte {
+	if peer := firstPeer(text[to:min(len(text), to+160)]); peer != nil {
+		return peer
+	}
+	var last []byte
+	for b := text[max(0, from-400):to]; ; {
+		peer, rest := nextPeer(b)
+		if rest == nil {
+			break
+		}
+		b = rest
+		if peer != nil {
+			last = peer
+		}
+	}
+	if last != nil {
+		return last
+	}
+	return firstPeer(text)
+}
+
+func firstPeer(b []byte) []byte {
+	for {
+		peer, rest := nextPeer(b)
+		if peer != nil {
+			return peer
+		}
+		if rest == nil {
+			return nil
+		}
+		b = rest
+	}
+}
+
+// nextPeer finds the next thing that looks like a peer, and gives what follows it. The peer is nil where it is not one that
+// is asked; rest is nil at the end.
+func nextPeer(b []byte) (peer, rest []byte) {
+	for i := 0; i < len(b); i++ {
+		if i > 0 && (isAlphanumeric(b[i-1]) || b[i-1] == '.' || b[i-1] == '-' || b[i-1] == '_') {
+			continue
+		}
+		if found, end := cutPeer(b[i:]); found != nil {
+			if ofOurs(b, i) {
+				return nil, b[i+end:]
+			}
+			return found, b[i+end:]
+		}
+	}
+	return nil, nil
+}
+
+// ofOurs reports whether what stands before an address makes it a client's or this side's: client=, from, the first of
+// "read tcp A->B".
+func ofOurs(b []byte, at int) bool {
+	before := b[max(0, at-24):at]
+	for _, mark := range [...]string{"client: ", "client=", "client.addr=", "from ", "remoteip", "src ", "local", "peer ", "ip=", "clientip", "remote_addr", "tcp "} {
+		i := phrase.Index(before, mark)
+		if i < 0 || len(before)-i > len(mark)+3 {
+			continue
+		}
+		return mark != "tcp " || bytes.HasPrefix(skipPeer(b[at:]), []byte("->"))
+	}
+	return false
+}
+
+func skipPeer(b []byte) []byte {
+	_, end := cutPeer(b)
+	return b[end:]
+}
+
+// cutPeer takes a peer off the beginning: a URL's authority, HOST:PORT, unix:PATH or a socket's path.
+func cutPeer(b []byte) (peer []byte, end int) {
+	for _, scheme := range [...]string{"http://", "https://", "ws://", "wss://", "grpc://", "grpcs://", "tcp://", "h2c://", "fastcgi://", "uwsgi://", "ajp://"} {
+		if starts(b, scheme) {
+			n := len(scheme)
+			for n < len(b) && (isAlphanumeric(b[n]) || bytes.IndexByte([]byte(".-_:[]%@"), b[n]) >= 0) {
+				n++
+			}
+			if n > len(scheme) {
+				return bytes.TrimRight(b[len(scheme):n], ".:"), n
+			}
+			return nil, n
+		}
+	}
+	if starts(b, "unix:") || starts(b, "/") {
+		n := 0
+		for n < len(b) && b[n] > ' ' && bytes.IndexByte([]byte("\"',;)|"), b[n]) < 0 {
+			n++
+		}
+		path := bytes.TrimRight(b[:n], ":.")
+		if starts(b, "unix:") && n > 6 || ends(path, ".sock") || ends(path, ".socket") {
+			return bytes.TrimPrefix(path, []byte("unix://")), n
+		}
+		return nil, max(n, 1)
+	}
+	return cutHostPort(b)
+}
+
+// cutHostPort takes HOST:PORT off the beginning. A host is an IP address, a name with a point, or localhost.
+func cutHostPort(b []byte) (peer []byte, end int) {
+	n := 0
+	switch {
+	case starts(b, "["):
+		if n = bytes.IndexByte(b[:min(len(b), 50)], ']'); n < 3 || !isAddress(b[1:n]) {
+			return nil, 1
+		}
+		n++
+	default:
+		for n < len(b) && n < 128 && (isAlphanumeric(b[n]) || b[n] == '.' || b[n] == '-' || b[n] == '_' || b[n] == ':') {
+			n++
+		}
+		return hostPort(bytes.TrimRight(b[:n], ":.")), max(n, 1)
+	}
+	if n < len(b) && b[n] == ':' {
+		digits := 0
+		for n+1+digits < len(b) && isDigit(b[n+1+digits]) {
+			digits++
+		}
+		if digits > 0 && digits <= 5 {
+			return b[:n+1+digits], n + 1 + digits
+		}
+	}
+	return nil, n
+}
+
+// hostPort gives b if it is a host with a port.
+func hostPort(b []byte) []byte {
+	i := bytes.LastIndexByte(b, ':')
+	if i <= 0 {
+		return nil
+	}
+	port := wholeUint(b[i+1:])
+	if port < 1 || port > 65535 || len(b)-i > 6 {
+		return nil
+	}
+	host := b[:i]
+	if isAddress(host) && (bytes.Count(host, []byte{'.'}) == 3 || bytes.Count(host, []byte{':'}) >= 2) || string(host) == "localhost" {
+		return b
+	}
+	if bytes.IndexByte(host, ':') >= 0 || isDigit(host[0]) || port < 80 { // a clock, a line of a file
+		return nil
+	}
+	if j := bytes.LastIndexByte(host, '.'); j > 0 {
+		switch string(host[j+1:]) {
+		case "js", "ts", "go", "py", "rb", "java", "c", "cc", "cpp", "rs", "lua", "php", "cs", "cfg", "conf", "yml", "yaml", "json", "mjs", "cjs", "tsx", "jsx":
+			return nil // FILE:LINE
+		}
+		return b
+	}
+	return nil
+}
+
+// requestIn finds METHOD TARGET in a text: in quotes, behind a colon or a bracket, or as Go prints it, Get "URL".
+func requestIn(text []byte) (method, target []byte, ok bool) {
+	for i := 0; i+5 < len(text); i++ {
+		c := text[i]
+		if c < 'C' || c > 'T' || i > 0 && (isAlphanumeric(text[i-1]) || text[i-1] == '_' || text[i-1] == '-') {
+			continue
+		}
+		for _, m := range [...]string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"} {
+			if !starts(text[i:], m) && !(starts(text[i:], m[:1]) && phrase.Starts(text[i:], lowerMethods[m]) && starts(text[i+len(m):], ` "http`)) {
+				continue
+			}
+			rest := bytes.TrimLeft(text[i+len(m):], ` "'/]`)
+			gap := len(text) - i - len(m) - len(rest)
+			if gap == 0 {
+				continue
+			}
+			start := i + len(m) + gap
+			if text[start-1] == '/' {
+				start--
+			}
+			end := start
+			for end < len(text) && text[end] > ' ' && text[end] != '"' && text[end] != '\'' {
+				end++
+			}
+			target := text[start:end]
+			if starts(target, "/") || starts(target, "http://") || starts(target, "https://") {
+				return text[i : i+len(m)], target, true
+			}
+		}
+	}
+	return nil, nil, false
+}
+
+// lowerMethods are the methods as phrase.Starts wants them.
+var lowerMethods = map[string]string{"GET": "get", "POST": "post", "PUT": "put", "PATCH": "patch", "DELETE": "delete", "HEAD": "head", "OPTIONS": "options"}
+
+// pathMarks are what stands before a path in the messages of programs that proxy.
+var pathMarks = [...]string{"proxy error: ", "proxy error at ", "proxying request ", "proxy request ", "in request:", "returned by ", " for /", "uri=", "url=", "path=", "dest="}
+
+// pathIn finds a path behind the words that programs put before it.
+func pathIn(text []byte) []byte {
+	for _, mark := range pathMarks {
+		i := phrase.Index(text, mark)
+		if i < 0 {
+			continue
+		}
+		rest := bytes.TrimLeft(text[i+len(mark):], `"'`)
+		if mark == " for /" {
+			rest = text[i+len(mark)-1:]
+		}
+		end := 0
+		for end < len(rest) && rest[end] > ' ' && bytes.IndexByte([]byte(`"',;`), rest[end]) < 0 {
+			end++
+		}
+		path := rest[:end]
+		if mark == "in request:" {
+			path = upTo(path, ':')
+		}
+		if _, after, found := bytes.Cut(path, []byte("://")); found {
+			path = after
+		}
+		if slash := bytes.IndexByte(path, '/'); slash >= 0 && slash < 80 {
+			return bytes.TrimRight(path[slash:], ":?")
+		}
+	}
+	return nil
+}

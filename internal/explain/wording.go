@@ -1,0 +1,254 @@
+package explain
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/phrase"
+)
+
+// This file reads lines by their words: where no format takes a line, the phrases of package phrase say what it is about,
+// and what stands near them with whom. It is less sure than a format, and says so.
+
+// wordsLacks is what every line that was read by its words cannot tell.
+const wordsLacks = "It was read by its words alone: they do not say how long anything took, nor always with whom."
+
+// wordsFormats are the formats of lines that were read by their words, by the product whose words they are.
+var wordsFormats = makeWordsFormats()
+
+// wordsProducts are the products whose words are told apart, with their names as people write them and their role.
+var wordsProducts = [...]struct {
+	product, title string
+	role           Role
+}{
+	{"", "error text", RoleProxy},
+	{"apache", "Apache's words", RoleProxy}, {"nginx", "nginx's words", RoleProxy}, {"nginx-auth", "nginx's auth_request", RoleProxy}, {"haproxy", "HAProxy's words", RoleProxy},
+	{"envoy", "Envoy's words", RoleProxy}, {"traefik", "Traefik's words", RoleProxy}, {"caddy", "Caddy's words", RoleProxy}, {"kong", "Kong's words", RoleProxy},
+	{"varnish", "Varnish's words", RoleProxy}, {"squid", "Squid's words", RoleProxy}, {"iis", "IIS's words", RoleProxy}, {"gcp", "Google's load balancer's words", RoleProxy},
+	{"cloudflare", "Cloudflare's words", RoleProxy}, {"ingress-nginx", "the ingress controller's words", RoleProxy}, {"apisix", "APISIX's words", RoleProxy},
+	{"lighttpd", "lighttpd error log", RoleProxy}, {"h2o", "h2o error log", RoleProxy}, {"trafficserver", "Traffic Server log", RoleProxy}, {"tinyproxy", "tinyproxy log", RoleProxy},
+	{"nghttpx", "nghttpx log", RoleProxy}, {"stunnel", "stunnel log", RoleProxy}, {"hitch", "hitch log", RoleProxy}, {"sniproxy", "sniproxy log", RoleProxy}, {"privoxy", "privoxy log", RoleProxy},
+	{"dante", "danted log", RoleProxy}, {"fly", "Fly's proxy", RoleProxy}, {"linkerd", "Linkerd's proxy", RoleProxy}, {"spring", "Spring Cloud Gateway", RoleProxy},
+	{"reactor-netty", "Reactor Netty", RoleProxy}, {"azure", "Azure's gateways", RoleProxy}, {"aws-api-gateway", "Amazon API Gateway", RoleProxy}, {"bun", "Bun", RoleProxy},
+	{"workerd", "workerd", RoleProxy}, {"vite", "Vite's proxy", RoleProxy}, {"http-proxy-middleware", "http-proxy-middleware", RoleProxy}, {"next", "Next.js", RoleProxy},
+	{"cloudflared", "cloudflared", RoleProxy}, {"oauth2-proxy", "oauth2-proxy", RoleProxy}, {"workhorse", "GitLab Workhorse", RoleProxy}, {"verdaccio", "verdaccio", RoleProxy},
+	{"disk", "a full disk", RoleProxy}, {"selinux", "SELinux", RoleProxy}, {"kubernetes", "Kubernetes", RoleProxy},
+	{"node", "Node's words", RoleApplication}, {"gunicorn", "gunicorn's words", RoleApplication}, {"unicorn", "unicorn log", RoleApplication}, {"uwsgi", "uWSGI's words", RoleApplication},
+	{"php-fpm", "php-fpm's words", RoleApplication}, {"php", "PHP's words", RoleApplication}, {"passenger", "Passenger log", RoleApplication}, {"tomcat", "Java's words", RoleApplication},
+	{"waitress", "waitress log", RoleApplication}, {"mod_wsgi", "mod_wsgi's words", RoleApplication}, {"lambda", "AWS Lambda", RoleApplication}, {"linux", "the kernel's words", RoleSystem},
+	{"application", "an application's words", RoleApplication}, {"platform", "the platform's words", RoleApplication},
+}
+
+// looseFormats are the formats of all lines that no format takes as they stand.
+var looseFormats = makeLooseFormats()
+
+func makeLooseFormats() []*Format {
+	all := []*Format{jsonWords, accessWords}
+	for _, p := range wordsProducts {
+		all = append(all, wordsFormats[p.product])
+	}
+	return all
+}
+
+func makeWordsFormats() map[string]*Format {
+	all := map[string]*Format{}
+	for _, p := range wordsProducts {
+		name := "words"
+		if p.product != "" {
+			name = p.product + "-words"
+		}
+		all[p.product] = &Format{
+			Name: name, Title: p.title, Product: p.product, Role: p.role, Gives: "What the words of an error say, with the address, the request and the time near them.", Lacks: wordsLacks, wordy: true,
+		}
+	}
+	return all
+}
+
+// programs are marks of programs that proxy, in lower case, for words that many write.
+var programs = [...]struct{ mark, product string }{
+	{"[vite]", "vite"}, {"[hpm]", "http-proxy-middleware"}, {"http-proxy-middleware", "http-proxy-middleware"}, {"could not proxy request", "http-proxy-middleware"},
+	{"failed to proxy http", "next"}, {"originservice=", "cloudflared"}, {"reach the origin service", "cloudflared"}, {"badgateway: ", "workhorse"}, {"proxyroundtripper", "workhorse"},
+	{"error proxying to upstream server", "oauth2-proxy"}, {"linkerd_", "linkerd"}, {"--- err, req:", "verdaccio"}, {"[proxy_", "apache"}, {"[proxy:", "apache"},
+	{"gw_backend.c", "lighttpd"}, {"lib/core/proxy.c", "h2o"}, {"shrpx_", "nghttpx"}, {"s_connect: ", "stunnel"}, {"reactor.netty", "spring"}, {"haproxy[", "haproxy"},
+	{" while connecting to upstream", "nginx"}, {" from upstream", "nginx"},
+}
+
+// others are programs whose errors are about no request of HTTP, by the tags of their lines in lower case.
+var others = [...]string{
+	"sshd[", "sshd-session[", "postfix/", "dovecot", "exim", "sendmail", "named[", "unbound[", "unbound:", "dnsmasq", "ntpd[", "chronyd", "cron[", "crond[", "sudo[", "sudo:", "su[",
+	"systemd-resolved", "systemd-timesyncd", "systemd-networkd", "networkmanager", "dhclient", "dhcpcd", "smartd", "fail2ban", "rsyslogd", "snmpd", "smbd", "nmbd", "winbindd", "slapd",
+	"cupsd", "bluetoothd", "avahi-daemon", "openvpn", "strongswan", "charon", "wpa_supplicant", "postgres[", "mysqld[", "mariadbd[", "mongod[", "redis[", "smtp", ":25:", "]:25", ":22:", " port 22",
+	"checkpoint", "clamd", "freshclam", "apt-get", "rsync", "ntp server", "ldap_", "imap", "pop3", "sasl",
+}
+
+// about are words of an exchange with an upstream, in lower case: beside them, words that mean many things mean one.
+const about = "upstream|proxy|proxies|backend|origin|gateway|fetch|http://|https://|request to|rpc error|grpc|connect to|connecting to|dial |balancer|endpoint|requests.exceptions|httpx|aiohttp|urllib|webclient|resttemplate|feign|okhttp|net/http|reqwest|axios|tcp connect|round trip|roundtrip|httpclient|http client|connection error|service unavailable|bad gateway|502|503|504|server:|sock"
+
+// wordMax is the longest message that is read by its words, in octets.
+const wordMax = 8 << 10
+
+// wording judges a message by its words, of a line or of several. It gives nil where they say nothing of a failed exchange.
+func wording(e *Entry, text []byte, level severity) *Format {
+	text = text[:min(len(text), wordMax)]
+	r := phrase.Read(text)
+	p := r.Phrase
+	if p == nil || len(p.Causes) == 0 || !means(&r, text, level) {
+		return nil
+	}
+	product := p.Product
+	if product == "" || product == "nginx" {
+		product = programOf(text, product)
+	}
+	if product == "" && p.By == phrase.Application {
+		product = "application"
+	}
+	f := wordsFormats[product]
+	if f == nil {
+		f = wordsFormats[""]
+	}
+	e.Said = lineAt(text, r.From)
+	e.read = p
+	facts(e, text, &r)
+	e.verbal(p.Causes)
+	switch p.By {
+	case phrase.Application:
+		e.By = ByOrigin
+	case phrase.Client:
+		e.Kind, e.By = KindClient, ByClient
+	default:
+		if e.By = ByGateway; product == "" && !oneOfWords(text, "prox|upstream|gateway|backend|origin") {
+			e.By = ByUnknown
+		}
+	}
+	return f
+}
+
+// means weighs a phrase by what stands around it.
+func means(r *phrase.Reading, text []byte, level severity) bool {
+	p := r.Phrase
+	if p.Is == phrase.Strong {
+		return true
+	}
+	if oneOfList(text, others[:]) {
+		return false
+	}
+	talk := oneOfWords(text, about)
+	if p.Is == phrase.Errno {
+		return talk || level >= severityError || level == severityUnsaid && (bytes.IndexByte(text, ' ') < 0 || len(text) < 60 || hasPeer(text[r.To:]))
+	}
+	return talk && level != severityInfo
+}
+
+func oneOfWords(text []byte, words string) bool {
+	for len(words) > 0 {
+		word := words
+		if i := indexByteIn(words, '|'); i >= 0 {
+			word, words = words[:i], words[i+1:]
+		} else {
+			words = ""
+		}
+		if phrase.Index(text, word) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func indexByteIn(s string, c byte) int {
+	for i := range len(s) {
+		if s[i] == c {
+			return i
+		}
+	}
+	return -1
+}
+
+func oneOfList(text []byte, words []string) bool {
+	head := text[:min(len(text), 200)]
+	for _, w := range words {
+		if phrase.Index(head, w) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// programOf finds the program that proxies by its marks.
+func programOf(text []byte, otherwise string) string {
+	for _, m := range programs {
+		if phrase.Index(text, m.mark) >= 0 {
+			return m.product
+		}
+	}
+	return otherwise
+}
+
+// lineAt gives the line of the text that the octet stands in, without blanks around it.
+func lineAt(text []byte, at int) []byte {
+	from := bytes.LastIndexByte(text[:at], '\n') + 1
+	to := len(text)
+	if i := bytes.IndexByte(text[at:], '\n'); i >= 0 {
+		to = at + i
+	}
+	return bytes.TrimSpace(text[from:to])
+}
+
+// verbal makes the entry a fault of the causes that words name: the stage and the end are those that such a cause has.
+func (e *Entry) verbal(causes []fault.Cause) {
+	stage, end := stageOf(causes[0])
+	e.fail(ByGateway, stage, end)
+	e.waited()
+	e.Candidates = e.Candidates[:0]
+	e.Evidence.Told = causes[0]
+	if len(causes) > 1 {
+		e.Candidates = append(e.Candidates, causes...)
+	}
+}
+
+// stageOf gives the stage and the end by which an exchange with the cause stops, for what words alone tell.
+func stageOf(c fault.Cause) (fault.Stage, fault.End) {
+	switch c.Entry().Type {
+	case fault.TypeDNSError:
+		return fault.Resolve, fault.NoAddress
+	case fault.TypeDNSTimeout:
+		return fault.Resolve, fault.Timeout
+	case fault.TypeConnectionRefused:
+		return fault.Dial, fault.Refused
+	case fault.TypeConnectionTimeout:
+		return fault.Dial, fault.Timeout
+	case fault.TypeDestinationIPUnroutable:
+		return fault.Dial, fault.Unreachable
+	case fault.TypeTLSProtocolError, fault.TypeTLSCertificateError, fault.TypeTLSAlertReceived:
+		return fault.TLS, fault.Malformed
+	case fault.TypeConnectionTerminated:
+		return fault.FirstByte, fault.Closed
+	case fault.TypeConnectionReadTimeout, fault.TypeHTTPResponseTimeout:
+		return fault.FirstByte, fault.Timeout
+	case fault.TypeConnectionWriteTimeout:
+		return fault.Write, fault.Timeout
+	case fault.TypeHTTPResponseIncomplete:
+		return fault.Body, fault.Closed
+	case fault.TypeHTTPProtocolError, fault.TypeHTTPResponseHeaderSection, fault.TypeHTTPResponseHeader:
+		return fault.Head, fault.Malformed
+	case fault.TypeDestinationUnavailable:
+		return fault.Select, fault.Unavailable
+	}
+	return fault.Select, fault.Failed
+}
+
+// facts finds with whom, for what and when, near the phrase.
+func facts(e *Entry, text []byte, r *phrase.Reading) {
+	if peer := peerNear(text, r.From, r.To); peer != nil {
+		e.Upstream = withoutUser(peer)
+	}
+	if method, target, ok := requestIn(text); ok {
+		e.Method = method
+		e.setTarget(target)
+	} else if path := pathIn(text); path != nil {
+		e.Path = path
+	}
+	if e.Time.IsZero() {
+		e.Time, e.Zoned = anyClock(text, time.Time{})
+	}
+}
