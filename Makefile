@@ -14,7 +14,7 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 BINARY     ?= whygate
 
-.PHONY: build install uninstall demo test lint race fuzz fuzz-short bench bench-explain pgo docs lab-matrix test-diagnose test-explain setup setup-test clean
+.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak bench bench-explain pgo docs lab-matrix test-diagnose test-explain setup setup-test clean
 
 build: setup ## one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o whygate ./cmd/whygate
@@ -69,6 +69,10 @@ fuzz-short: ## every fuzz target for a little while, two at a time
 
 fuzz: ## every fuzz target for ten minutes
 	$(MAKE) fuzz-short FUZZTIME=10m
+
+SOAK ?= 10m
+soak: ## victims with secrets beside clients and endpoints that stop everywhere, with buffers poisoned
+	WHYGATE_SOAK=$(SOAK) $(GO) test -tags poison -count=1 -timeout 24h -run '^TestNoOctetOfAnother$$' -v ./internal/proxy
 
 bench: setup ## side by side with nginx and HAProxy
 	$(GO) run ./bench $(BENCHFLAGS)
