@@ -8,13 +8,13 @@ var entriesBody = []Entry{
 		Title:    "The response body stopped coming",
 		Family:   FamilyApplication,
 		Type:     TypeConnectionReadTimeout,
-		sentence: "{peer} sent no more of the response body[ for {after}][ ({timer})][; {body}[ of {declared}] octets had come]",
+		sentence: "{peer} sent no more of the response body[ for {after}][ ({timer})][; {body}[ of {declared}] bytes had come]",
 		Meaning: "The head and part of the body came, then nothing for as long as the gateway waits between two reads. " +
 			"The application is stuck while it produces the body, or it streams and had nothing to say for longer than the timer allows.",
 		Proof: []string{
 			"The gateway's timer (timeouts.read in Whygate) fired with part of the body received; the connection did not end.",
 			"The body is an event stream or a long poll: then silence is normal, and the timer is too short for it.",
-			"It always stops at about 64 KiB or at the same octet: look at what the application does there; large packets lost look the same.",
+			"It always stops at about 64 KiB or at the same byte: look at what the application does there; large packets lost look the same.",
 		},
 		Advice: []string{
 			"For event streams, have the application send a comment line (\": ping\") every 15 s, or raise timeouts.read for that pool.",
@@ -29,12 +29,12 @@ var entriesBody = []Entry{
 		Title:    "The whole response took too long",
 		Family:   FamilyApplication,
 		Type:     TypeHTTPResponseTimeout,
-		sentence: "{peer} had not finished its response[ after {after}][ ({timer})][; {body}[ of {declared}] octets of the body had come]",
+		sentence: "{peer} had not finished its response[ after {after}][ ({timer})][; {body}[ of {declared}] bytes of the body had come]",
 		Meaning: "The response was coming, but its end was not reached within the time that the gateway allows for a whole response. " +
 			"The response is very large, the upstream or the client is slow, or it is a stream that has no end.",
 		Proof: []string{
-			"The gateway's timer (timeouts.response in Whygate) fired; octets were still coming.",
-			"Octets received divided by the time spent in the body is the rate: compare it with what the link and the client can do.",
+			"The gateway's timer (timeouts.response in Whygate) fired; bytes were still coming.",
+			"Bytes received divided by the time spent in the body is the rate: compare it with what the link and the client can do.",
 		},
 		Advice: []string{
 			"For streams and large downloads, unset timeouts.response in that pool; timeouts.read still ends a body that stands still.",
@@ -49,11 +49,11 @@ var entriesBody = []Entry{
 		Title:    "The response body is shorter than announced",
 		Family:   FamilyApplication,
 		Type:     TypeHTTPResponseIncomplete,
-		sentence: "{peer} closed the connection before the response body was complete[: {body}[ of {declared}] octets came]",
-		Meaning: "The response announced a Content-Length and the connection was closed before so many octets had come. " +
-			"The application failed in the middle of the body, was restarted, or computed the length of something else (before compression, or characters instead of octets).",
+		sentence: "{peer} closed the connection before the response body was complete[: {body}[ of {declared}] bytes came]",
+		Meaning: "The response announced a Content-Length and the connection was closed before so many bytes had come. " +
+			"The application failed in the middle of the body, was restarted, or computed the length of something else (before compression, or characters instead of bytes).",
 		Proof: []string{
-			"Content-Length and octets received are in the evidence; the end was a FIN.",
+			"Content-Length and bytes received are in the evidence; the end was a FIN.",
 			"It is the same number each time for one URL: then the length is computed wrongly. It varies: then the process dies or is killed.",
 			"curl -v of the URL at the upstream itself says: transfer closed with N bytes remaining to read.",
 		},
@@ -71,11 +71,11 @@ var entriesBody = []Entry{
 		Title:    "The connection was reset inside the response body",
 		Family:   FamilyApplication,
 		Type:     TypeConnectionTerminated,
-		sentence: "{peer} reset the connection inside the response body[ after {body}[ of {declared}] octets][ ({errno})]",
+		sentence: "{peer} reset the connection inside the response body[ after {body}[ of {declared}] bytes][ ({errno})]",
 		Meaning: "The head and part of the body came, then RST. " +
 			"The upstream's process was killed, a deploy cut it off, or a firewall or load balancer on the way dropped the connection.",
 		Proof: []string{
-			"ECONNRESET while the body was read; the evidence has how many octets had come.",
+			"ECONNRESET while the body was read; the evidence has how many bytes had come.",
 			"journalctl -u UNIT, dmesg -T | grep -i 'killed process', kubectl get events: a restart or a kill at that second.",
 			"The RST's TTL in tcpdump is another than that of the data: then a box on the way sent it.",
 		},
@@ -92,7 +92,7 @@ var entriesBody = []Entry{
 		Title:    "The chunked body has no end",
 		Family:   FamilyApplication,
 		Type:     TypeHTTPResponseIncomplete,
-		sentence: "{peer} closed the connection before the last chunk[ ({body} octets of the body had come)]",
+		sentence: "{peer} closed the connection before the last chunk[ ({body} bytes of the body had come)]",
 		Meaning: "The body was sent in chunks and the connection was closed before the last chunk, the one of size 0. " +
 			"The application failed while it was producing the body, after its status had gone out: frameworks have no other way to show that.",
 		Proof: []string{

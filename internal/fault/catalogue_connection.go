@@ -7,11 +7,11 @@ var entriesConnection = []Entry{
 		Title:    "Closed before an answer",
 		Family:   FamilyApplication,
 		Type:     TypeConnectionTerminated,
-		sentence: "{peer} closed the connection without answering[ after {wait}][ ({sent} octets sent)]: the application most likely crashed or was killed",
-		Meaning: "The upstream accepted a connection, took the request, and closed without a single octet of an answer. " +
+		sentence: "{peer} closed the connection without answering[ after {wait}][ ({sent} bytes sent)]: the application most likely crashed or was killed",
+		Meaning: "The upstream accepted a connection, took the request, and closed without a single byte of an answer. " +
 			"A worker that crashed on this request, was killed for its memory, or was stopped in a restart does that; so does a port where another protocol is spoken.",
 		Proof: []string{
-			"The end was FIN with 0 octets received, and not the keep-alive race: the connection was fresh, or the upstream had time to think.",
+			"The end was FIN with 0 bytes received, and not the keep-alive race: the connection was fresh, or the upstream had time to think.",
 			"journalctl -u UNIT or kubectl logs --previous at that second: a stack trace, a signal, a restart.",
 			"dmesg -T | grep -i 'killed process', or OOMKilled in kubectl describe pod.",
 			"It repeats with the same URL: then this request kills it. It comes in bursts over all URLs: then it is a restart or a deploy.",
@@ -35,7 +35,7 @@ var entriesConnection = []Entry{
 		Meaning: "The connection had lain idle and the upstream closed it at the same moment as the gateway sent a request on it (RFC 9112 section 9.5). " +
 			"The upstream most likely never saw the request. It means that its keep-alive timeout is shorter than the time for which the gateway keeps idle connections.",
 		Proof: []string{
-			"The connection was reused, it ended with 0 octets received, and within a round trip or so of the request.",
+			"The connection was reused, it ended with 0 bytes received, and within a round trip or so of the request.",
 			"The idle time in the evidence is close to a round number, and the same in many incidents: that is the upstream's timeout. gunicorn 2 s, Apache 5 s, Node.js 5 s (65 s in its newest releases), Tomcat 20 s, Puma 20 s (65 s from 7.0 on), nginx 75 s.",
 			"Nothing in the upstream's log; health checks stay green; curl never shows it.",
 		},
@@ -53,11 +53,11 @@ var entriesConnection = []Entry{
 		Title:    "Reset before an answer",
 		Family:   FamilyApplication,
 		Type:     TypeConnectionTerminated,
-		sentence: "{peer} reset the connection without answering[ after {wait}][ ({sent} octets sent)][ ({errno})]",
-		Meaning: "The upstream, or something on the way to it, cut the connection with RST before any octet of an answer. " +
+		sentence: "{peer} reset the connection without answering[ after {wait}][ ({sent} bytes sent)][ ({errno})]",
+		Meaning: "The upstream, or something on the way to it, cut the connection with RST before any byte of an answer. " +
 			"A process that dies with unread input does that, a server that closes with SO_LINGER 0, and firewalls that do not know the connection.",
 		Proof: []string{
-			"ECONNRESET with 0 octets received, and not the keep-alive race: the connection was fresh, or the upstream had time to think.",
+			"ECONNRESET with 0 bytes received, and not the keep-alive race: the connection was fresh, or the upstream had time to think.",
 			"In tcpdump, compare the TTL of the RST with that of the SYN-ACK: if they differ, a box on the way sent it.",
 			"nstat -az TcpExtTCPAbortOnClose TcpExtTCPAbortOnData on the upstream's host: if they grow, the application closed with unread input.",
 		},
@@ -79,7 +79,7 @@ var entriesConnection = []Entry{
 		Meaning: "The upstream took the request, worked on it for a round number of seconds, and hung up without an answer. " +
 			"That is the mark of a time limit on its side: the master process killed the worker, or a load balancer in between gave up.",
 		Proof: []string{
-			"The connection ended with 0 octets received, within a quarter of a second of a multiple of 5 s.",
+			"The connection ended with 0 bytes received, within a quarter of a second of a multiple of 5 s.",
 			"Other incidents of the same endpoint have the same time: 30 s is gunicorn's default, 60 s unicorn's. Puma has none for a request: its worker_timeout (60 s) ends a process that has stopped altogether.",
 			"The application's log at that second: [CRITICAL] WORKER TIMEOUT in gunicorn, \"killing worker\" in unicorn, \"Terminating timed out worker\" in Puma, HARAKIRI in uwsgi, \"execution timed out\" in php-fpm.",
 		},
@@ -97,12 +97,12 @@ var entriesConnection = []Entry{
 		Title:    "The upstream hung up during the upload",
 		Family:   FamilyApplication,
 		Type:     TypeConnectionTerminated,
-		sentence: "{peer} ended the connection while the request body was being sent[ ({sent} octets sent)][ ({errno})]",
+		sentence: "{peer} ended the connection while the request body was being sent[ ({sent} bytes sent)][ ({errno})]",
 		Meaning: "The upstream ended the connection before it had taken the whole request body, and no answer could be read. " +
 			"Mostly it rejects the upload (too large, not allowed) and closes at once, so that its RST destroys the 413 or 401 that it sent (RFC 9112 section 9.6).",
 		Proof: []string{
 			"EPIPE or ECONNRESET on a write, or the end came with part of the body unsent.",
-			"The octets sent are near a limit of the upstream: 1 MiB is nginx's client_max_body_size.",
+			"The bytes sent are near a limit of the upstream: 1 MiB is nginx's client_max_body_size.",
 			"A smaller upload to the same URL works.",
 		},
 		Advice: []string{
@@ -119,13 +119,13 @@ var entriesConnection = []Entry{
 		Title:    "The upstream stopped reading the request",
 		Family:   FamilyOverload,
 		Type:     TypeConnectionWriteTimeout,
-		sentence: "{peer} took no octet of the request[ for {after}][ ({timer})][; {sent} octets had been sent]",
+		sentence: "{peer} took no byte of the request[ for {after}][ ({timer})][; {sent} bytes had been sent]",
 		Meaning: "The gateway could not write more of the request: the upstream's receive window stays full, for its application does not read. " +
 			"It is stuck, slow on its disk, or waits for something else before it reads on.",
 		Proof: []string{
-			"The gateway's timer (timeouts.write in Whygate) fired, and no octet could be written for its time.",
+			"The gateway's timer (timeouts.write in Whygate) fired, and no byte could be written for its time.",
 			"On the upstream's host, ss -tn shows a large Recv-Q on the connection: the kernel has it, the process does not read.",
-			"If Recv-Q is 0 there, the octets are lost on the way: large packets vanish, a path MTU problem.",
+			"If Recv-Q is 0 there, the bytes are lost on the way: large packets vanish, a path MTU problem.",
 		},
 		Advice: []string{
 			"Find out what the upstream's worker waits for: py-spy dump, jstack, strace -p PID, and its disk's iostat.",
@@ -142,10 +142,10 @@ var entriesConnection = []Entry{
 		Family:   FamilyOverload,
 		Type:     TypeConnectionReadTimeout,
 		sentence: "{peer} took the request and sent nothing[ for {after}][ ({timer})]",
-		Meaning: "The connection stands, the request was sent, and no octet of an answer came until the gateway's timer fired. " +
+		Meaning: "The connection stands, the request was sent, and no byte of an answer came until the gateway's timer fired. " +
 			"The application is slow on this request, waits for something itself (a database, a lock, another service), or has no free worker.",
 		Proof: []string{
-			"The gateway's timer (timeouts.head in Whygate) fired with 0 octets received; the connection did not end.",
+			"The gateway's timer (timeouts.head in Whygate) fired with 0 bytes received; the connection did not end.",
 			"Only one URL is slow: the request. All are slow: the application has no free worker, or what it depends on is slow.",
 			"On a reused connection after minutes of idleness, with fresh ones fine: a firewall forgot the connection, see connection-lost.",
 		},
@@ -163,15 +163,15 @@ var entriesConnection = []Entry{
 		Title:    "The response head came too slowly",
 		Family:   FamilyApplication,
 		Type:     TypeHTTPResponseTimeout,
-		sentence: "{peer} began its answer but did not finish the head[ within {after}][ ({timer})][; {got} octets came]",
-		Meaning: "Some octets of the response head came, but not its end, until the time for the whole head was over. " +
-			"The application writes its head piece by piece, stopped in the middle of it, or drips octets to keep connections busy.",
+		sentence: "{peer} began its answer but did not finish the head[ within {after}][ ({timer})][; {got} bytes came]",
+		Meaning: "Some bytes of the response head came, but not its end, until the time for the whole head was over. " +
+			"The application writes its head piece by piece, stopped in the middle of it, or drips bytes to keep connections busy.",
 		Proof: []string{
-			"The gateway's timer (timeouts.head in Whygate) fired after the first octet: the evidence has the octets that came.",
-			"The sample shows where the head stops; the field that would come next is what the application computes.",
+			"The gateway's timer (timeouts.head in Whygate) fired after the first byte: the evidence has the bytes that came.",
+			"The sample shows where the head stops; the header that would come next is what the application computes.",
 		},
 		Advice: []string{
-			"See which field the head stops before, and why the application computes it after it has begun to answer.",
+			"See which header the head stops before, and why the application computes it after it has begun to answer.",
 			"Buffer the head in the application and write it at once.",
 			"If the upstream is not yours, take this as an attack or a defect: the limit protects the gateway.",
 		},
@@ -184,17 +184,17 @@ var entriesConnection = []Entry{
 		Title:    "The response head was cut off",
 		Family:   FamilyApplication,
 		Type:     TypeHTTPResponseIncomplete,
-		sentence: "{peer} ended the connection inside the response head[ after {got} octets][ ({errno})]",
+		sentence: "{peer} ended the connection inside the response head[ after {got} bytes][ ({errno})]",
 		Meaning: "The answer began and the connection ended before the empty line that ends its head. " +
 			"The application died while it was writing, or a proxy in between gave up.",
 		Proof: []string{
-			"Octets of a head came, then FIN or RST; the sample shows how far it got.",
-			"The application's log has a crash at that second; the last field in the sample tells what it was doing.",
-			"If the octets that came are exactly 4096 or 8192, a buffer was flushed and the rest was lost.",
+			"Bytes of a head came, then FIN or RST; the sample shows how far it got.",
+			"The application's log has a crash at that second; the last header in the sample tells what it was doing.",
+			"If the bytes that came are exactly 4096 or 8192, a buffer was flushed and the rest was lost.",
 		},
 		Advice: []string{
 			"Read the application's log at that second for a crash while it wrote the head.",
-			"If the sample ends inside a very long field, look for a limit of the head's size between the application and the gateway.",
+			"If the sample ends inside a very long header, look for a limit of the head's size between the application and the gateway.",
 		},
 		Covers:  []string{"R4"},
 		Related: []Cause{CauseClosedBeforeAnswer, CauseBodyShort, CauseNotHTTP},

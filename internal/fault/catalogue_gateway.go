@@ -156,7 +156,7 @@ var entriesGateway = []Entry{
 		Meaning:  "The attempt failed, and what was observed fits no cause in the catalogue. This is said openly rather than guessed.",
 		Proof: []string{
 			"The evidence has what was observed; stage and end are the first things to look at.",
-			"What would help: the octets on the wire (tcpdump -s 0 -w FILE host ADDRESS and port PORT) and the upstream's log at that second.",
+			"What would help: the bytes on the wire (tcpdump -s 0 -w FILE host ADDRESS and port PORT) and the upstream's log at that second.",
 		},
 		Advice: []string{
 			"Repeat it with whygate diagnose URL, which walks the same path and keeps all it sees.",

@@ -33,7 +33,7 @@ var entriesHTTP2 = []Entry{
 		Meaning: "The upstream reset the stream with REFUSED_STREAM, which promises that nothing of it was processed (RFC 9113 section 8.7). " +
 			"It has as many streams as it takes, it is shutting down, or it has no worker for one more.",
 		Proof: []string{
-			"RST_STREAM with error code 7 on the request's stream, and no octet of a response.",
+			"RST_STREAM with error code 7 on the request's stream, and no byte of a response.",
 			"The number of open streams on the connection is near the upstream's SETTINGS_MAX_CONCURRENT_STREAMS, or the upstream is being stopped at that second.",
 		},
 		Advice: []string{
@@ -96,7 +96,7 @@ var entriesHTTP2 = []Entry{
 		Meaning: "The gateway sent HTTP/2's preface and the upstream sent nothing back, not even the SETTINGS frame that must come first (RFC 9113 section 3.4). " +
 			"The port is open, but what listens there waits for something else, or its process hangs behind a full accept queue.",
 		Proof: []string{
-			"The connection stands, the preface was acknowledged, and 0 octets came until the timer fired.",
+			"The connection stands, the preface was acknowledged, and 0 bytes came until the timer fired.",
 			"ss -lnt on the upstream's host: a Recv-Q equal to Send-Q on that port is a full accept queue.",
 			"curl -v --http2-prior-knowledge http://HOST:PORT/ hangs in the same way; curl --http1.1 may not.",
 		},
@@ -113,11 +113,11 @@ var entriesHTTP2 = []Entry{
 		Title:    "The upstream broke a rule of HTTP/2",
 		Family:   FamilyApplication,
 		Type:     TypeHTTPProtocolError,
-		sentence: "{peer} broke a rule of HTTP/2[: {rule}][ ({ref})][ at octet {offset}]",
+		sentence: "{peer} broke a rule of HTTP/2[: {rule}][ ({ref})][ at byte {offset}]",
 		Meaning: "A frame or a message of the upstream is against RFC 9113: a frame larger than allowed, a window overrun, a field section that HPACK cannot decode, a missing or doubled :status, " +
 			"a field that HTTP/2 forbids. Such a response must not be passed on (section 8.1.1), and a broken field section ends the whole connection.",
 		Proof: []string{
-			"The rule and the frame's first nine octets are in the evidence or in the proxy's log.",
+			"The rule and the frame's first nine bytes are in the evidence or in the proxy's log.",
 			"curl --http2 against the upstream itself reports an HTTP/2 framing or PROTOCOL_ERROR as well.",
 			"It began with a new version of the upstream, of its HTTP library, or of a proxy before it.",
 		},
@@ -137,9 +137,9 @@ var entriesHTTP2 = []Entry{
 		Type:     TypeHTTPUpgradeFailed,
 		sentence: "{peer} answered HTTP/2's preface in HTTP/1: that port does not speak HTTP/2",
 		Meaning: "The gateway is told to speak HTTP/2 without TLS to this pool, and the upstream answered in HTTP/1 text, as a rule 400 or 505. " +
-			"Read as a frame, \"HTTP/1.1 \" has a length of 4,740,180 octets, hence the messages about a frame that is too large.",
+			"Read as a frame, \"HTTP/1.1 \" has a length of 4,740,180 bytes, hence the messages about a frame that is too large.",
 		Proof: []string{
-			"The first octets of the answer are HTTP/1. (48 54 54 50 2f 31 2e).",
+			"The first bytes of the answer are HTTP/1. (48 54 54 50 2f 31 2e).",
 			"The log of another proxy has the number 4740180, or \"the frame header looked like an HTTP/1.1 header\".",
 			"curl -v http://HOST:PORT/ works and curl -v --http2-prior-knowledge http://HOST:PORT/ does not.",
 		},
@@ -201,8 +201,8 @@ var entriesHTTP2 = []Entry{
 		Title:    "The HTTP/2 stream ended too early",
 		Family:   FamilyApplication,
 		Type:     TypeHTTPResponseIncomplete,
-		sentence: "{peer} ended the HTTP/2 stream before the response was complete[: {body} of {declared} octets came]",
-		Meaning: "The response began and its stream was ended before its end: by RST_STREAM, by the connection's end, or by END_STREAM with fewer octets than Content-Length said. " +
+		sentence: "{peer} ended the HTTP/2 stream before the response was complete[: {body} of {declared} bytes came]",
+		Meaning: "The response began and its stream was ended before its end: by RST_STREAM, by the connection's end, or by END_STREAM with fewer bytes than Content-Length said. " +
 			"The client sees a broken download, for the status had been sent.",
 		Proof: []string{
 			"A status was received, and the stream ended without END_STREAM or short of Content-Length.",
@@ -210,7 +210,7 @@ var entriesHTTP2 = []Entry{
 			"A round time since the request: a time limit of a proxy in between.",
 		},
 		Advice: []string{
-			"Read the upstream's log at the second when the stream ended, for an error behind the first octets of the body.",
+			"Read the upstream's log at the second when the stream ended, for an error behind the first bytes of the body.",
 			"If it ends after a round time, find that limit on the way: a route timeout in Envoy counts the whole response.",
 			"If many streams of one connection end together, the connection was ended: see http2-goaway and connection-lost.",
 		},

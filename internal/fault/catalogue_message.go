@@ -4,21 +4,21 @@ package fault
 var entriesMessage = []Entry{
 	{
 		Cause:    CauseBadField,
-		Title:    "A response field is malformed",
+		Title:    "A response header is malformed",
 		Family:   FamilyApplication,
 		Type:     TypeHTTPProtocolError,
-		sentence: "{peer} sent a malformed field line[: {rule}][ ({ref})][ at octet {offset}][, near {near}]",
-		Meaning: "A line of the response head breaks the grammar of fields: no colon, a space before it, a control character, a folded line, or a lone CR or NUL. " +
+		sentence: "{peer} sent a malformed header line[: {rule}][ ({ref})][ at byte {offset}][, near {near}]",
+		Meaning: "A line of the response head breaks the grammar of headers: no colon, a space before it, a control character, a folded line, or a lone CR or NUL. " +
 			"Passing it on would let two programs read two different messages, so the gateway does not.",
 		Proof: []string{
-			"The evidence names the rule with its section, the offset of the octet, and the line.",
-			"printf 'GET / HTTP/1.1\\r\\nHost: NAME\\r\\nConnection: close\\r\\n\\r\\n' | nc HOST PORT | xxd | head -60 shows the octets.",
+			"The evidence names the rule with its section, the offset of the byte, and the line.",
+			"printf 'GET / HTTP/1.1\\r\\nHost: NAME\\r\\nConnection: close\\r\\n\\r\\n' | nc HOST PORT | xxd | head -60 shows the bytes.",
 			"\"Works with curl\" proves nothing: curl is lenient here.",
 		},
 		Advice: []string{
 			"Correct the line in the application: the evidence shows which one, and what is wrong with it.",
 			"A warning or notice of PHP or CGI in the head means that output was printed before the head: turn display_errors off and read the message.",
-			"For a control character or line break, clean values before they become a field (file names, redirect targets, user names): it is an injection hole too.",
+			"For a control character or line break, clean values before they become a header (file names, redirect targets, user names): it is an injection hole too.",
 		},
 		Covers:  []string{"R8"},
 		Related: []Cause{CauseBadStatusLine, CauseHeadTooLarge},
@@ -29,16 +29,16 @@ var entriesMessage = []Entry{
 		Title:    "The response head is too large",
 		Family:   FamilyMisconfiguration,
 		Type:     TypeHTTPResponseHeaderSection,
-		sentence: "the response head of {peer} is larger than the gateway allows[ ({limit} octets)][; its largest field is {field}]",
-		Meaning: "Status line and fields together are larger than limits.response_head of the pool. " +
-			"As a rule cookies, tokens, a Content-Security-Policy or debug fields have grown, often for some users only.",
+		sentence: "the response head of {peer} is larger than the gateway allows[ ({limit} bytes)][; its largest header is {field}]",
+		Meaning: "Status line and headers together are larger than limits.response_head of the pool. " +
+			"As a rule cookies, tokens, a Content-Security-Policy or debug headers have grown, often for some users only.",
 		Proof: []string{
-			"The size found and the limit are in the evidence, with the largest field if it is known.",
+			"The size found and the limit are in the evidence, with the largest header if it is known.",
 			"curl -s -o /dev/null -D - of the URL at the upstream, piped to wc -c, gives the size; sort its lines by length for the largest.",
 			"It hits users with many roles or old cookies only: then it is a token or a session in a cookie.",
 		},
 		Advice: []string{
-			"Make the largest field smaller: keep sessions on the server instead of in the cookie, delete stale Set-Cookie lines, shorten tokens and debug fields.",
+			"Make the largest header smaller: keep sessions on the server instead of in the cookie, delete stale Set-Cookie lines, shorten tokens and debug headers.",
 			"Or raise pools.NAME.limits.response_head; browsers and other proxies on the way have limits too (nginx 4 or 8 KiB, Node.js 16 KiB).",
 		},
 		Covers:  []string{"R9"},
@@ -47,17 +47,17 @@ var entriesMessage = []Entry{
 	},
 	{
 		Cause:    CauseFieldTooLarge,
-		Title:    "A response field is too large",
+		Title:    "A response header is too large",
 		Family:   FamilyMisconfiguration,
 		Type:     TypeHTTPResponseHeader,
-		sentence: "one field makes the response head of {peer} larger than the gateway allows[: {field}[, of which {size} bytes had come]][ (the limit for the whole head is {limit})]",
-		Meaning:  "The response head is larger than limits.response_head of the pool, and one field line takes more than half of that. It is a cookie, a token, a Link or a Content-Security-Policy field that has grown out of hand.",
+		sentence: "one header makes the response head of {peer} larger than the gateway allows[: {field}[, of which {size} bytes had come]][ (the limit for the whole head is {limit})]",
+		Meaning:  "The response head is larger than limits.response_head of the pool, and one header line takes more than half of that. It is a cookie, a token, a Link or a Content-Security-Policy header that has grown out of hand.",
 		Proof: []string{
-			"The evidence has the field's name, its size as far as it was read, and the limit.",
+			"The evidence has the header's name, its size as far as it was read, and the limit.",
 			"curl -s -o /dev/null -D - of the URL at the upstream shows it.",
 		},
 		Advice: []string{
-			"Make that field smaller in the application.",
+			"Make that header smaller in the application.",
 			"Or raise pools.NAME.limits.response_head, if every hop up to the browser takes so much.",
 		},
 		Covers:  []string{"R10"},
@@ -66,17 +66,17 @@ var entriesMessage = []Entry{
 	},
 	{
 		Cause:    CauseTooManyFields,
-		Title:    "The response has too many fields",
+		Title:    "The response has too many headers",
 		Family:   FamilyApplication,
 		Type:     TypeHTTPResponseHeaderSection,
-		sentence: "the response of {peer} has more field lines than the gateway allows[ ({limit})]",
-		Meaning:  "The response head has more lines than the gateway takes. Almost always a loop adds the same field again and again, Set-Cookie above all.",
+		sentence: "the response of {peer} has more header lines than the gateway allows[ ({limit})]",
+		Meaning:  "The response head has more lines than the gateway takes. Almost always a loop adds the same header again and again, Set-Cookie above all.",
 		Proof: []string{
-			"The number of field lines passed the limit in the evidence.",
+			"The number of header lines passed the limit in the evidence.",
 			"curl -s -o /dev/null -D - of the URL at the upstream, piped to cut -d: -f1 | sort | uniq -c | sort -rn, shows which one repeats.",
 		},
 		Advice: []string{
-			"Find the code that adds the most frequent field over and over, and set it once.",
+			"Find the code that adds the most frequent header over and over, and set it once.",
 		},
 		Covers:  []string{"R11"},
 		Related: []Cause{CauseHeadTooLarge},
@@ -89,9 +89,9 @@ var entriesMessage = []Entry{
 		Type:     TypeHTTPProtocolError,
 		sentence: "{peer} sent both Content-Length and Transfer-Encoding (RFC 9112 section 6.3)",
 		Meaning: "The response says twice how long it is, in two ways. Two programs can disagree about where it ends, which is how responses get smuggled, so the gateway refuses it (RFC 9112 section 6.3). " +
-			"Often an application copies all fields of another server's response into its own.",
+			"Often an application copies all headers of another server's response into its own.",
 		Proof: []string{
-			"Both fields are in the response head.",
+			"Both headers are in the response head.",
 			"curl --http1.1 -s -o /dev/null -D - of the URL at the upstream shows both.",
 		},
 		Advice: []string{
@@ -128,7 +128,7 @@ var entriesMessage = []Entry{
 		sentence: "{peer} sent a Content-Length that is not a valid number[: {rule}][ ({ref})][, near {near}]",
 		Meaning:  "The response's Content-Length is empty, negative, not decimal, or too large to count. RFC 9112 section 6.3 tells a gateway to close the connection and to answer 502.",
 		Proof: []string{
-			"The evidence has the rule and the octets.",
+			"The evidence has the rule and the bytes.",
 			"curl --http1.1 -s -o /dev/null -D - of the URL at the upstream, piped to grep -i content-length.",
 		},
 		Advice: []string{
@@ -183,7 +183,7 @@ var entriesMessage = []Entry{
 		sentence: "{peer} announced a body in a response that has none[ ({status})][ ({ref})]",
 		Meaning:  "A 1xx or 204 response never has a body, and this one carries Transfer-Encoding or a Content-Length. If a body follows, it would be taken for the next response.",
 		Proof: []string{
-			"The status and the field are in the evidence.",
+			"The status and the header are in the evidence.",
 			"curl --http1.1 --raw -v of the URL at the upstream shows them.",
 		},
 		Advice: []string{
@@ -198,12 +198,12 @@ var entriesMessage = []Entry{
 		Title:    "The chunked body is malformed",
 		Family:   FamilyApplication,
 		Type:     TypeHTTPResponseTransferCoding,
-		sentence: "{peer} broke the chunked coding of its response[: {rule}][ ({ref})][ at octet {offset}]",
+		sentence: "{peer} broke the chunked coding of its response[: {rule}][ ({ref})][ at byte {offset}]",
 		Meaning: "The response is chunked, but a chunk's size is no hexadecimal number, or what follows its data is not CRLF. " +
 			"Something writes into the stream beside the chunking: the application itself, or a filter that changes the body and not its chunk sizes.",
 		Proof: []string{
 			"The evidence names the rule and the offset.",
-			"curl --http1.1 --raw -s of the URL at the upstream, piped to xxd, shows the octets around it.",
+			"curl --http1.1 --raw -s of the URL at the upstream, piped to xxd, shows the bytes around it.",
 		},
 		Advice: []string{
 			"Do not write chunk sizes in the application and do not copy Transfer-Encoding from elsewhere: the HTTP library chunks by itself.",
@@ -215,14 +215,14 @@ var entriesMessage = []Entry{
 	},
 	{
 		Cause:    CauseExtraOctets,
-		Title:    "Octets follow the end of the response",
+		Title:    "Bytes follow the end of the response",
 		Family:   FamilyApplication,
 		Type:     TypeHTTPProtocolError,
-		sentence: "{peer} sent[ {size}] octets after the end of its response[, beginning with {sample}]",
-		Meaning: "The response was complete and was answered, and more octets came behind it: its Content-Length is too small, or a body follows a 204, a 304 or the answer to HEAD. " +
-			"The connection is not used again, for those octets would be taken for the answer to somebody else's request.",
+		sentence: "{peer} sent[ {size}] bytes after the end of its response[, beginning with {sample}]",
+		Meaning: "The response was complete and was answered, and more bytes came behind it: its Content-Length is too small, or a body follows a 204, a 304 or the answer to HEAD. " +
+			"The connection is not used again, for those bytes would be taken for the answer to somebody else's request.",
 		Proof: []string{
-			"The response ended where its framing said, and the sample has the octets behind that.",
+			"The response ended where its framing said, and the sample has the bytes behind that.",
 			"curl --http1.1 -v of the URL at the upstream says: Excess found.",
 		},
 		Advice: []string{
@@ -238,8 +238,8 @@ var entriesMessage = []Entry{
 		Title:    "The trailer section is too large",
 		Family:   FamilyApplication,
 		Type:     TypeHTTPResponseTrailerSection,
-		sentence: "the trailer section of the response of {peer} is larger than the gateway allows[ ({limit} octets)]",
-		Meaning:  "The fields after the last chunk are larger than limits.response_head of the pool. Trailers are rare and small; one without end looks like this too.",
+		sentence: "the trailer section of the response of {peer} is larger than the gateway allows[ ({limit} bytes)]",
+		Meaning:  "The headers after the last chunk are larger than limits.response_head of the pool. Trailers are rare and small; one without end looks like this too.",
 		Proof: []string{
 			"The size passed the limit in the evidence, after the chunk of size 0.",
 			"curl --http1.1 --raw -s of the URL at the upstream, piped to tail -c 4096, shows them.",
@@ -254,14 +254,14 @@ var entriesMessage = []Entry{
 	},
 	{
 		Cause:    CauseBadTrailer,
-		Title:    "A trailer field is malformed",
+		Title:    "A trailer header is malformed",
 		Family:   FamilyApplication,
 		Type:     TypeHTTPProtocolError,
-		sentence: "{peer} sent a malformed trailer field[: {field}][ at octet {offset}]",
-		Meaning:  "A line after the last chunk breaks the grammar of fields, or is a field that must not stand there, such as Content-Length or Transfer-Encoding (RFC 9110 section 6.5.1).",
+		sentence: "{peer} sent a malformed trailer header[: {field}][ at byte {offset}]",
+		Meaning:  "A line after the last chunk breaks the grammar of headers, or is a header that must not stand there, such as Content-Length or Transfer-Encoding (RFC 9110 section 6.5.1).",
 		Proof: []string{
-			"The evidence has the offset and the field.",
-			"curl --http1.1 --raw -s of the URL at the upstream, piped to tail -c 1024 | xxd, shows the octets.",
+			"The evidence has the offset and the header.",
+			"curl --http1.1 --raw -s of the URL at the upstream, piped to tail -c 1024 | xxd, shows the bytes.",
 		},
 		Advice: []string{
 			"Correct the trailer that the application sends, or send none.",

@@ -264,7 +264,7 @@ var entriesPolicy = []Entry{
 		Title:    "The response body is larger than a limit",
 		Family:   FamilyMisconfiguration,
 		Type:     TypeHTTPResponseBodySize,
-		sentence: "{peer} sent a larger response body than the gateway allows[ ({limit} octets)][: {size} came]",
+		sentence: "{peer} sent a larger response body than the gateway allows[ ({limit} bytes)][: {size} came]",
 		Meaning: "A gateway on the way holds whole bodies in memory, or has a limit for them, and this response is over it. " +
 			"Whygate itself streams bodies without a limit; Envoy's buffer filter, a Lambda behind an ALB (1 MB) and API gateways have one.",
 		Proof: []string{

@@ -8,7 +8,7 @@ var entriesProtocol = []Entry{
 		Family:   FamilyMisconfiguration,
 		Type:     TypeHTTPProtocolError,
 		sentence: "{peer} is not an HTTP server[ but {proto}][: it sent {sample}]",
-		Meaning:  "The first octets are the greeting of another protocol, so the endpoint's port belongs to another service: SSH, mail, FTP, a database, a cache or a message broker.",
+		Meaning:  "The first bytes are the greeting of another protocol, so the endpoint's port belongs to another service: SSH, mail, FTP, a database, a cache or a message broker.",
 		Proof: []string{
 			"The sample is that protocol's greeting.",
 			"nc HOST PORT shows the same, and ss -lntp on the upstream's host names the process.",
@@ -28,9 +28,9 @@ var entriesProtocol = []Entry{
 		Family:   FamilyMisconfiguration,
 		Type:     TypeHTTPProtocolError,
 		sentence: "{peer} speaks HTTP/2 only[: it answered an HTTP/1.1 request with {sample}]",
-		Meaning:  "The upstream answered with an HTTP/2 SETTINGS frame: it expects HTTP/2 from the first octet (prior knowledge), as gRPC servers do. An HTTP/1.1 request means nothing to it.",
+		Meaning:  "The upstream answered with an HTTP/2 SETTINGS frame: it expects HTTP/2 from the first byte (prior knowledge), as gRPC servers do. An HTTP/1.1 request means nothing to it.",
 		Proof: []string{
-			"The first octets are a SETTINGS frame: 00 00 xx 04 00 00 00 00 00.",
+			"The first bytes are a SETTINGS frame: 00 00 xx 04 00 00 00 00 00.",
 			"curl --http2-prior-knowledge -v of the URL works, curl --http1.1 does not.",
 		},
 		Advice: []string{
@@ -50,7 +50,7 @@ var entriesProtocol = []Entry{
 		Meaning: "One side uses the PROXY protocol's preface and the other does not: the upstream sent one, or waits for one before it talks HTTP. " +
 			"A server that waits for it closes, resets or answers 400 to every plain request.",
 		Proof: []string{
-			"The first octets are \"PROXY TCP4\", \"PROXY TCP6\" or the signature of version 2 (0d 0a 0d 0a 00 0d 0a 51 55 49 54 0a).",
+			"The first bytes are \"PROXY TCP4\", \"PROXY TCP6\" or the signature of version 2 (0d 0a 0d 0a 00 0d 0a 51 55 49 54 0a).",
 			"curl --haproxy-protocol -v of the URL at the upstream works, and without the option it fails: then it waits for the preface.",
 		},
 		Advice: []string{
@@ -67,12 +67,12 @@ var entriesProtocol = []Entry{
 		Family:   FamilyMisconfiguration,
 		Type:     TypeHTTPProtocolError,
 		sentence: "{peer} answered with something that is not HTTP[: {sample}]",
-		Meaning: "The first octets of the answer are no HTTP status line, and no protocol that the gateway knows. " +
+		Meaning: "The first bytes of the answer are no HTTP status line, and no protocol that the gateway knows. " +
 			"The port belongs to another service, the application wrote its output straight to the socket, or a response before this one was longer than it said.",
 		Proof: []string{
-			"The sample has the first octets, as text and in hexadecimal.",
+			"The sample has the first bytes, as text and in hexadecimal.",
 			"nc HOST PORT, then GET / HTTP/1.0 and an empty line, shows the same.",
-			"It comes only on reused connections: then the response before it had extra octets, see extra-octets.",
+			"It comes only on reused connections: then the response before it had extra bytes, see extra-bytes.",
 		},
 		Advice: []string{
 			"Find out what listens on that port: ss -lntp on the upstream's host.",
@@ -88,14 +88,14 @@ var entriesProtocol = []Entry{
 		Family:   FamilyApplication,
 		Type:     TypeHTTPProtocolError,
 		sentence: "{peer} sent a page without a response head[: {sample}]",
-		Meaning: "The answer begins with HTML at once, without status line and fields, as in HTTP/0.9. " +
+		Meaning: "The answer begins with HTML at once, without status line and headers, as in HTTP/0.9. " +
 			"A script or a small server of one's own forgot the head, or lost it. The gateway does not guess a status.",
 		Proof: []string{
-			"The first octets are <!DOCTYPE or <html.",
+			"The first bytes are <!DOCTYPE or <html.",
 			"curl -v of the URL at the upstream says: Received HTTP/0.9 when not allowed.",
 		},
 		Advice: []string{
-			"Have the application write a status line, its fields and an empty line before the page: HTTP/1.1 200 OK, Content-Type, Content-Length.",
+			"Have the application write a status line, its headers and an empty line before the page: HTTP/1.1 200 OK, Content-Type, Content-Length.",
 			"For CGI and similar scripts, look for output that comes before the head is printed.",
 		},
 		Covers:  []string{"R7"},
@@ -110,7 +110,7 @@ var entriesProtocol = []Entry{
 		sentence: "{peer} sent a malformed status line[: {rule}][ ({ref})][, it sent {sample}]",
 		Meaning:  "The response begins like HTTP, but its first line is not version, three-digit status code and reason as RFC 9112 section 4 asks. Lenient clients such as curl may accept it, which is why it seems to work without a gateway.",
 		Proof: []string{
-			"The sample shows the line, and the offset the octet at which it goes wrong.",
+			"The sample shows the line, and the offset the byte at which it goes wrong.",
 			"printf 'GET / HTTP/1.1\\r\\nHost: NAME\\r\\nConnection: close\\r\\n\\r\\n' | nc HOST PORT | head -1 | xxd shows it raw.",
 		},
 		Advice: []string{
@@ -149,11 +149,11 @@ var entriesProtocol = []Entry{
 		Meaning: "The upstream answered 101, but the request asked for no upgrade, or for another protocol (RFC 9110 section 7.8). " +
 			"To pass it on would let the client talk through to the upstream past the gateway's rules.",
 		Proof: []string{
-			"The status is 101, and the request as forwarded had no Upgrade field, or one with another protocol.",
-			"curl -v of the URL at the upstream without an Upgrade field gets 101.",
+			"The status is 101, and the request as forwarded had no Upgrade header, or one with another protocol.",
+			"curl -v of the URL at the upstream without an Upgrade header gets 101.",
 		},
 		Advice: []string{
-			"Have the application answer 101 only if the request's Upgrade field names the protocol, and 426 otherwise.",
+			"Have the application answer 101 only if the request's Upgrade header names the protocol, and 426 otherwise.",
 			"If the client did ask, look for a proxy before this gateway that drops Upgrade and Connection.",
 		},
 		Covers:  []string{"R26"},

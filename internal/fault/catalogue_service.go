@@ -14,7 +14,7 @@ var entriesService = []Entry{
 		Proof: []string{
 			"The application server's log has it: WORKER TIMEOUT and \"was sent SIGKILL\" in gunicorn, HARAKIRI in uwsgi, \"execution timed out\" and \"exited on signal 9\" in php-fpm, \"Terminating timed out worker\" in Puma.",
 			"The time between the request and its end is the same in many incidents, and equals a limit in its configuration.",
-			"The gateway sees a connection that ended without an octet: closed-before-answer or worker-timeout.",
+			"The gateway sees a connection that ended without a byte: closed-before-answer or worker-timeout.",
 		},
 		Advice: []string{
 			"Read the line just before the kill: it names the worker and mostly the request. Make that request faster, or move it to a queue.",

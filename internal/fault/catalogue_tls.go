@@ -155,7 +155,7 @@ var entriesTLS = []Entry{
 		sentence: "{peer} speaks plain HTTP, but the endpoint is configured as https[: it answered {sample}]",
 		Meaning:  "The gateway began a TLS handshake and the upstream answered with plain HTTP: it has no TLS on that port. Other software reports this as \"wrong version number\" or \"first record does not look like a TLS handshake\".",
 		Proof: []string{
-			"The first octets where a ServerHello was due are \"HTTP/\".",
+			"The first bytes where a ServerHello was due are \"HTTP/\".",
 			"curl -v with http:// and the same host and port gets an answer.",
 		},
 		Advice: []string{
@@ -171,10 +171,10 @@ var entriesTLS = []Entry{
 		Title:    "Plain HTTP was spoken to a TLS port",
 		Family:   FamilyMisconfiguration,
 		Type:     TypeHTTPProtocolError,
-		sentence: "{peer} speaks TLS, but the endpoint is configured as http[: it answered with the octets {sample}]",
+		sentence: "{peer} speaks TLS, but the endpoint is configured as http[: it answered with the bytes {sample}]",
 		Meaning:  "The gateway sent a plain HTTP request and the upstream answered with a TLS record: that port speaks TLS. Other software reports it as a malformed response that begins with \\x15\\x03.",
 		Proof: []string{
-			"The first octets are 15 03 (a TLS alert) or 16 03 (a handshake record).",
+			"The first bytes are 15 03 (a TLS alert) or 16 03 (a handshake record).",
 			"openssl s_client -connect HOST:PORT </dev/null shows a certificate.",
 		},
 		Advice: []string{
@@ -195,7 +195,7 @@ var entriesTLS = []Entry{
 			"The process behind the port hangs or is overloaded, it is a service that waits for other input, or large packets are lost on the way.",
 		Proof: []string{
 			"The time spent in TLS is the value of timeouts.tls.",
-			"ss -tnp on the upstream's host shows unread octets (Recv-Q above 0) on the connection: the process does not read.",
+			"ss -tnp on the upstream's host shows unread bytes (Recv-Q above 0) on the connection: the process does not read.",
 			"openssl s_client -connect HOST:PORT hangs after CONNECTED. If it works from next to the upstream, large packets are lost on the way: a path MTU problem.",
 		},
 		Advice: []string{
@@ -238,7 +238,7 @@ var entriesTLS = []Entry{
 		Meaning: "What came back for the ClientHello is not valid TLS. " +
 			"The port belongs to another service, a middlebox tampers with the handshake, or the server's TLS is broken.",
 		Proof: []string{
-			"The first octets of the answer are in the evidence; a TLS record would begin with 16 03 or 15 03.",
+			"The first bytes of the answer are in the evidence; a TLS record would begin with 16 03 or 15 03.",
 			"openssl s_client -connect HOST:PORT -msg fails too, with \"wrong version number\" or \"decode error\".",
 		},
 		Advice: []string{
@@ -254,8 +254,8 @@ var entriesTLS = []Entry{
 		Title:    "A TLS record was corrupted",
 		Family:   FamilyNetwork,
 		Type:     TypeTLSProtocolError,
-		sentence: "a TLS record between the gateway and {peer} was corrupted[ (alert {alert})][ at stage {stage}][ after {got} octets of the response]",
-		Meaning: "A record of an established TLS connection did not decrypt: octets were changed, lost or put in twice on the way, although TCP's checksum passed. " +
+		sentence: "a TLS record between the gateway and {peer} was corrupted[ (alert {alert})][ at stage {stage}][ after {got} bytes of the response]",
+		Meaning: "A record of an established TLS connection did not decrypt: bytes were changed, lost or put in twice on the way, although TCP's checksum passed. " +
 			"Faulty network cards and their offloading, middleboxes that rewrite packets, and bugs in a TLS library do that.",
 		Proof: []string{
 			"Alert 20 (bad_record_mac) from the peer, or the same error found here.",

@@ -89,7 +89,7 @@ func TestProxyStatusParams(t *testing.T) {
 		{
 			Evidence{Stage: Head, End: TooLarge, Rule: RuleFieldSize, Field: "Set-Cookie", Size: 70000, Limit: 65536},
 			DisclosureSafe,
-			`gw; error=http_response_header_size; header-name="Set-Cookie"; header-size=70000; details="one field makes the response head of the upstream server larger than the gateway allows: Set-Cookie, of which 70000 bytes had come (the limit for the whole head is 65536)"`,
+			`gw; error=http_response_header_size; header-name="Set-Cookie"; header-size=70000; details="one header makes the response head of the upstream server larger than the gateway allows: Set-Cookie, of which 70000 bytes had come (the limit for the whole head is 65536)"`,
 		},
 		{
 			Evidence{Stage: Receive, End: TooLarge, Rule: RuleBodySize, Size: 2000, Limit: 1000},

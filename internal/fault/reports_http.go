@@ -25,12 +25,12 @@ var reportsR1 = said{
 
 // reportsR5 are octets that are not HTTP.
 var reportsR5 = said{
-	nginx:      `no error status: "upstream sent no valid HTTP/1.0 header` + nginxHead + `", the octets are relayed without any header, $status is 009`,
-	haproxy:    "502, termination state PH; show errors keeps the octets",
+	nginx:      `no error status: "upstream sent no valid HTTP/1.0 header` + nginxHead + `", the bytes are relayed without any header, $status is 009`,
+	haproxy:    "502, termination state PH; show errors keeps the bytes",
 	envoy:      "502 UPE upstream_reset_before_response_started{protocol_error}",
 	caddy:      `502 "malformed HTTP response "SSH-2.0-OpenSSH_9.6""`,
 	traefik:    traefik500,
-	apache:     "200, with the octets as its body",
+	apache:     "200, with the bytes as its body",
 	alb:        albOwn502,
 	gcp:        "statusDetails backend_response_corrupted",
 	cloudflare: "520",
@@ -106,7 +106,7 @@ var reportsHTTP1 = map[Cause]said{
 	CauseHeadTimeout: reportsR12,
 	CauseWorkersBusy: reportsR12,
 	CauseSlowHead: {
-		nginx:   "nothing: its timer begins anew with each octet",
+		nginx:   "nothing: its timer begins anew with each byte",
 		envoy:   "504 UT, which counts the whole response",
 		caddy:   "504 if response_header_timeout is set",
 		traefik: "504 if responseHeaderTimeout is set",
@@ -132,7 +132,7 @@ var reportsHTTP1 = map[Cause]said{
 		caddy:   `the body is cut: WARN "aborting with incomplete response", "unexpected EOF"`,
 		traefik: `the body is cut: DEBUG "httputil: ReverseProxy read error during body copy: unexpected EOF"`,
 		apache:  "the body is cut: AH01110",
-		alb:     "504 if the target keeps the connection open and the octets never come",
+		alb:     "504 if the target keeps the connection open and the bytes never come",
 		gcp:     "statusDetails backend_connection_closed_after_partial_response_sent, with the backend's status",
 	},
 	CauseBodyReset: {
@@ -163,7 +163,7 @@ var reportsHTTP1 = map[Cause]said{
 		envoy:   "502 UPE",
 		caddy:   `502 "malformed HTTP response"`,
 		traefik: traefik500,
-		apache:  "200, with the octets as its body",
+		apache:  "200, with the bytes as its body",
 	},
 	CauseBadStatusLine: {
 		nginx:   reportsR5.nginx,
@@ -171,7 +171,7 @@ var reportsHTTP1 = map[Cause]said{
 		envoy:   "502 UPE",
 		caddy:   `502 "malformed HTTP status code "2x0""`,
 		traefik: traefik500,
-		apache:  `502 "Corrupt status line returned by remote server: ...", otherwise 200 with the octets as its body`,
+		apache:  `502 "Corrupt status line returned by remote server: ...", otherwise 200 with the bytes as its body`,
 		alb:     albOwn502,
 	},
 	CauseUnsupportedVersion: {

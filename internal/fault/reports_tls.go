@@ -152,7 +152,7 @@ var reportsTLS = map[Cause]said{
 		envoy:   "the upstream's 400 passed on, or 502 UPE, or 503 UC",
 		caddy:   `the upstream's 400 passed on, or 502 "malformed HTTP response "\x15\x03\x01\x00\x02\x02""`,
 		traefik: "the upstream's 400 passed on, or 500",
-		apache:  "the upstream's 400 passed on, or 200 with the alert's octets as its body",
+		apache:  "the upstream's 400 passed on, or 200 with the alert's bytes as its body",
 		alb:     "the upstream's 400 passed on, or 502, target_status_code -",
 	},
 	CauseTLSHandshakeTimeout: {

@@ -12,7 +12,7 @@ func checkPrintable(t *testing.T, s string) {
 	t.Helper()
 	for i := range len(s) {
 		if s[i] < 0x20 || s[i] > 0x7e {
-			t.Errorf("octet %#x in %q", s[i], s)
+			t.Errorf("byte %#x in %q", s[i], s)
 			return
 		}
 	}
@@ -46,7 +46,7 @@ func TestSentenceOfEveryVerdict(t *testing.T) {
 		s := f.Sentence(&e)
 		checkSentence(t, f.Cause, s)
 		if len(s) > 240 {
-			t.Errorf("%s: %d octets: %s", f.Cause, len(s), s)
+			t.Errorf("%s: %d bytes: %s", f.Cause, len(s), s)
 		}
 	}
 }
@@ -103,7 +103,7 @@ func TestSentence(t *testing.T) {
 		},
 		{
 			Evidence{Stage: Head, End: Malformed, Rule: RuleMissingColon, Offset: 24, Sample: []byte("HTTP/1.1 200 OK\r\nWarning deprecated\r\n"), Endpoint: "http://app:80"},
-			`app:80 sent a malformed field line: a field line has no colon (RFC 9112 section 5) at octet 24, near "Warning deprecated"`,
+			`app:80 sent a malformed header line: a header line has no colon (RFC 9112 section 5) at byte 24, near "Warning deprecated"`,
 		},
 		{
 			Evidence{Stage: TLS, End: Alert, Alert: 112, Endpoint: "https://app:443"},
@@ -111,7 +111,7 @@ func TestSentence(t *testing.T) {
 		},
 		{
 			Evidence{Stage: Body, End: Closed, Rule: RuleBodyShort, Declared: 1000, Body: 640, Endpoint: "unix:/run/app.sock", Addr: "/run/app.sock"},
-			"unix:/run/app.sock closed the connection before the response body was complete: 640 of 1000 octets came",
+			"unix:/run/app.sock closed the connection before the response body was complete: 640 of 1000 bytes came",
 		},
 		{
 			Evidence{Stage: FirstByte, End: Closed, Endpoint: "http://app:80", Spent: [Stages]time.Duration{Write: time.Millisecond, FirstByte: 30011 * time.Millisecond}},

@@ -289,8 +289,9 @@ func TestASlowUploadIsNotAStalledOne(t *testing.T) {
 	t.Parallel()
 	body := noise(12 << 20) // more than the kernel's buffers hold
 	post := "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: " + fmt.Sprint(len(body)) + "\r\n\r\n"
-	options := func(o *upstream.Options) { o.Write = 400 * time.Millisecond }
+	options := func(o *upstream.Options) { o.Write = 700 * time.Millisecond }
 	o := upstreamOf(t, func(p *peer) {
+		_ = p.Conn.(*net.TCPConn).SetReadBuffer(64 << 10) // a large one opens its window in few large steps
 		p.head()
 		b := make([]byte, 32<<10)
 		for left := len(body); left > 0; {
