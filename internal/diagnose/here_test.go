@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,6 +28,24 @@ func freePort(t *testing.T) string {
 	defer l.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	return port
+}
+
+// deafPort is a port of loopback that nobody listens on while the test runs: a socket is bound to it.
+func deafPort(t *testing.T) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	addr, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(addr.(*syscall.SockaddrInet4).Port)
 }
 
 // nginxWith runs a real nginx with one location, and gives its port.
@@ -137,7 +156,7 @@ func TestHereSaysWhatThePositionExplains(t *testing.T) {
 
 func TestHereWithoutAListener(t *testing.T) {
 	t.Parallel()
-	h, err := diagnose.FindHere(t.Context(), target(t, "http://127.0.0.1:"+freePort(t)+"/"))
+	h, err := diagnose.FindHere(t.Context(), target(t, "http://127.0.0.1:"+deafPort(t)+"/"))
 	if err != nil || h == nil || h.Proxy != "" || !strings.Contains(strings.Join(h.Notes, "\n"), "nothing on this machine listens on port") {
 		t.Errorf("%+v, %v", h, err)
 	}
