@@ -287,14 +287,16 @@ func TestA5xxIsNotSaved(t *testing.T) {
 // An endpoint that takes an upload slowly, but all the time, has not stalled; one that takes nothing has.
 func TestASlowUploadIsNotAStalledOne(t *testing.T) {
 	t.Parallel()
-	body := noise(12 << 20) // more than the kernel's buffers hold
-	post := "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: " + fmt.Sprint(len(body)) + "\r\n\r\n"
-	options := func(o *upstream.Options) { o.Write = 700 * time.Millisecond }
+	const size = 8 << 20
+	post := func(size int) string {
+		return fmt.Sprintf("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n\r\n%s", size, noise(size))
+	}
+	options := func(o *upstream.Options) { o.Write = 500 * time.Millisecond }
 	o := upstreamOf(t, func(p *peer) {
 		_ = p.Conn.(*net.TCPConn).SetReadBuffer(64 << 10) // a large one opens its window in few large steps
 		p.head()
-		b := make([]byte, 32<<10)
-		for left := len(body); left > 0; {
+		b := make([]byte, 8<<10)
+		for left := size; left > 0; {
 			n, err := p.r.Read(b)
 			if err != nil {
 				return
@@ -306,7 +308,7 @@ func TestASlowUploadIsNotAStalledOne(t *testing.T) {
 	})
 	g := start(t, setup{options: options}, o.addr)
 	c := g.dial()
-	go c.send(post + body)
+	go c.send(post(size))
 	if m := c.response("POST"); m.status() != 200 {
 		t.Errorf("%s", m.line)
 	}
@@ -317,7 +319,7 @@ func TestASlowUploadIsNotAStalledOne(t *testing.T) {
 	stalled := upstreamOf(t, func(p *peer) { p.head(); <-hold })
 	g = start(t, setup{options: options}, stalled.addr)
 	c = g.dial()
-	go c.send(post + body)
+	go c.send(post(4 * size)) // more than the kernel's buffers hold
 	g.want(504, fault.CauseUploadStalled)
 }
 

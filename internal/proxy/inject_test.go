@@ -5,6 +5,7 @@ package proxy_test
 import (
 	"fmt"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -149,11 +150,16 @@ func TestASystemThatDoesNotSplice(t *testing.T) {
 	const size = 3_000_000
 	body := noise(size)
 	o := upstreamOf(t, answering(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", size, body)))
-	for n := range int64(4) {
+	for k := range int64(8) {
+		n := k / 2
 		conn.SpliceAgain()
 		g := start(t, setup{}, o.addr)
 		c := g.dial()
 		i := &injection{port: c.LocalAddr().(*net.TCPAddr).Port, errno: syscall.EINVAL, only: func(op conn.Op) bool { return op == conn.OpSplice }}
+		if k%2 == 1 { // into the pipe instead of out of it
+			_, port, _ := net.SplitHostPort(o.addr)
+			i.port, _ = strconv.Atoi(port)
+		}
 		i.left.Store(n)
 		inject(t, i)
 		c.send(get("/"))
