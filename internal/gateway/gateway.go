@@ -61,6 +61,7 @@ type Gateway struct {
 	readyAsked atomic.Int64  // when readiness was last asked for, in conn.Now's terms; 0 for never
 	bugged     atomic.Int64  // when a bug was logged last, in conn.Now's terms; 0 for never
 	bugs       atomic.Uint64 // how many were not logged since
+	door       door
 	activated  *activation
 	admin      *admin
 
@@ -97,6 +98,8 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	g.proxy.Observe = g.observe
 	g.proxy.Panicked = func(reason any, stack []byte) { g.bugAt("an exchange panicked", reason, stack) }
 	g.server = &listener.Server{Serve: g.proxy.Serve, Refuse: g.proxy.Refuse, Limits: func() listener.Limits { return *g.limits.Load() }}
+	g.server.Failed, g.server.Panicked = g.handshakeFailed, func(reason any, stack []byte) { g.bugAt("a connection panicked", reason, stack) }
+	g.metrics.Handshakes = g.door.handshakes
 	g.metrics.Open, g.metrics.Busy, g.metrics.Idle, g.metrics.Dropped = g.server.Open, g.server.Busy, g.idle, g.droppedLines
 	if err := g.apply(cfg); err != nil {
 		return nil, err

@@ -141,7 +141,9 @@ func (x *Exchange) readHead() bool {
 			return x.headRead(n)
 		}
 		if err != nil {
-			x.refuse(broken(err))
+			e := broken(err)
+			sampleOf(&e, c.Buffered())
+			x.refuse(e)
 			return false
 		}
 		if first {

@@ -30,6 +30,9 @@ type Server struct {
 	Refuse func(*Exchange, *fault.Evidence) // answers what was no request, or one too many
 	Limits func() Limits
 
+	Failed   func(*Handshake)               // is told of TLS handshakes that failed; nil to tell nobody
+	Panicked func(reason any, stack []byte) // is told of a bug of ours that ended a connection; nil to tell nobody
+
 	mu        sync.Mutex // guards the fields below
 	listeners map[net.Listener]struct{}
 	sessions  map[*session]struct{}
@@ -43,9 +46,8 @@ type Server struct {
 // acceptPause is how long accepting rests when descriptors have run out: the condition does not pass by asking faster.
 const acceptPause = 50 * time.Millisecond
 
-// Listen serves one socket until it is closed. conf is asked for each connection; nil, or giving
-// nil, it means plain HTTP. The error is nil after
-// Drain or a close.
+// Listen serves one socket until it is closed. conf is called for each connection. A nil conf, or a nil result, means plain
+// HTTP. The error is nil after Drain or a close.
 func (s *Server) Listen(l net.Listener, conf func() *tls.Config) error {
 	s.mu.Lock()
 	if s.listeners == nil {
@@ -91,7 +93,11 @@ func (s *Server) accept(nc net.Conn, tlsConf *tls.Config) {
 	if tlsConf == nil {
 		ss.conn = conn.New(nc)
 	} else {
-		ss.conn = conn.NewTLS(nc, func(nc net.Conn) *tls.Conn { return tls.Server(nc, tlsConf) })
+		ss.raw = nc
+		ss.conn = conn.NewTLS(nc, func(nc net.Conn) *tls.Conn {
+			ss.door = &door{Conn: nc}
+			return tls.Server(ss.door, tlsConf)
+		})
 	}
 	ss.head = h1.Limits{Head: ss.limits.RequestHead, Trailers: ss.limits.RequestHead}
 	ss.conn.SetMax(ss.limits.RequestHead)

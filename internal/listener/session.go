@@ -1,12 +1,10 @@
 package listener
 
 import (
-	"context"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
@@ -26,6 +24,8 @@ type session struct {
 	now    int64                     // the clock as it was last read
 	rest   *Exchange                 // answered in place, but with something left to do before the connection goes on or ends
 	over   bool                      // it is one connection too many
+	raw    net.Conn                  // what was accepted
+	door   *door                     // what a TLS handshake under way runs over, else nil
 	state  atomic.Int32              // idle or busy; Drain closes only the idle
 	cut    atomic.Int32              // how far Drain has cut it: cutNot, cutWaits, cutAll
 	behind atomic.Pointer[conn.Conn] // the upstream connection in use, which a cut ends too
@@ -51,6 +51,11 @@ var exchanges = sync.Pool{New: func() any { return new(Exchange) }}
 func (ss *session) run() {
 	defer ss.server.forget(ss)
 	defer ss.conn.Close()
+	defer func() { // a bug of ours costs one connection
+		if r := recover(); r != nil {
+			ss.server.panicked(r)
+		}
+	}()
 	ss.address()
 	if ss.over {
 		ss.turnAway()
@@ -93,19 +98,6 @@ func (ss *session) address() {
 		ss.client = ss.peer.String()
 	}
 	ss.local = ss.conn.LocalAddr().String()
-}
-
-// handshake runs TLS on a goroutine of its own, whose stack grows deep and then goes.
-func (ss *session) handshake() bool {
-	done := make(chan bool, 1)
-	go func() {
-		session := ss.conn.TLS()
-		_ = session.SetDeadline(time.Now().Add(ss.limits.HeadTime))
-		err := session.HandshakeContext(context.Background())
-		_ = session.SetDeadline(time.Time{})
-		done <- err == nil
-	}()
-	return <-done
 }
 
 // letGo gives the exchange back that the connection has, if it has one: also where the connection ended inside Each.

@@ -229,3 +229,18 @@ func TestTLSHandshakeThatNeverEnds(t *testing.T) {
 	c.Close()
 	eventually(t, func() bool { return g.server.Open() == 0 }, "the connection stays open")
 }
+
+// TLS to a plain port is called so; what was sent to a port by somebody who speaks HTTP badly is not kept.
+func TestTLSToAPlainPort(t *testing.T) {
+	t.Parallel()
+	g := start(t, setup{}, refusing(t))
+	c := g.dial()
+	_ = tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true}).Handshake()
+	if r := g.want(400, fault.CauseRequestTLSOnPlainPort); len(r.evidence.Sample) == 0 || len(r.evidence.Sample) > 64 {
+		t.Errorf("%d bytes are kept", len(r.evidence.Sample))
+	}
+	g.ask("GET / HTTP/1.1\r\nHost: a.test\r\nAuthorization: SECRET\r\nBad Field: 1\r\n\r\n")
+	if r := g.want(400, fault.CauseRequestMalformed); len(r.evidence.Sample) != 0 {
+		t.Errorf("%q is kept", r.evidence.Sample)
+	}
+}

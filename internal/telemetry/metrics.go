@@ -14,9 +14,10 @@ import (
 // Metrics counts exchanges. Counting takes a few atomic additions on memory that few connections share; it is summed when
 // somebody scrapes. Labels come from fixed lists, except pool, which comes from the configuration. The zero value is ready.
 type Metrics struct {
-	Open, Busy func() int64          // client connections, exchanges under way
-	Idle       func() map[string]int // idle upstream connections by pool
-	Dropped    func() uint64         // access log lines lost
+	Open, Busy func() int64             // client connections, exchanges under way
+	Idle       func() map[string]int    // idle upstream connections by pool
+	Dropped    func() uint64            // access log lines lost
+	Handshakes func() map[string]uint64 // failed TLS handshakes with clients, by reason
 
 	pools    atomic.Pointer[map[string]*Pool] // replaced as a whole, never changed
 	unrouted Pool                             // what came to no pool
@@ -177,22 +178,23 @@ func (m *Metrics) Count(p *Pool, r *Record) {
 
 // The descriptions of what is scraped.
 var (
-	descRequests = prometheus.NewDesc("whygate_requests_total", "Requests answered, by pool, by who made the answer, and by the first digit of its status.", []string{"pool", "by", "class"}, nil)
-	descFaults   = prometheus.NewDesc("whygate_faults_total", "Faults, by pool, RFC 9209 error type and cause. Those that a retry saved the client from are among them.", []string{"pool", "type", "cause"}, nil)
-	descSaved    = prometheus.NewDesc("whygate_retries_saved_total", "Requests that a retry saved from a fault the client would have seen, by pool and cause.", []string{"pool", "cause"}, nil)
-	descAttempts = prometheus.NewDesc("whygate_attempts_total", "Attempts made at endpoints, by pool and by whether the connection was reused.", []string{"pool", "reused"}, nil)
-	descSent     = prometheus.NewDesc("whygate_response_bytes_total", "Bytes of answers given to the kernel, by pool.", []string{"pool"}, nil)
-	descDuration = prometheus.NewDesc("whygate_request_duration_seconds", "From a request's first byte to its answer's last, by pool.", []string{"pool"}, nil)
-	descStage    = prometheus.NewDesc("whygate_stage_duration_seconds", "Time an attempt spent in a stage, by pool and stage. A stage that was not entered is not counted.", []string{"pool", "stage"}, nil)
-	descOpen     = prometheus.NewDesc("whygate_client_connections", "Open client connections.", nil, nil)
-	descBusy     = prometheus.NewDesc("whygate_exchanges", "Exchanges under way.", nil, nil)
-	descIdle     = prometheus.NewDesc("whygate_upstream_idle_connections", "Idle upstream connections kept for another request, by pool.", []string{"pool"}, nil)
-	descDropped  = prometheus.NewDesc("whygate_log_lines_dropped_total", "Access log lines lost because the log's writer did not keep up.", nil, nil)
+	descRequests   = prometheus.NewDesc("whygate_requests_total", "Requests answered, by pool, by who made the answer, and by the first digit of its status.", []string{"pool", "by", "class"}, nil)
+	descFaults     = prometheus.NewDesc("whygate_faults_total", "Faults, by pool, RFC 9209 error type and cause. Those that a retry saved the client from are among them.", []string{"pool", "type", "cause"}, nil)
+	descSaved      = prometheus.NewDesc("whygate_retries_saved_total", "Requests that a retry saved from a fault the client would have seen, by pool and cause.", []string{"pool", "cause"}, nil)
+	descAttempts   = prometheus.NewDesc("whygate_attempts_total", "Attempts made at endpoints, by pool and by whether the connection was reused.", []string{"pool", "reused"}, nil)
+	descSent       = prometheus.NewDesc("whygate_response_bytes_total", "Bytes of answers given to the kernel, by pool.", []string{"pool"}, nil)
+	descDuration   = prometheus.NewDesc("whygate_request_duration_seconds", "From a request's first byte to its answer's last, by pool.", []string{"pool"}, nil)
+	descStage      = prometheus.NewDesc("whygate_stage_duration_seconds", "Time an attempt spent in a stage, by pool and stage. A stage that was not entered is not counted.", []string{"pool", "stage"}, nil)
+	descOpen       = prometheus.NewDesc("whygate_client_connections", "Open client connections.", nil, nil)
+	descBusy       = prometheus.NewDesc("whygate_exchanges", "Exchanges under way.", nil, nil)
+	descIdle       = prometheus.NewDesc("whygate_upstream_idle_connections", "Idle upstream connections kept for another request, by pool.", []string{"pool"}, nil)
+	descHandshakes = prometheus.NewDesc("whygate_tls_handshake_failures_total", "TLS handshakes with clients that failed, by reason. A client that left without a byte is silent.", []string{"reason"}, nil)
+	descDropped    = prometheus.NewDesc("whygate_log_lines_dropped_total", "Access log lines lost because the log's writer did not keep up.", nil, nil)
 )
 
 // Describe is for prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRequests, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped} {
+	for _, d := range []*prometheus.Desc{descRequests, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descHandshakes} {
 		ch <- d
 	}
 }
@@ -211,6 +213,11 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	if m.Open != nil {
 		gauge(descOpen, float64(m.Open()))
 		gauge(descBusy, float64(m.Busy()))
+	}
+	if m.Handshakes != nil {
+		for reason, n := range m.Handshakes() {
+			ch <- prometheus.MustNewConstMetric(descHandshakes, prometheus.CounterValue, float64(n), reason)
+		}
 	}
 	if m.Idle != nil {
 		for pool, n := range m.Idle() {

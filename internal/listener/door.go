@@ -1,0 +1,166 @@
+package listener
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/whygate/whygate/internal/conn"
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// Reason is why a TLS handshake with a client failed, from a fixed list.
+type Reason uint8
+
+// The reasons.
+const (
+	Silent        Reason      = iota // the client left without a byte: a port scan, or a load balancer's check
+	PlainHTTP                        // it spoke HTTP in clear, and was told so
+	NotTLS                           // it spoke something else
+	NoCommonWays                     // no version, cipher suite or curve in common, or a rule of TLS broken
+	AlertReceived                    // it refused us by an alert: it does not trust our certificate, for one
+	LeftHalfway                      // it closed or reset the connection
+	TooSlow                          // limits.head_time was over
+	Reasons       = int(iota)        // how many there are
+)
+
+var reasonNames = [Reasons]string{"silent", "plain_http", "not_tls", "no_common_ways", "alert_received", "left_halfway", "too_slow"}
+
+// String gives the reason's name as logs and metrics spell it.
+func (r Reason) String() string { return reasonNames[r] }
+
+// Handshake is a TLS handshake with a client that failed.
+type Handshake struct {
+	Client string // its address without port
+	Local  string // the address it came to
+	Reason Reason
+	Detail string // what crypto/tls says
+	First  []byte // the client's first bytes, firstMax at most
+}
+
+// firstMax is how many of a client's first bytes are kept until its handshake has ended.
+const firstMax = 64
+
+// door is the connection under a client's TLS handshake. It keeps the first bytes, which crypto/tls does not tell.
+type door struct {
+	net.Conn
+	first []byte
+	open  bool // the handshake has ended, and nothing more is kept
+}
+
+func (d *door) Read(p []byte) (int, error) {
+	n, err := d.Conn.Read(p)
+	if !d.open && len(d.first) < firstMax {
+		d.first = append(d.first, p[:min(n, firstMax-len(d.first))]...)
+	}
+	return n, err
+}
+
+// handshake runs TLS on a goroutine of its own, whose stack grows deep and then goes. What failed is told.
+func (ss *session) handshake() bool {
+	var err error
+	done := make(chan struct{})
+	go func() { // ends by limits.head_time
+		defer close(done)
+		defer func() {
+			if r := recover(); r != nil {
+				err = errors.New("a bug of ours")
+				ss.server.panicked(r)
+			}
+		}()
+		session := ss.conn.TLS()
+		_ = session.SetDeadline(time.Now().Add(ss.limits.HeadTime))
+		err = session.HandshakeContext(context.Background())
+		_ = session.SetDeadline(time.Time{})
+	}()
+	<-done
+	d := ss.door
+	ss.door = nil
+	d.open = true
+	first := d.first
+	d.first = nil
+	if err == nil {
+		return true
+	}
+	reason := reasonOf(err, first)
+	if reason == PlainHTTP {
+		ss.turnToTLS(d)
+	}
+	if ss.server.Failed != nil {
+		ss.server.Failed(&Handshake{Client: ss.client, Local: ss.local, Reason: reason, Detail: err.Error(), First: first})
+	}
+	return false
+}
+
+// reasonOf judges a failed handshake by the error's kind and the client's first bytes.
+func reasonOf(err error, first []byte) Reason {
+	var record tls.RecordHeaderError
+	var errno syscall.Errno
+	_, alert := conn.AlertOf(err)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return TooSlow
+	case len(first) == 0:
+		return Silent
+	case errors.As(err, &record) && looksHTTP(first):
+		return PlainHTTP
+	case errors.As(err, &record):
+		return NotTLS
+	case alert:
+		return AlertReceived
+	case errors.As(err, &errno), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return LeftHalfway
+	}
+	return NoCommonWays
+}
+
+// looksHTTP reports whether first bytes are a method's, with the space behind it: RFC 9112, section 3.
+func looksHTTP(first []byte) bool {
+	for i, c := range first {
+		if c == ' ' {
+			return i > 0
+		}
+		if c < 'A' || c > 'Z' {
+			return false
+		}
+	}
+	return false
+}
+
+// plainAnswer is what a client gets that speaks HTTP to a port of TLS.
+const plainAnswer = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: 42\r\n\r\n" +
+	"This port speaks TLS: ask it by https://.\n"
+
+// turnToTLS answers a client in clear, and reads on for a moment: a close with bytes unread would destroy the answer.
+func (ss *session) turnToTLS(d *door) {
+	ss.conn.SetWriteUntil(conn.Now() + int64(awayTime))
+	if _, err := io.WriteString(d.Conn, plainAnswer); err != nil {
+		return
+	}
+	if c, ok := ss.raw.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+	}
+	ss.conn.SetReadUntil(conn.Now() + int64(awayTime))
+	_, _ = io.CopyN(io.Discard, d.Conn, drainMax)
+}
+
+// panicked tells of a bug of ours that was caught on a connection's goroutine.
+func (s *Server) panicked(reason any) {
+	if s.Panicked != nil {
+		s.Panicked(reason, debug.Stack())
+	}
+}
+
+// sampleOf keeps the first bytes of what is no HTTP from its first byte on, so that another protocol is recognised. A request's
+// own bytes are not kept: there may be secrets in them.
+func sampleOf(e *fault.Evidence, head []byte) {
+	if e.Rule == fault.RuleNotHTTP || e.Rule == fault.RuleMethod && e.Offset < int64(len("CONNECT")) {
+		e.Sample = append([]byte(nil), head[:min(len(head), firstMax)]...)
+	}
+}
