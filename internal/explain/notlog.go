@@ -201,8 +201,12 @@ func lookAtAnswer(name string, text []byte) *NotLog {
 		return nil
 	}
 	for _, body := range [...]struct{ text, who string }{
-		{"An invalid response was received from the upstream server", "Kong"}, {"The upstream server is currently unavailable", "Kong"}, {"The upstream server is timing out", "Kong"},
-		{"Internal server error", "Amazon API Gateway"}, {"Endpoint request timed out", "Amazon API Gateway"}, {"no Route matched with those values", "Kong"},
+		{"An invalid response was received from the upstream server", "Kong"},
+		{"The upstream server is currently unavailable", "Kong"},
+		{"The upstream server is timing out", "Kong"},
+		{"Internal server error", "Amazon API Gateway"},
+		{"Endpoint request timed out", "Amazon API Gateway"},
+		{"no Route matched with those values", "Kong"},
 	} {
 		if has(text, body.text) {
 			return &NotLog{fmt.Sprintf("%s is an answer of %s (%q), not a log: the reason stands in its error log.", name, body.who, body.text), []string{"whygate diagnose URL"}}
