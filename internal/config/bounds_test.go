@@ -32,10 +32,10 @@ func TestCostIsBounded(t *testing.T) {
 		_, _ = Parse("whygate.yaml", []byte(text), large)
 		took := time.Since(began)
 		runtime.ReadMemStats(&after)
-		if used := after.TotalAlloc - before.TotalAlloc; used > 160<<20 {
+		if used := after.TotalAlloc - before.TotalAlloc; used > slack*160<<20 {
 			t.Errorf("%s: %d MB", name, used>>20)
 		}
-		if took > 5*time.Second { // some tenths; more on a busy machine
+		if took > slack*5*time.Second { // some tenths; more on a busy machine
 			t.Errorf("%s: %v", name, took)
 		}
 	}

@@ -29,7 +29,7 @@ func atTheDoor(t *testing.T, conf *tls.Config) (addr string, failures <-chan lis
 		Serve:  func(x *listener.Exchange) { x.WriteHead(&listener.Head{Status: 204, NoBody: true}); x.End(nil) },
 		Refuse: func(*listener.Exchange, *fault.Evidence) {},
 		Limits: func() listener.Limits {
-			return listener.Limits{Connections: 100, RequestHead: 32 << 10, HeadTime: 300 * time.Millisecond, Idle: time.Second}
+			return listener.Limits{Connections: 100, RequestHead: 32 << 10, HeadTime: 3 * time.Second, Idle: time.Second}
 		},
 		Failed:   func(h *listener.Handshake) { failed <- *h },
 		Panicked: func(reason any, _ []byte) { told <- reason },
@@ -74,7 +74,7 @@ func TestHandshakesThatFail(t *testing.T) {
 			if h.Reason != tt.reason || !strings.HasPrefix(string(h.First), tt.first) || h.Client != "127.0.0.1" || len(h.First) > 64 {
 				t.Errorf("%s: %s, %q from %s: %s", tt.name, h.Reason, h.First, h.Client, h.Detail)
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(10 * time.Second):
 			t.Errorf("%s: nothing is told", tt.name)
 		}
 		nc.Close()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,6 +13,13 @@ import (
 	"github.com/whygate/whygate/internal/proxy"
 	"github.com/whygate/whygate/internal/upstream"
 )
+
+// postOf is a POST with a body of so many octets.
+func postOf(size int) string {
+	const piece = 1 << 20
+	body := strings.Repeat(noise(piece), size/piece)
+	return fmt.Sprintf("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+}
 
 // silentName is an endpoint whose name server never answers.
 func silentName(t *testing.T) (endpoint string, resolver func(*upstream.Options)) {
@@ -71,7 +79,7 @@ func TestTheResponseTimerOverAnUpload(t *testing.T) {
 	o := upstreamOf(t, func(p *peer) { p.head(); time.Sleep(time.Second) }) // it thinks, and takes no more than its buffer holds
 	g := start(t, setup{pool: func(p *proxy.Pool) { p.Response = 300 * time.Millisecond }}, o.addr)
 	c := g.dial()
-	go c.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 60000000\r\n\r\n" + noise(60_000_000))
+	go c.send(postOf(32 << 20)) // more than the kernel's buffers hold
 	if m := c.response("POST"); m.status() != 504 {
 		t.Errorf("%s", m.line)
 	}
@@ -287,28 +295,25 @@ func TestA5xxIsNotSaved(t *testing.T) {
 // An endpoint that takes an upload slowly, but all the time, has not stalled; one that takes nothing has.
 func TestASlowUploadIsNotAStalledOne(t *testing.T) {
 	t.Parallel()
-	const size = 8 << 20
-	post := func(size int) string {
-		return fmt.Sprintf("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n\r\n%s", size, noise(size))
-	}
+	const size = 4 << 20
 	options := func(o *upstream.Options) { o.Write = 500 * time.Millisecond }
 	o := upstreamOf(t, func(p *peer) {
 		_ = p.Conn.(*net.TCPConn).SetReadBuffer(64 << 10) // a large one opens its window in few large steps
 		p.head()
-		b := make([]byte, 8<<10)
+		b := make([]byte, 16<<10)
 		for left := size; left > 0; {
 			n, err := p.r.Read(b)
 			if err != nil {
 				return
 			}
 			left -= n
-			time.Sleep(5 * time.Millisecond) // it is slow
+			time.Sleep(10 * time.Millisecond) // it is slow
 		}
 		p.send(ok)
 	})
 	g := start(t, setup{options: options}, o.addr)
 	c := g.dial()
-	go c.send(post(size))
+	go c.send(postOf(size))
 	if m := c.response("POST"); m.status() != 200 {
 		t.Errorf("%s", m.line)
 	}
@@ -319,7 +324,7 @@ func TestASlowUploadIsNotAStalledOne(t *testing.T) {
 	stalled := upstreamOf(t, func(p *peer) { p.head(); <-hold })
 	g = start(t, setup{options: options}, stalled.addr)
 	c = g.dial()
-	go c.send(post(4 * size)) // more than the kernel's buffers hold
+	go c.send(postOf(32 << 20)) // more than the kernel's buffers hold
 	g.want(504, fault.CauseUploadStalled)
 }
 

@@ -109,10 +109,10 @@ func TestMemoryIsBounded(t *testing.T) {
 			file := conf(t, files)
 			began := time.Now()
 			used := allocated(func() { _, _, _ = read(t, product, file) })
-			if used > 4*builtMax {
+			if used > slack*4*builtMax {
 				t.Errorf("it took %d MB", used>>20)
 			}
-			if took := time.Since(began); took > 5*time.Second { // half a second, and more on a busy machine
+			if took := time.Since(began); took > slack*5*time.Second { // half a second, and more on a busy machine
 				t.Errorf("it took %v", took)
 			}
 		})
