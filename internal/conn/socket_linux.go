@@ -2,7 +2,6 @@ package conn
 
 import (
 	"encoding/binary"
-	"io"
 	"net"
 	"os"
 	"sync/atomic"
@@ -543,69 +542,6 @@ func (s *socket) resume() {
 	s.interrupts.Store(false)
 	s.readArmed, s.writeArmed = 0, 0
 	_ = s.Conn.SetDeadline(time.Time{})
-}
-
-// Read is for TLS above.
-func (s *socket) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	s.rd.op, s.rd.p = opRead, p
-	switch s.waitRead(s.readUntil) {
-	case fault.Timeout:
-		return 0, os.ErrDeadlineExceeded
-	case fault.Canceled:
-		return 0, errCanceled
-	case fault.Closed:
-		return 0, net.ErrClosed
-	}
-	switch {
-	case s.rd.n > 0:
-		return s.rd.n, nil
-	case s.rd.errno == 0:
-		s.ended = true
-		return 0, io.EOF
-	case s.rd.errno == syscall.EAGAIN:
-		return 0, errWouldBlock
-	}
-	return 0, s.rd.errno
-}
-
-// Write is for TLS above.
-func (s *socket) Write(p []byte) (int, error) {
-	var h half
-	h.until.Store(s.writeUntil.Load())
-	switch s.writeAll(&h, p, nil) {
-	case fault.Completed:
-		return len(p), nil
-	case fault.Timeout:
-		if h.errno == 0 {
-			return int(h.octets), os.ErrDeadlineExceeded
-		}
-	}
-	if h.errno == 0 {
-		return int(h.octets), net.ErrClosed
-	}
-	return int(h.octets), h.errno
-}
-
-// SetDeadline, SetReadDeadline and SetWriteDeadline are for TLS above.
-func (s *socket) SetDeadline(t time.Time) error {
-	_ = s.SetReadDeadline(t)
-	return s.SetWriteDeadline(t)
-}
-
-// SetReadDeadline is for TLS above.
-func (s *socket) SetReadDeadline(t time.Time) error { s.readUntil.Store(until(t)); return nil }
-
-// SetWriteDeadline is for TLS above.
-func (s *socket) SetWriteDeadline(t time.Time) error { s.writeUntil.Store(until(t)); return nil }
-
-func until(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return Now() + int64(time.Until(t))
 }
 
 func isTimeout(err error) bool {
