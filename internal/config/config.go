@@ -4,8 +4,8 @@
 // One table (keys, in keys.go) describes each key once: its kind, default, range and a paragraph of documentation. The
 // decoder, the defaults, the reference (Reference) and the editors' schema (Schema) are all made from it.
 //
-// It must not know any other package of the gateway, and it opens no file but the configuration and the secrets that it
-// names: whether a certificate loads or a name resolves is for others to find out, who report it at Config.Position.
+// It knows no other package of the gateway except openfile and yamltree, which read what somebody else wrote, and it opens no
+// file but the configuration and the secrets that it names: whether a certificate loads or a name resolves is for others to find out, who report it at Config.Position.
 package config
 
 import (

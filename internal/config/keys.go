@@ -151,8 +151,8 @@ after a second.`},
 	{path: "pools.NAME.timeouts.tls", kind: duration, def: "5s", min: int64(time.Millisecond), max: int64(5 * time.Minute), aka: []string{"handshake", "tls_handshake"}, doc: `
 How long the TLS handshake may take.`},
 	{path: "pools.NAME.timeouts.write", kind: duration, def: "30s", min: int64(time.Millisecond), max: int64(day), zero: "off", aka: []string{"send", "proxy_send_timeout", "write_timeout"}, doc: `
-How long the gateway waits for room to send more of the request. It starts anew with every write that the system took something of, and
-the system takes more when a good part of its send buffer is free: an upstream that reads a little now and then may not get that far.`},
+How long the upstream may take nothing of the request that is sent to it. It starts anew whenever the upstream has taken something:
+one that reads slowly goes on, one that stopped reading has stalled.`},
 	{path: "pools.NAME.timeouts.head", kind: duration, def: "60s", min: int64(time.Millisecond), max: int64(day), zero: "off", aka: []string{"first_byte", "response_header", "response_header_timeout", "header", "ttfb"}, doc: `
 How long the upstream may think: from the last byte of the request to the last byte of the response head, so that a head
 that drips in byte by byte ends as well.`},

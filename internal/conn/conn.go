@@ -2,6 +2,7 @@ package conn
 
 import (
 	"crypto/tls"
+	"math"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -112,12 +113,15 @@ func (c *Conn) SetWriteUntil(until int64) { c.out.until.Store(until) }
 
 // SetWriteLeast sets how many octets the peer must take of what waits for it within the time of one write, for that time to
 // begin anew: what is slow may go on, what has stalled may not. It is 1 at first; a client that takes a few octets now and
-// then to keep us holding its answer is asked for more.
+// then to keep us holding its answer is asked for more. WriteNever makes the deadline of a write its last.
 func (c *Conn) SetWriteLeast(n int) {
 	if c.sys != nil {
 		c.sys.least = n
 	}
 }
+
+// WriteNever is more than a peer can take: see SetWriteLeast.
+const WriteNever = math.MaxInt
 
 // Hurry is SetReadUntil from another goroutine than the reader's: a read that waits already learns of it.
 func (c *Conn) Hurry(until int64) {

@@ -490,6 +490,7 @@ func (s *socket) waitWrite(deadline *atomic.Int64) fault.End {
 		if until != 0 && now >= until && s.took(now) {
 			until = now + until - s.wr.stalled
 			s.wr.stalled = now
+			deadline.Store(until) // for what is left of the same write, too
 		}
 		if s.interrupts.Load() || until != 0 && now >= until {
 			s.writeArmed = 0
@@ -501,8 +502,7 @@ func (s *socket) waitWrite(deadline *atomic.Int64) fault.End {
 	}
 }
 
-// took reports whether the peer has taken enough of what was written since the socket was last seen full: an octet of an
-// upstream's, writeLeast of a client's.
+// took reports whether the peer has taken enough of what was written since the socket was last seen full: least octets.
 func (s *socket) took(now int64) bool {
 	c := &s.wr
 	if c.stalled == 0 || now <= c.stalled {

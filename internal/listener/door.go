@@ -157,10 +157,10 @@ func (s *Server) panicked(reason any) {
 	}
 }
 
-// sampleOf keeps the first bytes of what is no HTTP from its first byte on, so that another protocol is recognised. A request's
-// own bytes are not kept: there may be secrets in them.
+// sampleOf keeps the first bytes of what cannot be HTTP, so that another protocol is recognised. Those of a request, however
+// broken, are not kept: there may be secrets in them.
 func sampleOf(e *fault.Evidence, head []byte) {
-	if e.Rule == fault.RuleNotHTTP || e.Rule == fault.RuleMethod && e.Offset < int64(len("CONNECT")) {
+	if e.Rule == fault.RuleNotHTTP {
 		e.Sample = append([]byte(nil), head[:min(len(head), firstMax)]...)
 	}
 }

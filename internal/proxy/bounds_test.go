@@ -76,7 +76,9 @@ func TestTheResponseTimerBoundsEveryStage(t *testing.T) {
 // The response timer is named, and the endpoint let be, when it fires in the moment between dialing and writing.
 func TestTheResponseTimerOverAnUpload(t *testing.T) {
 	t.Parallel()
-	o := upstreamOf(t, func(p *peer) { p.head(); time.Sleep(time.Second) }) // it thinks, and takes no more than its buffer holds
+	hold := make(chan bool)
+	defer close(hold)
+	o := upstreamOf(t, func(p *peer) { p.head(); <-hold }) // it takes no more than its buffer holds
 	g := start(t, setup{pool: func(p *proxy.Pool) { p.Response = 300 * time.Millisecond }}, o.addr)
 	c := g.dial()
 	go c.send(postOf(32 << 20)) // more than the kernel's buffers hold

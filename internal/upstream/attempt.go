@@ -162,7 +162,7 @@ func (a *Attempt) letGo() *Conn {
 func (a *Attempt) ask(request []byte, gone func() bool, check bool) (fault.Stage, fault.End) {
 	c := a.Conn
 	c.SetReadUntil(a.Whole.cap(deadline(a.began, a.target.Head)))
-	c.SetWriteUntil(a.Whole.cap(deadline(a.began, a.target.Write)))
+	c.boundWrite(a.began, a.Whole)
 	c.Watch(gone, a.began)
 	return c.Conn.Ask(request, check)
 }
@@ -197,7 +197,7 @@ func (a *Attempt) writeHead(head []byte) bool {
 	a.began = conn.Now()
 	a.Conn.whole, a.Conn.answered, a.uploading = a.Whole, false, true
 	a.Conn.SetReadUntil(a.Whole.Until) // until the request has ended: RequestEnded
-	a.Conn.SetWriteUntil(a.Whole.cap(deadline(a.began, a.target.Write)))
+	a.Conn.boundWrite(a.began, a.Whole)
 	end := a.Conn.Conn.Write(head)
 	a.Evidence.Sent = a.Conn.Sent() - a.Conn.sent
 	if end != fault.Completed {
@@ -207,15 +207,27 @@ func (a *Attempt) writeHead(head []byte) bool {
 	return true
 }
 
+// boundWrite sets how long the next write may wait for room. That time begins anew while the endpoint takes something, except
+// where the whole response's is over first.
+func (c *Conn) boundWrite(now int64, whole Whole) {
+	until := deadline(now, c.target.Options.Write)
+	least := 1
+	if capped := whole.cap(until); capped != until {
+		until, least = capped, conn.WriteNever
+	}
+	c.SetWriteLeast(least)
+	c.SetWriteUntil(until)
+}
+
 // Write writes more of the request body. It may be called from another goroutine than the reader's, and touches no evidence.
 func (c *Conn) Write(p []byte) fault.End {
-	c.SetWriteUntil(c.whole.cap(deadline(conn.Now(), c.target.Options.Write)))
+	c.boundWrite(conn.Now(), c.whole)
 	return c.Conn.Write(p)
 }
 
 // Write2 is Write of two pieces.
 func (c *Conn) Write2(p, q []byte) fault.End {
-	c.SetWriteUntil(c.whole.cap(deadline(conn.Now(), c.target.Options.Write)))
+	c.boundWrite(conn.Now(), c.whole)
 	return c.Conn.Write2(p, q)
 }
 
