@@ -118,6 +118,9 @@ const (
 	severityError
 )
 
+// postgresLog is PostgreSQL's level for what it only tells, also of a client that went away.
+var postgresLog = []byte("] LOG:  ")
+
 // severityWords are how programs write it, in lower case; a number is pino's, bunyan's, syslog's or stunnel's.
 var severityWords = [...]struct {
 	word string
@@ -161,6 +164,9 @@ func severityOf(line []byte) severity {
 		return s
 	}
 	head := line[:min(len(line), 200)]
+	if bytes.Contains(head, postgresLog) {
+		return severityInfo
+	}
 	if i := indexText(line, `"level":`); i >= 0 && i+12 < len(line) {
 		if n, _, ok := readUint(line[i+8:]); ok {
 			return numberSeverity(n)
@@ -177,12 +183,29 @@ func severityOf(line []byte) severity {
 		}
 		for _, w := range severityWords {
 			end := i + len(w.word)
-			if phrase.Starts(head[i:], w.word) && (end == len(head) || !isWordByte(head[end])) {
+			if phrase.Starts(head[i:], w.word) && (end == len(head) || !isWordByte(head[end])) && (w.is != severityInfo || isTag(head, i, end)) {
 				return w.is
 			}
 		}
 	}
 	return severityUnsaid
+}
+
+// isTag reports whether a word is a line's level and no word of a sentence, as in "for more information (ECONNREFUSED)": it is
+// in capitals, or set off by what follows or precedes it, or nothing but a stamp stands before it.
+func isTag(head []byte, from, end int) bool {
+	if head[from] >= 'A' && head[from] <= 'Z' && head[end-1] >= 'A' && head[end-1] <= 'Z' {
+		return true
+	}
+	if end == len(head) || bytes.IndexByte([]byte("]:|>\"\t,})"), head[end]) >= 0 || from > 0 && bytes.IndexByte([]byte("[<|\"=\t"), head[from-1]) >= 0 {
+		return true
+	}
+	for _, c := range head[:from] {
+		if c != 'T' && c != 'Z' && (c|0x20 >= 'a' && c|0x20 <= 'z') {
+			return false
+		}
+	}
+	return true
 }
 
 // numberSeverity reads pino's and bunyan's numbers, from 10 to 60.
