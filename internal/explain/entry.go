@@ -41,10 +41,8 @@ type Entry struct {
 	Marker Marker // what the line marks in time, beside what it says of an exchange
 	Said   []byte // the part of the line to show as an example: its message
 
-	module   string         // of nginx, where it is not proxy: fastcgi, uwsgi, scgi or grpc, whose directives have that name before them
-	unjudged bool           // it is at error level, and nothing is known of what it says
-	quiet    bool           // its format knows what it says: no fault, whatever its level
-	read     *phrase.Phrase // the words that the verdict rests on, nil where a format's grammar says it
+	module string         // of nginx, where it is not proxy: fastcgi, uwsgi, scgi or grpc, whose directives have that name before them
+	read   *phrase.Phrase // the words that the verdict rests on, nil where a format's grammar says it
 }
 
 // reset makes the entry ready for another line.

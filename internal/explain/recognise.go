@@ -56,7 +56,6 @@ func (r *Recogniser) Read(e *Entry, line []byte) (*Format, []byte) {
 // What failed for the client's sake, or only warns, stays what it is.
 func (r *Recogniser) noise(e *Entry, f *Format, line []byte) *Format {
 	if f.Product == "whygate" || !phrase.Any(line) {
-		e.unjudged = severityOf(line) == severityError && f.Role == RoleProxy && !e.quiet
 		return f
 	}
 	kept := *e
@@ -73,7 +72,6 @@ func (r *Recogniser) noise(e *Entry, f *Format, line []byte) *Format {
 	if e.Candidates == nil {
 		e.Candidates = candidates
 	}
-	e.unjudged = severityOf(line) == severityError && f.Role == RoleProxy && !e.quiet
 	return f
 }
 

@@ -138,7 +138,7 @@ var others = [...]string{
 	"sshd[", "sshd-session[", "postfix/", "dovecot", "exim", "sendmail", "named[", "unbound[", "unbound:", "dnsmasq", "ntpd[", "chronyd", "cron[", "crond[", "sudo[", "sudo:", "su[",
 	"systemd-resolved", "systemd-timesyncd", "systemd-networkd", "networkmanager", "dhclient", "dhcpcd", "smartd", "fail2ban", "rsyslogd", "snmpd", "smbd", "nmbd", "winbindd", "slapd",
 	"cupsd", "bluetoothd", "avahi-daemon", "openvpn", "strongswan", "charon", "wpa_supplicant", "postgres[", "mysqld[", "mariadbd[", "mongod[", "redis[", "smtp", ":25:", "]:25", ":22:", " port 22",
-	"checkpoint", "clamd", "freshclam", "apt-get", "rsync", "ntp server", "ldap_", "imap", "pop3", "sasl",
+	"checkpoint", "socket for sync", "master <-> replica", "master <-> slave", "clamd", "freshclam", "apt-get", "rsync", "ntp server", "ldap_", "imap", "pop3", "sasl",
 }
 
 // about are words of an exchange with an upstream, in lower case: beside them, words that mean many things mean one.
@@ -176,7 +176,7 @@ func wording(e *Entry, text []byte, level severity) *Format {
 	case phrase.Client:
 		e.Kind, e.By = KindClient, ByClient
 	default:
-		if e.By = ByGateway; product == "" && !oneOfWords(text, "prox|upstream|gateway|backend|origin") {
+		if e.By = ByGateway; product == "" && !phrase.OneOf(text, "prox|upstream|gateway|backend|origin") {
 			e.By = ByUnknown
 		}
 	}
@@ -189,38 +189,14 @@ func means(r *phrase.Reading, text []byte, level severity) bool {
 	if p.Is == phrase.Strong {
 		return true
 	}
-	if oneOfList(text, others[:]) {
-		return false
+	if level == severityInfo || oneOfList(text, others[:]) {
+		return false // what a program only tells, such as a title that it stored, is no failure of it
 	}
-	talk := oneOfWords(text, about)
+	talk := phrase.OneOf(text, about)
 	if p.Is == phrase.Errno {
 		return talk || level >= severityError || level == severityUnsaid && (bytes.IndexByte(text, ' ') < 0 || len(text) < 60 || hasPeer(text[r.To:]))
 	}
-	return talk && level != severityInfo
-}
-
-func oneOfWords(text []byte, words string) bool {
-	for len(words) > 0 {
-		word := words
-		if i := indexByteIn(words, '|'); i >= 0 {
-			word, words = words[:i], words[i+1:]
-		} else {
-			words = ""
-		}
-		if phrase.Index(text, word) >= 0 {
-			return true
-		}
-	}
-	return false
-}
-
-func indexByteIn(s string, c byte) int {
-	for i := range len(s) {
-		if s[i] == c {
-			return i
-		}
-	}
-	return -1
+	return talk
 }
 
 func oneOfList(text []byte, words []string) bool {

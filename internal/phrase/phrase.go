@@ -4,6 +4,8 @@
 package phrase
 
 import (
+	"strings"
+
 	"github.com/whygate/whygate/internal/fault"
 )
 
@@ -77,14 +79,14 @@ func Any(text []byte) bool { return table.any(text) }
 
 // fits looks at the words beside the phrase.
 func (p *Phrase) fits(text []byte) bool {
-	return (p.And == "" || oneOf(text, p.And)) && (p.Not == "" || !oneOf(text, p.Not))
+	return (p.And == "" || OneOf(text, p.And)) && (p.Not == "" || !OneOf(text, p.Not))
 }
 
-// oneOf reports whether one of the words, joined by bars, stands in the text.
-func oneOf(text []byte, words string) bool {
+// OneOf reports whether one of the words, joined by bars and in lower case, stands in the text, whatever its case.
+func OneOf(text []byte, words string) bool {
 	for len(words) > 0 {
 		word := words
-		if i := indexByte(words, '|'); i >= 0 {
+		if i := strings.IndexByte(words, '|'); i >= 0 {
 			word, words = words[:i], words[i+1:]
 		} else {
 			words = ""
@@ -94,15 +96,6 @@ func oneOf(text []byte, words string) bool {
 		}
 	}
 	return false
-}
-
-func indexByte(s string, c byte) int {
-	for i := range len(s) {
-		if s[i] == c {
-			return i
-		}
-	}
-	return -1
 }
 
 // Index finds a word in a text, whatever the case of its letters; the word is in lower case. It is -1 where it is not there.

@@ -1,6 +1,9 @@
 package phrase
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // textMin is the shortest phrase, in octets: five of them have two pieces of four, one at an even place of any text.
 const textMin = 5
@@ -49,7 +52,7 @@ func rarest(text string) int {
 	for i := 0; i+textMin <= len(text); i++ {
 		sum := 0
 		for _, c := range []byte(text[i : i+textMin]) {
-			sum += max(indexByte(common, c), 0)
+			sum += max(strings.IndexByte(common, c), 0)
 		}
 		if sum < most {
 			best, most = i, sum
