@@ -74,8 +74,7 @@ func TestTheResponseTimerBoundsEveryStage(t *testing.T) {
 }
 
 // The response timer is named, and the endpoint let be, when it fires in the moment between dialing and writing.
-func TestTheResponseTimerOverAnUpload(t *testing.T) {
-	t.Parallel()
+func TestTheResponseTimerOverAnUpload(t *testing.T) { // by itself: its uploads keep a core busy, and others measure time
 	hold := make(chan bool)
 	defer close(hold)
 	o := upstreamOf(t, func(p *peer) { p.head(); <-hold }) // it takes no more than its buffer holds
@@ -295,8 +294,7 @@ func TestA5xxIsNotSaved(t *testing.T) {
 }
 
 // An endpoint that takes an upload slowly, but all the time, has not stalled; one that takes nothing has.
-func TestASlowUploadIsNotAStalledOne(t *testing.T) {
-	t.Parallel()
+func TestASlowUploadIsNotAStalledOne(t *testing.T) { // by itself: its uploads keep a core busy, and others measure time
 	const size = 4 << 20
 	options := func(o *upstream.Options) { o.Write = 500 * time.Millisecond }
 	o := upstreamOf(t, func(p *peer) {
@@ -358,16 +356,17 @@ func TestAPanicWhileDialing(t *testing.T) {
 	o := upstreamOn(t, serverTLS(), answering(ok))
 	conf := clientTLS()
 	calls := 0
-	conf.VerifyPeerCertificate = nil
 	conf.Time = func() time.Time {
 		if calls++; calls == 1 {
 			panic("a bug of ours")
 		}
 		return time.Now()
 	}
-	g := start(t, setup{options: func(o *upstream.Options) { o.TLSConf = conf }}, "https://"+o.addr)
 	told := make(chan any, 1)
-	g.proxy.Panicked = func(reason any, stack []byte) { told <- reason }
+	g := start(t, setup{
+		options:  func(o *upstream.Options) { o.TLSConf = conf },
+		panicked: func(reason any, _ []byte) { told <- reason },
+	}, "https://"+o.addr)
 	if m := g.ask(get("/")); m.status() != 500 {
 		t.Errorf("%s", m.line)
 	}

@@ -52,6 +52,7 @@ type setup struct {
 	limits   func(*listener.Limits)
 	front    *tls.Config                            // the listener speaks TLS
 	serve    func(*proxy.Proxy, *listener.Exchange) // instead of Proxy.Serve
+	panicked func(reason any, stack []byte)         // of Proxy.Panicked
 	observe  func(*telemetry.Record)                // instead of the channel of records
 	wrap     func(net.Listener) net.Listener        // what the server accepts from
 }
@@ -137,6 +138,7 @@ func start(t testing.TB, s setup, endpoints ...string) *gateway {
 	g := &gateway{t: t, records: make(chan record, 4096)}
 	g.proxy, g.pool = build(t, s, endpoints...)
 	g.proxy.Observe = func(r *telemetry.Record) { g.records <- copyRecord(r) }
+	g.proxy.Panicked = s.panicked
 	if s.observe != nil {
 		g.proxy.Observe = s.observe
 	}
