@@ -21,7 +21,7 @@ type block struct {
 	space []byte // the buffer that text is in
 	first int    // the number of its first line
 	done  chan struct{}
-	grown bool       // it was appended after the file had been read to its end
+	grown bool       // it was appended after the file had been opened
 	w3c   *w3c       // the #Fields: directive that holds at its beginning, nil for none
 	csv   *csvHeader // the columns' names, nil for none
 

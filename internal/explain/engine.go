@@ -9,7 +9,7 @@ import (
 
 // engine is what is known so far of all sources. One goroutine has it.
 type engine struct {
-	grown   bool // the lines that are taken came after their file had been read to its end
+	grown   bool // the lines that are taken were appended after their file had been opened
 	o       *Options
 	formats []*Format // those that lines are offered to, and those of lines that were read loosely
 	places  map[*Format]int

@@ -37,7 +37,7 @@ type Seen struct {
 	At       time.Time
 	Format   *Format
 	Entry    *Entry // good only until the call returns
-	Grown    bool   // it was appended after its file had been read to its end, or came by a stream
+	Grown    bool   // it was appended after its file had been opened, or came by a stream
 	Sentence string
 }
 

@@ -87,8 +87,8 @@ type tail struct {
 	wake   chan struct{}
 	file   *os.File
 	offset int64
-	ended  bool // it was at its end once
-	grown  bool // what was read last came after that
+	begun  int64 // its size when it was opened: what lies behind was appended; 0 for a file that took its name since
+	grown  bool  // what was read last lies behind begun
 }
 
 func (t *tail) Read(p []byte) (int, error) {
@@ -96,13 +96,16 @@ func (t *tail) Read(p []byte) (int, error) {
 		if err := t.ctx.Err(); err != nil {
 			return 0, err
 		}
+		t.grown = t.offset >= t.begun
+		if !t.grown { // no read goes over the border
+			p = p[:min(int64(len(p)), t.begun-t.offset)]
+		}
 		n, err := t.file.Read(p)
 		t.offset += int64(n)
-		t.grown = t.ended
 		if n > 0 || err != nil && !errors.Is(err, io.EOF) {
 			return n, err
 		}
-		t.ended = true
+		t.begun = min(t.begun, t.offset) // it shrank while it was read
 		again, err := t.rotated()
 		if err != nil || again {
 			return 0, err
@@ -134,7 +137,7 @@ func (t *tail) rotated() (bool, error) {
 		return false, err
 	}
 	if here.Size() < t.offset {
-		t.offset = 0
+		t.offset, t.begun = 0, 0
 		if _, err := t.file.Seek(0, io.SeekStart); err != nil {
 			return false, err
 		}
@@ -152,7 +155,7 @@ func (t *tail) rotated() (bool, error) {
 		return false, nil
 	}
 	t.file.Close()
-	t.file, t.offset = file, 0
+	t.file, t.offset, t.begun = file, 0, 0
 	return true, errRotated
 }
 
@@ -170,6 +173,9 @@ func (r *run) readFollowed(f *feed, wake chan struct{}) error {
 	}
 	t := &tail{ctx: r.ctx, path: f.source.path, wake: wake, file: file}
 	defer t.Close()
+	if info, err := file.Stat(); err == nil {
+		t.begun = info.Size()
+	}
 	f.tail = t
 	if packed(file) { // a compressed file does not grow
 		return r.read(f)
