@@ -12,6 +12,7 @@ import (
 // of idleness by default.
 
 var albAccess = &Format{
+	begins: "hgw", marks: []string{"h2 202", "http 202", "https 202", "grpcs 202", "wss 202"},
 	Name: "alb", Title: "AWS ALB access log", Product: "alb", Role: RoleProxy,
 	Gives: "Who made the answer (target_status_code), the target, the three processing times, and the moments of request and answer.",
 	Lacks: "Why the target's connection failed: error_reason covers authentication and Lambda only.",
@@ -22,7 +23,8 @@ var albAccess = &Format{
 }
 
 var clbAccess = &Format{
-	Name: "clb", Title: "AWS Classic Load Balancer access log", Product: "alb", Role: RoleProxy,
+	dated: datedDashes,
+	Name:  "clb", Title: "AWS Classic Load Balancer access log", Product: "alb", Role: RoleProxy,
 	Gives: "Who made the answer (backend_status_code), the instance and the three processing times.",
 	Lacks: "Why the instance's connection failed, and the whole time of a request that was not answered.",
 	Better: `aws elb modify-load-balancer-attributes --load-balancer-name NAME \

@@ -36,7 +36,7 @@ func isStatusAt(line []byte, i int) bool {
 	if i+3 > len(line) || line[i] != '5' || !isDigit(line[i+1]) || !isDigit(line[i+2]) {
 		return false
 	}
-	return (i == 0 || statusBefore(line[i-1])) && (i+3 == len(line) || statusAfter(line[i+3:]))
+	return (i == 0 || statusBefore(line[i-1]) || i > 1 && line[i-1] == 't' && line[i-2] == '\\') && (i+3 == len(line) || statusAfter(line[i+3:]))
 }
 
 func statusBefore(c byte) bool {
@@ -45,7 +45,7 @@ func statusBefore(c byte) bool {
 
 func statusAfter(b []byte) bool {
 	switch b[0] {
-	case ' ', '"', '\t', ']', '|', ';', '<', ')', '}':
+	case ' ', '"', '\t', ']', '|', ';', '<', ')', '}', '\\': // the last begins an escape in a string of JSON
 		return true
 	case ',':
 		return len(b) < 4 || !isDigit(b[1]) || b[1] == '5' // not a number with a comma in it

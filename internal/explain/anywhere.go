@@ -18,10 +18,8 @@ func (r *Recogniser) anywhere(e *Entry, line []byte) (*Format, []byte) {
 			return f, inner
 		}
 	}
-	if starts(clean, "{") && !phrase.Any(clean) && !has5xx(clean) { // an application's object in which nothing failed
-		return nil, nil
-	}
-	if f, inner := r.within(e, clean); f != nil {
+	_, _ = r.offers.glance(clean, &r.marks)
+	if f, inner := r.within(e, clean, r.marks); f != nil {
 		return f, inner
 	}
 	if r.csv != nil {
@@ -82,10 +80,15 @@ func (r *Recogniser) stamped(e *Entry, line []byte) {
 }
 
 // within finds a record behind what stands before it, or in a string of JSON.
-func (r *Recogniser) within(e *Entry, line []byte) (*Format, []byte) {
+func (r *Recogniser) within(e *Entry, line []byte, marks marksAt) (*Format, []byte) {
+	if quoted(line) {
+		if f, inner := r.strict(e, bytes.TrimSpace(line[1:len(line)-1])); f != nil {
+			return f, inner
+		}
+	}
 	tries := 0
 	for i := 1; i < min(len(line), anchorMax) && tries < anchorTries; i++ {
-		if !anchored(line, i) && !valueBegins(line, i) {
+		if !anchored(line, i) && !valueBegins(line, i) && !marks.has(i) {
 			continue
 		}
 		tries++
@@ -115,6 +118,12 @@ func (r *Recogniser) within(e *Entry, line []byte) (*Format, []byte) {
 		}
 	}
 	return nil, nil
+}
+
+// quoted reports whether a line stands in quotes of one kind, or between bars.
+func quoted(line []byte) bool {
+	n := len(line)
+	return n > 20 && line[0] == line[n-1] && (line[0] == '"' || line[0] == '\'' || line[0] == '`' || line[0] == '|')
 }
 
 // outer gives the record the time of what stands before it, where it has none of its own.
@@ -178,10 +187,13 @@ func anchored(line []byte, i int) bool {
 		return false
 	}
 	before := line[i-1]
-	if isAlphanumeric(before) || before == '.' || before == '-' || before == '/' || before == '_' {
+	b := line[i:]
+	if isAlphanumeric(before) || before == '.' || before == '/' || before == '_' {
 		return false
 	}
-	b := line[i:]
+	if before == '-' && (i < 2 || !isDigit(line[i-2])) { // but for grep's, which stands behind the number of a line of context
+		return false
+	}
 	if len(b) < 16 {
 		return starts(b, "nginx: [")
 	}
@@ -192,6 +204,8 @@ func anchored(line []byte, i int) bool {
 		return b[1] == '2' && b[2] == '0' && isDigit(b[3]) || isDigit(b[1]) && isDigit(b[2]) && (b[3] == '/' || b[3] == '-') || isUpper(b[1]) && b[4] == ' ' && b[8] == ' '
 	case c == '{':
 		return b[1] == '"' || b[1] == ' ' && b[2] == '"'
+	case c == '-': // varnishlog's level and tag
+		return (b[1] == '-' && b[2] == ' ' || b[1] == ' ' && b[2] == ' ') && b[3] == ' ' && isUpper(b[4])
 	case c == '<':
 		return isDigit(b[1]) && (b[2] == '>' || b[3] == '>' || b[4] == '>')
 	case isUpper(c):
@@ -206,7 +220,8 @@ func valueBegins(line []byte, i int) bool {
 		return false
 	}
 	if line[i-1] == '"' && i > 3 && (line[i-2] == ':' || line[i-2] == ' ' && line[i-3] == ':') {
-		return bytes.IndexByte(line[i:min(len(line), i+24)], '"') < 0 || line[i] == '{' || line[i] == '['
+		end := stringEnd(line[i-1:])
+		return end < 0 || end > 24 || line[i] == '{' || line[i] == '['
 	}
 	return i < 64 && i > 1 && line[i-1] == ' ' && bytes.IndexByte([]byte("|:>-*]r/7"), line[i-2]) >= 0 && line[i] != ' '
 }
@@ -214,15 +229,18 @@ func valueBegins(line []byte, i int) bool {
 // anchorFirst are the octets that anchors begin with.
 var anchorFirst = [256]bool{
 	'0': true, '1': true, '2': true, '3': true, '4': true, '5': true, '6': true, '7': true, '8': true, '9': true, '[': true, '{': true, '<': true,
-	'J': true, 'F': true, 'M': true, 'A': true, 'S': true, 'O': true, 'N': true, 'D': true, 'n': true, 't': true, 'h': true, 'a': true, 'u': true, ':': true,
+	'J': true, 'F': true, 'M': true, 'A': true, 'S': true, 'O': true, 'N': true, 'D': true, 'n': true, 't': true, 'h': true, 'a': true, 'u': true, ':': true, '-': true,
 }
 
 func anchoredDigit(b []byte) bool {
 	switch {
 	case isDigit(b[1]) && isDigit(b[2]) && isDigit(b[3]) && (b[4] == '/' || b[4] == '-') && isDigit(b[5]) && isDigit(b[6]) && b[7] == b[4]: // a date
 		return true
-	case isDigit(b[1]) && b[2] == '/' && isUpper(b[3]) && b[6] == '/': // 24/Nov/2026
+	case isDigit(b[1]) && (b[2] == '/' || b[2] == '-') && isUpper(b[3]) && b[6] == b[2]: // 24/Nov/2026, 24-Nov-2026
 		return true
+	case b[10] == '.' && b[14] == ' ': // seconds since 1970
+		n, rest, ok := readUint(b)
+		return ok && n > 1e9 && len(rest) == len(b)-10
 	}
 	n := 0
 	for n < 46 && n < len(b) && (isDigit(b[n]) || b[n] == '.' || b[n] == ':' || b[n] >= 'a' && b[n] <= 'f') {

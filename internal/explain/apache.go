@@ -13,6 +13,7 @@ CustomLog logs/why.log why
 LogLevel warn proxy:info ssl:info`
 
 var apacheError = &Format{
+	begins: "[", marks: []string{"] AH0", "] AH1"},
 	Name:    "apache-error",
 	Title:   "Apache error log",
 	Product: "apache",
@@ -23,6 +24,7 @@ var apacheError = &Format{
 }
 
 var apacheAccess = &Format{
+	common:  true,
 	Name:    "apache-access",
 	Title:   "Apache access log",
 	Product: "apache",

@@ -26,12 +26,14 @@ example.com {
 )
 
 var caddyJSON = &Format{
-	Name: "caddy-json", Title: "Caddy JSON log", Product: "caddy", Role: RoleProxy,
+	marks: caddyMarks,
+	Name:  "caddy-json", Title: "Caddy JSON log", Product: "caddy", Role: RoleProxy,
 	Gives: caddyGives, Lacks: caddyLacks, Better: caddyBetter, Parse: parseCaddyJSON,
 }
 
 var caddyConsole = &Format{
-	Name: "caddy-console", Title: "Caddy console log", Product: "caddy", Role: RoleProxy,
+	dated: datedSlashes,
+	Name:  "caddy-console", Title: "Caddy console log", Product: "caddy", Role: RoleProxy,
 	Gives: caddyGives, Lacks: caddyLacks, Better: caddyBetter, Parse: parseCaddyConsole,
 }
 
@@ -43,6 +45,14 @@ type caddyLine struct {
 	size                int64
 	access              bool // the line has a request and what was answered
 	via, server, noSize bool // the answer passed through Caddy; it has Caddy's own Server field; no size is written
+}
+
+// caddyMarks stand in each object of Caddy's: one of its loggers, or a message that it writes before it has one.
+var caddyMarks = []string{
+	`"logger":"http`, `"logger":"tls`, `"logger":"admin`, `"logger":"pki`, `"logger":"caddy`, `"logger":"events`, `"logger":"layer4`, `"logger":"dynamic_dns`,
+	`\"logger\":\"`, "using config from file", "adapted config to JSON", "redirected default logger", "autosaved config", "using adjacent Caddyfile",
+	"Caddyfile input is not formatted", "Unsolicited response received on idle HTTP channel", "using provided configuration", "maxprocs: ", "GOMEMLIMIT is updated",
+	"serving initial configuration", "shutting down apps", "shutdown complete", "exiting; bye", "http: panic serving ",
 }
 
 func parseCaddyJSON(e *Entry, line []byte) bool {

@@ -10,7 +10,8 @@ import (
 // 5xx errors". OriginResponseStatus is 0 where no HTTP answer came from the origin: Cloudflare made the one that was sent.
 
 var cloudflareLog = &Format{
-	Name: "cloudflare", Title: "Cloudflare Logpush", Product: "cloudflare", Role: RoleProxy,
+	marks: []string{"EdgeResponseStatus"},
+	Name:  "cloudflare", Title: "Cloudflare Logpush", Product: "cloudflare", Role: RoleProxy,
 	Gives: "Who made the answer (OriginResponseStatus), the 52x code that names the step, the origin's address and the times by step.",
 	Lacks: "What stands behind a 520 and a 525; whether the connection was reused.",
 	Better: `curl -X PUT https://api.cloudflare.com/client/v4/zones/ZONE/logpush/jobs/JOB -H "Authorization: Bearer TOKEN" --json \

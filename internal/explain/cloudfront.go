@@ -11,6 +11,7 @@ import (
 // CloudFront Developer Guide. The fields stand between tabs, always in the same order; new ones are added at the end.
 
 var cloudfrontAccess = &Format{
+	begins: "#", dated: datedDashes,
 	Name: "cloudfront", Title: "CloudFront standard log", Product: "cloudfront", Role: RoleProxy,
 	Gives: "x-edge-detailed-result-type: which step with the origin failed; who answered, the times, the request's id.",
 	Lacks: "The origin's address, its own status where CloudFront replaced it, and whether a connection was refused or silent.",

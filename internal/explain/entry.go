@@ -127,6 +127,13 @@ type Format struct {
 	// strict: what it takes, no other format should. It never panics, and it allocates nothing for a line of KindOK.
 	Parse func(e *Entry, line []byte) bool
 
+	// What its lines begin with, or have in them: a line of which nothing of this is so is not offered to Parse. Where all is
+	// empty, every line is.
+	begins string   // the first octet, 0 for any digit but a date's
+	dated  dates    // the date at the beginning
+	common bool     // [22/Nov/2026, somewhere
+	marks  []string // one of these words somewhere; of JSON, a key of the object itself
+
 	// wordy says that its lines were read by their words, or by the meaning of their keys: less sure than a grammar.
 	wordy bool
 

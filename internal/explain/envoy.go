@@ -9,6 +9,7 @@ const envoyBetter = `# Envoy: access_log[].typed_config.log_format.text_format_s
 [%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "%UPSTREAM_TRANSPORT_FAILURE_REASON%" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER% %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%`
 
 var envoyDefault = &Format{
+	dated:   datedBracket,
 	Name:    "envoy",
 	Title:   "Envoy access log, default format",
 	Product: "envoy",
@@ -26,6 +27,7 @@ var envoyDefault = &Format{
 }
 
 var istio = &Format{
+	dated:   datedBracket,
 	Name:    "istio",
 	Title:   "Istio's Envoy access log",
 	Product: "istio",
@@ -43,6 +45,7 @@ var istio = &Format{
 }
 
 var envoyJSON = &Format{
+	marks:   []string{"response_flags"},
 	Name:    "envoy-json",
 	Title:   "Envoy access log, JSON",
 	Product: "envoy",

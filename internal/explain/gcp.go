@@ -12,7 +12,8 @@ import (
 // monitoring" of Google Cloud.
 
 var gcpAccess = &Format{
-	Name: "gcp-lb", Title: "Google Cloud load balancer log", Product: "gcp", Role: RoleProxy,
+	marks: []string{"httpRequest"},
+	Name:  "gcp-lb", Title: "Google Cloud load balancer log", Product: "gcp", Role: RoleProxy,
 	Gives: "statusDetails or proxyStatus: why, in one word; the backend service, the latency, and whether the backend answered.",
 	Lacks: "The endpoint, and for failed_to_connect_to_backend whether it refused or was silent.",
 	Better: `gcloud compute backend-services update SERVICE --global --enable-logging --logging-sample-rate=1.0 \

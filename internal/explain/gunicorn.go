@@ -10,6 +10,7 @@ import (
 // and the workers, versions 19 to 23.
 
 var gunicornLog = &Format{
+	begins: "gE", dated: datedBracket,
 	Name: "gunicorn", Title: "gunicorn log", Product: "gunicorn", Role: RoleApplication,
 	Gives: "That a worker was killed for its time limit or by the kernel, crashed, or did not start, and when.",
 	Lacks: "Which request the worker was at.",

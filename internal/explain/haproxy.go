@@ -9,6 +9,7 @@ const haproxyBetter = `# haproxy.cfg, in defaults or the frontend: the default H
 log-format "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r bc_err=%{+Q}[bc_err_str] ssl_err=%{+Q}[ssl_bc_err_str]"`
 
 var haproxyHTTP = &Format{
+	common:  true,
 	Name:    "haproxy-http",
 	Title:   "HAProxy HTTP log",
 	Product: "haproxy",
@@ -26,6 +27,7 @@ var haproxyHTTP = &Format{
 }
 
 var haproxyHTTPS = &Format{
+	common:  true,
 	Name:    "haproxy-https",
 	Title:   "HAProxy HTTPS log",
 	Product: "haproxy",
@@ -43,6 +45,7 @@ var haproxyHTTPS = &Format{
 }
 
 var haproxyTCP = &Format{
+	common:  true,
 	Name:    "haproxy-tcp",
 	Title:   "HAProxy TCP log",
 	Product: "haproxy",
@@ -60,6 +63,7 @@ var haproxyTCP = &Format{
 }
 
 var haproxyCLF = &Format{
+	common:  true,
 	Name:    "haproxy-clf",
 	Title:   "HAProxy HTTP log in CLF",
 	Product: "haproxy",

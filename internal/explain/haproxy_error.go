@@ -8,6 +8,7 @@ import (
 )
 
 var haproxyError = &Format{
+	begins: "[SHBbpCPNRL", common: true, marks: []string{" changed its IP from ", "Server ", "Backup Server ", "Health check for server ", "Connect() failed for backend ", "has no server available!"},
 	Name:    "haproxy-error",
 	Title:   "HAProxy error and event log",
 	Product: "haproxy",

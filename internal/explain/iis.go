@@ -20,6 +20,7 @@ appcmd configure trace "Default Web Site" /enablesite
 appcmd configure trace "Default Web Site" /enable /path:* /areas:"WWW Server=Rewrite,RequestRouting" /statuscodes:502-504`
 
 var iisW3C = &Format{
+	begins: "#", dated: datedDashes,
 	Name: "iis", Title: "IIS and ARR log", Product: "iis", Role: RoleProxy,
 	Gives:  "Status, substatus and Windows' error number, which name the step and the reason; the time taken.",
 	Lacks:  "The endpoint that Application Request Routing asked, and whether its connection was reused.",
@@ -27,6 +28,7 @@ var iisW3C = &Format{
 }
 
 var iisHTTPERR = &Format{
+	begins: "#", dated: datedDashes, marks: []string{" Timer_", " Connection_", " Client_Reset", " AppOffline", " QueueFull", " AppShutdown", " BadRequest", " AppPoolTimer"},
 	Name: "iis-httperr", Title: "Windows HTTP.sys error log", Product: "iis", Role: RoleProxy,
 	Gives:  "Why HTTP.sys answered by itself: the reason phrase names the queue, the limit or the timer.",
 	Lacks:  "What the application pool's own events say: they are in the System event log, source WAS.",

@@ -13,6 +13,7 @@ import (
 // counts once.
 
 var kernelLog = &Format{
+	begins: "[kOMKoTtV", marks: []string{"Killed process ", "Out of memory: Kill", "Memory cgroup out of memory: ", "TCP: out of memory", "Out of socket memory", "VFS: file-max limit ", "traps: ", " invoked oom-killer: ", "]: segfault at ", "Possible SYN flooding on port ", "table full, dropping packet", "neighbour: arp_cache: ", "eighbour table overflow"},
 	Name: "kernel", Title: "Linux kernel log", Product: "linux", Role: RoleSystem,
 	Gives:  "Which process was killed for memory, and whether the machine or its control group was out of it; crashes, full queues and tables.",
 	Lacks:  "Which request it was at.",

@@ -6,6 +6,7 @@ import (
 )
 
 var nginxAccess = &Format{
+	common: true, marks: []string{"upstream_addr", "body_bytes_sent", "upstream_response_time"},
 	Name:    "nginx-access",
 	Title:   "nginx access log",
 	Product: "nginx",
@@ -17,6 +18,7 @@ var nginxAccess = &Format{
 }
 
 var ingressNginx = &Format{
+	common:  true,
 	Name:    "ingress-nginx",
 	Title:   "ingress-nginx access log",
 	Product: "ingress-nginx",
@@ -28,6 +30,7 @@ log-format-upstream: '$remote_addr - $remote_user [$time_local] "$request" $stat
 }
 
 var kongAccess = &Format{
+	common:  true,
 	Name:    "kong-access",
 	Title:   "Kong access log",
 	Product: "kong",
@@ -57,6 +60,9 @@ type combined struct {
 func cutCommon(line []byte) (c combined, ok bool) {
 	var rest []byte
 	if c.client, rest, ok = cutSpaced(line); !ok || len(c.client) == 0 {
+		return c, false
+	}
+	if first := c.client[0]; first == '\x1b' || first == '"' || first == '\'' || first == '`' || first == '|' { // of what it stands in
 		return c, false
 	}
 	if !starts(rest, "- ") { // the identity of RFC 1413, which nobody has

@@ -15,6 +15,7 @@ const nginxLogFormat = `log_format why '$remote_addr - $remote_user [$time_local
 access_log /var/log/nginx/why.log why;`
 
 var nginxError = &Format{
+	begins: "n", dated: datedSlashes, marks: []string{"[notice] ", "[emerg] ", "[alert] "},
 	Name:    "nginx-error",
 	Title:   "nginx error log",
 	Product: "nginx",
@@ -32,6 +33,7 @@ var nginxError = &Format{
 }
 
 var openrestyError = &Format{
+	begins: "n", dated: datedSlashes,
 	Name:    "openresty-error",
 	Title:   "OpenResty error log",
 	Product: "openresty",
@@ -49,6 +51,7 @@ var openrestyError = &Format{
 }
 
 var kongError = &Format{
+	begins: "n", dated: datedSlashes,
 	Name:    "kong-error",
 	Title:   "Kong error log",
 	Product: "kong",
@@ -113,7 +116,7 @@ func cutNginx(line []byte) (l nginxLine, ok bool) {
 		l.level, l.message = level, message
 		return l, found && (string(level) == "emerg" || string(level) == "alert" || string(level) == "warn" || string(level) == "error")
 	}
-	if len(line) < 30 || line[4] != '/' || line[7] != '/' || line[19] != ' ' || line[20] != '[' {
+	if len(line) < 30 || !isDigit(line[0]) || line[4] != '/' || line[7] != '/' || line[19] != ' ' || line[20] != '[' {
 		return l, false
 	}
 	l.at = line[:19]

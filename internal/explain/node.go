@@ -10,6 +10,7 @@ import (
 // lib/internal/process, and PM2's daemon, God.js. The stack under them is not taken: any program prints such lines.
 
 var nodeLog = &Format{
+	begins: "PFE[t Uu<nN(ASp", dated: datedDashes, marks: []string{"FATAL ERROR: ", "[nodemon] app crashed", "triggerUncaughtException(", "App [", "Script ", "Uncaught Exception", "uncaughtException:", "Uncaught exception:", "Error: listen E", "[UnhandledPromiseRejection: ", "throw er; // Unhandled", "UnhandledPromiseRejectionWarning: ", "exceeds --max-memory-restart value"},
 	Name: "node", Title: "Node.js and PM2 output", Product: "node", Role: RoleApplication,
 	Gives:  "That the process died, and of what: no memory, an exception that nobody caught, a port that is taken.",
 	Lacks:  "The time, unless PM2 or the carrier adds it, and which request it was at.",

@@ -11,6 +11,7 @@ import (
 // fpm_request.c; PHP's own error log has the zone behind the time and "PHP Fatal error: " instead of a level.
 
 var phpFPMLog = &Format{
+	begins: "[Ps", marks: []string{"[pool ", "PHP Fatal error:  ", "PHP Parse error:  "},
 	Name: "php-fpm", Title: "php-fpm log", Product: "php-fpm", Role: RoleApplication,
 	Gives: "That all children are busy, a child was killed for its time limit, by the kernel, or crashed; the script, and how long it ran.",
 	Lacks: "The request that a crashed child was at.",

@@ -2,6 +2,8 @@ package explain
 
 import (
 	"bytes"
+	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/whygate/whygate/internal/phrase"
@@ -11,8 +13,11 @@ import (
 // does not depend on that, since no two formats take the same line. It is for one goroutine.
 type Recogniser struct {
 	formats []*Format
+	offers  *dispatch
 	recent  [4]met
 	now     time.Time
+	seen    signs // what the last line had, if it was looked at
+	marks   marksAt
 	peeled  [peelMax + 1][]byte
 	depth   int // how far this line is peeled
 	bare    bool
@@ -25,12 +30,13 @@ type Recogniser struct {
 // met is a format and how many carriers its lines had.
 type met struct {
 	format *Format
+	place  int // of the format in the list
 	depth  int
 }
 
 // NewRecogniser gives a recogniser of the formats. now dates logs that leave out the year.
 func NewRecogniser(formats []*Format, now time.Time) *Recogniser {
-	return &Recogniser{formats: formats, now: now, loosely: len(formats) > 1}
+	return &Recogniser{formats: formats, offers: newDispatch(formats), now: now, loosely: len(formats) > 1}
 }
 
 // Read reads one line into the entry, and gives its format and what of the line is that format's; nil if no format knows
@@ -41,6 +47,18 @@ func (r *Recogniser) Read(e *Entry, line []byte) (*Format, []byte) {
 			return r.noise(e, f, inner), inner
 		}
 		return f, inner
+	}
+	if r.seen == 0 {
+		clean := plainText(line)
+		if len(clean) == len(line) {
+			e.reset()
+			return nil, nil
+		}
+		if seen, _ := r.offers.glance(clean, &r.marks); seen == 0 {
+			r.seen |= seen
+			e.reset()
+			return nil, nil
+		}
 	}
 	carrier := r.carrier
 	f, inner := r.anywhere(e, line)
@@ -89,6 +107,9 @@ func restore(e, kept *Entry) {
 
 // strict reads a line that is a record of a format from its first octet to its last, but for the carriers around it.
 func (r *Recogniser) strict(e *Entry, line []byte) (*Format, []byte) {
+	if n := len(line); n > 0 && (line[n-1] == ' ' || line[n-1] == '\t' || line[n-1] == '\r') {
+		line = bytes.TrimRight(line, " \t\r")
+	}
 	r.peeled[0], r.depth, r.bare, r.carrier = line, 0, false, carrier{}
 	if len(line) == 0 {
 		return nil, nil
@@ -98,7 +119,7 @@ func (r *Recogniser) strict(e *Entry, line []byte) (*Format, []byte) {
 		if m.format == nil {
 			break
 		}
-		if inner, ok := r.peel(m.depth); ok && r.try(e, m.format, inner) {
+		if inner, ok := r.peel(m.depth); ok && r.offers.mayTake(m.place, inner) && r.try(e, m.format, inner) {
 			if i > 0 {
 				copy(r.recent[1:i+1], r.recent[:i])
 				r.recent[0] = m
@@ -106,19 +127,53 @@ func (r *Recogniser) strict(e *Entry, line []byte) (*Format, []byte) {
 			return m.format, inner
 		}
 	}
+	seen, offer := r.offers.glance(line, &r.marks)
+	r.seen = seen
 	for depth := 0; ; depth++ {
 		inner, ok := r.peel(depth)
 		if !ok {
 			return nil, nil
 		}
-		for _, f := range r.formats {
-			if r.try(e, f, inner) {
-				copy(r.recent[1:], r.recent[:len(r.recent)-1])
-				r.recent[0] = met{f, depth}
-				return f, inner
-			}
+		if depth > 0 && r.peeled[depth-1][0] == '{' { // of a string, whose escapes hid what it has
+			seen, offer = r.offers.glance(inner, &r.marks)
+			r.seen |= seen
+		}
+		if f := r.ask(e, inner, depth, offer); f != nil {
+			return f, inner
 		}
 	}
+}
+
+// ask offers the line to the formats that may take it, in their order.
+func (r *Recogniser) ask(e *Entry, line []byte, depth int, offer set) *Format {
+	offer |= r.offers.heads[headOf(line)]
+	for ; offer != 0; offer &= offer - 1 {
+		if place := bits.TrailingZeros64(uint64(offer)); r.asked(e, line, depth, place) {
+			return r.formats[place]
+		}
+	}
+	for place := setMax; place < len(r.formats); place++ {
+		if r.asked(e, line, depth, place) {
+			return r.formats[place]
+		}
+	}
+	if r.w3c != nil { // what begins its lines, its directive says
+		if place := slices.Index(r.formats, iisW3C); place >= 0 && r.asked(e, line, depth, place) {
+			return iisW3C
+		}
+	}
+	return nil
+}
+
+// asked offers the line to one format, and remembers the format if that takes it.
+func (r *Recogniser) asked(e *Entry, line []byte, depth, place int) bool {
+	f := r.formats[place]
+	if !r.try(e, f, line) {
+		return false
+	}
+	copy(r.recent[1:], r.recent[:len(r.recent)-1])
+	r.recent[0] = met{f, place, depth}
+	return true
 }
 
 // forget makes the recogniser as new, so that what it does with a block depends on that block alone.
@@ -144,10 +199,13 @@ func (r *Recogniser) peel(depth int) ([]byte, bool) {
 // try offers the line to a format, and adds what its carriers know.
 func (r *Recogniser) try(e *Entry, f *Format, line []byte) bool {
 	e.reset()
-	if f == iisW3C && r.directed(e, line) {
-		return true
+	if f == iisW3C {
+		if r.directed(e, line) {
+			return true
+		}
+		e.reset()
 	}
-	if e.reset(); !f.Parse(e, line) {
+	if !f.Parse(e, line) {
 		return false
 	}
 	e.Upstream = withoutUser(e.Upstream)

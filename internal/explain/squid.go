@@ -14,14 +14,16 @@ const squidBetter = `logformat why %ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %[
 access_log stdio:/var/log/squid/access.log why`
 
 var squidNative = &Format{
-	Name: "squid", Title: "Squid access log", Product: "squid", Role: RoleProxy,
+	begins: "0",
+	Name:   "squid", Title: "Squid access log", Product: "squid", Role: RoleProxy,
 	Gives:  "The result code, the status, the time taken and who was asked; with %err_code the cause.",
 	Lacks:  "Without %err_code: whose a 502 is, and why.",
 	Better: squidBetter, Parse: parseSquid,
 }
 
 var squidCombined = &Format{
-	Name: "squid-combined", Title: "Squid combined log", Product: "squid", Role: RoleProxy,
+	common: true,
+	Name:   "squid-combined", Title: "Squid combined log", Product: "squid", Role: RoleProxy,
 	Gives:  "The result code, the status and how the request was forwarded.",
 	Lacks:  "The time taken, whose a 502 is, and why.",
 	Better: squidBetter, Parse: parseSquidCombined,

@@ -11,6 +11,7 @@ import (
 // own under it.
 
 var tomcatLog = &Format{
+	begins: "0jETo#", marks: []string{"java.lang.OutOfMemoryError", "# A fatal error has been detected by the Java", "# There is insufficient memory for the Java"},
 	Name: "tomcat", Title: "Tomcat log", Product: "tomcat", Role: RoleApplication,
 	Gives:  "That all threads are busy, the heap is exhausted, a servlet threw, a client left; starts and stops.",
 	Lacks:  "Which request it was.",

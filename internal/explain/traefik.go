@@ -19,20 +19,26 @@ const traefikBetter = `[log]
     defaultMode = "keep"`
 
 var traefikAccess = &Format{
-	Name: "traefik-access", Title: "Traefik access log", Product: "traefik", Role: RoleProxy,
+	common: true,
+	Name:   "traefik-access", Title: "Traefik access log", Product: "traefik", Role: RoleProxy,
 	Gives:  "Status, size, router, the endpoint's URL and the whole time; the size tells Traefik's own error pages from the origin's.",
 	Lacks:  "Why: the cause is in the main log at DEBUG; and whether an endpoint was asked at all.",
 	Better: traefikBetter, Parse: parseTraefikAccess,
 }
 
 var traefikJSON = &Format{
-	Name: "traefik-json", Title: "Traefik JSON access log", Product: "traefik", Role: RoleProxy,
+	marks: []string{"DownstreamStatus"},
+	Name:  "traefik-json", Title: "Traefik JSON access log", Product: "traefik", Role: RoleProxy,
 	Gives:  "Status, size, router, endpoint, the origin's share of the time, and the number of retries.",
 	Lacks:  "Why: the cause is in the main log at DEBUG; OriginStatus is what was sent, whoever made it.",
 	Better: traefikBetter, Parse: parseTraefikJSON,
 }
 
+// traefikMarks stand in Traefik's log of JSON, one of them in each line.
+var traefikMarks = []string{"entryPointName", "routerName", "serviceName", "providerName", "middlewareName", `"error":`, "Traefik", "Starting server on", "I have to go", "Stopping server gracefully", "Configuration received", "Configuration loaded from", "Health check failed"}
+
 var traefikLog = &Format{
+	begins: "t", dated: datedDashes, marks: traefikMarks,
 	Name: "traefik-log", Title: "Traefik log", Product: "traefik", Role: RoleProxy,
 	Gives:  "The error of Go's HTTP client as text, with the status that it became.",
 	Lacks:  "The request, the endpoint (unless the text names it), and whether the connection was reused.",

@@ -11,6 +11,7 @@ import (
 // the "Tue Jan  2 10:00:00 2024 - " that log-date and uwsgi_log_verbose put before them.
 
 var uwsgiLog = &Format{
+	begins: "[*DMTWFSuiw-bfRsH.GVcg", marks: []string{"DAMN ! worker ", "worker respawning too fast !!!", "*** HARAKIRI", "*** no app loaded", "*** uWSGI listen queue", "--- no python application found", "unable to load app ", "invalid request block size: ", "invalid HTTP request size (max ", "bind(): Address already in use", "fork(): Cannot allocate memory"},
 	Name: "uwsgi", Title: "uWSGI log", Product: "uwsgi", Role: RoleApplication,
 	Gives: "That the listen queue is full, a worker was killed for its time limit, by the kernel, or crashed; each request with its time.",
 	Lacks: "Which request a killed worker was at, unless harakiri-verbose is set.",

@@ -15,14 +15,16 @@ const varnishBetter = `varnishncsa -b -F '%h %l %u %t "%r" %s %b %D %{VSL:FetchE
 varnishlog -g request -q 'FetchError or BerespStatus >= 500'`
 
 var varnishNCSA = &Format{
-	Name: "varnishncsa", Title: "varnishncsa log", Product: "varnish", Role: RoleProxy,
+	common: true,
+	Name:   "varnishncsa", Title: "varnishncsa log", Product: "varnish", Role: RoleProxy,
 	Gives:  "Status and size: Varnish's built-in error page is about 280 octets long.",
 	Lacks:  "Why: FetchError is in varnishlog, or in varnishncsa with -F.",
 	Better: varnishBetter, Parse: parseVarnishNCSA,
 }
 
 var varnishLog = &Format{
-	Name: "varnishlog", Title: "varnishlog", Product: "varnish", Role: RoleProxy,
+	begins: "0-* ",
+	Name:   "varnishlog", Title: "varnishlog", Product: "varnish", Role: RoleProxy,
 	Gives:  "FetchError: which step of the fetch failed, and errno.",
 	Lacks:  "The request beside it: each tag is a line of its own.",
 	Better: varnishBetter, Parse: parseVarnishLog,

@@ -10,18 +10,29 @@ import (
 // evidence of the last attempt is read as well, for what the cause alone does not show.
 
 var whygateJSON = &Format{
-	Name: "whygate", Title: "Whygate access log", Product: "whygate", Role: RoleProxy,
+	marks: []string{`,"by":"`, `,\"by\":\"`},
+	Name:  "whygate", Title: "Whygate access log", Product: "whygate", Role: RoleProxy,
 	Gives: "Everything: who made the answer, the cause, each attempt with its stage, its end, whether its connection was reused, octets and times.",
 	Lacks: "The offending octets of a malformed answer: those are in the incident.",
 	Parse: parseWhygateJSON,
 }
 
 var whygateReadable = &Format{
+	begins: "0 \x1b", marks: slugMarks(),
 	Name: "whygate-readable", Title: "Whygate readable log", Product: "whygate", Role: RoleProxy,
 	Gives:  "The status and the request; under it the cause and its sentence.",
 	Lacks:  "The date, and the attempts before the last.",
 	Better: "access_log: {format: json}",
 	Parse:  parseWhygateReadable,
+}
+
+// slugMarks are the beginnings of the sentence under a request: a cause's name and a colon.
+func slugMarks() []string {
+	var marks []string
+	for c := fault.CauseNone + 1; int(c) < fault.Causes; c++ {
+		marks = append(marks, c.String()+": ")
+	}
+	return marks
 }
 
 func parseWhygateJSON(e *Entry, line []byte) bool {
@@ -178,6 +189,9 @@ func parseWhygateReadable(e *Entry, line []byte) bool {
 	line = bytes.TrimSuffix(line, []byte("\x1b[0m"))
 	if starts(line, "  ") && len(line) > 6 && line[2] != ' ' {
 		return whygateStory(e, line[2:])
+	}
+	if has(line, "  incident WG") && (line[0] == '\x1b' || line[0] >= 'a' && line[0] <= 'z') { // what it stands in has taken the blanks
+		return whygateStory(e, line)
 	}
 	line = withoutColors(line)
 	if len(line) < 18 || clockOf(line) < 0 || line[8] != '.' || line[12] != ' ' {

@@ -64,7 +64,8 @@ const textMax = 16 << 10
 // Read finds the phrase that says most of a message. It allocates nothing.
 func Read(text []byte) (r Reading) {
 	text = text[:min(len(text), textMax)]
-	scan(text, func(p *Phrase, at int) {
+	table.Each(text, func(which, at int) {
+		p := &phrases[which]
 		if (r.Phrase == nil || p.Rank > r.Phrase.Rank) && p.fits(text) {
 			r = Reading{p, at, at + len(p.Text)}
 		}
@@ -75,7 +76,7 @@ func Read(text []byte) (r Reading) {
 // Any reports whether a text has words of the table: what is false says nothing that Read would find.
 //
 // hot: once per line of an unknown format.
-func Any(text []byte) bool { return table.any(text) }
+func Any(text []byte) bool { return table.Any(text) }
 
 // fits looks at the words beside the phrase.
 func (p *Phrase) fits(text []byte) bool {

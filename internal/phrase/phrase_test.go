@@ -39,7 +39,7 @@ func TestEachIsFound(t *testing.T) {
 		for pad := range 9 {
 			text := strings.Repeat(".", pad) + strings.ToUpper(p.Text) + strings.Repeat(".", 8-pad)
 			found := false
-			scan([]byte(text), func(q *Phrase, at int) { found = found || q.Text == p.Text && at == pad })
+			table.Each([]byte(text), func(which, at int) { found = found || phrases[which].Text == p.Text && at == pad })
 			if !found || !Any([]byte(text)) {
 				t.Errorf("%q is not found at %d", p.Text, pad)
 			}

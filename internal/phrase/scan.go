@@ -5,31 +5,43 @@ import (
 	"strings"
 )
 
-// textMin is the shortest phrase, in octets: five of them have two pieces of four, one at an even place of any text.
+// textMin is the shortest text that a Finder looks for, in octets: five of them have two pieces of four, one at an even
+// place of any text.
 const textMin = 5
 
-// matcher finds the phrases of a text in one pass over every second octet. Of each phrase it knows five octets, the rarest
-// ones, as two pieces of four: where one of them stands in the text, which a table of bits tells, the phrase is compared.
-type matcher struct {
+// Finder finds texts in one pass over every second octet. Of each it knows five octets, the rarest ones, as two pieces of
+// four: where one of them stands, which a table of bits tells, the text is compared. Letters of either case are alike. It is
+// not changed once it is built, and for any number of goroutines.
+type Finder struct {
 	bits  [1 << 16 / 64]uint64
 	heads map[uint32][]piece // by the four octets, folded
-	all   []Phrase
+	texts []string
 }
 
-// piece is four octets of a phrase.
+// piece is four octets of a text.
 type piece struct {
-	phrase uint16
-	offset uint8 // where in the phrase they stand
+	text   uint16
+	offset uint8 // where in the text they stand
 }
 
-var table = build(phrases)
+var table = NewFinder(texts(phrases))
 
-func build(all []Phrase) *matcher {
-	m := &matcher{heads: map[uint32][]piece{}, all: all}
+func texts(all []Phrase) []string {
+	list := make([]string, len(all))
 	for i := range all {
-		from := rarest(all[i].Text)
+		list[i] = all[i].Text
+	}
+	return list
+}
+
+// NewFinder builds a finder of texts in lower case, each of five octets at least and 255 at most. What it finds, it names by
+// its place in the list.
+func NewFinder(texts []string) *Finder {
+	m := &Finder{heads: map[uint32][]piece{}, texts: texts}
+	for i, text := range texts {
+		from := rarest(text)
 		for _, offset := range [...]int{from, from + 1} {
-			key := binary.LittleEndian.Uint32([]byte(all[i].Text[offset:offset+4])) | fold
+			key := binary.LittleEndian.Uint32([]byte(text[offset:offset+4])) | fold
 			h := hash(key)
 			m.bits[h>>6] |= 1 << (h & 63)
 			m.heads[key] = append(m.heads[key], piece{uint16(i), uint8(offset)})
@@ -61,40 +73,39 @@ func rarest(text string) int {
 	return best
 }
 
-// any reports whether a phrase stands in the text.
-func (m *matcher) any(text []byte) bool {
-	for i := 0; i+4 <= len(text); i += 2 {
-		h := hash(binary.LittleEndian.Uint32(text[i:]) | fold)
-		if m.bits[h>>6]&(1<<(h&63)) != 0 && m.compare(text, i, nil) {
+// Any reports whether one of the texts stands in b.
+func (m *Finder) Any(b []byte) bool {
+	for i := 0; i+4 <= len(b); i += 2 {
+		h := hash(binary.LittleEndian.Uint32(b[i:]) | fold)
+		if m.bits[h>>6]&(1<<(h&63)) != 0 && m.compare(b, i, nil) {
 			return true
 		}
 	}
 	return false
 }
 
-// compare looks for the phrases that have a piece at i, and calls found for each; without found, one is enough.
-func (m *matcher) compare(text []byte, i int, found func(p *Phrase, at int)) bool {
+// Each calls found for each text that stands in b, in b's order: which one, and where. It allocates nothing.
+func (m *Finder) Each(b []byte, found func(which, at int)) {
+	for i := 0; i+4 <= len(b); i += 2 {
+		h := hash(binary.LittleEndian.Uint32(b[i:]) | fold)
+		if m.bits[h>>6]&(1<<(h&63)) != 0 {
+			m.compare(b, i, found)
+		}
+	}
+}
+
+// compare looks for the texts that have a piece at i, and calls found for each; without found, one is enough.
+func (m *Finder) compare(b []byte, i int, found func(which, at int)) bool {
 	hit := false
-	for _, piece := range m.heads[binary.LittleEndian.Uint32(text[i:])|fold] {
-		p := &m.all[piece.phrase]
+	for _, piece := range m.heads[binary.LittleEndian.Uint32(b[i:])|fold] {
 		at := i - int(piece.offset)
-		if at < 0 || !Starts(text[at:], p.Text) {
+		if at < 0 || !Starts(b[at:], m.texts[piece.text]) {
 			continue
 		}
 		if hit = true; found == nil {
 			return true
 		}
-		found(p, at)
+		found(int(piece.text), at)
 	}
 	return hit
-}
-
-// scan calls found for each phrase that stands in the text, in the text's order.
-func scan(text []byte, found func(p *Phrase, at int)) {
-	for i := 0; i+4 <= len(text); i += 2 {
-		h := hash(binary.LittleEndian.Uint32(text[i:]) | fold)
-		if table.bits[h>>6]&(1<<(h&63)) != 0 {
-			table.compare(text, i, found)
-		}
-	}
 }
