@@ -18,7 +18,7 @@ func (r *Recogniser) anywhere(e *Entry, line []byte) (*Format, []byte) {
 			return f, inner
 		}
 	}
-	_, _ = r.offers.glance(clean, &r.marks)
+	_, r.offer = r.offers.glance(clean, &r.marks)
 	if f, inner := r.within(e, clean, r.marks); f != nil {
 		return f, inner
 	}
@@ -86,27 +86,29 @@ func (r *Recogniser) within(e *Entry, line []byte, marks marksAt) (*Format, []by
 			return f, inner
 		}
 	}
-	tries := 0
+	tries, offer := 0, r.offer
 	for i := 1; i < min(len(line), anchorMax) && tries < anchorTries; i++ {
 		if !anchored(line, i) && !valueBegins(line, i) && !marks.has(i) {
 			continue
 		}
 		tries++
-		rest := line[i:]
+		rest, fresh := line[i:], false
 		if line[i-1] == '"' { // up to the end of the string
 			if end := stringEnd(line[i-1:]); end > 0 {
-				rest = unescapeJSON(line[i : i-2+end])
-			} else {
-				rest = unescapeJSON(rest)
+				rest = line[i : i-2+end]
+			}
+			if bytes.IndexByte(rest, '\\') >= 0 {
+				rest, fresh = unescapeJSON(rest), true
 			}
 			rest = bytes.TrimRight(rest, "\r\n")
 		}
-		if f, inner := r.strict(e, rest); f != nil && (e.Kind != KindNoise || i < 40) {
+		r.offer = offer
+		if f, inner := r.record(e, rest, fresh); f != nil && (e.Kind != KindNoise || i < 40) {
 			r.outer(e, line[:i])
 			return f, inner
 		}
 		if trimmed := bytes.TrimRight(rest, " \t`'\"*_,;)]}>|"); len(trimmed) < len(rest) {
-			if f, inner := r.strict(e, trimmed); f != nil && (e.Kind != KindNoise || i < 40) {
+			if f, inner := r.record(e, trimmed, fresh); f != nil && (e.Kind != KindNoise || i < 40) {
 				r.outer(e, line[:i])
 				return f, inner
 			}

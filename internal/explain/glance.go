@@ -2,6 +2,8 @@ package explain
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"strings"
 
 	"github.com/whygate/whygate/internal/phrase"
@@ -14,13 +16,19 @@ import (
 type signs uint16
 
 const (
-	signWords  signs = 1 << iota // a phrase of package phrase
-	signStatus                   // a 5xx that stands by itself
-	signLevel                    // a word for an error's level: severityOf says whether it is one
-	signCommon                   // [22/Nov, the date of the Common Log Format and of HAProxy
-	signEnvoy                    // [2026-, the date of Envoy's format
-	signMark                     // a word without which some format's lines are not
+	signWords   signs = 1 << iota // a phrase of package phrase
+	signStatus                    // a 5xx that stands by itself
+	signLevel                     // a word for an error's level: severityOf says whether it is one
+	signCommon                    // [22/Nov, the date of the Common Log Format and of HAProxy
+	signEnvoy                     // [2026-, the date of Envoy's format
+	signMark                      // a word without which some format's lines are not
+	signRequest                   // a method with a target, or a word for a status: without one a 5xx is any number
 )
+
+// tell reports whether a line with these signs may tell of something.
+func (s signs) tell() bool {
+	return s&(signWords|signLevel|signCommon|signEnvoy|signMark) != 0 || s&(signStatus|signRequest) == signStatus|signRequest
+}
 
 // dates are layouts of a date that lines begin with.
 type dates uint8
@@ -70,6 +78,12 @@ const setMax = 64
 // line's head, where severityOf looks.
 var levelWords = [...]string{"error", "fatal", "panic", "emerg", "alert", "severe", "[crit", "\"crit", "=crit", " crit", "<crit"}
 
+// requestWords stand in lines that tell of a request and of its status.
+var requestWords = [...]string{
+	"get /", "post /", "put /", "head /", "delete /", "patch /", "options /", "get http", "post http", "put http", "head http", "patch http", "delete http", "connect ",
+	"http/1", "http/2", "http/3", "status", "code=", "code:", "code\"", "code ",
+}
+
 // sights is the finder of a glance, with what each of its words is a sign of.
 type sights struct {
 	finder *phrase.Finder
@@ -95,6 +109,10 @@ func newSights() *sights {
 	for _, w := range levelWords {
 		texts = append(texts, w)
 		s.words = append(s.words, sight{sign: signLevel})
+	}
+	for _, w := range requestWords {
+		texts = append(texts, w)
+		s.words = append(s.words, sight{sign: signRequest})
 	}
 	known := map[string]int{}
 	for _, f := range formats {
@@ -201,24 +219,55 @@ func (d *dispatch) glance(line []byte, places *marksAt) (seen signs, offer set) 
 		}
 		seen |= w.sign
 	})
-	if has5xx(line) {
-		seen |= signStatus
-	}
-	for from := 0; ; {
-		i := bytes.IndexByte(line[from:], '[')
-		if i < 0 || from+i+6 > len(line) {
-			break
-		}
-		b := line[from+i+1:]
-		if isDigit(b[0]) && isDigit(b[1]) {
-			if b[2] == '/' {
-				seen |= signCommon
-				offer |= d.common
-			} else if b[4] == '-' && isDigit(b[2]) {
-				seen |= signEnvoy
-			}
-		}
-		from += i + 1
+	seen |= numbers(line)
+	if seen&signCommon != 0 {
+		offer |= d.common
 	}
 	return seen, offer
+}
+
+// numbers looks for a status that stands by itself, and for dates in brackets, eight octets at a time.
+//
+// hot: once per line of an unknown format.
+func numbers(line []byte) (seen signs) {
+	i := 0
+	for ; i+8 <= len(line); i += 8 {
+		eight := binary.LittleEndian.Uint64(line[i:])
+		for hits := octetsEqual(eight, '5') | octetsEqual(eight, '['); hits != 0; hits &= hits - 1 {
+			seen |= numberAt(line, i+bits.TrailingZeros64(hits)>>3)
+		}
+	}
+	for ; i < len(line); i++ {
+		if line[i] == '5' || line[i] == '[' {
+			seen |= numberAt(line, i)
+		}
+	}
+	return seen
+}
+
+// octetsEqual gives the highest bit of each of eight octets that is c. One more, behind one that is, may be given by mistake,
+// which numberAt finds out.
+func octetsEqual(eight uint64, c byte) uint64 {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	x := eight ^ ones*uint64(c)
+	return (x - ones) &^ x & highs
+}
+
+func numberAt(line []byte, i int) signs {
+	switch {
+	case isStatusAt(line, i):
+		return signStatus
+	case line[i] != '[' || i+7 > len(line) || !isDigit(line[i+1]) || !isDigit(line[i+2]):
+	case line[i+3] == '/':
+		return signCommon
+	case line[i+5] == '-' && isDigit(line[i+3]) && bracketed(line[i:]):
+		return signEnvoy
+	}
+	return 0
+}
+
+// bracketed reports whether what stands behind a date in brackets is what Envoy and gunicorn write there.
+func bracketed(b []byte) bool {
+	end := bytes.IndexByte(b[:min(len(b), 40)], ']')
+	return end > 0 && (starts(b[end:], `] "`) || starts(b[end:], "] [") || starts(b[end:], `] \"`))
 }

@@ -11,7 +11,7 @@ import (
 // pipe. A line is TIME SOURCE[DYNO]: MESSAGE, as `heroku logs` prints it; through a drain it comes without that head.
 
 var herokuLog = &Format{
-	begins: "asE", dated: datedDashes, marks: []string{" heroku[", "at=info ", "at=error "},
+	begins: "asE", marks: []string{" heroku[", " app[api", "at=info ", "at=error "},
 	Name: "heroku", Title: "Heroku log", Product: "heroku", Role: RoleProxy,
 	Gives: "The code, which names the failure; the dyno, the times to connect and to serve, the status and the request's id.",
 	Lacks: "Whether the router's connection to the dyno was reused, and why an application closed it.",

@@ -13,12 +13,19 @@ import (
 // counts once.
 
 var kernelLog = &Format{
-	begins: "[kOMKoTtV", marks: []string{"Killed process ", "Out of memory: Kill", "Memory cgroup out of memory: ", "TCP: out of memory", "Out of socket memory", "VFS: file-max limit ", "traps: ", " invoked oom-killer: ", "]: segfault at ", "Possible SYN flooding on port ", "table full, dropping packet", "neighbour: arp_cache: ", "eighbour table overflow"},
-	Name: "kernel", Title: "Linux kernel log", Product: "linux", Role: RoleSystem,
+	marks: kernelMarks,
+	Name:  "kernel", Title: "Linux kernel log", Product: "linux", Role: RoleSystem,
 	Gives:  "Which process was killed for memory, and whether the machine or its control group was out of it; crashes, full queues and tables.",
 	Lacks:  "Which request it was at.",
 	Better: "dmesg --time-format iso   # or: journalctl -k -o short-iso-precise",
 	Parse:  parseKernel,
+}
+
+// kernelMarks stand in each line of the kernel's that is about memory, a crash, or a table that is full.
+var kernelMarks = []string{
+	"Out of memory: Kill", "Memory cgroup out of memory: ", "Killed process ", "oom-kill:constraint=", " invoked oom-killer: ", "oom_reaper: reaped process ",
+	"Memory cgroup stats for ", "Tasks in /", "Tasks state (memory val", "]: segfault at ", "traps: ", "Possible SYN flooding on port ", "table full, dropping packet",
+	"TCP: out of memory", "Out of socket memory", "VFS: file-max limit ", "neighbour: arp_cache: ", "eighbour table overflow",
 }
 
 func parseKernel(e *Entry, line []byte) bool {

@@ -10,12 +10,20 @@ import (
 // lib/internal/process, and PM2's daemon, God.js. The stack under them is not taken: any program prints such lines.
 
 var nodeLog = &Format{
-	begins: "PFE[t Uu<nN(ASp", dated: datedDashes, marks: []string{"FATAL ERROR: ", "[nodemon] app crashed", "triggerUncaughtException(", "App [", "Script ", "Uncaught Exception", "uncaughtException:", "Uncaught exception:", "Error: listen E", "[UnhandledPromiseRejection: ", "throw er; // Unhandled", "UnhandledPromiseRejectionWarning: ", "exceeds --max-memory-restart value"},
+	begins: "Pp", marks: nodeMarks,
 	Name: "node", Title: "Node.js and PM2 output", Product: "node", Role: RoleApplication,
 	Gives:  "That the process died, and of what: no memory, an exception that nobody caught, a port that is taken.",
 	Lacks:  "The time, unless PM2 or the carrier adds it, and which request it was at.",
 	Better: "pm2 start app.js --time --max-memory-restart 400M --node-args=\"--max-old-space-size=512 --heapsnapshot-near-heap-limit=1\"",
 	Parse:  parseNode,
+}
+
+// nodeMarks stand in each line of Node's and of PM2's that does not begin with PM2 or pid=.
+var nodeMarks = []string{
+	"FATAL ERROR: ", "Error: listen E", "[UnhandledPromiseRejection: ", "UnhandledPromiseRejectionWarning: ", "throw er; // Unhandled", "triggerUncaughtException(",
+	"[nodemon] app crashed", "Uncaught Exception", "uncaughtException:", "Uncaught exception:", "(node:", "<--- Last few GCs", "<--- JS stacktrace", "node:internal/",
+	"node:events:", "Node.js v", "npm ERR! code ELIFECYCLE", "npm error code ELIFECYCLE", "PM2 log: ", "App [", "App name:", "Script ", "Stopping app:",
+	"exceeds --max-memory-restart value",
 }
 
 func parseNode(e *Entry, line []byte) bool {

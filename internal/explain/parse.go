@@ -103,7 +103,7 @@ func (p *parser) line(b *block, line, text []byte, number int) (more int) {
 // several reads the line with those behind it, where they are one record. With --each, where lines stand alone, it is an
 // object of JSON only.
 func (p *parser) several(f *Format, inner, line, text []byte) (*Format, []byte, int) {
-	if p.each != nil && bytes.IndexByte(line, '{') < 0 {
+	if p.each != nil && bytes.IndexByte(line, '{') < 0 || !p.mayBegin(line, text) {
 		return f, inner, 0
 	}
 	kept := p.entry

@@ -303,8 +303,8 @@ func peelPodPrefix(line []byte) ([]byte, bool) {
 
 // peelCompose peels docker compose's "service-1  | ".
 func peelCompose(line []byte) ([]byte, bool) {
-	i := indexText(line[:min(len(line), 80)], " | ")
-	if i <= 0 {
+	i := bytes.IndexByte(line[:min(len(line), 80)], '|') - 1
+	if i <= 0 || !starts(line[i:], " | ") {
 		return nil, false
 	}
 	name := bytes.TrimRight(line[:i], " ")

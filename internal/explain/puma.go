@@ -10,7 +10,7 @@ import (
 // "[PID] " before them in cluster mode, "=> " or "* " or "- " or "! " as the mark of their weight.
 
 var pumaLog = &Format{
-	begins: "[!RHbEP*=-", dated: datedDashes, marks: []string{"! Terminating timed out worker", "! Out-of-sync worker", "! Unable to ", "Rack app error handling request ", "Rack app (\"", "HTTP parse error, malformed request", "bundler: failed to load command: puma", "Early termination of worker", "Error in reactor loop escaped", "Error reached top of "},
+	begins: "[!P*=-", marks: []string{"! Terminating timed out worker", "! Out-of-sync worker", "! Unable to ", "=== puma startup: ", "=== puma shutdown: ", "Rack app error handling request ", "Rack app (\"", "HTTP parse error, malformed request", "bundler: failed to load command: puma", "Early termination of worker", "Error in reactor loop escaped", "Error reached top of "},
 	Name: "puma", Title: "Puma log", Product: "puma", Role: RoleApplication,
 	Gives:  "That a worker did not check in in time and was killed, an application error with its request, restarts.",
 	Lacks:  "Which request a killed worker was at, and a worker that the kernel killed: that is in the kernel's log.",
@@ -20,6 +20,9 @@ var pumaLog = &Format{
 
 func parsePuma(e *Entry, line []byte) bool {
 	if starts(line, "[") {
+		if len(line) < 8 || !isDigit(line[1]) {
+			return false
+		}
 		w := words{line}
 		pid, ok := w.bracketed()
 		if !ok || wholeUint(pid) < 0 {

@@ -17,6 +17,7 @@ type Recogniser struct {
 	recent  [4]met
 	now     time.Time
 	seen    signs // what the last line had, if it was looked at
+	offer   set   // the formats that its words are marks of
 	marks   marksAt
 	peeled  [peelMax + 1][]byte
 	depth   int // how far this line is peeled
@@ -48,13 +49,13 @@ func (r *Recogniser) Read(e *Entry, line []byte) (*Format, []byte) {
 		}
 		return f, inner
 	}
-	if r.seen == 0 {
+	if r.csv == nil && !r.seen.tell() {
 		clean := plainText(line)
 		if len(clean) == len(line) {
 			e.reset()
 			return nil, nil
 		}
-		if seen, _ := r.offers.glance(clean, &r.marks); seen == 0 {
+		if seen, _ := r.offers.glance(clean, &r.marks); !seen.tell() {
 			r.seen |= seen
 			e.reset()
 			return nil, nil
@@ -106,7 +107,10 @@ func restore(e, kept *Entry) {
 }
 
 // strict reads a line that is a record of a format from its first octet to its last, but for the carriers around it.
-func (r *Recogniser) strict(e *Entry, line []byte) (*Format, []byte) {
+func (r *Recogniser) strict(e *Entry, line []byte) (*Format, []byte) { return r.record(e, line, true) }
+
+// record is strict; a piece of a line that was glanced at is not glanced at again.
+func (r *Recogniser) record(e *Entry, line []byte, fresh bool) (*Format, []byte) {
 	if n := len(line); n > 0 && (line[n-1] == ' ' || line[n-1] == '\t' || line[n-1] == '\r') {
 		line = bytes.TrimRight(line, " \t\r")
 	}
@@ -127,14 +131,17 @@ func (r *Recogniser) strict(e *Entry, line []byte) (*Format, []byte) {
 			return m.format, inner
 		}
 	}
-	seen, offer := r.offers.glance(line, &r.marks)
-	r.seen = seen
+	if fresh {
+		r.seen, r.offer = r.offers.glance(line, &r.marks)
+	}
+	offer := r.offer
 	for depth := 0; ; depth++ {
 		inner, ok := r.peel(depth)
 		if !ok {
 			return nil, nil
 		}
 		if depth > 0 && r.peeled[depth-1][0] == '{' { // of a string, whose escapes hid what it has
+			var seen signs
 			seen, offer = r.offers.glance(inner, &r.marks)
 			r.seen |= seen
 		}

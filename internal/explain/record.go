@@ -28,6 +28,39 @@ func (p *parser) gather(line, rest []byte) (f *Format, text []byte, more int) {
 	return p.gatherStack(clean, rest)
 }
 
+// mayBegin reports whether the line may begin a record of several lines: it opens an object, or the next one that is not blank
+// goes on with it.
+//
+// hot: once per line of an unknown format.
+func (p *parser) mayBegin(line, rest []byte) bool {
+	if len(line) < 80 && bytes.IndexByte(line, '{') >= 0 {
+		return true
+	}
+	for range 3 {
+		next := rest
+		if i := bytes.IndexByte(rest, '\n'); i >= 0 {
+			next, rest = rest[:i], rest[i+1:]
+		} else {
+			rest = nil
+		}
+		bare := next[min(carried(next), len(next)):]
+		for len(bare) > 0 && bare[0] == '\x1b' { // in colour
+			_, after, found := bytes.Cut(bare, []byte{'m'})
+			if !found {
+				break
+			}
+			bare = after
+		}
+		if isContinuation(bare) || isErrorLine(bare) || starts(bare, "See https://nodejs.org") || bytes.Contains(bare[:min(len(bare), 8)], []byte(" - http")) {
+			return true
+		}
+		if len(bytes.TrimSpace(bare)) > 0 || len(rest) == 0 {
+			return false
+		}
+	}
+	return false
+}
+
 // gatherJSON reads an object whose brace stands on the line before rest.
 func (p *parser) gatherJSON(rest []byte) (f *Format, text []byte, more int) {
 	head := append(p.joined[:0], '{')

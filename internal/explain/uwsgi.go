@@ -11,7 +11,7 @@ import (
 // the "Tue Jan  2 10:00:00 2024 - " that log-date and uwsgi_log_verbose put before them.
 
 var uwsgiLog = &Format{
-	begins: "[*DMTWFSuiw-bfRsH.GVcg", marks: []string{"DAMN ! worker ", "worker respawning too fast !!!", "*** HARAKIRI", "*** no app loaded", "*** uWSGI listen queue", "--- no python application found", "unable to load app ", "invalid request block size: ", "invalid HTTP request size (max ", "bind(): Address already in use", "fork(): Cannot allocate memory"},
+	begins: "[*MTWFS", marks: uwsgiMarks,
 	Name: "uwsgi", Title: "uWSGI log", Product: "uwsgi", Role: RoleApplication,
 	Gives: "That the listen queue is full, a worker was killed for its time limit, by the kernel, or crashed; each request with its time.",
 	Lacks: "Which request a killed worker was at, unless harakiri-verbose is set.",
@@ -21,6 +21,15 @@ harakiri-verbose = true
 memory-report = true
 log-date = true`,
 	Parse: parseUWSGI,
+}
+
+// uwsgiMarks stand in each line of uWSGI's that does not begin with the request's bracket, with stars or with a date.
+var uwsgiMarks = []string{
+	"DAMN ! worker ", "SIGPIPE: writing to a closed pipe", "uwsgi_response_write", "uwsgi_response_sendfile", "invalid request block size: ", "invalid HTTP request size (max ",
+	"worker respawning too fast !!!", "--- no python application found", "bind(): Address already in use", "unable to load app ", "fork(): Cannot allocate memory",
+	"Respawned uWSGI worker ", "spawned uWSGI ", "uWSGI worker ", "HARAKIRI", "...The work of process ", "Gracefully killing worker ", " buried after ", "WSGI app 0 (mountpoint=",
+	"SIGINT/SIGTERM received", "SIGINT/SIGQUIT received", "goodbye to uWSGI", "VACUUM: ", "...gracefully killing workers", "binary reloading uWSGI", "chdir() to ",
+	"*** no app loaded", "*** uWSGI listen queue",
 }
 
 func parseUWSGI(e *Entry, line []byte) bool {

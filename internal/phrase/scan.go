@@ -13,13 +13,15 @@ const textMin = 5
 // four: where one of them stands, which a table of bits tells, the text is compared. Letters of either case are alike. It is
 // not changed once it is built, and for any number of goroutines.
 type Finder struct {
-	bits  [1 << 16 / 64]uint64
-	heads map[uint32][]piece // by the four octets, folded
-	texts []string
+	bits   [1 << 16 / 64]uint64
+	bucket [1 << 16]uint16 // by hash, which of the pieces
+	pieces [][]piece
+	texts  []string
 }
 
 // piece is four octets of a text.
 type piece struct {
+	key    uint32 // the octets, folded
 	text   uint16
 	offset uint8 // where in the text they stand
 }
@@ -37,14 +39,18 @@ func texts(all []Phrase) []string {
 // NewFinder builds a finder of texts in lower case, each of five octets at least and 255 at most. What it finds, it names by
 // its place in the list.
 func NewFinder(texts []string) *Finder {
-	m := &Finder{heads: map[uint32][]piece{}, texts: texts}
+	m := &Finder{texts: texts}
 	for i, text := range texts {
 		from := rarest(text)
 		for _, offset := range [...]int{from, from + 1} {
 			key := binary.LittleEndian.Uint32([]byte(text[offset:offset+4])) | fold
 			h := hash(key)
-			m.bits[h>>6] |= 1 << (h & 63)
-			m.heads[key] = append(m.heads[key], piece{uint16(i), uint8(offset)})
+			if m.bits[h>>6]&(1<<(h&63)) == 0 {
+				m.bits[h>>6] |= 1 << (h & 63)
+				m.bucket[h] = uint16(len(m.pieces))
+				m.pieces = append(m.pieces, nil)
+			}
+			m.pieces[m.bucket[h]] = append(m.pieces[m.bucket[h]], piece{key, uint16(i), uint8(offset)})
 		}
 	}
 	return m
@@ -97,9 +103,10 @@ func (m *Finder) Each(b []byte, found func(which, at int)) {
 // compare looks for the texts that have a piece at i, and calls found for each; without found, one is enough.
 func (m *Finder) compare(b []byte, i int, found func(which, at int)) bool {
 	hit := false
-	for _, piece := range m.heads[binary.LittleEndian.Uint32(b[i:])|fold] {
+	key := binary.LittleEndian.Uint32(b[i:]) | fold
+	for _, piece := range m.pieces[m.bucket[hash(key)]] {
 		at := i - int(piece.offset)
-		if at < 0 || !Starts(b[at:], m.texts[piece.text]) {
+		if piece.key != key || at < 0 || !Starts(b[at:], m.texts[piece.text]) {
 			continue
 		}
 		if hit = true; found == nil {
