@@ -23,6 +23,8 @@ const (
 	signEnvoy                     // [2026-, the date of Envoy's format
 	signMark                      // a word without which some format's lines are not
 	signRequest                   // a method with a target, or a word for a status: without one a 5xx is any number
+	signCarrier                   // a key of docker's, of journald's or of what they are written into: the line is a string in an object
+	signForeign                   // octets beyond printable ASCII: colours and blanks of other kinds may hide words
 )
 
 // tell reports whether a line with these signs may tell of something.
@@ -84,6 +86,9 @@ var requestWords = [...]string{
 	"http/1", "http/2", "http/3", "status", "code=", "code:", "code\"", "code ",
 }
 
+// carrierKeys are keys without which peelJSON peels nothing; they are given in their own case of letters.
+var carrierKeys = [...]string{`"stream":`, `"MESSAGE"`}
+
 // sights is the finder of a glance, with what each of its words is a sign of.
 type sights struct {
 	finder *phrase.Finder
@@ -113,6 +118,10 @@ func newSights() *sights {
 	for _, w := range requestWords {
 		texts = append(texts, w)
 		s.words = append(s.words, sight{sign: signRequest})
+	}
+	for _, w := range carrierKeys {
+		texts = append(texts, strings.ToLower(w))
+		s.words = append(s.words, sight{mark: w, sign: signCarrier})
 	}
 	known := map[string]int{}
 	for _, f := range formats {
@@ -208,8 +217,11 @@ func (d *dispatch) glance(line []byte, places *marksAt) (seen signs, offer set) 
 	places.n = 0
 	glances.finder.Each(line, func(which, at int) {
 		w := &glances.words[which]
-		if w.sign == signMark {
+		if w.mark != "" {
 			if string(line[at:at+len(w.mark)]) != w.mark {
+				return
+			}
+			if seen |= w.sign; w.sign != signMark {
 				return
 			}
 			for _, i := range d.marked[which] {
@@ -226,21 +238,31 @@ func (d *dispatch) glance(line []byte, places *marksAt) (seen signs, offer set) 
 	return seen, offer
 }
 
-// numbers looks for a status that stands by itself, and for dates in brackets, eight octets at a time.
+// numbers looks for a status that stands by itself, for dates in brackets, and for octets that are no printable ASCII, eight
+// octets at a time.
 //
 // hot: once per line of an unknown format.
 func numbers(line []byte) (seen signs) {
-	i := 0
+	i, foreign := 0, uint64(0)
 	for ; i+8 <= len(line); i += 8 {
 		eight := binary.LittleEndian.Uint64(line[i:])
+		foreign |= eight | eight - 0x2020202020202020 // the highest bit, or a control below the blank
 		for hits := octetsEqual(eight, '5') | octetsEqual(eight, '['); hits != 0; hits &= hits - 1 {
-			seen |= numberAt(line, i+bits.TrailingZeros64(hits)>>3)
+			at := i + bits.TrailingZeros64(hits)>>3
+			if at+3 < len(line) && !isDigit(line[at+2]) { // of either, the second octet behind it is a digit
+				continue
+			}
+			seen |= numberAt(line, at)
 		}
 	}
 	for ; i < len(line); i++ {
+		foreign |= uint64(line[i]) | uint64(line[i]) - ' '
 		if line[i] == '5' || line[i] == '[' {
 			seen |= numberAt(line, i)
 		}
+	}
+	if foreign&0x8080808080808080 != 0 {
+		seen |= signForeign
 	}
 	return seen
 }

@@ -50,6 +50,10 @@ func (r *Recogniser) Read(e *Entry, line []byte) (*Format, []byte) {
 		return f, inner
 	}
 	if r.csv == nil && !r.seen.tell() {
+		if r.seen&signForeign == 0 {
+			e.reset()
+			return nil, nil
+		}
 		clean := plainText(line)
 		if len(clean) == len(line) {
 			e.reset()
@@ -117,6 +121,13 @@ func (r *Recogniser) record(e *Entry, line []byte, fresh bool) (*Format, []byte)
 	r.peeled[0], r.depth, r.bare, r.carrier = line, 0, false, carrier{}
 	if len(line) == 0 {
 		return nil, nil
+	}
+	if line[0] == '{' && fresh && !starts(line, `{"log":`) { // most objects are no carrier and no format's, and a glance tells
+		r.seen, r.offer = r.offers.glance(line, &r.marks)
+		r.bare = r.seen&signCarrier == 0
+		if fresh = false; r.bare && r.offer == 0 && r.offers.heads['{'] == 0 && len(r.formats) <= setMax {
+			return nil, nil
+		}
 	}
 	for i := range r.recent {
 		m := r.recent[i]

@@ -34,12 +34,12 @@ var traefikJSON = &Format{
 	Better: traefikBetter, Parse: parseTraefikJSON,
 }
 
-// traefikMarks stand in Traefik's log of JSON, one of them in each line.
-var traefikMarks = []string{"entryPointName", "routerName", "serviceName", "providerName", "middlewareName", `"error":`, "Traefik", "Starting server on", "I have to go", "Stopping server gracefully", "Configuration received", "Configuration loaded from", "Health check failed"}
+// traefikMarks stand in Traefik's own log, one of them in each line.
+var traefikMarks = []string{"entryPointName", "routerName", "traefik/traefik", "serviceName", "providerName", "middlewareName", `"error":`, "error=", " caused by: ", "Traefik", "Starting server on", "I have to go", "Stopping server gracefully", "Configuration received", "Configuration loaded from", "Health check failed"}
 
 var traefikLog = &Format{
-	begins: "t", dated: datedDashes, marks: traefikMarks,
-	Name: "traefik-log", Title: "Traefik log", Product: "traefik", Role: RoleProxy,
+	marks: traefikMarks,
+	Name:  "traefik-log", Title: "Traefik log", Product: "traefik", Role: RoleProxy,
 	Gives:  "The error of Go's HTTP client as text, with the status that it became.",
 	Lacks:  "The request, the endpoint (unless the text names it), and whether the connection was reused.",
 	Better: traefikBetter, Parse: parseTraefikLog,

@@ -91,8 +91,23 @@ func (m *Finder) Any(b []byte) bool {
 }
 
 // Each calls found for each text that stands in b, in b's order: which one, and where. It allocates nothing.
+//
+// hot: once per line of an unknown format. Three pieces are cut from one load of eight octets.
 func (m *Finder) Each(b []byte, found func(which, at int)) {
-	for i := 0; i+4 <= len(b); i += 2 {
+	i := 0
+	for ; i+8 <= len(b); i += 6 {
+		eight := binary.LittleEndian.Uint64(b[i:]) | fold<<32 | fold
+		if h := hash(uint32(eight)); m.bits[h>>6]&(1<<(h&63)) != 0 {
+			m.compare(b, i, found)
+		}
+		if h := hash(uint32(eight >> 16)); m.bits[h>>6]&(1<<(h&63)) != 0 {
+			m.compare(b, i+2, found)
+		}
+		if h := hash(uint32(eight >> 32)); m.bits[h>>6]&(1<<(h&63)) != 0 {
+			m.compare(b, i+4, found)
+		}
+	}
+	for ; i+4 <= len(b); i += 2 {
 		h := hash(binary.LittleEndian.Uint32(b[i:]) | fold)
 		if m.bits[h>>6]&(1<<(h&63)) != 0 {
 			m.compare(b, i, found)
