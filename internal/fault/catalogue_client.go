@@ -60,7 +60,49 @@ var entriesClient = []Entry{
 			"If a load balancer sends it, set its backend protocol to HTTP for this port.",
 		},
 		Covers:  []string{"A16"},
-		Related: []Cause{CauseRequestMalformed, CausePlainToTLSPort},
+		Related: []Cause{CauseRequestMalformed, CauseRequestPlainOnTLSPort, CausePlainToTLSPort},
+		Retry:   retryNever,
+	},
+	{
+		Cause:    CauseRequestPlainOnTLSPort,
+		Title:    "The client speaks plain HTTP to a TLS port",
+		Family:   FamilyClient,
+		Type:     TypeHTTPRequestError,
+		sentence: "the client sent an HTTP request in clear to a port of the gateway that speaks TLS",
+		Meaning: "The first bytes from the client are an HTTP request where a TLS ClientHello is due. Somebody uses http:// with a TLS port, or a load balancer before the gateway " +
+			"ends TLS itself and passes plain HTTP on. The client is answered 400 in clear.",
+		Proof: []string{
+			"The client's first bytes, in the incident, are a method and a target.",
+			"curl -v https://HOST:PORT/ gets an answer, http:// with the same port does not.",
+		},
+		Advice: []string{
+			"Use https:// for that port.",
+			"If a load balancer sends it, set its backend protocol to HTTPS for this port, or give it a plain listener of its own.",
+		},
+		Covers:  []string{"A16"},
+		Related: []Cause{CauseRequestTLSOnPlainPort, CauseRequestTLSFailed},
+		Retry:   retryNever,
+	},
+	{
+		Cause:    CauseRequestTLSFailed,
+		Title:    "The client's TLS handshake failed",
+		Family:   FamilyClient,
+		Type:     TypeHTTPRequestError,
+		sentence: "the TLS handshake with the client failed[: {detail}]",
+		Meaning: "The client connected to a TLS port, and the handshake did not come to its end: it does not trust the gateway's certificate, has no TLS version or cipher suite in common with it, " +
+			"gave up, or speaks another protocol. No request was read. 400 is for the log only: nobody could be answered.",
+		Proof: []string{
+			"openssl s_client -connect HOST:PORT -servername NAME shows the certificate chain, the version and the alert.",
+			"whygate_tls_handshake_failures_total counts by reason; an alert names what the client objects to (48: it does not know the authority).",
+		},
+		Advice: []string{
+			"See that the certificate's file has the whole chain, covers the name that clients use, and has not expired, if the client sent an alert.",
+			"Update the client if it has no version or cipher suite in common with the gateway: TLS 1.2 is the least.",
+			"Let a load balancer's health check ask by HTTPS: one that only connects shows here too.",
+			"From unknown addresses these are scanners: nothing to do.",
+		},
+		Covers:  []string{"A16"},
+		Related: []Cause{CauseRequestPlainOnTLSPort, CauseClientLeft},
 		Retry:   retryNever,
 	},
 	{

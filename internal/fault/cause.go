@@ -111,6 +111,8 @@ const (
 	CauseClientLeft
 	CauseRequestMalformed
 	CauseRequestTLSOnPlainPort
+	CauseRequestPlainOnTLSPort
+	CauseRequestTLSFailed
 	CauseRequestHeadTooLarge
 	CauseRequestTargetTooLong
 	CauseRequestBodyTooLarge
@@ -267,6 +269,8 @@ var causeSlugs = [Causes]string{
 	CauseClientLeft:                     "client-left",
 	CauseRequestMalformed:               "request-malformed",
 	CauseRequestTLSOnPlainPort:          "request-tls-on-plain-port",
+	CauseRequestPlainOnTLSPort:          "request-plain-on-tls-port",
+	CauseRequestTLSFailed:               "request-tls-handshake-failed",
 	CauseRequestHeadTooLarge:            "request-head-too-large",
 	CauseRequestTargetTooLong:           "request-target-too-long",
 	CauseRequestBodyTooLarge:            "request-body-too-large",

@@ -112,6 +112,12 @@ func causeOfUnavailable(e *Evidence) Cause {
 
 // causeInReceive judges a client: whatever ended its request is its own doing, but for our limits.
 func causeInReceive(e *Evidence) Cause {
+	switch e.Rule {
+	case RulePlainOnTLS:
+		return CauseRequestPlainOnTLSPort
+	case RuleTLSHandshake:
+		return CauseRequestTLSFailed
+	}
 	switch e.End {
 	case Timeout:
 		if e.Timer == TimerIdle {

@@ -111,6 +111,15 @@ var reportsPolicy = map[Cause]said{
 		envoy:   "400 DPE",
 		alb:     "400",
 	},
+	CauseRequestPlainOnTLSPort: {
+		nginx:  `400, logged as 497: "client sent plain HTTP request to HTTPS port"`,
+		apache: `400, "AH01996: SSL handshake failed: HTTP spoken on HTTPS port", at level info`,
+	},
+	CauseRequestTLSFailed: {
+		nginx:   `no line in the access log; "SSL_do_handshake() failed ... while SSL handshaking" at level info`,
+		haproxy: `"SSL handshake failure" in place of a request`,
+		apache:  `"AH02008: SSL library error 1 in handshake", at level info`,
+	},
 	CauseRequestHeadTooLarge: {
 		nginx:   "400, logged as 494",
 		haproxy: "400, termination state PR",

@@ -76,6 +76,10 @@ const (
 	RuleTLSVersion // RFC 8446 section 4.2.1: the peer chose a version that we do not offer
 	RuleTLSRecord  // RFC 8446 section 5.2: a record that does not decrypt or verify
 
+	// TLS at the listener's door: no request was read.
+	RulePlainOnTLS   // RFC 8446 section 5.1: HTTP in clear where a record is due
+	RuleTLSHandshake // RFC 8446 section 4: the client's handshake ended before it was whole
+
 	// Why there is nobody to ask (End is Unavailable).
 	RulePoolEmpty // the pool has no endpoint at all
 	RuleDraining  // the gateway is shutting down

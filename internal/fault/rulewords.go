@@ -60,6 +60,8 @@ var ruleTable = [Rules]ruleWords{
 	RuleExpectation:             {"expectation", "the expectation is other than 100-continue", "RFC 9110 section 10.1.1"},
 	RuleTLSVersion:              {"tls_version", "the peer chose a TLS version that was not offered", "RFC 8446 section 4.2.1"},
 	RuleTLSRecord:               {"tls_record", "a TLS record does not decrypt", "RFC 8446 section 5.2"},
+	RulePlainOnTLS:              {"plain_on_tls", "HTTP came in clear where a TLS record is due", "RFC 8446 section 5.1"},
+	RuleTLSHandshake:            {"tls_handshake", "the client's TLS handshake did not come to its end", "RFC 8446 section 4"},
 	RulePoolEmpty:               {"pool_empty", "the pool has no endpoint", ""},
 	RuleDraining:                {"draining", "the gateway is shutting down", ""},
 }

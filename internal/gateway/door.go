@@ -8,6 +8,8 @@ import (
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/listener"
+	"github.com/whygate/whygate/internal/proxy"
+	"github.com/whygate/whygate/internal/telemetry"
 )
 
 // doorEvery is how often a reason for a failed handshake is logged at most: a scanner must not fill the disk.
@@ -27,22 +29,62 @@ var doorAdvice = [listener.Reasons]string{
 	listener.NoCommonWays:  "update the client: TLS 1.2 is the least",
 	listener.AlertReceived: "the client refuses us: see that the certificate's chain is whole, covers the name, and is from an authority it trusts",
 	listener.LeftHalfway:   "the client gave up: a time limit of its own, or it does not want the certificate",
+	listener.TooMany:       "raise limits.connections if the machine bears it; see who holds so many connections",
 	listener.TooSlow:       "a slow line or a client that hangs; limits.head_time bounds the handshake",
 }
 
-// handshakeFailed counts a failed handshake and, at most once a second for each reason, logs it.
+// doorEnds are the ways in which each reason ends the reading of a request.
+var doorEnds = [listener.Reasons]fault.End{
+	listener.PlainHTTP: fault.Malformed, listener.NotTLS: fault.Malformed, listener.NoCommonWays: fault.Malformed,
+	listener.AlertReceived: fault.Alert, listener.LeftHalfway: fault.Closed, listener.TooSlow: fault.Timeout, listener.TooMany: fault.Limit,
+}
+
+// handshakeFailed counts a failed handshake, writes a line of the access log, and at most once a second for each reason keeps
+// an incident and logs it. Of a connection that said nothing there is only the count: balancers and scanners make them all day.
 func (g *Gateway) handshakeFailed(h *listener.Handshake) {
 	d := &g.door
 	d.failed[h.Reason].Add(1)
 	if h.Reason == listener.Silent {
 		return
 	}
-	now, last := conn.Now(), d.logged[h.Reason].Load()
-	if last != 0 && now-last < int64(doorEvery) || !d.logged[h.Reason].CompareAndSwap(last, now) {
-		d.unlogged[h.Reason].Add(1)
-		return
+	e := &fault.Evidence{
+		Stage: fault.Receive, End: doorEnds[h.Reason], Alert: h.Alert, Rule: fault.RuleTLSHandshake, Declared: -1,
+		Sample: fault.Redact(h.First), Detail: h.Detail,
 	}
-	args := []any{"reason", h.Reason.String(), "client", h.Client, "address", h.Local, "detail", h.Detail, "do", doorAdvice[h.Reason]}
+	status := 400
+	switch h.Reason {
+	case listener.PlainHTTP:
+		e.Rule = fault.RulePlainOnTLS
+	case listener.TooSlow:
+		e.Timer, e.After = fault.TimerRequest, h.Limit
+	case listener.TooMany:
+		e.Rule, e.Limit, status = fault.RuleNone, int64(h.Max), 503
+	}
+	r := telemetry.Record{
+		At: time.Now().Add(-h.Took), Duration: h.Took, Client: h.Client, Secure: h.Reason != listener.PlainHTTP, Status: status, By: telemetry.ByGateway,
+		Fault: fault.Classify(e), Evidence: e,
+	}
+	if h.Reason != listener.PlainHTTP && h.Reason != listener.TooMany { // nobody was answered, by its own doing
+		r.By = telemetry.ByClient
+	}
+	now, last := conn.Now(), d.logged[h.Reason].Load()
+	told := (last == 0 || now-last >= int64(doorEvery)) && d.logged[h.Reason].CompareAndSwap(last, now)
+	if told {
+		r.Incident = proxy.NewIncidentID()
+		g.recorder.Record(newIncident(&r))
+		g.tellHandshake(h, r.Incident)
+	} else {
+		d.unlogged[h.Reason].Add(1)
+	}
+	g.writeLog(&r)
+}
+
+// tellHandshake logs a failed handshake, with how many like it were not since the last one.
+func (g *Gateway) tellHandshake(h *listener.Handshake, incident string) {
+	d := &g.door
+	args := []any{
+		"reason", h.Reason.String(), "client", h.Client, "address", h.Local, "detail", h.Detail, "incident", incident, "do", doorAdvice[h.Reason],
+	}
 	if h.Reason == listener.NotTLS {
 		args = append(args, "first_bytes", strconv.QuoteToASCII(string(fault.Redact(h.First))))
 	}

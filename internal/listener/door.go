@@ -27,10 +27,11 @@ const (
 	AlertReceived                    // it refused us by an alert: it does not trust our certificate, for one
 	LeftHalfway                      // it closed or reset the connection
 	TooSlow                          // limits.head_time was over
+	TooMany                          // limits.connections was reached: there was none, for it is what costs most
 	Reasons       = int(iota)        // how many there are
 )
 
-var reasonNames = [Reasons]string{"silent", "plain_http", "not_tls", "no_common_ways", "alert_received", "left_halfway", "too_slow"}
+var reasonNames = [Reasons]string{"silent", "plain_http", "not_tls", "no_common_ways", "alert_received", "left_halfway", "too_slow", "too_many"}
 
 // String gives the reason's name as logs and metrics spell it.
 func (r Reason) String() string { return reasonNames[r] }
@@ -41,7 +42,11 @@ type Handshake struct {
 	Local  string // the address it came to
 	Reason Reason
 	Detail string // what crypto/tls says
+	Alert  uint8  // the alert that the client sent, where the reason is AlertReceived
 	First  []byte // the client's first bytes, firstMax at most
+	Took   time.Duration
+	Limit  time.Duration // limits.head_time
+	Max    int           // limits.connections
 }
 
 // firstMax is how many of a client's first bytes are kept until its handshake has ended.
@@ -65,6 +70,7 @@ func (d *door) Read(p []byte) (int, error) {
 // handshake runs TLS on a goroutine of its own, whose stack grows deep and then goes. What failed is told.
 func (ss *session) handshake() bool {
 	var err error
+	began := conn.Now()
 	done := make(chan struct{})
 	go func() { // ends by limits.head_time
 		defer close(done)
@@ -93,7 +99,11 @@ func (ss *session) handshake() bool {
 		ss.turnToTLS(d)
 	}
 	if ss.server.Failed != nil {
-		ss.server.Failed(&Handshake{Client: ss.client, Local: ss.local, Reason: reason, Detail: err.Error(), First: first})
+		alert, _ := conn.AlertOf(err)
+		ss.server.Failed(&Handshake{
+			Client: ss.client, Local: ss.local, Reason: reason, Detail: err.Error(), Alert: alert, First: first,
+			Took: time.Duration(conn.Now() - began), Limit: ss.limits.HeadTime,
+		})
 	}
 	return false
 }

@@ -83,6 +83,9 @@ func (ss *session) run() {
 // what costs most.
 func (ss *session) turnAway() {
 	if ss.conn.TLS() != nil {
+		if ss.server.Failed != nil {
+			ss.server.Failed(&Handshake{Client: ss.client, Local: ss.local, Reason: TooMany, Detail: "limits.connections is reached", Max: ss.limits.Connections})
+		}
 		return
 	}
 	x := exchanges.Get().(*Exchange)

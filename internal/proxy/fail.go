@@ -82,7 +82,7 @@ func (s *exchange) conclude(ev *fault.Evidence, f fault.Fault) {
 		s.x.Abort()
 		return
 	}
-	r.Incident = newIncidentID()
+	r.Incident = NewIncidentID()
 	if s.x.Committed() {
 		r.Late = true
 		s.x.Abort()
@@ -137,8 +137,8 @@ func (s *exchange) answer(ev *fault.Evidence, f fault.Fault) {
 // incidentDigits are Crockford's base 32: no letter looks like a digit, so an id can be read out over the telephone.
 const incidentDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-// newIncidentID makes an id of ten digits: 50 random bits.
-func newIncidentID() string {
+// NewIncidentID makes an id of ten digits: 50 random bits.
+func NewIncidentID() string {
 	var id [10]byte
 	r := rand.Uint64()
 	for i := range id {

@@ -73,7 +73,7 @@ func (s *exchange) relayed(a *upstream.Attempt, endpoint int) {
 		// RFC 9112, section 6.3: octets after the end are not ours to guess about. The answer was good; the connection is not.
 		s.record.Fault, s.record.Saved = fault.Classify(&a.Evidence), false
 		s.record.Evidence = &a.Evidence
-		s.record.Incident = newIncidentID()
+		s.record.Incident = NewIncidentID()
 	}
 }
 

@@ -344,7 +344,7 @@ func (s *exchange) observe() {
 	r.Sent = x.Sent()
 	r.Attempts = s.evidence[:s.made]
 	if r.Saved && r.Incident == "" {
-		r.Incident = newIncidentID()
+		r.Incident = NewIncidentID()
 	}
 	s.p.Observe(r)
 }

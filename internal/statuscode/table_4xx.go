@@ -10,7 +10,7 @@ var entriesClient = []Entry{
 		Meaning: "The server cannot or will not understand the request: broken syntax, a wrong Host, a cookie that is too large, or values that the application refuses.",
 		Gateway: "It makes it for requests that break HTTP's rules, and closes the connection. An upstream's 400 to a request that works directly points at what the gateway changed: Host, Connection, TLS on the wrong port.",
 		Causes: []fault.Cause{
-			fault.CauseRequestMalformed, fault.CauseRequestTLSOnPlainPort, fault.CausePlainToTLSPort, fault.CauseProxyProtocolMismatch,
+			fault.CauseRequestMalformed, fault.CauseRequestTLSOnPlainPort, fault.CauseRequestPlainOnTLSPort, fault.CauseRequestTLSFailed, fault.CausePlainToTLSPort, fault.CauseProxyProtocolMismatch,
 		},
 		Related: []string{"431", "414", "494", "497", "422"},
 		Request: "GET / HTTP/1.1\n", Response: response + "400 Bad Request\nConnection: close\nContent-Length: 0\n",
