@@ -14,8 +14,10 @@ import (
 const module = "github.com/whygate/whygate/"
 
 // layers lists every package with its layer. An import goes from a higher layer to a lower one, never upward or sideways:
-// words (0), octets (1), mechanisms (2), two of them combined for a purpose (3), the exchange (4), the wiring (5), programs (6).
+// characters (-1), words (0), octets (1), mechanisms (2), two of them combined for a purpose (3), the exchange (4), the wiring (5), programs (6).
 var layers = map[string]int{
+	"internal/visible": -1,
+
 	"internal/fault":   0,
 	"internal/httpmsg": 0,
 
@@ -54,7 +56,8 @@ var layers = map[string]int{
 
 // only has packages that may import nothing of ours but what stands here, with the reason.
 var only = map[string][]string{
-	"internal/explain":     {"internal/fault", "internal/phrase"},      // it reads logs, and knows nothing of our own proxy
+	"internal/explain": {"internal/fault", "internal/phrase", "internal/visible"}, // it reads logs, and knows nothing of our own proxy
+
 	"internal/phrase":      {"internal/fault"},                         // words and what they mean, wherever they stand
 	"internal/config":      {"internal/openfile", "internal/yamltree"}, // nobody but gateway reads it, and it reads nobody
 	"internal/balance":     {},                                         // it knows no addresses: it gives an index
@@ -65,7 +68,7 @@ var only = map[string][]string{
 	"internal/h1":          {"internal/fault", "internal/httpmsg"},     // no I/O: not conn
 	"internal/lab":         {"internal/fault"},                         // it must not share the codec that it tests
 	"internal/conn":        {"internal/fault"},
-	"internal/term":        {}, // text for a terminal, whatever it says
+	"internal/term":        {"internal/visible"}, // text for a terminal, whatever it says
 	"internal/statuscode":  {"internal/fault"},
 	"internal/fingerprint": {}, // messages as a status, fields and octets
 }
@@ -80,6 +83,7 @@ var pure = map[string][]string{
 	"internal/phrase":      {"net", "os", "time", "io"},
 	"internal/h1":          {"net", "os", "time", "io"},
 	"internal/httpmsg":     {"net", "os", "time", "io"},
+	"internal/visible":     {"net", "os", "time"},
 	"internal/fault":       {"net", "os"},
 	"internal/statuscode":  {"net", "os"},
 	"internal/fingerprint": {"net", "os", "time", "io"},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/visible"
 )
 
 //go:embed diagnose.html
@@ -75,9 +76,9 @@ func writeDiagnosis(file string, r *diagnose.Report) error {
 }
 
 // writeReport writes a whole report at once, into what is there: a file put in the place of a link or a device would take
-// that away.
+// that away. What would act on a terminal, or turn a line of the page around, is shown instead.
 func writeReport(file string, b []byte) error {
-	if err := os.WriteFile(file, b, 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(visible.Lines(string(b))), 0o600); err != nil {
 		return withHint(fmt.Errorf("--html: %w", err), "--html report.html")
 	}
 	return nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -37,7 +36,7 @@ func (w *world) watch(ctx context.Context, o *diagnose.Options, flags *diagnoseF
 		}
 		switch {
 		case flags.json:
-			if err := json.NewEncoder(w.stdout).Encode(r); err != nil {
+			if err := printJSONLine(w.stdout, r); err != nil {
 				return err
 			}
 		case now != last:

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -102,9 +101,7 @@ func (w *world) explain(ctx context.Context, args []string, flags *explainFlags)
 	case flags.each || flags.follow:
 		return nil
 	case flags.json:
-		e := json.NewEncoder(w.stdout)
-		e.SetIndent("", "  ")
-		if err := e.Encode(report); err != nil {
+		if err := printJSON(w.stdout, report); err != nil {
 			return err
 		}
 	default:

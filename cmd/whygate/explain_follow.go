@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -82,5 +81,5 @@ func printSeenJSON(out io.Writer, f *explain.Seen) {
 	for _, c := range f.Entry.Candidates {
 		s.Candidates = append(s.Candidates, c.String())
 	}
-	_ = json.NewEncoder(out).Encode(s)
+	_ = printJSONLine(out, s)
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/whygate/whygate/internal/lab"
 	"github.com/whygate/whygate/internal/term"
+	"github.com/whygate/whygate/internal/visible"
 )
 
 // scoring is the flags of lab score.
@@ -301,7 +302,7 @@ func (w *world) scoreInside(ctx context.Context, name string, found []*lab.Scena
 		return err
 	}
 	run := lab.Run{Self: self, Scenarios: found, Progress: func(done, _ int) { fmt.Fprintf(w.stderr, "played %d\n", done) }}
-	return json.NewEncoder(w.stdout).Encode(run.Score(ctx, lab.ProxyNamed(name)))
+	return printJSONLine(w.stdout, run.Score(ctx, lab.ProxyNamed(name)))
 }
 
 // printScores prints the scores in the form that was asked for, and fails with 1 if anything was wrong.
@@ -310,7 +311,7 @@ func (w *world) printScores(scores []*lab.Score, found []*lab.Scenario, network 
 		if file == "" {
 			continue
 		}
-		if err := os.WriteFile(file, []byte(render(scores, found)), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(visible.Lines(render(scores, found))), 0o644); err != nil {
 			return err
 		}
 	}

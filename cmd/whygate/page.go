@@ -1,12 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/whygate/whygate/internal/term"
+	"github.com/whygate/whygate/internal/visible"
 )
 
 // page writes text for a terminal in sections: a heading at the margin, what belongs to it two columns in.
@@ -54,10 +54,8 @@ func (p *page) command(indent, line string) {
 	fmt.Fprintf(p.w, "%s%s %s\n", indent, p.style.Dim("$"), p.style.Green(line))
 }
 
-// printJSON prints a value for programs: two spaces of indentation, and no escapes for HTML.
-func printJSON(w io.Writer, value any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(value)
-}
+// printJSON prints a value for programs, with two spaces of indentation.
+func printJSON(w io.Writer, value any) error { return visible.WriteJSON(w, value, "  ") }
+
+// printJSONLine prints a value for programs on one line.
+func printJSONLine(w io.Writer, value any) error { return visible.WriteJSON(w, value, "") }

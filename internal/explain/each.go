@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/visible"
 )
 
 // eachWriter prints one JSON object for each line read. A line that has no time, cause or upstream has null or an empty
@@ -65,20 +66,24 @@ func appendName(dst []byte, s string) []byte {
 	return appendJSON(dst, s)
 }
 
-// appendJSON appends a JSON string. What is not UTF-8 is written as U+00XX for each octet, so that the line is valid
-// whatever the log has, and says which octets they were.
+// appendJSON appends a JSON string without a raw character that acts instead of being seen. What is not UTF-8 is written as U+00XX
+// for each octet, so that the line is valid whatever the log has, and says which octets they were.
 func appendJSON(dst []byte, s string) []byte {
-	const digits = "0123456789abcdef"
 	valid := utf8.ValidString(s)
 	dst = append(dst, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c < ' ' || c == 0x7f || c > 0x7f && !valid:
-			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+	for i, size := 0, 0; i < len(s); i += size {
+		r := rune(s[i])
+		size = 1
+		if r >= utf8.RuneSelf && valid {
+			r, size = utf8.DecodeRuneInString(s[i:])
+		}
+		switch {
+		case r == '"' || r == '\\':
+			dst = append(dst, '\\', byte(r))
+		case r >= utf8.RuneSelf && !valid || visible.Hidden(r):
+			dst = visible.AppendJSONRune(dst, r)
 		default:
-			dst = append(dst, c)
+			dst = append(dst, s[i:i+size]...)
 		}
 	}
 	return append(dst, '"')

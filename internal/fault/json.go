@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/whygate/whygate/internal/visible"
 )
 
 // MarshalJSON is AppendJSON for encoding/json.
@@ -199,7 +201,7 @@ func (o *object) certificate(c *Certificate) {
 		if err != nil { // a year that RFC 3339 cannot write
 			chain = []byte("null")
 		}
-		inner.dst = append(inner.dst, chain...)
+		inner.dst = append(inner.dst, visible.JSON(chain)...)
 	}
 	o.dst = append(inner.dst, '}')
 }
@@ -236,9 +238,8 @@ func appendMilliseconds(dst []byte, d time.Duration) []byte {
 	return appendTrimmed(dst, float64(d.Microseconds())/1000, 3)
 }
 
-// appendJSONString appends s as a JSON string: RFC 8259 section 7.
+// appendJSONString appends s as a JSON string: RFC 8259 section 7. What would act on a terminal is escaped.
 func appendJSONString(dst []byte, s string) []byte {
-	const hexDigits = "0123456789abcdef"
 	dst = append(dst, '"')
 	for _, r := range s { // an octet that is not UTF-8 comes as U+FFFD
 		switch {
@@ -246,8 +247,8 @@ func appendJSONString(dst []byte, s string) []byte {
 			dst = append(dst, '\\', byte(r))
 		case r == '\n':
 			dst = append(dst, `\n`...)
-		case r < 0x20 || r == '<' || r == '>' || r == '&':
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&15])
+		case r == '<' || r == '>' || r == '&' || visible.Hidden(r):
+			dst = visible.AppendJSONRune(dst, r)
 		default:
 			dst = utf8.AppendRune(dst, r)
 		}

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/whygate/whygate/internal/visible"
 )
 
 func TestEvidenceJSONOfEveryVerdict(t *testing.T) {
@@ -23,6 +25,23 @@ func TestEvidenceJSONOfEveryVerdict(t *testing.T) {
 		if _, err := json.Marshal(&e); err != nil {
 			t.Errorf("%s: %v", v.cause, err)
 		}
+	}
+}
+
+// Names, servers' words and certificates are somebody else's text: an operator's cat must not act on it.
+func TestEvidenceJSONShowsWhatActs(t *testing.T) {
+	const evil = "\x1b\u009b\x7f\u202e\u2028\U000e0041\xff"
+	e := Evidence{
+		Endpoint: evil, Addr: evil, Detail: evil, Field: evil, DNS: &DNS{Name: evil, Answered: true, EDE: 1, EDEText: evil},
+		Cert: &Certificate{Wanted: evil, Authority: evil, Chain: []CertificateInfo{{Subject: evil}}},
+	}
+	got := e.AppendJSON(nil)
+	var m map[string]any
+	if err := json.Unmarshal(got, &m); err != nil || m["detail"] != "\x1b\u009b\x7f\u202e\u2028\U000e0041\ufffd" {
+		t.Errorf("%v: detail is %q", err, m["detail"])
+	}
+	if shown := visible.Line(string(got)); shown != string(got) {
+		t.Errorf("raw: %q", got)
 	}
 }
 

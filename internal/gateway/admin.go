@@ -23,6 +23,7 @@ import (
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/incident"
 	"github.com/whygate/whygate/internal/telemetry"
+	"github.com/whygate/whygate/internal/visible"
 )
 
 // admin is the operators' server: health, metrics, incidents, reload. It speaks HTTP/1.1 only.
@@ -164,7 +165,7 @@ func reply(w http.ResponseWriter, status int, v any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(b, '\n'))
+	_, _ = w.Write(append(visible.JSON(b), '\n'))
 }
 
 func (g *Gateway) readyz(w http.ResponseWriter, _ *http.Request) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/visible"
 )
 
 // page is what the public is told of a failure. It has no address and no name of anything inside.
@@ -199,7 +200,7 @@ func (p *page) json() []byte {
 	if err != nil {
 		panic("BUG: proxy: a problem object that does not marshal: " + err.Error())
 	}
-	return append(b, '\n')
+	return append(visible.JSON(b), '\n')
 }
 
 var fullPage = template.Must(template.New("page").Parse(`<!DOCTYPE html>

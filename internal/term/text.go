@@ -1,10 +1,11 @@
 package term
 
 import (
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/whygate/whygate/internal/visible"
 )
 
 // Wrap breaks the text into lines of at most width columns, each beginning with indent, which counts. A newline in the
@@ -102,37 +103,7 @@ func Cut(text string, width int) string {
 
 // Clean makes text from outside safe to print on one line: control characters, and what is not UTF-8, are shown as Go
 // writes them (\n, \x1b), and characters that turn the direction of writing as \u202e.
-func Clean(text string) string {
-	clean := true
-	for _, r := range text {
-		if unsafe(r) {
-			clean = false
-			break
-		}
-	}
-	if clean {
-		return text
-	}
-	var out strings.Builder
-	for i, size := 0, 0; i < len(text); i += size {
-		var r rune
-		r, size = utf8.DecodeRuneInString(text[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			out.WriteString(`\x` + strconv.FormatUint(uint64(text[i]), 16))
-		case unsafe(r):
-			quoted := strconv.QuoteRuneToASCII(r)
-			out.WriteString(quoted[1 : len(quoted)-1])
-		default:
-			out.WriteRune(r)
-		}
-	}
-	return out.String()
-}
-
-func unsafe(r rune) bool {
-	return r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
-}
+func Clean(text string) string { return visible.Line(text) }
 
 // escape gives the length of the control sequence that the text begins with, 0 if it begins with none. Only those that
 // Style writes are known: ESC [ digits and semicolons, then a letter.
