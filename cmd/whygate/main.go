@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/whygate/whygate/internal/gateway"
+	"github.com/whygate/whygate/internal/term"
 )
 
 // Exit codes, the same for every command.
@@ -35,9 +36,15 @@ type world struct {
 	stdout, stderr io.Writer
 }
 
-// run runs the command line and returns its exit code.
+// run runs the command line and returns its exit code. Whatever a command prints goes through a guard, so that nothing that came
+// from outside steers the terminal, whoever forgot to clean it.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	w := &world{stdin, stdout, stderr}
+	out, errs := term.NewGuard(stdout), term.NewGuard(stderr)
+	defer func() { // there is nobody left to tell that it failed
+		_ = out.Flush()
+		_ = errs.Flush()
+	}()
+	w := &world{stdin, out, errs}
 	root := w.rootCommand()
 	root.SetArgs(numbersLast(args))
 	err := root.ExecuteContext(ctx)

@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/gateway"
+	"github.com/whygate/whygate/internal/term"
+	"github.com/whygate/whygate/internal/visible"
 )
 
 // How long a stop takes at most.
@@ -66,20 +67,32 @@ func (t *together) Write(b []byte) (int, error) {
 	return t.w.Write(b)
 }
 
+// plainly is a writer of whole lines of JSON, which shows what slog leaves raw: C1, DEL, characters that turn the direction of writing.
+type plainly struct{ w io.Writer }
+
+func (p plainly) Write(b []byte) (int, error) {
+	if _, err := p.w.Write(visible.JSON(b)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
 // voice is what a gateway says to people: a few plain words at the start, and its own log, on one stream. With JSON all of it
 // is the log.
 type voice struct {
-	out  io.Writer
-	log  *slog.Logger
-	json bool
+	out   io.Writer // the stream itself: the access log, which may go there too, cleans its own lines
+	words io.Writer
+	log   *slog.Logger
+	json  bool
 }
 
 func (w *world) voice(s *serving) *voice {
-	v := &voice{out: &together{w: w.stderr}, json: s.logFormat == logJSON}
+	v := &voice{out: &together{w: term.Inner(w.stderr)}, json: s.logFormat == logJSON}
+	v.words = term.NewGuard(v.out)
 	if v.json {
-		v.log = slog.New(slog.NewJSONHandler(v.out, nil))
+		v.log = slog.New(slog.NewJSONHandler(plainly{v.out}, nil))
 	} else {
-		v.log = slog.New(slog.NewTextHandler(v.out, nil))
+		v.log = slog.New(slog.NewTextHandler(v.out, nil)) // quotes what does not print
 	}
 	return v
 }
@@ -87,8 +100,8 @@ func (w *world) voice(s *serving) *voice {
 // serve runs a gateway until the context ends. SIGHUP has it open its logs and read its configuration again.
 func (w *world) serve(ctx context.Context, cfg *config.Config, o gateway.Options, s *serving) error {
 	v := w.voice(s)
-	o.Stdout, o.Stderr, o.Log, o.Version = w.stdout, v.out, v.log, version()
-	o.Readable = isTerminal(w.stdout)
+	o.Stdout, o.Stderr, o.Log, o.Version = term.Inner(w.stdout), v.out, v.log, version()
+	o.Readable = term.IsTerminal(w.stdout)
 	o.Color = o.Readable && os.Getenv("NO_COLOR") == ""
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -137,7 +150,7 @@ func (v *voice) addresses(g *gateway.Gateway) {
 		if v.json {
 			v.log.Info("listening", "address", url)
 		} else {
-			fmt.Fprintf(v.out, "whygate: listening on %s\n", url)
+			fmt.Fprintf(v.words, "whygate: listening on %s\n", url)
 		}
 	}
 	a := "http://" + g.Admin()
@@ -149,7 +162,7 @@ func (v *voice) addresses(g *gateway.Gateway) {
 	case v.json:
 		v.log.Info("admin", "address", a)
 	default:
-		fmt.Fprintf(v.out, "whygate: admin on %s (/healthz /readyz /metrics /incidents)\n", a)
+		fmt.Fprintf(v.words, "whygate: admin on %s (/healthz /readyz /metrics /incidents)\n", a)
 	}
 }
 
@@ -160,7 +173,7 @@ func (v *voice) look(l gateway.Look) {
 		if l.Fault.Is() {
 			text += "  do: " + l.Advice + "\n"
 		}
-		_, _ = io.WriteString(v.out, text)
+		_, _ = io.WriteString(v.words, text)
 		return
 	}
 	if l.Fault.Is() {
@@ -168,10 +181,4 @@ func (v *voice) look(l gateway.Look) {
 		return
 	}
 	v.log.Info("upstream "+l.Text, "endpoint", l.Endpoint, "pool", l.Pool)
-}
-
-// isTerminal reports whether a person reads what is written there.
-func isTerminal(out io.Writer) bool {
-	f, ok := out.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

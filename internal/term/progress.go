@@ -26,12 +26,12 @@ type Progress struct {
 }
 
 // NewProgress begins a progress line on w, which is stderr as a rule. Without a total, the count alone is shown. It gives
-// nil, which is fine to use, if w is no terminal.
+// nil, which is fine to use, if w is no terminal. A Guard is passed by: the line moves the cursor.
 func NewProgress(w io.Writer, label string, total int64) *Progress {
 	if !IsTerminal(w) {
 		return nil
 	}
-	return &Progress{w: w, style: New(w), label: label, total: total}
+	return &Progress{w: Inner(w), style: New(w), label: label, total: total}
 }
 
 // Add counts n more done.

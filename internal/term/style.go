@@ -40,14 +40,14 @@ func New(w io.Writer) *Style {
 	return s
 }
 
-// IsTerminal reports whether the writer is a terminal.
+// IsTerminal reports whether the writer, or the one behind a Guard, is a terminal.
 func IsTerminal(w io.Writer) bool {
 	_, ok := terminal(w)
 	return ok
 }
 
 func terminal(w io.Writer) (fd int, ok bool) {
-	f, isFile := w.(*os.File)
+	f, isFile := Inner(w).(*os.File)
 	if !isFile {
 		return 0, false
 	}

@@ -47,6 +47,9 @@ func TestStyleOfTerminal(t *testing.T) {
 	if s.Width() != 100 || !s.Colour || s.Red("x") != "\x1b[31mx\x1b[0m" || s.Red("") != "" {
 		t.Errorf("a terminal of 100 columns: %+v, %q", s, s.Red("x"))
 	}
+	if behind := New(NewGuard(slave)); *behind != *s || !IsTerminal(NewGuard(slave)) {
+		t.Errorf("a guard hides the terminal: %+v", behind)
+	}
 	for _, styled := range []string{s.Bold("x"), s.Dim("x"), s.Underline("x"), s.Green("x"), s.Yellow("x"), s.Blue("x"), s.Cyan("x")} {
 		if Columns(styled) != 1 || styled == "x" {
 			t.Errorf("%q is not a styled x", styled)
@@ -67,7 +70,7 @@ func TestProgress(t *testing.T) {
 	master, slave := openTerminal(t)
 	t.Setenv("COLUMNS", "")
 	t.Setenv("NO_COLOR", "1")
-	p := NewProgress(slave, "reading", 8)
+	p := NewProgress(NewGuard(slave), "reading", 8) // the line moves the cursor: the guard is passed by
 	var wait sync.WaitGroup
 	for range 4 {
 		wait.Go(func() { p.Add(1) })
