@@ -26,7 +26,7 @@ func (d *decoder) check(c *Config) {
 	}
 	if host, _, err := net.SplitHostPort(c.Admin.Address); err == nil && c.Admin.Network == "tcp" && host != "localhost" {
 		if a, err := netip.ParseAddr(host); err != nil || !a.IsLoopback() {
-			d.warn(d.positions["admin"], "admin", "the admin address "+c.Admin.String()+" can be reached by others: who reaches it sees paths and clients, and can reload", "write 127.0.0.1:9502, or unix:/path, which only those who may open the file reach")
+			d.warn(d.positions["admin"], "admin", "the admin address "+d.shown("admin", c.Admin.String())+" can be reached by others: who reaches it sees paths and clients, and can reload", "write 127.0.0.1:9502, or unix:/path, which only those who may open the file reach")
 		}
 	}
 	used := map[string]bool{}
@@ -47,7 +47,7 @@ func (d *decoder) checkListen(c *Config) {
 		for j, other := range c.Listen[:i] {
 			if overlap(l.Address, other.Address) {
 				line := d.positions[fmt.Sprintf("listen[%d].address", j)].line
-				d.fail(d.positions[path+".address"], path+".address", fmt.Sprintf("%s is already listened on in line %d", l.Address, line), "remove one of the two")
+				d.fail(d.positions[path+".address"], path+".address", fmt.Sprintf("%s is already listened on in line %d", d.shown(path+".address", l.Address.String()), line), "remove one of the two")
 				break
 			}
 		}
@@ -57,7 +57,7 @@ func (d *decoder) checkListen(c *Config) {
 			if !ok {
 				at, hint = d.positions[path+".address"], "choose another port, or set admin to another one"
 			}
-			d.fail(at, "admin", fmt.Sprintf("the admin address %s and the listener %s cannot both be had", c.Admin, l.Address), hint)
+			d.fail(at, "admin", fmt.Sprintf("the admin address %s and the listener %s cannot both be had", d.shown("admin", c.Admin.String()), d.shown(path+".address", l.Address.String())), hint)
 		}
 	}
 }
@@ -90,10 +90,10 @@ func (d *decoder) checkRoute(c *Config, i int) {
 	r, path := &c.Routes[i], fmt.Sprintf("routes[%d]", i)
 	_, pools := d.positions["pools"] // without them, that is the error
 	if _, exists := d.positions["pools."+r.Pool]; r.Pool != "" && pools && !exists && !d.full() {
-		d.fail(d.positions[path+".pool"], path+".pool", "there is no pool "+quote(r.Pool), poolHint(c, r.Pool))
+		d.fail(d.positions[path+".pool"], path+".pool", "there is no pool "+quote(d.shown(path+".pool", r.Pool)), poolHint(c, r.Pool))
 	}
 	if r.Strip != "" && !strippable(r.Path, r.Strip) {
-		d.fail(d.positions[path+".strip"], path+".strip", "no path that the route matches begins with "+r.Strip, "match it: path: "+r.Strip+"/*")
+		d.fail(d.positions[path+".strip"], path+".strip", "no path that the route matches begins with "+d.shown(path+".strip", r.Strip), "match it: path: "+d.shown(path+".strip", r.Strip)+"/*")
 	}
 }
 
@@ -188,7 +188,7 @@ func (d *decoder) warnPool(p *Pool, used map[string]bool) {
 		secure = secure || e.Scheme == "https"
 		if seen[e.String()] {
 			at := fmt.Sprintf("%s.endpoints[%d]", path, i)
-			d.warn(d.positions[at], at, "the endpoint "+e.String()+" is listed twice", "remove one; it would get twice the requests")
+			d.warn(d.positions[at], at, "the endpoint "+d.shown(at, e.String())+" is listed twice", "remove one; it would get twice the requests")
 		}
 		seen[e.String()] = true
 	}
@@ -216,9 +216,6 @@ func (d *decoder) checkPair(path string, needed bool) {
 
 // forbiddenField tells why a field cannot be set, empty if it can. section is set_request or set_response.
 func forbiddenField(section, name string) (message, hint string) {
-	if !isToken(name) {
-		return "the header name " + quote(name) + " is not a token", "a name has letters, digits and '-': RFC 9110, section 5.1"
-	}
 	switch strings.ToLower(name) {
 	// RFC 9110 section 7.6.1: these belong to one connection, and the gateway makes its own.
 	case "connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "via", "cdn-loop", "max-forwards":

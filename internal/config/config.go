@@ -31,6 +31,7 @@ type Config struct {
 	Pools          []Pool         `key:"pools"`  // in file order
 
 	positions map[string]position
+	written   map[string]expansion // values that have a part from the environment, by their path
 }
 
 // The values of proxy_status.

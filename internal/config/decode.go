@@ -1,9 +1,12 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -22,11 +25,14 @@ type decoder struct {
 	lines     []string
 	problems  Problems
 	positions map[string]position
+	written   map[string]expansion // of values that have a part from the environment, by their path
+	variables int                  // expanded so far
 	anchors   map[string]ast.Node
-	visits    int // values read so far
-	compared  int // of routes and their methods so far
-	expanded  int // bytes that variables and files stood for so far
-	merging   int // merges inside each other
+	visits    int  // values read so far
+	compared  int  // of routes and their methods so far
+	expanded  int  // bytes that variables and files stood for so far
+	merging   int  // merges inside each other
+	secretly  bool // what is read is a header's value, which no message repeats
 }
 
 // Parse reads a configuration. file is its path, for messages and for the paths in it that are relative. The Config is nil
@@ -39,6 +45,7 @@ func Parse(file string, data []byte, o Options) (*Config, Problems) {
 		d.section(root, n, reflect.ValueOf(cfg).Elem(), "", position{1, 1})
 		d.check(cfg)
 	}
+	cfg.written = d.written
 	problems := d.problems.inOrder()
 	if problems.Failed() {
 		return nil, problems
@@ -93,7 +100,7 @@ func (d *decoder) section(k *key, n ast.Node, into reflect.Value, path string, f
 			continue
 		}
 		if c == nil {
-			d.fail(e.at, join(path, e.name), "unknown key "+quote(e.name), unknownHint(k, e.name))
+			d.fail(e.at, join(path, keyShown(e.name)), "unknown key "+quote(keyShown(e.name)), unknownHint(k, e.name))
 			continue
 		}
 		seen[c.name] = true
@@ -190,7 +197,7 @@ func (d *decoder) named(k *key, n ast.Node, into reflect.Value, path string, fro
 	d.count(k, len(entries), path, from)
 	for _, e := range entries[:min(len(entries), int(k.max))] {
 		if _, t := parsePoolName(k, e.name); t != nil {
-			d.fail(e.at, join(path, e.name), "the name "+quote(e.name)+" cannot be used", t.hint)
+			d.fail(e.at, join(path, keyShown(e.name)), "the name "+quote(keyShown(e.name))+" cannot be used", t.hint)
 			continue
 		}
 		v, ok := d.resolve(e.value, e.at)
@@ -214,6 +221,10 @@ func (d *decoder) fields(k *key, n ast.Node, into reflect.Value, path string, fr
 	}
 	d.count(k, len(entries), path, from)
 	for i, e := range entries[:min(len(entries), int(k.max))] {
+		if !isToken(e.name) { // it may be a value at the wrong place, and is not repeated
+			d.fail(e.at, path, "this is not a header's name", "a name has letters, digits and '-': RFC 9110, section 5.1; a space follows the colon behind it")
+			continue
+		}
 		path := join(path, e.name)
 		if message, hint := forbiddenField(k.name, e.name); message != "" {
 			d.fail(e.at, path, message, hint)
@@ -224,20 +235,27 @@ func (d *decoder) fields(k *key, n ast.Node, into reflect.Value, path string, fr
 				d.fail(e.at, path, "the header "+quote(e.name)+" was already set in line "+fmt.Sprint(before.at.line), "header names have no case: keep one of the two")
 			}
 		}
-		n, ok := d.resolve(e.value, e.at)
-		if !ok {
-			continue
-		}
-		d.positions[path] = e.at
-		s, ok := scalarText(n)
-		if _, null := n.(*ast.NullNode); null || !ok {
-			d.fail(e.at, path, "the header "+quote(e.name)+" must have a value", `write "" to remove the header`)
-			continue
-		}
-		if s, ok := d.fieldValue(s, path, at(n)); ok {
+		d.secretly = true
+		if s, ok := d.field(e, path); ok {
 			into.Set(reflect.Append(into, reflect.ValueOf(Field{e.name, s})))
 		}
+		d.secretly = false
 	}
+}
+
+// field reads one header's value.
+func (d *decoder) field(e entry, path string) (string, bool) {
+	n, ok := d.resolve(e.value, e.at)
+	if !ok {
+		return "", false
+	}
+	d.positions[path] = e.at
+	s, ok := scalarText(n)
+	if _, null := n.(*ast.NullNode); null || !ok {
+		d.fail(e.at, path, "the header "+quote(e.name)+" must have a value", `write "" to remove the header`)
+		return "", false
+	}
+	return d.fieldValue(s, path, at(n))
 }
 
 // scalar reads one value of a kind.
@@ -260,14 +278,15 @@ func (d *decoder) scalar(k *key, kd *kind, n ast.Node, path string, from positio
 		return nil, false
 	}
 	d.positions[path] = at(n)
-	written := s
+	written, before := s, d.variables
 	s, ok = d.expand(s, path, at(n))
 	if !ok {
 		return nil, false
 	}
 	v, t := kd.parse(k, s)
-	if t != nil && s != written { // what is in the environment may be a secret: its name is told
-		d.fail(at(n), path, quote(k.name)+" must be "+kd.what+", and what "+quote(written)+" stands for cannot be used", "look at the variable's value")
+	outside := d.variables > before
+	if t != nil && outside { // what is in the environment may be a secret: its name is told
+		d.fail(at(n), path, quote(k.name)+" must be "+kd.what+", and what "+quote(plain(written))+" stands for cannot be used", "look at the variable's value")
 		return nil, false
 	}
 	if t != nil {
@@ -276,6 +295,13 @@ func (d *decoder) scalar(k *key, kd *kind, n ast.Node, path string, from positio
 	}
 	if kd == file {
 		v = d.absolute(k, v.(string))
+	}
+	if outside {
+		if d.written == nil {
+			d.written = map[string]expansion{}
+		}
+		name, _ := v.(string)
+		d.written[path] = expansion{plain(written), name}
 	}
 	return v, true
 }
@@ -325,8 +351,35 @@ func (d *decoder) note(s Severity, at position, path, message, hint string) {
 		message, hint, path = "there are more problems than these", "", ""
 	}
 	d.problems = append(d.problems, Problem{
-		Severity: s, File: d.file, Line: at.line, Column: at.column, Path: path, Message: message, Hint: hint, Snippet: snippet(masked(d.lines, at.line), at),
+		Severity: s, File: d.file, Line: at.line, Column: at.column, Path: path, Message: message, Hint: hint, Snippet: snippet(d.lines, at),
 	})
+}
+
+// shown is a value for a message: as it stands in the file, where it comes from the environment.
+func (d *decoder) shown(path, value string) string {
+	if e, ok := d.written[path]; ok {
+		return e.written
+	}
+	return value
+}
+
+// expansion is a value with a part from the environment: how it stands in the file, and what it is if it is text.
+type expansion struct{ written, value string }
+
+// Unexpanded is a message about the configuration with the paths in it that came from the environment as they stand in the file: what
+// is in the environment may be a secret.
+func (c *Config) Unexpanded(message string) string {
+	paths := slices.Collect(maps.Values(c.written))
+	slices.SortFunc(paths, func(a, b expansion) int { return cmp.Or(len(b.value)-len(a.value), cmp.Compare(a.value, b.value)) })
+	for _, e := range paths {
+		if filepath.IsAbs(e.value) {
+			message = strings.ReplaceAll(message, e.value, e.written)
+			if dir := filepath.Dir(e.value); len(dir) > 1 {
+				message = strings.ReplaceAll(message, dir, "the directory of "+e.written)
+			}
+		}
+	}
+	return message
 }
 
 func (d *decoder) line(n int) string {
@@ -334,50 +387,6 @@ func (d *decoder) line(n int) string {
 		return ""
 	}
 	return d.lines[n-1]
-}
-
-// masked is a copy of the lines around a place, with the values of set_request and set_response masked: they may be secrets, and a
-// problem may be shown to who must not read the file.
-func masked(lines []string, at int) []string {
-	if at < 1 || at > len(lines) {
-		return lines
-	}
-	line := lines[at-1]
-	cut := -1
-	if i := strings.Index(line, "set_re"); i >= 0 {
-		cut = i
-	} else if within(lines, at-1) {
-		cut = 0
-	}
-	if cut < 0 {
-		return lines
-	}
-	if i := strings.IndexByte(line[cut:], ':'); i >= 0 {
-		line = line[:cut+i+1] + " ***"
-	} else if cut == 0 {
-		line = "***"
-	}
-	shown := make([]string, at)
-	shown[at-1] = line
-	return shown
-}
-
-// upMax is how many lines up the section of a line is looked for.
-const upMax = 200
-
-// within reports whether one of the sections around the line is set_request or set_response: each is further left.
-func within(lines []string, i int) bool {
-	indent := func(s string) int { return len(s) - len(strings.TrimLeft(s, " ")) }
-	least := indent(lines[i])
-	for j := i - 1; j >= max(0, i-upMax) && least > 0; j-- {
-		text := strings.TrimLeft(lines[j], " -")
-		if n := len(lines[j]) - len(text); text != "" && (n < least || n == least && indent(lines[j]) < n) {
-			if least = indent(lines[j]); strings.HasPrefix(text, "set_re") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func join(path, name string) string {

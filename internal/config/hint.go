@@ -5,7 +5,7 @@ import "strings"
 // unknownHint says what to write for a key that the section does not have: a near spelling, the word of another proxy, or
 // the section where the key belongs.
 func unknownHint(k *key, name string) string {
-	if before, after, ok := strings.Cut(name, ":"); ok && k.child(before) != nil {
+	if before, after, ok := strings.Cut(name, ":"); ok && k.child(before) != nil && k.child(before).kind != fields {
 		return "a space must follow the colon: " + before + ": " + after
 	}
 	names := make([]string, len(k.children))

@@ -227,8 +227,11 @@ func parseMethod(_ *key, s string) (any, *trouble) {
 
 // parseFile reads a path, or one of the key's words. The decoder makes it absolute.
 func parseFile(_ *key, s string) (any, *trouble) {
-	if s == "" || strings.ContainsRune(s, 0) {
+	switch {
+	case s == "" || strings.ContainsRune(s, 0):
 		return nil, &trouble{"must be a file's path", ""}
+	case strings.Contains(s, "\n"), strings.Contains(s, "-----BEGIN"):
+		return nil, &trouble{"must be a file's path, and this is what belongs into the file", "put it into a file, and write its path here"}
 	}
 	return s, nil
 }

@@ -42,7 +42,7 @@ func (d *decoder) entries(n ast.Node, path string, from position) (list []entry,
 		case !ok:
 			d.fail(at(kv.Key), path, "a key must be a plain word", "")
 		case line[name] > 0:
-			d.fail(at(kv.Key), join(path, name), fmt.Sprintf("the key %q was already given in line %d", name, line[name]), "keep one of the two")
+			d.fail(at(kv.Key), join(path, keyShown(name)), fmt.Sprintf("the key %q was already given in line %d", keyShown(name), line[name]), "keep one of the two")
 		default:
 			line[name] = at(kv.Key).line
 			list = append(list, entry{name, at(kv.Key), kv.Value})
@@ -96,12 +96,13 @@ func (d *decoder) resolve(n ast.Node, from position) (ast.Node, bool) {
 		case *ast.AliasNode:
 			target := d.anchors[nodeText(v.Value)]
 			if target == nil {
-				d.fail(at(v), "", "the alias *"+nodeText(v.Value)+" has no anchor before it", "name a value above with &"+nodeText(v.Value)+", or put it in quotes: \"*"+nodeText(v.Value)+"\"")
+				name := d.told(nodeText(v.Value))
+				d.fail(at(v), "", "the alias *"+name+" has no anchor before it", "name a value above with &"+name+", or put it in quotes: \"*"+name+"\"")
 				return nil, false
 			}
 			n = target
 		case *ast.TagNode:
-			d.fail(at(v), "", "tags such as "+v.Start.Value+" are not supported", "remove it")
+			d.fail(at(v), "", "tags such as "+d.told(v.Start.Value)+" are not supported", "remove it")
 			return nil, false
 		case nil:
 			d.fail(from, "", "here is no value", "")
@@ -110,6 +111,14 @@ func (d *decoder) resolve(n ast.Node, from position) (ast.Node, bool) {
 			return n, true
 		}
 	}
+}
+
+// told is a part of a value, for a message: not that of a header's.
+func (d *decoder) told(part string) string {
+	if d.secretly {
+		return mask
+	}
+	return part
 }
 
 // keyNode is the key proper of an explicit "? key".

@@ -113,12 +113,12 @@ type position struct{ line, column int }
 // snippetMax is how much of a line a snippet shows, in characters: about a terminal's width.
 const snippetMax = 110
 
-// snippet shows the line with a caret under the column.
+// snippet shows the line with a caret under the column, and without what may be a secret.
 func snippet(lines []string, at position) string {
 	if at.line < 1 || at.line > len(lines) {
 		return ""
 	}
-	text, column := lines[at.line-1], at.column
+	text, column := masked(lines, at.line-1), at.column
 	cut, begin := 0, ""
 	if column > snippetMax-20 { // cut at the left, so that the place stays in view
 		cut = min(column-snippetMax/2, utf8.RuneCountInString(text))

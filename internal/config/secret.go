@@ -51,9 +51,10 @@ func (d *decoder) expand(s, path string, from position) (string, bool) {
 func (d *decoder) variable(inside, path string, from position) (string, bool) {
 	name, def, hasDefault := strings.Cut(inside, ":-")
 	if !variableName.MatchString(name) {
-		d.fail(from, path, "${"+printable(inside)+"} does not name a variable", "write ${NAME} or ${NAME:-default}")
+		d.fail(from, path, "${"+printable(d.told(inside))+"} does not name a variable", "write ${NAME} or ${NAME:-default}")
 		return "", false
 	}
+	d.variables++
 	value, set := "", false
 	if d.options.Env != nil {
 		value, set = d.options.Env(name)
@@ -70,12 +71,17 @@ func (d *decoder) variable(inside, path string, from position) (string, bool) {
 
 // fieldValue reads the value of a field to set. It may be a secret, so that no message repeats it.
 func (d *decoder) fieldValue(s, path string, from position) (string, bool) {
+	written, before := s, d.variables
 	s, ok := d.expand(s, path, from)
 	if !ok {
 		return "", false
 	}
 	if name, ok := strings.CutPrefix(s, "file:"); ok {
-		if s, ok = d.secret(name, path, from); !ok {
+		shown := name
+		if d.variables > before {
+			shown = plain(strings.TrimPrefix(written, "file:"))
+		}
+		if s, ok = d.secret(name, shown, path, from); !ok {
 			return "", false
 		}
 	}
@@ -98,23 +104,27 @@ func (d *decoder) fieldValue(s, path string, from position) (string, bool) {
 	return s, true
 }
 
-// secret reads a value from its file, without the line break at its end.
-func (d *decoder) secret(name, path string, from position) (string, bool) {
+// secret reads a value from its file, without the line break at its end. Messages call the file as shown says.
+func (d *decoder) secret(name, shown, path string, from position) (string, bool) {
 	if d.options.ReadFile == nil {
 		d.fail(from, path, "files cannot be read here", "")
 		return "", false
 	}
 	if !filepath.IsAbs(name) {
-		name = filepath.Join(filepath.Dir(d.file), name)
+		full := filepath.Join(filepath.Dir(d.file), name)
+		if shown == name {
+			shown = full
+		}
+		name = full
 	}
 	data, err := d.options.ReadFile(name, secretMax)
 	if err != nil {
-		d.outside(from, path, "the value's file cannot be read: "+err.Error(), "")
+		d.outside(from, path, "the value's file cannot be read: "+strings.ReplaceAll(err.Error(), name, shown), "")
 		return "", false
 	}
 	s := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
 	if s == "" { // an empty value would remove the field, which nobody asks a file for
-		d.fail(from, path, "the value's file "+name+" is empty", "")
+		d.fail(from, path, "the value's file "+shown+" is empty", "")
 		return "", false
 	}
 	return s, true

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -73,11 +74,17 @@ func syntax(err error) (position, string) {
 		GetToken() *token.Token
 	}
 	if errors.As(err, &placed) && placed.GetToken() != nil {
-		return place(placed.GetToken()), "this is not valid YAML: " + placed.GetMessage()
+		return place(placed.GetToken()), "this is not valid YAML: " + unquoted(placed.GetMessage())
 	}
 	message, _, _ := strings.Cut(err.Error(), "\n")
-	return position{}, message
+	return position{}, unquoted(message)
 }
+
+// quotedPart is what the parser's messages quote of the file.
+var quotedPart = regexp.MustCompile(`"([^"\\]|\\.){2,}"`)
+
+// unquoted is a message of the parser without what it quotes of the file, except for one character: it may be a part of a secret.
+func unquoted(message string) string { return quotedPart.ReplaceAllString(message, `"`+mask+`"`) }
 
 // syntaxHint names the likely mistake on a line that is not YAML.
 func syntaxHint(line string) string {

@@ -66,7 +66,7 @@ func checkLog(cfg *config.Config) *config.Problem {
 		return problemAt(cfg, "access_log", err)
 	case !info.IsDir():
 		p := problemAt(cfg, "access_log", os.ErrNotExist)
-		p.Message = filepath.Dir(cfg.AccessLog) + " is not a directory"
+		p.Message = cfg.Unexpanded(filepath.Dir(cfg.AccessLog) + " is not a directory")
 		return p
 	}
 	if f, err := os.OpenFile(cfg.AccessLog, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0); err == nil {
@@ -80,7 +80,7 @@ func checkLog(cfg *config.Config) *config.Problem {
 // problemAt is an error of the world outside the file, at the place in the file that asked for it.
 func problemAt(cfg *config.Config, path string, err error) *config.Problem {
 	file, line, column := cfg.Position(path)
-	return &config.Problem{File: file, Line: line, Column: column, Path: path, Message: path + ": " + err.Error()}
+	return &config.Problem{File: file, Line: line, Column: column, Path: path, Message: path + ": " + cfg.Unexpanded(err.Error())}
 }
 
 // MatchRoute says which route a request falls under: its index, -1 for none.

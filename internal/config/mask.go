@@ -1,0 +1,229 @@
+package config
+
+import (
+	"regexp"
+	"strings"
+)
+
+// A problem may be shown to who must not read the file, and ends up in logs. So a line that it shows has no value that may be a
+// secret: none under a key that nobody knows (it may be one that was misspelt, or a header that stands at the wrong place), none
+// under set_request and set_response, no private key, no password in a URL. Lines are read as text, since a line that is not YAML
+// is shown as well.
+
+// mask stands for what is not shown.
+const mask = "***"
+
+// upMax is how many lines up the sections around a line are looked for: a file has a hundred problems, and each looks.
+const upMax = 20_000
+
+// masked is a line, counted from 0, without what may be a secret. What follows that is cut.
+func masked(lines []string, i int) string {
+	text := lines[i]
+	around := ancestors(lines, i)
+	parent := ""
+	for n, j := range around {
+		for _, k := range keysIn(lines[j], parent) {
+			if !k.secret {
+				continue
+			}
+			if first := keysIn(text, k.name); n == len(around)-1 && len(first) > 0 && !blockScalar.MatchString(lines[j]) {
+				return plain(cut(text, first[0].end))
+			}
+			return mask
+		}
+		parent = lastKey(lines[j], parent)
+	}
+	if parent == "key" && len(keysIn(text, parent)) == 0 { // the path of a private key is one line: these are the key's own
+		return mask
+	}
+	for _, k := range keysIn(text, parent) {
+		if k.secret {
+			text = cut(text, k.end)
+			break
+		}
+	}
+	if begin := strings.Index(text, "-----BEGIN"); begin >= 0 {
+		text = text[:begin] + mask
+	}
+	return plain(text)
+}
+
+// cut is a line up to the end of a key, with the mask in the place of what follows.
+func cut(text string, end int) string {
+	if strings.TrimSpace(text[end:]) == "" {
+		return text[:end]
+	}
+	return text[:end] + " " + mask
+}
+
+var (
+	blockScalar = regexp.MustCompile(`[|>][-+0-9]*\s*(#.*)?$`)
+	spaceless   = regexp.MustCompile(`^[A-Za-z_][\w-]*:[^/\s]`) // a key whose colon lacks its space
+	beginsValue = regexp.MustCompile(`^(unix|systemd|file|https?):`)
+	inURL       = regexp.MustCompile(`://[^/@\s"']*@`)
+	byDefault   = regexp.MustCompile(`(?i)(\$\{[a-z0-9_]*(?:pass|secret|token|auth|cred|key|cookie|session)[a-z0-9_]*:-)[^}]*`)
+)
+
+// plain masks passwords within a value: in a URL, and as what stands for a variable that is not set.
+func plain(text string) string {
+	return byDefault.ReplaceAllString(inURL.ReplaceAllString(text, "://"+mask+"@"), "${1}"+mask)
+}
+
+// keyShown is a key's name for a message. What follows a colon in it was meant as the value.
+func keyShown(name string) string {
+	if before, _, found := strings.Cut(name, ":"); found {
+		return before + ":" + mask
+	}
+	return name
+}
+
+// ancestors are the lines that begin the sections around a line, the outermost first: each stands further left.
+func ancestors(lines []string, i int) []int {
+	var found []int
+	least, _, item := textOf(lines[i])
+	for j := i - 1; j >= max(0, i-upMax) && (least > 0 || item); j-- {
+		indent, column, dash := textOf(lines[j])
+		switch {
+		case column < 0: // empty, or a comment
+		case column < least, item && !dash && indent == least:
+			found = append(found, j)
+			least, item = indent, dash
+		case column == least && indent < least: // the item that the line belongs to begins here
+			least, item = indent, dash
+		}
+	}
+	for a, b := 0, len(found)-1; a < b; a, b = a+1, b-1 {
+		found[a], found[b] = found[b], found[a]
+	}
+	return found
+}
+
+// textOf gives where a line begins, where its text begins behind the dashes of a list, and whether there is such a dash. The
+// text's column is -1 where there is none.
+func textOf(line string) (indent, column int, dash bool) {
+	indent = len(line) - len(strings.TrimLeft(line, " "))
+	rest := line[indent:]
+	column = indent
+	for rest == "-" || strings.HasPrefix(rest, "- ") {
+		dash = true
+		trimmed := strings.TrimLeft(rest[1:], " ")
+		column += len(rest) - len(trimmed)
+		rest = trimmed
+	}
+	if rest == "" && !dash || strings.HasPrefix(rest, "#") {
+		column = -1
+	}
+	return indent, column, dash
+}
+
+// keyAt is a key in a line: its name, where its colon ends, and whether its value may be a secret.
+type keyAt struct {
+	name   string
+	end    int
+	secret bool
+}
+
+// lastKey is the key that what follows the line belongs to.
+func lastKey(line, parent string) string {
+	if keys := keysIn(line, parent); len(keys) > 0 {
+		return keys[len(keys)-1].name
+	}
+	return parent
+}
+
+// keysIn finds the keys in a line, up to the first whose value may be a secret. parent is the key that the line belongs to.
+func keysIn(line, parent string) (keys []keyAt) {
+	open := []string{parent} // the key before each bracket
+	last := parent
+	due := true // a key may begin here, if anything does
+	for i := 0; i < len(line); {
+		switch c := line[i]; c {
+		case '#':
+			return keys
+		case ' ', '\t':
+			i++
+		case ',':
+			due = true
+			i++
+		case '-':
+			if i++; i < len(line) && line[i] != ' ' {
+				i = word(line, i, len(open) > 1)
+			}
+		case '{', '[':
+			open = append(open, last)
+			due = c == '{'
+			i++
+		case '}', ']':
+			if i++; len(open) > 1 {
+				open = open[:len(open)-1]
+			}
+		default:
+			end := word(line, i, len(open) > 1)
+			colon := end + len(line[end:]) - len(strings.TrimLeft(line[end:], " "))
+			if colon >= len(line) || line[colon] != ':' {
+				if tight := spaceless.FindString(line[i:end]); due && tight != "" && !beginsValue.MatchString(tight) {
+					end, colon = i+len(tight)-2, i+len(tight)-2
+				} else {
+					i, due = max(end, i+1), false
+					continue
+				}
+			}
+			due = false
+			last = strings.Trim(line[i:end], `"' `)
+			secret := mayBeSecret(last, open[len(open)-1])
+			keys = append(keys, keyAt{last, colon + 1, secret})
+			if secret {
+				return keys
+			}
+			i = colon + 1
+		}
+	}
+	return keys
+}
+
+// word gives the end of what begins there: a text in quotes, an anchor, or words up to a colon or, within brackets, a comma.
+func word(line string, i int, within bool) int {
+	switch c := line[i]; c {
+	case '"', '\'':
+		for j := i + 1; j < len(line); j++ {
+			if line[j] == '\\' && c == '"' {
+				j++
+			} else if line[j] == c {
+				return j + 1
+			}
+		}
+		return len(line)
+	case '&', '*', '!':
+		if n := strings.IndexByte(line[i:], ' '); n >= 0 {
+			return i + n
+		}
+		return len(line)
+	}
+	for j := i; j < len(line); j++ {
+		switch c := line[j]; {
+		case c == '$' && strings.HasPrefix(line[j+1:], "{"):
+			if n := strings.IndexByte(line[j:], '}'); n >= 0 {
+				j += n
+			}
+		case c == ':' && (j+1 == len(line) || strings.IndexByte(" \t,{}[]\"'", line[j+1]) >= 0), c == '#' && j > i && line[j-1] == ' ':
+			return j
+		case within && strings.IndexByte(",{}[]", c) >= 0:
+			return j
+		}
+	}
+	return len(line)
+}
+
+// mayBeSecret reports whether what stands under a key may be one: the key is none of ours, or it sets headers. Names below pools
+// are free.
+func mayBeSecret(name, parent string) bool {
+	if parent == "pools" || name == "<<" {
+		return false
+	}
+	for i := range keys {
+		if keys[i].name == name {
+			return keys[i].kind == fields
+		}
+	}
+	return true
+}
