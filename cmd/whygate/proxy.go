@@ -28,9 +28,12 @@ SIGTERM drains and stops.`,
   whygate proxy --from :8080 --to http://127.0.0.1:3000 --print-config > whygate.yaml`,
 		Args: proxyArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := proxyConfig(from, to, flags)
+			cfg, warnings, err := proxyConfig(from, to, flags)
 			if err != nil {
 				return err
+			}
+			for _, p := range warnings {
+				fmt.Fprintln(w.stderr, p)
 			}
 			if printConfig {
 				_, err := w.stdout.Write(config.PrintFlags(cfg, "whygate proxy as a file. To serve by it:", "  whygate run -c whygate.yaml"+servingGiven(cmd)))
@@ -56,16 +59,18 @@ SIGTERM drains and stops.`,
 	return cmd
 }
 
-// proxyConfig is the configuration that the flags mean. What they name must be there: without a file to mend nobody waits for it.
-func proxyConfig(from, to []string, flags config.Overrides) (*config.Config, error) {
+// proxyConfig is the configuration that the flags mean, and what is to be said of it. What they name must be there: without a file to
+// mend nobody waits for it.
+func proxyConfig(from, to []string, flags config.Overrides) (*config.Config, config.Problems, error) {
 	cfg, err := config.FromFlags(from, to)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := flags.Apply(cfg).Err(); err != nil {
-		return nil, err
+	problems := flags.Apply(cfg)
+	if err := problems.Err(); err != nil {
+		return nil, nil, err
 	}
-	return cfg, gateway.CheckFlags(cfg)
+	return cfg, problems, gateway.CheckFlags(cfg)
 }
 
 // servingGiven are the flags of serving as they were given, for another command that takes them too.

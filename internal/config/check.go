@@ -24,10 +24,8 @@ func (d *decoder) check(c *Config) {
 	if d.problems.Failed() {
 		return
 	}
-	if host, _, err := net.SplitHostPort(c.Admin.Address); err == nil && c.Admin.Network == "tcp" && host != "localhost" {
-		if a, err := netip.ParseAddr(host); err != nil || !a.IsLoopback() {
-			d.warn(d.positions["admin"], "admin", "the admin address "+d.shown("admin", c.Admin.String())+" can be reached by others: who reaches it sees paths and clients, and can reload", "write 127.0.0.1:9502, or unix:/path, which only those who may open the file reach")
-		}
+	if c.Admin.exposed() {
+		d.warn(d.positions["admin"], "admin", "the admin address "+d.shown("admin", c.Admin.String())+exposedWarning, exposedHint)
 	}
 	used := map[string]bool{}
 	for i := range c.Routes {
@@ -37,6 +35,22 @@ func (d *decoder) check(c *Config) {
 	for i := range c.Pools {
 		d.warnPool(&c.Pools[i], used)
 	}
+}
+
+// What is said of an admin address that others reach.
+const (
+	exposedWarning = " can be reached by others: who reaches it sees paths and clients, and can reload"
+	exposedHint    = "write 127.0.0.1:9502, or unix:/path, which only those who may open the file reach"
+)
+
+// exposed reports whether others than users of this machine may reach the address. What systemd passes is not known.
+func (a Address) exposed() bool {
+	host, _, err := net.SplitHostPort(a.Address)
+	if err != nil || a.Network != "tcp" || host == "localhost" {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return err != nil || !ip.IsLoopback()
 }
 
 // checkListen wants a certificate with each key, and no address twice.

@@ -115,6 +115,9 @@ func (o Overrides) Apply(c *Config) Problems {
 		}
 		s.set(v)
 	}
+	if c.Admin.exposed() {
+		problems = append(problems, Problem{Severity: Warning, Path: "--admin", Message: "the admin address " + c.Admin.String() + exposedWarning, Hint: exposedHint})
+	}
 	for _, l := range c.Listen {
 		if overlap(l.Address, c.Admin) {
 			problems = append(problems, Problem{

@@ -62,6 +62,20 @@ func TestFromFlagsRefuses(t *testing.T) {
 	}
 }
 
+// What a file is warned of, flags are as well.
+func TestOverridesWarnOfAnExposedAdmin(t *testing.T) {
+	for admin, warned := range map[string]bool{":9502": true, "0.0.0.0:9502": true, "10.0.0.1:9502": true, "[::]:9502": true, "127.0.0.1:9502": false, "[::1]:9502": false, "localhost:9502": false, "unix:/run/admin": false, "off": false, "": false} {
+		c, err := FromFlags([]string{":8080"}, []string{":3000"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		problems := Overrides{Admin: admin}.Apply(c)
+		if problems.Failed() || len(problems) == 1 != warned || warned && problems[0].Severity != Warning {
+			t.Errorf("--admin %s: %v", admin, problems)
+		}
+	}
+}
+
 func TestOverrides(t *testing.T) {
 	tests := []struct {
 		from string

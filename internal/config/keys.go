@@ -48,7 +48,10 @@ A PEM file with the certificate's private key. It is read again when it changes.
 
 	{path: "admin", kind: address, def: "127.0.0.1:9502", choices: []string{"off"}, aka: []string{"metrics", "api", "admin_address", "status"}, doc: `
 The address of the metrics, the health endpoints and the incidents, for the people who run the gateway. It asks for no
-password, so keep it on loopback or on a unix:/path, or write off.`},
+password, so keep it on loopback or on a unix:/path, or write off. On loopback every user of this machine can read it: incidents
+name clients, hosts, paths and upstreams, as an access log does that is not for everybody's eyes, and a reload can be asked for. Where
+not every user may know that, write unix:/run/whygate/admin.sock: with the usual umask only the gateway's own user and root may open
+the socket, and the directory's permissions hold for it as well (curl --unix-socket /run/whygate/admin.sock http://localhost/incidents).`},
 	{path: "proxy_status", kind: choice, def: ProxyStatusSafe, choices: []string{ProxyStatusOff, ProxyStatusSafe, ProxyStatusFull}, doc: `
 How much the Proxy-Status header (RFC 9209) tells clients: nothing (off), the error type without addresses (safe), or the
 next hop and the details as well (full), which is for gateways that only your own people can reach.`},
