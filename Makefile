@@ -18,6 +18,7 @@ BINARY     ?= whygate
 
 build: setup ## one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o whygate ./cmd/whygate
+	@.ci/go-version $(GO) whygate
 
 # A configuration that is there already is left as it is. The units are given the program's path.
 install: build ## program, systemd units, logrotate: PREFIX, SYSCONFDIR, DESTDIR
@@ -37,7 +38,7 @@ demo: build ## gateway, upstreams and a little traffic; stays up
 	./whygate demo
 
 setup: ## what a build needs
-	@command -v $(GO) >/dev/null || { echo "whygate needs Go 1.26 or newer: https://go.dev/dl"; exit 1; }
+	@.ci/go-version $(GO)
 
 # What the tests talk to, beside what the tests are. Without root they say what to install, and skip what needs it.
 setup-test: setup
