@@ -36,6 +36,28 @@ func TestReportIntoAPipe(t *testing.T) {
 	}
 }
 
+// TestReportIsPrivate: a report has what stood in logs and configurations that not everybody may read. Who made the file before decides
+// who reads it.
+func TestReportIsPrivate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	made, there := filepath.Join(dir, "made"), filepath.Join(dir, "there")
+	if err := os.WriteFile(there, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(there, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]os.FileMode{made: 0o600, there: 0o644} {
+		if err := writeReport(file, []byte("page")); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v, want %v", file, info.Mode().Perm(), err, want)
+		}
+	}
+}
+
 // TestReportThroughALink goes to the file that the link leads to.
 func TestReportThroughALink(t *testing.T) {
 	t.Parallel()

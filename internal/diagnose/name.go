@@ -1,7 +1,7 @@
 package diagnose
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -16,6 +16,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/openfile"
 )
 
 // Name is what is known of a name: as a program on this machine finds it, and as each name server says.
@@ -86,10 +87,10 @@ const serverGrace = time.Second
 // probeName finds the name's addresses as a program would, and asks each configured server beside it: the system's, or those
 // given, as a gateway with name servers of its own asks them.
 func probeName(ctx context.Context, host string, timeout time.Duration, given []string) *Name {
-	n := &Name{Host: host, HostsFile: readHosts(hostsFile, host)}
+	n := &Name{Host: host, HostsFile: readHosts(ctx, hostsFile, host)}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	names, servers := resolvers(host, given)
+	names, servers := resolvers(ctx, host, given)
 	if len(names) > 1 {
 		n.Search = names
 	}
@@ -118,9 +119,9 @@ func probeName(ctx context.Context, host string, timeout time.Duration, given []
 }
 
 // resolvers gives the names that the search list makes of a host, and the name servers to ask for them.
-func resolvers(host string, given []string) (names, servers []string) {
+func resolvers(ctx context.Context, host string, given []string) (names, servers []string) {
 	names = []string{dns.Fqdn(host)}
-	conf, err := dns.ClientConfigFromFile(resolvFile)
+	conf, err := readResolv(ctx, resolvFile)
 	if err == nil {
 		names = conf.NameList(host)
 	}
@@ -138,11 +139,23 @@ func resolvers(host string, given []string) (names, servers []string) {
 	return names[:min(len(names), namesMax)], servers[:min(len(servers), serversMax)]
 }
 
+// etcMax is how much of a hosts file, or of a list of name servers, is read, in bytes.
+const etcMax = 1 << 20
+
+// readResolv reads a list of name servers. A container's may be anything: a FIFO or a device is none.
+func readResolv(ctx context.Context, file string) (*dns.ClientConfig, error) {
+	b, err := openfile.Read(ctx, file, openfile.Options{Max: etcMax})
+	if err != nil {
+		return nil, err
+	}
+	return dns.ClientConfigFromReader(bytes.NewReader(b))
+}
+
 // lookup asks as a program would, hosts file, search list and all: the system's name servers, or the given ones in turn.
 func lookup(ctx context.Context, host string, given []string) (found []string, err error) {
 	all := []*net.Resolver{net.DefaultResolver}
 	if len(given) > 0 {
-		_, servers := resolvers(host, given)
+		_, servers := resolvers(ctx, host, given)
 		all = all[:0]
 		for _, s := range servers {
 			all = append(all, &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -267,16 +280,15 @@ func (a *DNSAnswer) read(in *dns.Msg) {
 	}
 }
 
-// readHosts gives the addresses that a hosts file has for the name.
-func readHosts(file, host string) []string {
-	f, err := os.Open(file)
+// readHosts gives the addresses that a hosts file has for the name. What is no regular file, or too large, has none.
+func readHosts(ctx context.Context, file, host string) []string {
+	b, err := openfile.Read(ctx, file, openfile.Options{Max: etcMax})
 	if err != nil {
 		return nil
 	}
-	defer f.Close()
 	var found []string
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		line, _, _ := strings.Cut(lines.Text(), "#")
+	for line := range strings.Lines(string(b)) {
+		line, _, _ = strings.Cut(line, "#")
 		words := strings.Fields(line)
 		for i := 1; i < len(words); i++ {
 			if strings.EqualFold(words[i], strings.TrimSuffix(host, ".")) {

@@ -108,10 +108,10 @@ func TestReadHosts(t *testing.T) {
 	if err := os.WriteFile(file, []byte("127.0.0.1 localhost\n10.0.0.1 other app.test # app.test2\n# 10.0.0.9 app.test\nfd00::1 APP.test\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := readHosts(file, "app.test"); !slices.Equal(got, []string{"10.0.0.1", "fd00::1"}) {
+	if got := readHosts(t.Context(), file, "app.test"); !slices.Equal(got, []string{"10.0.0.1", "fd00::1"}) {
 		t.Errorf("%v", got)
 	}
-	if got := readHosts(file, "app.test2"); got != nil {
+	if got := readHosts(t.Context(), file, "app.test2"); got != nil {
 		t.Errorf("a comment was read: %v", got)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/whygate/whygate/internal/openfile"
 )
 
 // pollEvery is how often a followed file is looked at without being told of a change: file systems over the network, and
@@ -85,7 +87,7 @@ type tail struct {
 	ctx    context.Context
 	path   string
 	wake   chan struct{}
-	file   *os.File
+	file   *openfile.File
 	offset int64
 	begun  int64 // its size when it was opened: what lies behind was appended; 0 for a file that took its name since
 	grown  bool  // what was read last lies behind begun
@@ -150,7 +152,7 @@ func (t *tail) rotated() (bool, error) {
 	if os.SameFile(here, named) || here.Size() > t.offset {
 		return false, nil
 	}
-	file, err := openRegular(t.path)
+	file, err := openRegular(t.ctx, t.path)
 	if err != nil { // nor while something else than a file has its name
 		return false, nil
 	}
@@ -167,7 +169,7 @@ func (r *run) readFollowed(f *feed, wake chan struct{}) error {
 	if f.source.path == "" {
 		return r.read(f)
 	}
-	file, err := openRegular(f.source.path)
+	file, err := openRegular(r.ctx, f.source.path)
 	if err != nil {
 		return err
 	}
@@ -189,7 +191,7 @@ func (r *run) readFollowed(f *feed, wake chan struct{}) error {
 }
 
 // packed reports whether the file is compressed.
-func packed(file *os.File) bool {
+func packed(file io.ReaderAt) bool {
 	var magic [4]byte
 	n, _ := file.ReadAt(magic[:], 0)
 	return n == 4 && (magic[0] == 0x1f && magic[1] == 0x8b || magic == [4]byte{0x28, 0xb5, 0x2f, 0xfd})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/openfile"
 )
 
 // compared counts how often an event was held against a fault while the text was read.
@@ -141,17 +142,16 @@ func TestPipeIsRead(t *testing.T) {
 // TestOnlyRegular: what took the name of a file after it was looked at is not waited for.
 func TestOnlyRegular(t *testing.T) {
 	t.Parallel()
-	if _, err := openRegular(namedPipe(t)); !errors.Is(err, errNotRegular) {
-		t.Error(err)
-	}
-	if _, err := openRegular(t.TempDir()); !errors.Is(err, errNotRegular) {
-		t.Error(err)
+	for _, path := range []string{namedPipe(t), t.TempDir()} {
+		if _, err := openRegular(t.Context(), path); !errors.As(err, new(*openfile.NotRegularError)) {
+			t.Error(err)
+		}
 	}
 	file := filepath.Join(t.TempDir(), "a.log")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := openRegular(file)
+	f, err := openRegular(t.Context(), file)
 	if err != nil {
 		t.Fatal(err)
 	}

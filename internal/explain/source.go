@@ -3,14 +3,15 @@ package explain
 import (
 	"bufio"
 	"bytes"
-	"errors"
+	"context"
 	"io"
-	"io/fs"
 	"os"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/whygate/whygate/internal/openfile"
 )
 
 // Source is one log to read.
@@ -21,33 +22,19 @@ type Source struct {
 	path string                        // the file to follow, empty where it cannot be followed
 }
 
-// errNotRegular is the error where something that was a file is none any more.
-var errNotRegular = errors.New("not a regular file")
-
 // FileSource is a file: plain, gzip or zstd, told by its first octets. What is no regular file, such as a named pipe or
 // /dev/fd/63, is a stream: it is read once, and cannot be followed.
 func FileSource(path string) Source {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return Source{Name: path, Once: true, Open: func() (io.ReadCloser, error) { return os.Open(path) }}
 	}
-	return Source{Name: path, path: path, Open: func() (io.ReadCloser, error) { return openRegular(path) }}
+	return Source{Name: path, path: path, Open: func() (io.ReadCloser, error) { return openRegular(context.Background(), path) }}
 }
 
-// openRegular opens a regular file and nothing else. Others may put a pipe where a log was: opening that never waits.
-func openRegular(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|openNow, 0)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "read", Path: path, Err: errNotRegular}
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
+// openRegular opens a regular file and nothing else: others may put a pipe where a log was. It is never waited for, so that the
+// context ends reads only.
+func openRegular(ctx context.Context, path string) (*openfile.File, error) {
+	return openfile.Open(ctx, path, openfile.Options{})
 }
 
 // StreamSource is a stream that is read once.
