@@ -156,7 +156,7 @@ func (w *world) printProbed(all []*probed, broken int) {
 		if p.Healthy {
 			continue
 		}
-		fmt.Fprintln(w.stdout, term.Hang(term.Clean(capitalised(p.Verdict.Sentence))+".", style.ReadingWidth(), "\n"+p.Endpoint+": ", "  "))
+		fmt.Fprintln(w.stdout, term.Hang(term.Clean(verdictSentence(&p.Verdict))+".", style.ReadingWidth(), "\n"+p.Endpoint+": ", "  "))
 		for _, a := range p.Verdict.Advice[:min(len(p.Verdict.Advice), 2)] {
 			fmt.Fprintln(w.stdout, term.Hang(term.Clean(a), style.ReadingWidth(), "  - ", "    "))
 		}

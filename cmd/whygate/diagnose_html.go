@@ -53,7 +53,7 @@ var diagnoseTemplate = template.Must(template.New("page").Funcs(template.FuncMap
 // writeDiagnosis writes the report with its pictures: one file that needs no other. It stands there whole or not at all.
 func writeDiagnosis(file string, r *diagnose.Report) error {
 	p := &diagnosePage{
-		R: r, V: &r.Verdict, Headline: "healthy", Sentence: capitalised(r.Verdict.Sentence), When: r.Began.Format("2006-01-02 15:04:05 MST"), Took: millis(r.Took),
+		R: r, V: &r.Verdict, Headline: "healthy", Sentence: verdictSentence(&r.Verdict, append(r.Upstreams, r.Walk)...), When: r.Began.Format("2006-01-02 15:04:05 MST"), Took: millis(r.Took),
 		Waterfall: waterfallSVG(r.Walk.Waterfall), Route: routeSVG(r), Walks: append([]*diagnose.Walk{r.Walk}, r.Upstreams...),
 	}
 	if !r.Verdict.Healthy {

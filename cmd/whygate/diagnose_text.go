@@ -178,7 +178,7 @@ func (d *diagnosis) box(r *diagnose.Report) {
 		}
 	}
 	edge("╭", "╮", head)
-	block("", "", capitalised(v.Sentence)+".")
+	block("", "", verdictSentence(v, append(r.Upstreams, r.Walk)...)+".")
 	list := func(title string, items []string, most int) {
 		for i, item := range items[:min(len(items), most)] {
 			first := strings.Repeat(" ", 7)
@@ -203,11 +203,4 @@ func (d *diagnosis) box(r *diagnose.Report) {
 	list("then", v.Missing, missingShown)
 	list("note", v.Notes, notesShown)
 	edge("╰", "╯", "")
-}
-
-func capitalised(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }

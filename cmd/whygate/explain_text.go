@@ -89,7 +89,7 @@ func (p *reportPrinter) notLogs() bool {
 			name = f.Name
 		}
 		is := strings.Replace(f.NotLog.Is, f.Name, name, 1)
-		fmt.Fprintln(p.out, p.s.Yellow(term.Wrap(term.Clean(capital(is)), p.s.ReadingWidth(), "")))
+		fmt.Fprintln(p.out, p.s.Yellow(term.Wrap(term.Clean(capital(is, nil)), p.s.ReadingWidth(), "")))
 		for _, do := range f.NotLog.Do {
 			fmt.Fprintf(p.out, "%s %s\n", p.s.Dim("hint:"), term.Clean(do))
 		}
@@ -443,19 +443,4 @@ func percent(share float64) string {
 		return fmt.Sprintf("%.1f %%", share*100)
 	}
 	return fmt.Sprintf("%.0f %%", share*100)
-}
-
-// sentenceOf gives the finding's sentence with a capital letter, but for a name that it begins with.
-func sentenceOf(f *explain.Finding) string {
-	if len(f.Upstreams) > 0 && strings.HasPrefix(f.Sentence, f.Upstreams[0].Name) {
-		return f.Sentence
-	}
-	return capital(f.Sentence)
-}
-
-func capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }
