@@ -13,6 +13,7 @@ type Field struct{ Name, Value string }
 // Answer is an HTTP answer as a client received it.
 type Answer struct {
 	Status int
+	Reason string // the reason phrase, empty where there was none, or by HTTP/2
 	Fields []Field
 	Body   []byte // decoded, or its beginning: BodyMax octets are looked at
 }
@@ -71,7 +72,7 @@ type Match struct {
 func Identify(a *Answer) []Match {
 	v := look(a)
 	best := map[string]Match{}
-	for _, rules := range [...][]rule{edgeRules, balancerRules, proxyRules, originRules} {
+	for _, rules := range ruleSets() {
 		for i := range rules {
 			r := &rules[i]
 			why := r.knows(v)
@@ -104,6 +105,11 @@ func Identify(a *Answer) []Match {
 		return cmp.Or(cmp.Compare(a.layer, b.layer), cmp.Compare(a.Product, b.Product))
 	})
 	return matches
+}
+
+// ruleSets are all rules, those of the edge first.
+func ruleSets() [6][]rule {
+	return [...][]rule{edgeRules, platformRules, balancerRules, slices.Concat(proxyRules, serverRules), nodeRules, originRules}
 }
 
 // better reports whether a says more than b: that a product made the answer says more than that it passed it on, if it is
@@ -175,10 +181,16 @@ func Sentence(a *Answer) string {
 	}
 	status := strconv.Itoa(a.Status)
 	last := chain[len(chain)-1]
-	if !last.Own {
+	switch {
+	case !last.Own && last.layer == Origin && len(chain) == 1:
+		return last.Title + " stands there; who made this " + status + " does not show"
+	case !last.Own && last.layer == Origin:
+		return join(titles(chain[:len(chain)-1])) + " passed on " + article(status) + status + "; " + last.Title + " stands behind, and who made it does not show"
+	case !last.Own:
 		return join(titles(chain)) + " passed on " + article(status) + status + "; who made it does not show"
-	}
-	if len(chain) == 1 {
+	case len(chain) == 1 && last.Certainty == Hint:
+		return last.Title + " perhaps made this " + status + " itself: " + last.Why
+	case len(chain) == 1:
 		return last.Title + " made this " + status + " itself"
 	}
 	where := ""

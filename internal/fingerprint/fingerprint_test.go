@@ -54,7 +54,7 @@ func TestIdentify(t *testing.T) {
 		{"varnish-503.http", "varnish", PartPage, Certain, true},
 		{"squid-503.http", "squid", PartPage, Certain, true},
 		{"caddy-502.http", "caddy", PartPage, Likely, true},
-		{"traefik-502.http", "traefik", PartPage, Likely, true},
+		{"traefik-502.http", "traefik", PartPage, Hint, true},
 		{"envoy-503.http", "envoy", PartPage, Certain, true},
 		{"istio-503.http", "envoy", PartPage, Certain, true},
 		{"kong-502.http", "kong", PartPage, Certain, true},
@@ -101,8 +101,8 @@ func TestSentence(t *testing.T) {
 		"cloudflare-521.http":                "Cloudflare made this 521 itself",
 		"cloudflare-nginx-502.http":          "Cloudflare relayed a 502 made by nginx at the origin",
 		"whygate-relayed-502.http":           "Whygate relayed a 502 made by nginx",
-		"cloudflare-heroku-express-502.http": "Cloudflare and Heroku's router relayed a 502 made by Express at the origin",
-		"nginx-php-500.http":                 "nginx relayed a 500 made by PHP",
+		"cloudflare-heroku-express-502.http": "Cloudflare and Heroku's router passed on a 502; Express stands behind, and who made it does not show",
+		"nginx-php-500.http":                 "nginx passed on a 500; PHP stands behind, and who made it does not show",
 		"fastly-503.http":                    "Fastly made this 503 itself",
 		"none-json.http":                     "",
 	} {
@@ -198,7 +198,7 @@ func TestOwnPagesAreNoOthers(t *testing.T) {
 // TestProducts holds that the marks of at least so many products are known.
 func TestProducts(t *testing.T) {
 	known := map[string]bool{}
-	for _, rules := range [...][]rule{edgeRules, balancerRules, proxyRules, originRules} {
+	for _, rules := range ruleSets() {
 		for _, r := range rules {
 			known[r.product] = true
 			if r.title == "" || r.part != PartPage && r.part != PartHeader || r.certainty < Hint || r.certainty > Certain || r.knows == nil || r.via != strings.ToLower(r.via) {
@@ -232,4 +232,34 @@ func FuzzIdentify(f *testing.F) {
 			t.Errorf("%q for %d matches", Sentence(a), len(matches))
 		}
 	})
+}
+
+// TestMakersBesides has answers of products that no file shows whole: who made each, "" where that does not show, and the sentence.
+func TestMakersBesides(t *testing.T) {
+	for name, c := range map[string]struct {
+		a        Answer
+		maker    string
+		sentence string
+	}{
+		"Deno's text is not Traefik's":   {Answer{Status: 502, Fields: []Field{{"content-type", "text/plain;charset=UTF-8"}, {"date", "x"}}, Body: []byte("Bad Gateway")}, "", ""},
+		"Traefik's, perhaps":             {Answer{Status: 502, Fields: []Field{{"Content-Type", "text/plain; charset=utf-8"}, {"Date", "x"}}, Body: []byte("Bad Gateway")}, "traefik", `Traefik perhaps made this 502 itself: "Bad Gateway" as the whole body, and no field of anybody's`},
+		"Express stands there":           {Answer{Status: 502, Fields: []Field{{"X-Powered-By", "Express"}}, Body: []byte("<h1>502</h1>")}, "", "Express stands there; who made this 502 does not show"},
+		"PHP behind Apache":              {Answer{Status: 502, Fields: []Field{{"Server", "Apache"}, {"X-Powered-By", "PHP/8.2"}}, Body: []byte("x")}, "", "Apache passed on a 502; PHP stands behind, and who made it does not show"},
+		"h2o":                            {Answer{Status: 502, Reason: "Gateway Error", Fields: []Field{{"Server", "h2o/2.2.5"}}, Body: []byte("connection failed")}, "h2o", "h2o made this 502 itself"},
+		"Fly passes on":                  {Answer{Status: 502, Fields: []Field{{"Server", "Fly/1 (x)"}}, Body: []byte("mine")}, "", "Fly passed on a 502; who made it does not show"},
+		"APISIX is not OpenResty":        {Answer{Status: 502, Fields: []Field{{"Server", "APISIX/3.9.0"}}, Body: []byte("<html>\n<head><title>502 Bad Gateway</title></head>\n<body>\n<center><h1>502 Bad Gateway</h1></center>\n<hr><center>openresty</center>\n<p><em>Powered by <a href=\"https://apisix.apache.org/\">APISIX</a>.</em></p></body>\n</html>\n")}, "apisix", "APISIX made this 502 itself"},
+		"Istio":                          {Answer{Status: 503, Fields: []Field{{"server", "istio-envoy"}}, Body: []byte("no healthy upstream")}, "envoy", "Istio's Envoy made this 503 itself"},
+		"Imperva":                        {Answer{Status: 403, Fields: []Field{{"X-Iinfo", "1"}}, Body: []byte("<html>Request unsuccessful. Incapsula incident ID: 1-2</html>")}, "imperva", "Imperva made this 403 itself"},
+		"a challenge":                    {Answer{Status: 403, Fields: []Field{{"Server", "cloudflare"}, {"cf-mitigated", "challenge"}}, Body: []byte("<html>")}, "cloudflare", "Cloudflare made this 403 itself"},
+		"lighttpd passes on":             {Answer{Status: 500, Fields: []Field{{"Server", "lighttpd/1.4"}}, Body: []byte(`{"error":"x"}`)}, "", "lighttpd passed on a 500; who made it does not show"},
+		"an article on frp":              {Answer{Status: 200, Body: []byte("<html>Faithfully yours, frp.</html>")}, "", ""},
+		"an object of no Fastify":        {Answer{Status: 500, Body: []byte(`{"error":"x","code":"E1"}`)}, "", ""},
+		"Nitro":                          {Answer{Status: 502, Body: []byte(`{"error":true,"url":"http://a/b","status":502,"message":"fetch failed"}`)}, "nitro", "Nitro (Nuxt) made this 502 itself"},
+		"oauth2-proxy's page is its own": {Answer{Status: 502, Body: []byte(`<html><link href="/oauth2/static/css/bulma.min.css"></html>`)}, "oauth2-proxy", "oauth2-proxy made this 502 itself"},
+	} {
+		made, _ := Maker(&c.a)
+		if made.Product != c.maker || Sentence(&c.a) != c.sentence {
+			t.Errorf("%s: made by %q, %q", name, made.Product, Sentence(&c.a))
+		}
+	}
 }

@@ -7,7 +7,7 @@ import "strings"
 // Meditation; Akamai's reference numbers; Microsoft's "Troubleshoot Azure Front Door"; Heroku's, Vercel's and Netlify's pages.
 
 var edgeRules = []rule{
-	{product: "cloudflare", title: "Cloudflare", layer: Edge, part: PartHeader, certainty: Certain, own: true, knows: func(v *view) string { return v.there("CF-Error-Type") }},
+	{product: "cloudflare", title: "Cloudflare", layer: Edge, part: PartHeader, certainty: Certain, own: true, knows: func(v *view) string { return or(v.there("CF-Error-Type"), v.there("CF-Mitigated")) }},
 	{product: "cloudflare", title: "Cloudflare", layer: Edge, part: PartPage, certainty: Certain, own: true, knows: cloudflarePage},
 	{product: "cloudflare", title: "Cloudflare", layer: Edge, part: PartPage, certainty: Likely, own: true, knows: cloudflareStatus},
 	{product: "cloudflare", title: "Cloudflare", layer: Edge, part: PartHeader, certainty: Certain, knows: func(v *view) string {
@@ -49,6 +49,11 @@ var edgeRules = []rule{
 		return or(v.there("X-Azure-Ref"), v.there("X-FD-HealthProbe"))
 	}},
 
+	{product: "azure-app-service", title: "Azure App Service", layer: Edge, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.page && (v.says("this web app is stopped.") || v.titled("Web App - Unavailable") || v.titled("Microsoft Azure Web App - Error")), "its own error page")
+	}},
+	{product: "azure-app-service", title: "Azure App Service", layer: Edge, part: PartHeader, certainty: Likely, knows: func(v *view) string { return v.starts("Set-Cookie", "ARRAffinity=") }},
+
 	{product: "heroku", title: "Heroku's router", layer: Edge, part: PartPage, certainty: Certain, own: true, via: "heroku-router", knows: func(v *view) string {
 		return page(v.page && v.says("herokucdn.com/error-pages/"), `herokucdn.com/error-pages on the page`)
 	}},
@@ -70,6 +75,8 @@ func cloudflarePage(v *view) string {
 	switch {
 	case v.page && v.says("cf-error-details"):
 		return "cf-error-details on the page"
+	case v.page && v.titled("Just a moment...") && v.says("/cdn-cgi/challenge-platform/"):
+		return `"Just a moment..." with a challenge on the page`
 	case v.page && v.says("attention required! | cloudflare"):
 		return `"Attention Required! | Cloudflare" on the page`
 	case strings.HasPrefix(v.lower, "error code: ") && len(v.body) < 24 && (v.has("CF-RAY") || v.status >= 520 && v.status <= 530):

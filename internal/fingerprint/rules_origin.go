@@ -6,7 +6,8 @@ import (
 )
 
 // The marks of application servers and frameworks, from their sources: gunicorn/util.py write_error, uvicorn and Starlette,
-// Tomcat's ErrorReportValve, Jetty's ErrorHandler, finalhandler of Express, Werkzeug, Go's net/http, Spring's white label page.
+// Tomcat's ErrorReportValve, Jetty's ErrorHandler, finalhandler of Express, Werkzeug, Go's net/http, Spring's white label page. X-Powered-By says who stands there
+// and not who made the answer: a framework adds it to what it relays as well.
 
 var originRules = []rule{
 	{product: "gunicorn", title: "gunicorn", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
@@ -28,12 +29,13 @@ var originRules = []rule{
 	{product: "express", title: "Express", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return page(v.page && len(v.body) < 4000 && v.says("<title>error</title>", "<body>\n<pre>") && v.starts("X-Powered-By", "Express") != "", "its own error page")
 	}},
-	{product: "express", title: "Express", layer: Origin, part: PartHeader, certainty: Likely, own: true, knows: func(v *view) string { return v.starts("X-Powered-By", "Express") }},
-	{product: "next.js", title: "Next.js", layer: Origin, part: PartHeader, certainty: Likely, own: true, knows: func(v *view) string { return v.starts("X-Powered-By", "Next.js") }},
-	{product: "php", title: "PHP", layer: Origin, part: PartHeader, certainty: Likely, own: true, knows: func(v *view) string { return v.starts("X-Powered-By", "PHP/") }},
+	{product: "express", title: "Express", layer: Origin, part: PartHeader, certainty: Likely, knows: func(v *view) string { return v.starts("X-Powered-By", "Express") }},
+	{product: "next.js", title: "Next.js", layer: Origin, part: PartHeader, certainty: Likely, knows: func(v *view) string { return v.starts("X-Powered-By", "Next.js") }},
+	{product: "php", title: "PHP", layer: Origin, part: PartHeader, certainty: Likely, knows: func(v *view) string { return v.starts("X-Powered-By", "PHP/") }},
 	{product: "asp.net", title: "ASP.NET", layer: Origin, part: PartHeader, certainty: Likely, own: true, knows: func(v *view) string {
-		return or(v.is("X-Powered-By", "ASP.NET"), v.there("X-AspNet-Version"), v.is("Server", "Kestrel"))
+		return or(v.there("X-AspNet-Version"), v.is("Server", "Kestrel"))
 	}},
+	{product: "asp.net", title: "ASP.NET", layer: Origin, part: PartHeader, certainty: Hint, knows: func(v *view) string { return v.is("X-Powered-By", "ASP.NET") }},
 	{product: "spring", title: "Spring Boot", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return page(v.page && v.says("<h1>whitelabel error page</h1>"), "its own error page")
 	}},

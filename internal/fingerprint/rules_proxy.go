@@ -23,7 +23,7 @@ var proxyRules = []rule{
 	}},
 
 	{product: "openresty", title: "OpenResty", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
-		return page(v.page && nginxShape(v, "openresty"), "its own error page")
+		return page(v.page && nginxShape(v, "openresty") && !v.says("apisix.apache.org"), "its own error page")
 	}},
 	{product: "openresty", title: "OpenResty", layer: Proxy, part: PartHeader, certainty: Likely, knows: func(v *view) string { return v.starts("Server", "openresty") }},
 	{product: "nginx", title: "nginx", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
@@ -40,6 +40,12 @@ var proxyRules = []rule{
 	}},
 
 	{product: "haproxy", title: "HAProxy", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: haproxyPage},
+	{product: "envoy", title: "Istio's Envoy", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(isIstio(v), envoyText(v))
+	}},
+	{product: "envoy", title: "Istio's Envoy", layer: Proxy, part: PartHeader, certainty: Likely, knows: func(v *view) string {
+		return page(isIstio(v), or(v.is("Server", "istio-envoy"), v.there("X-Envoy-Decorator-Operation")))
+	}},
 	{product: "envoy", title: "Envoy", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: envoyText},
 	{product: "envoy", title: "Envoy", layer: Proxy, part: PartHeader, certainty: Certain, own: true, knows: func(v *view) string {
 		return or(v.is("X-Envoy-Overloaded", "true"), v.there("X-Envoy-Local-Overloaded"))
@@ -48,7 +54,10 @@ var proxyRules = []rule{
 		return or(v.there("X-Envoy-Upstream-Service-Time"), v.is("Server", "envoy"), v.is("Server", "istio-envoy"))
 	}},
 
-	{product: "traefik", title: "Traefik", layer: Proxy, part: PartPage, certainty: Likely, own: true, knows: traefikText},
+	{product: "traefik", title: "Traefik", layer: Proxy, part: PartPage, certainty: Likely, own: true, knows: func(v *view) string {
+		return page(v.status == 503 && v.whole("no available server"), `"no available server" as the whole body`)
+	}},
+	{product: "traefik", title: "Traefik", layer: Proxy, part: PartPage, certainty: Hint, own: true, knows: traefikText},
 
 	{product: "caddy", title: "Caddy", layer: Proxy, part: PartPage, certainty: Likely, own: true, via: "caddy", knows: func(v *view) string {
 		return page(v.is("Server", "Caddy") != "" && v.body == "" && v.status >= 500 && v.viaPlace("caddy") == 0, `"Server: Caddy" and an empty body`)
@@ -149,6 +158,11 @@ func haproxyPage(v *view) string {
 	return page(strings.HasPrefix(v.body, "<html><body><h1>"+strconv.Itoa(v.status)+" ") && strings.Contains(v.body, text), strconv.Quote(text)+" on its own page")
 }
 
+// isIstio: its proxies call themselves so, and name the service that they stand before.
+func isIstio(v *view) bool {
+	return v.is("Server", "istio-envoy") != "" || v.has("X-Envoy-Decorator-Operation")
+}
+
 // envoyText: local replies are plain text, and these are only Envoy's (router.cc, Http::Utility::sendLocalReply).
 func envoyText(v *view) string {
 	for _, text := range [...]string{
@@ -174,16 +188,17 @@ func envoyText(v *view) string {
 var traefikFields = []string{"Content-Length", "Content-Type", "Date", "Connection", "Alt-Svc", "X-Content-Type-Options", "Strict-Transport-Security"}
 
 // traefikText: Traefik answers with the status text and nothing else, as plain text, and sets no field of its own. Applications
-// that answer in the same words (Express's sendStatus) set others.
+// that answer in the same words (Express's sendStatus) set others, and a Go program may do just the same.
 func traefikText(v *view) string {
 	for i := range v.fields {
 		if !slices.ContainsFunc(traefikFields, func(name string) bool { return strings.EqualFold(name, v.fields[i].Name) }) {
 			return ""
 		}
 	}
+	if v.is("Content-Type", "text/plain; charset=utf-8") == "" {
+		return "" // as Go writes it: Deno and Bun have no space in it, and others no charset
+	}
 	switch {
-	case v.status == 503 && v.whole("no available server"):
-		return `"no available server" as the whole body`
 	case v.status == 502 && v.body == "Bad Gateway", v.status == 504 && v.body == "Gateway Timeout", v.status == 500 && v.body == "Internal Server Error":
 		return strconv.Quote(v.body) + " as the whole body, and no field of anybody's"
 	}

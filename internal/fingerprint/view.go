@@ -20,6 +20,7 @@ type rule struct {
 // view is an answer made ready for the rules.
 type view struct {
 	status int
+	reason string
 	fields []Field
 	body   string // as it came, at most BodyMax
 	lower  string // the same in lower case
@@ -36,7 +37,7 @@ const pageMax = 24 << 10
 
 func look(a *Answer) *view {
 	body := string(a.Body[:min(len(a.Body), BodyMax)])
-	v := &view{status: a.Status, fields: a.Fields, body: body, lower: lowered(body)}
+	v := &view{status: a.Status, reason: a.Reason, fields: a.Fields, body: body, lower: lowered(body)}
 	if _, rest, found := strings.Cut(v.lower, "<title"); found {
 		if i := strings.IndexByte(rest, '>'); i >= 0 {
 			start := len(v.body) - len(rest) + i + 1
