@@ -231,7 +231,7 @@ func (c *client) exchange(a *upstream.Attempt, q query, x *Exchange) bool {
 // read notes the head. Its views into the connection's buffer do not outlive it.
 func (x *Exchange) read(res *httpmsg.Response) {
 	x.Status = res.Status
-	x.answer.Status = res.Status
+	x.answer.Status, x.answer.Reason = res.Status, string(res.Reason)
 	for i := range res.Fields.Len() {
 		f := Field{Name: string(res.Fields.Name(i)), Value: string(res.Fields.Value(i))}
 		x.answer.Fields = append(x.answer.Fields, fingerprint.Field(f))

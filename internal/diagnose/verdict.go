@@ -24,6 +24,7 @@ type finding struct {
 	walk       *Walk
 	evidence   *fault.Evidence
 	answer     *Exchange // the answer that it was read from, nil where it was none
+	weak       bool      // it rests on words that are said of many things
 }
 
 // Judge weighs everything that a run found and names one root cause, where it allows that. It is pure: the same report gives
@@ -236,6 +237,9 @@ func (f *finding) verdict(r *Report) Verdict {
 		Proof: nonNil(f.proof), RuledOut: nonNil(f.ruled), Advice: nonNil(f.advice), Missing: nonNil(f.missing), Notes: nonNil(notes(r)),
 		At: f.walk.Target.label(), Pattern: f.pattern, Product: r.product(), Config: []ConfigPlace{},
 	}
+	if n := f.counted(); n != "" && !strings.Contains(v.Sentence, n) {
+		v.Sentence += ", " + n
+	}
 	if v.Type == fault.TypeNone {
 		v.Type = entry.Type
 	}
@@ -253,6 +257,15 @@ func (f *finding) verdict(r *Report) Verdict {
 		}
 	}
 	return v
+}
+
+// counted says of how many requests it failed, empty where one was made: 3 of 8 times.
+func (f *finding) counted() string {
+	a := f.walk.Again
+	if a == nil || a.Asked < 2 || a.Failed == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d times", a.Failed, a.Asked)
 }
 
 // healthy is the verdict when nothing is wrong: it says what was tried.

@@ -2,12 +2,14 @@ package diagnose
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/fingerprint"
+	"github.com/whygate/whygate/internal/phrase"
 )
 
 // judgeAnswer: the main request was answered in order, and the answer tells of a fault.
@@ -45,13 +47,10 @@ func ofAnswer(w *Walk, x *Exchange) *finding {
 	case x.Status == 421:
 		f = &finding{cause: fault.CauseWrongHost, confidence: Likely, sentence: w.Target.label() + " does not serve the host " + w.Target.Authority + " on this connection"}
 		f.proof = append(f.proof, "the answer is 421 Misdirected Request")
-	case x.Status == 429:
-		f = &finding{cause: fault.CauseRateLimited, sentence: "a rate limit is in force at " + w.Target.label()}
-		f.proof = append(f.proof, "the answer is 429"+retryAfter(x))
-	case x.Status == 403 || x.Status == 406 || x.Status == 405:
-		f = ofRefusal(w, x)
 	case x.Status >= 500:
 		f = ofServerError(w, x)
+	case x.Status >= 400:
+		f = ofClientError(w, x)
 	}
 	if f != nil {
 		f.answer, f.evidence = x, x.Evidence
@@ -80,21 +79,8 @@ const bodyLineMax = 120
 
 // bodyLine is the text of a page in a line, for a proof.
 func bodyLine(x *Exchange) string {
-	var b strings.Builder
-	inside := false
-	for _, c := range string(x.answer.Body[:min(len(x.answer.Body), 2<<10)]) {
-		switch {
-		case c == '<':
-			inside = true
-		case c == '>':
-			inside = false
-			b.WriteByte(' ')
-		case !inside:
-			b.WriteRune(c)
-		}
-	}
-	text := strings.Join(strings.Fields(b.String()), " ")
-	return escape([]byte(text[:min(len(text), bodyLineMax)]))
+	text := plainText(x.answer.Body[:min(len(x.answer.Body), 4<<10)])
+	return escape([]byte(strings.ToValidUTF8(text[:min(len(text), bodyLineMax)], "")))
 }
 
 func retryAfter(x *Exchange) string {
@@ -102,29 +88,6 @@ func retryAfter(x *Exchange) string {
 		return ", with Retry-After: " + v
 	}
 	return ""
-}
-
-// ofRefusal tells a filter from a refusal that is the application's: what else it lets through decides.
-func ofRefusal(w *Walk, x *Exchange) *finding {
-	ok := func(o *Exchange) bool { return o.answered() && o.Status < 400 }
-	h := w.HTTP
-	filter := &finding{cause: fault.CauseContentFilter, confidence: Likely, sentence: fmt.Sprintf("a filter at %s answers this request %d, and lets others pass", w.Target.label(), x.Status)}
-	switch {
-	case ok(h.Browser):
-		filter.confidence = Certain
-		filter.proof = []string{fmt.Sprintf("%s is answered %d, a browser's user agent %d", userAgent, x.Status, h.Browser.Status)}
-		return filter
-	case ok(h.Bare):
-		filter.proof = []string{fmt.Sprintf("with its query the request is answered %d, without it %d", x.Status, h.Bare.Status)}
-		return filter
-	case x.Status != 403:
-		return nil
-	}
-	return &finding{
-		cause: fault.CauseRequestDenied, confidence: Possible, sentence: w.Target.label() + " forbids the request",
-		proof:   []string{"the answer is 403, to any user agent"},
-		missing: []string{"whether it is a rule of a gateway or the application's: the gateway's error log names its rule"},
-	}
 }
 
 // ofServerError reads an answer of 500 and above.
@@ -135,7 +98,7 @@ func ofServerError(w *Walk, x *Exchange) *finding {
 	if made {
 		by = maker.Title + "'s answer"
 	}
-	for _, read := range [...]func(*Walk, *Exchange) *finding{ofProxyStatus, ofEdgeStatus, ofUnavailable} {
+	for _, read := range [...]func(*Walk, *Exchange) *finding{ofChallenge, ofDecision, ofProxyStatus, ofCache, ofEdgeStatus, ofOwnWords, ofUnavailable} {
 		if f := read(w, x); f != nil {
 			f.proof = append(f.proof, fmt.Sprintf("%s is %d%s", by, x.Status, retryAfter(x)))
 			return f
@@ -143,10 +106,10 @@ func ofServerError(w *Walk, x *Exchange) *finding {
 	}
 	switch {
 	case gateway && (x.Status == 502 || x.Status == 504 || x.Status == 503):
-		return ofGatewayPage(w, x, maker.Title)
+		return ofGatewayPage(w, x, makerTitle(maker))
 	case gateway:
 		return &finding{
-			cause: fault.CauseInternalError, confidence: Possible, sentence: fmt.Sprintf("%s at %s answers %d by itself", maker.Title, w.Target.label(), x.Status),
+			cause: fault.CauseInternalError, confidence: Possible, sentence: fmt.Sprintf("%s answers %d by itself", subject(w, x), x.Status),
 			proof: []string{maker.Why}, missing: []string{maker.Title + "'s error log says why: whygate explain"},
 		}
 	case x.Status == 529:
@@ -154,9 +117,9 @@ func ofServerError(w *Walk, x *Exchange) *finding {
 			cause: fault.CauseUpstreamOverloaded, confidence: Possible, sentence: w.Target.label() + " answers 529, which several services have for overload",
 			proof: []string{"the answer is 529" + retryAfter(x)}, missing: []string{"what the page says, or who made it"},
 		}
-	case x.Status == 502 || x.Status == 503 || x.Status == 504 || x.Status > 511:
+	case x.Status == 502 || x.Status == 503 || x.Status == 504 || x.Status > 510:
 		return &finding{
-			cause: fault.CauseUpstreamStatus, confidence: Likely, sentence: fmt.Sprintf("%s itself answers %d: it is a gateway too, or passes another's answer on", w.Target.label(), x.Status),
+			cause: fault.CauseUpstreamStatus, confidence: Likely, sentence: fmt.Sprintf("%s: it is a gateway too, or passes another's answer on", whoAnswers(w, x)),
 			proof: []string{fmt.Sprintf("the answer is %d in %s, whole and in order", x.Status, ms(time.Duration(x.FirstByte)))}, missing: []string{"the same walk from behind it: --upstream HOST:PORT for each of its upstreams"},
 		}
 	case x.Status == 508:
@@ -171,8 +134,10 @@ func ofServerError(w *Walk, x *Exchange) *finding {
 // isGateway reports whether the product forwards requests rather than being the application.
 func isGateway(product string) bool {
 	switch product {
-	case "nginx", "openresty", "ingress-nginx", "kong", "haproxy", "envoy", "istio", "traefik", "caddy", "apache", "varnish", "squid", "iis", "alb", "gcp", "cloudflare", "cloudfront",
-		"fastly", "akamai", "heroku", "vercel", "netlify", "azure-front-door", "azure-app-gateway", "whygate", "api-gateway":
+	case "nginx", "openresty", "tengine", "angie", "freenginx", "apisix", "ingress-nginx", "kong", "haproxy", "envoy", "istio", "traefik", "caddy", "apache", "varnish", "squid", "iis", "alb", "gcp", "cloud-run",
+		"gke-default-backend", "cloudflare", "cloudfront", "fastly", "akamai", "heroku", "vercel", "netlify", "azure-front-door", "azure-app-gateway", "azure-app-service", "whygate", "api-gateway", "fly", "railway",
+		"render", "ngrok", "imperva", "sucuri", "bunny", "keycdn", "ddos-guard", "big-ip", "netscaler", "h2o", "trafficserver", "lighttpd", "nghttpx", "oauth2-proxy", "frp", "tinyproxy", "privoxy", "sniproxy",
+		"litespeed", "linkerd", "tyk", "krakend", "gitlab-workhorse", "passenger", "http-proxy-middleware", "nitro", "vite", "cors-anywhere", "create-react-app", "verdaccio":
 		return true
 	}
 	return false
@@ -203,70 +168,75 @@ func ofProxyStatus(w *Walk, x *Exchange) *finding {
 	}
 	kind, _ := fault.ParseType(token)
 	return &finding{
-		cause: cause, kind: kind, confidence: Likely, sentence: fmt.Sprintf("the gateway at %s reports %s towards its upstream", w.Target.label(), token),
+		cause: cause, kind: kind, confidence: Likely, sentence: subject(w, x) + " " + clauseOf(cause, nextHop(value)),
 		proof: []string{"Proxy-Status: " + value}, missing: []string{"the same walk straight to the upstream: --upstream HOST:PORT"},
 	}
 }
 
-// edgeStatuses are the codes that Cloudflare has for failures towards the origin.
-var edgeStatuses = map[int]fault.Cause{
-	521: fault.CauseConnectionRefused, 522: fault.CauseConnectTimeout, 523: fault.CauseHostUnreachable, 524: fault.CauseHeadTimeout,
-	525: fault.CauseTLSProtocolError, 526: fault.CauseTLSCertificateUntrusted, 530: fault.CauseDNSError,
-}
-
-// envoyReasons are the reasons in the text that Envoy answers with, behind envoyBegins.
-var envoyReasons = []struct {
-	text  string
-	cause fault.Cause
-}{
-	{"reset reason: connection timeout", fault.CauseConnectTimeout},
-	{"reset reason: connection termination", fault.CauseClosedBeforeAnswer},
-	{"reset reason: overflow", fault.CauseConnectionLimit},
-	{"reset reason: protocol error", fault.CauseNotHTTP},
-	{"tls_error", fault.CauseTLSProtocolError},
-	{"connection refused", fault.CauseConnectionRefused},
-	{"reset reason: remote connection failure", fault.CauseConnectionRefused},
-}
-
-const envoyBegins = "upstream connect error or disconnect/reset before headers"
-
-// gatewayWords are whole answers that name what happened: Envoy's, and Traefik's.
-var gatewayWords = map[string]fault.Cause{
-	"upstream request timeout": fault.CauseHeadTimeout, "no healthy upstream": fault.CauseNobodyAvailable, "no available server": fault.CauseNobodyAvailable,
-	"envoy overloaded": fault.CauseUpstreamOverloaded,
-}
-
-// ofEdgeStatus: a CDN, Envoy or Traefik names the failure in its own code or text.
-func ofEdgeStatus(w *Walk, x *Exchange) *finding {
-	cause, confidence := edgeStatuses[x.Status], Likely
-	why := fmt.Sprintf("status %d is Cloudflare's for that", x.Status)
-	cloudflare := x.field("CF-Ray") != "" || strings.EqualFold(x.field("Server"), "cloudflare")
-	switch text := strings.ToLower(strings.TrimSpace(string(x.answer.Body[:min(len(x.answer.Body), 4<<10)]))); {
-	case cause != fault.CauseNone && !cloudflare:
-		if confidence = Possible; x.Status == 530 {
-			cause = fault.CauseNone // others have that number for other things
-		}
-	case x.Status == 530 && bodyHas(x, "1033"):
-		cause = fault.CauseNobodyAvailable // its tunnel has no connection
-	case cause != fault.CauseNone:
-	case strings.Contains(text, envoyBegins):
-		for _, r := range envoyReasons {
-			if strings.Contains(text, r.text) {
-				cause = r.cause
-				break
-			}
-		}
-		why = "the answer says: " + bodyLine(x)
-	default:
-		cause, why = gatewayWords[text], "the answer says: "+bodyLine(x)
+// nextHop is the upstream that a Proxy-Status names, empty where it names none.
+func nextHop(value string) string {
+	_, after, found := strings.Cut(value, "next-hop=")
+	if !found {
+		return ""
 	}
-	if cause == fault.CauseNone {
+	hop, _, _ := strings.Cut(strings.TrimPrefix(after, `"`), ";")
+	return strings.Trim(strings.TrimSpace(hop), `"`)
+}
+
+// whoAnswers is the beginning of a sentence on an answer whose maker is not known.
+func whoAnswers(w *Walk, x *Exchange) string {
+	chain := fingerprint.Chain(&x.answer)
+	if n := len(chain); n > 0 && !chain[n-1].Own && isGateway(chain[n-1].Product) {
+		return fmt.Sprintf("%s relays a %d of somebody behind", subject(w, x), x.Status)
+	}
+	return fmt.Sprintf("%s itself answers %d", w.Target.label(), x.Status)
+}
+
+// edgeStatuses are the codes that Cloudflare has for failures towards the origin.
+var edgeStatuses = map[int][]fault.Cause{
+	520: {fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer, fault.CauseHeadTooLarge, fault.CauseNotHTTP}, 521: only(fault.CauseConnectionRefused), 522: only(fault.CauseConnectTimeout), 523: only(fault.CauseHostUnreachable),
+	524: only(fault.CauseHeadTimeout), 525: only(fault.CauseTLSProtocolError), 526: only(fault.CauseTLSCertificateUntrusted), 530: only(fault.CauseDNSError),
+}
+
+// ofEdgeStatus: Cloudflare names the failure in a code of its own.
+func ofEdgeStatus(w *Walk, x *Exchange) *finding {
+	causes := edgeStatuses[x.Status]
+	cloudflare := x.field("CF-Ray") != "" || strings.EqualFold(x.field("Server"), "cloudflare")
+	if causes == nil || x.Status == 530 && !cloudflare { // others have that number for other things
 		return nil
 	}
-	return &finding{
-		cause: cause, confidence: confidence, sentence: fmt.Sprintf("the gateway at %s reports: %s", w.Target.label(), lowerFirst(cause.Entry().Title)),
-		proof: []string{why}, missing: []string{"the same walk straight to the upstream: --upstream HOST:PORT"},
+	if x.Status == 530 {
+		if c := phrase.ByCode(cloudflareCode(x)); c != nil {
+			causes = c.Causes
+		}
 	}
+	cause, alone := oneLink(causes)
+	f := &finding{
+		cause: cause, confidence: Likely, sentence: subject(w, x) + " " + strings.Replace(clauseOf(cause, ""), "upstream", "origin", 1),
+		proof: []string{fmt.Sprintf("status %d is Cloudflare's for that", x.Status)}, missing: []string{straightHint},
+	}
+	switch {
+	case !cloudflare:
+		f.confidence = Possible
+	case cause == fault.CauseUnknown:
+		f.confidence = Possible
+		f.sentence = fmt.Sprintf("%s answers %d: the origin's answer was empty, cut, too large or no HTTP", subject(w, x), x.Status)
+	}
+	if !alone {
+		f.missing = append(f.missing, "which it was: "+titlesOf(causes))
+	}
+	return f
+}
+
+// errorNumber is a number of Cloudflare's, 1000 to 1199, as its pages have it.
+var errorNumber = regexp.MustCompile(`(?i)error(?: code)?:?\s+(1[01]\d\d)\b`)
+
+// cloudflareCode is the number of Cloudflare's own error, empty where the answer has none.
+func cloudflareCode(x *Exchange) string {
+	if m := errorNumber.FindStringSubmatch(plainText(x.answer.Body)); m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 // maintenanceAfter is the Retry-After from which a 503 without a word reads as maintenance rather than load, in seconds.
@@ -284,11 +254,6 @@ func ofUnavailable(w *Walk, x *Exchange) *finding {
 		return &finding{cause: fault.CauseMaintenance, confidence: Likely, sentence: w.Target.label() + " says that it is being maintained", proof: []string{"the page says: " + bodyLine(x)}}
 	case x.field("X-Envoy-Overloaded") != "" || short && bodyHas(x, "overload", "too busy", "at capacity", "too many requests"):
 		return &finding{cause: fault.CauseUpstreamOverloaded, confidence: Likely, sentence: w.Target.label() + " says that it is overloaded", proof: []string{"the page says: " + bodyLine(x)}}
-	case short && bodyHas(x, "no server is available to handle this request"):
-		return &finding{
-			cause: fault.CauseNobodyAvailable, confidence: Likely, sentence: "HAProxy at " + w.Target.label() + " has no server for the request: each is down, refuses, or there is none",
-			proof: []string{"the page is HAProxy's own for that"}, missing: []string{"the same walk straight to its servers: --upstream HOST:PORT"},
-		}
 	case w.Again != nil && w.Again.Pattern == Sometimes && madeBy(x, "nginx"):
 		return &finding{
 			cause: fault.CauseRateLimited, confidence: Likely, sentence: "nginx at " + w.Target.label() + " limits requests: limit_req and limit_conn answer 503 unless told otherwise",
@@ -311,7 +276,7 @@ func madeBy(x *Exchange, product string) bool {
 func ofGatewayPage(w *Walk, x *Exchange, title string) *finding {
 	f := &finding{
 		cause: fault.CauseUnknown, confidence: Possible,
-		sentence: fmt.Sprintf("%s at %s failed to get an answer from its upstream, and answers %d; from here it does not show why", title, w.Target.label(), x.Status),
+		sentence: fmt.Sprintf("%s failed to get an answer from its upstream, and answers %d; from here it does not show why", subject(w, x), x.Status),
 		proof:    []string{fmt.Sprintf("the %d was made by %s itself, after %s", x.Status, title, ms(time.Duration(x.FirstByte)))},
 		missing: []string{
 			"the same walk straight to the upstream: --upstream HOST:PORT",
@@ -320,7 +285,7 @@ func ofGatewayPage(w *Walk, x *Exchange, title string) *finding {
 	}
 	if x.Status == 504 {
 		f.cause, f.kind = fault.CauseHeadTimeout, fault.TypeConnectionReadTimeout
-		f.sentence = fmt.Sprintf("the upstream of %s at %s did not answer, or did not take the connection, within %s", title, w.Target.label(), ms(time.Duration(x.FirstByte)))
+		f.sentence = fmt.Sprintf("the upstream of %s did not answer, or did not take the connection, within %s", subject(w, x), ms(time.Duration(x.FirstByte)))
 	}
 	return f
 }
