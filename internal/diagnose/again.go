@@ -109,7 +109,7 @@ func (w *walker) askAddress(ctx context.Context, at netip.AddrPort) *AddressIs {
 
 // failed reports whether an exchange is one that a person would call failed.
 func failed(x *Exchange) bool {
-	return x.broken() || x.Status >= 500 || x.Status == 429
+	return x.broken() || x.Status >= 500 || x.Status == 429 || soft(x) != nil
 }
 
 // judge finds the pattern.

@@ -23,6 +23,7 @@ type HTTP struct {
 	Browser  *Exchange   `json:"browser,omitempty"`   // the same with a browser's user agent, after a failure
 	Clamped  *Exchange   `json:"clamped,omitempty"`   // the same with small segments, after a silence
 	Bare     *Exchange   `json:"bare,omitempty"`      // the same without its query, after a failure
+	Coded    *Exchange   `json:"coded,omitempty"`     // the same with a browser's Accept-Encoding, after a success
 	TLSWorks *Tried      `json:"tls_works,omitempty"` // a handshake with a port that was asked in clear, after a failure
 	Spoke    *Spoke      `json:"spoke,omitempty"`     // what the server does by itself, after a failure
 	H2       *H2         `json:"h2,omitempty"`
@@ -65,7 +66,8 @@ type Exchange struct {
 	Caret     *Pointed        `json:"broke,omitempty"` // the octet that broke a rule
 
 	answer fingerprint.Answer
-	cut    bool // the budget ended it: it tells nothing
+	cut    bool    // the budget ended it: it tells nothing
+	to     *Target // where it was sent, where that is not the walk's target
 }
 
 // Pointed is a line of a message with the octet that breaks a rule.
@@ -154,6 +156,7 @@ type query struct {
 	label, method, path, agent string
 	cookie                     string // that answers before it set
 	kept                       bool   // on a connection that carried one before, if there is one
+	coded                      bool   // compressed as browsers want it
 	elsewhere                  bool   // it goes to another scheme or port than the URL's: secrets stay here
 }
 
@@ -344,7 +347,10 @@ func (c *client) fields(q query) []Field {
 		agent = userAgent
 	}
 	given := c.given(q)
-	all := make([]Field, 0, len(given)+2)
+	all := make([]Field, 0, len(given)+3)
+	if q.coded {
+		all = append(all, Field{"Accept-Encoding", "gzip, deflate, br, zstd"})
+	}
 	for _, f := range [...]Field{{"User-Agent", agent}, {"Accept", "*/*"}} {
 		own := slices.ContainsFunc(given, func(g Field) bool { return strings.EqualFold(g.Name, f.Name) })
 		if !own || f.Name == "User-Agent" && q.agent != "" {

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/whygate/whygate/internal/certs"
@@ -125,6 +127,11 @@ func (o *Options) safe() bool {
 		return true
 	}
 	return false
+}
+
+// gives reports whether the options have a field of their own by the name.
+func (o *Options) gives(name string) bool {
+	return slices.ContainsFunc(o.Fields, func(f Field) bool { return strings.EqualFold(f.Name, name) })
 }
 
 func (o *Options) method() string {

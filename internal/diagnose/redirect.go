@@ -2,44 +2,50 @@ package diagnose
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/whygate/whygate/internal/fault"
 )
 
-// redirectsMax is how many redirects are followed: browsers take twenty, and a loop shows in three.
-const redirectsMax = 4
+// redirectsMax is how many redirects are followed: browsers take twenty, a login takes some five, and a loop shows in three.
+const redirectsMax = 6
 
 // visitsMax is how often one URL is asked where each answer sets another cookie.
 const visitsMax = 3
 
-// follow follows the redirects within the target's own host, until one goes round in a circle. A redirect that sets a cookie may
-// lead to its own URL: the cookie is sent then, as a browser does. An upstream's redirect to another scheme or port is the
-// gateway's to follow: that port is not the upstream's.
+// follow follows the redirects as a browser does, to other hosts as well, until an answer is none or one goes round in a circle. A
+// redirect that sets a cookie may lead to its own URL: the cookie is sent then. An upstream's redirect to another scheme, host or port
+// is the gateway's to follow: that is not the upstream's. Where an address was given to dial, another site's name is not asked:
+// what DNS says of it is not what was asked about.
 func (w *walker) follow(ctx context.Context, h *HTTP) {
 	t := w.walk.Target
 	at, err := url.Parse(t.scheme() + "://" + t.Authority + t.Path)
 	if err != nil || t.Network == "unix" || !w.o.safe() {
 		return
 	}
-	origin := originOf(at)
+	first := at
 	cookies := &jar{}
 	cookies.take(h.Main)
 	seen := map[string]bool{canonical(at) + " ": true}
 	visits := map[string]int{canonical(at): 1}
 	for x := h.Main; len(h.Follow) < redirectsMax && isRedirect(x) && ctx.Err() == nil; {
 		next, err := at.Parse(x.field("Location"))
-		if err != nil || x.field("Location") == "" {
+		if err != nil || x.field("Location") == "" || next.Hostname() == "" || next.Scheme != "http" && next.Scheme != "https" {
 			return
 		}
-		if !strings.EqualFold(next.Hostname(), at.Hostname()) || next.Scheme != "http" && next.Scheme != "https" {
-			return // somebody else's
-		}
-		elsewhere := originOf(next) != origin
-		if elsewhere && t.Upstream {
+		q := query{elsewhere: originOf(next) != originOf(first), cookie: cookies.value()}
+		if !strings.EqualFold(next.Hostname(), first.Hostname()) {
+			if t.Upstream || t.address.IsValid() && !sameSite(strings.ToLower(next.Hostname()), strings.ToLower(first.Hostname())) || inward(next, first) {
+				return
+			}
+			q.elsewhere, q.cookie = true, "" // cookies stay with the host that set them
+		} else if q.elsewhere && t.Upstream {
 			return
 		}
 		key := canonical(next) + " " + cookies.value()
@@ -48,29 +54,125 @@ func (w *walker) follow(ctx context.Context, h *HTTP) {
 			return
 		}
 		seen[key] = true
-		x = w.askRedirected(ctx, &t, next, query{cookie: cookies.value(), elsewhere: elsewhere})
-		cookies.take(x)
+		to := redirectTarget(&t, next)
+		x = w.askRedirected(ctx, &to, next, q)
+		if strings.EqualFold(next.Hostname(), first.Hostname()) {
+			cookies.take(x)
+		}
 		h.Follow = append(h.Follow, x)
 		at = next
 	}
 }
 
-// askRedirected asks the URL of a redirect at the target's own address.
-func (w *walker) askRedirected(ctx context.Context, t *Target, next *url.URL, q query) *Exchange {
+// inward reports whether a redirect leads to the machine of whoever follows it, and the URL does not: it is not followed, since this
+// machine's own port is no answer.
+func inward(next, first *url.URL) bool {
+	return loopbackName(next.Hostname()) && !loopbackName(first.Hostname())
+}
+
+func loopbackName(host string) bool {
+	return strings.EqualFold(host, "localhost") || strings.HasSuffix(strings.ToLower(host), ".localhost") || local(host)
+}
+
+// redirectTarget is where a redirect leads.
+func redirectTarget(t *Target, next *url.URL) Target {
 	to := *t
+	if !strings.EqualFold(next.Hostname(), t.Host) && !strings.EqualFold(next.Hostname(), hostOf(t.Authority)) {
+		to.Host, to.ServerName, to.login = next.Hostname(), next.Hostname(), ""
+	}
 	to.Secure = next.Scheme == "https"
 	to.Authority, to.Path = next.Host, next.RequestURI()
 	if to.Port = next.Port(); to.Port == "" {
 		to.Port = map[bool]string{false: "80", true: "443"}[to.Secure]
 	}
+	to.URL = next.Scheme + "://" + next.Host + RedactPath(to.Path)
+	return to
+}
+
+// askRedirected asks the URL of a redirect.
+func (w *walker) askRedirected(ctx context.Context, to *Target, next *url.URL, q query) *Exchange {
 	at := netip.AddrPort{}
-	if port, err := strconv.ParseUint(to.Port, 10, 16); err == nil && t.address.IsValid() {
-		at = netip.AddrPortFrom(t.address.Unmap(), uint16(port))
+	if port, err := strconv.ParseUint(to.Port, 10, 16); err == nil && to.address.IsValid() {
+		at = netip.AddrPortFrom(to.address.Unmap(), uint16(port))
 	}
-	c := newClient(ctx, &to, w.o, at, w.tally)
+	c := newClient(ctx, to, w.o, at, w.tally)
 	defer c.close()
-	q.label, q.method = "redirected to "+next.Scheme+"://"+next.Host+RedactPath(to.Path), w.o.method()
-	return c.ask(q)
+	q.label, q.method = "redirected to "+to.URL, w.o.method()
+	x := c.ask(q)
+	x.to = to
+	return x
+}
+
+// judgeRedirected judges the place where the redirects end, and says how one came there.
+func judgeRedirected(w *Walk) *finding {
+	x := w.main()
+	if !isRedirect(x) {
+		return nil
+	}
+	if f := badLocation(w, x); f != nil {
+		return f
+	}
+	hops := w.HTTP.Follow
+	if len(hops) == 0 {
+		return nil
+	}
+	last := hops[len(hops)-1]
+	if last.cut {
+		return nil
+	}
+	way := fmt.Sprintf("%s redirects to %s", w.Target.URL, strings.TrimPrefix(hops[0].Label, "redirected to "))
+	for _, next := range hops[1:] {
+		way += ", that to " + strings.TrimPrefix(next.Label, "redirected to ")
+	}
+	var f *finding
+	there := w
+	if last.to != nil {
+		there = &Walk{Target: *last.to, HTTP: &HTTP{Main: last}}
+	}
+	switch {
+	case last.broken():
+		f = ofExchange(last)
+		f.finish(there)
+		f.walk, f.ruled, f.pattern = nil, nil, ""
+	case last.Status == 404 || last.Status == 410:
+		f = &finding{cause: fault.CauseNoRoute, confidence: Possible, evidence: last.Evidence, sentence: fmt.Sprintf("the answer is %d", last.Status)}
+	case last.answered() && !isRedirect(last) && last.Status != 401 && last.Status != 403 && last.Status != 405:
+		if f = ofAnswer(there, last); f != nil && f.confidence == 0 {
+			f.confidence = Certain
+		}
+	}
+	if f == nil {
+		return nil
+	}
+	f.sentence = way + ", and there: " + f.sentence
+	f.proof = append(f.proof, fmt.Sprintf("%s answers %d with Location: %s", w.Target.label(), x.Status, redactURL(x.field("Location"))))
+	f.answer, f.at = x, there.Target.label()
+	f.advice = append([]string{"If the redirect should not lead there, mend its Location where it is made; else mend what it leads to."}, f.advice...)
+	return f
+}
+
+// badLocation: a redirect that leads nowhere, or to the machine of whoever follows it.
+func badLocation(w *Walk, x *Exchange) *finding {
+	location := x.field("Location")
+	f := &finding{cause: fault.CauseRouteBroken, answer: x, evidence: x.Evidence, confidence: Likely, proof: []string{fmt.Sprintf("the answer is %d, with Location: %s", x.Status, redactURL(firstLine([]byte(location))))}}
+	at, err := url.Parse(w.Target.scheme() + "://" + w.Target.Authority + w.Target.Path)
+	if err != nil || w.Target.Upstream {
+		return nil
+	}
+	next, err := at.Parse(location)
+	switch {
+	case location == "":
+		f.sentence = fmt.Sprintf("%s answers %d without a Location: nobody can follow it", w.Target.label(), x.Status)
+		f.proof[0] = fmt.Sprintf("the answer is %d, and has no Location", x.Status)
+	case err != nil || (next.Scheme == "http" || next.Scheme == "https") && next.Hostname() == "":
+		f.sentence = fmt.Sprintf("%s redirects to what is no URL: %s", w.Target.label(), firstLine([]byte(location)))
+	case inward(next, at):
+		f.sentence = fmt.Sprintf("%s redirects to %s, which is the visitor's own machine", w.Target.label(), redactURL(next.String()))
+		f.advice = []string{"Tell the application its public address, or let the gateway rewrite Location (nginx: proxy_redirect), and pass Host and X-Forwarded-Proto on."}
+	default:
+		return nil
+	}
+	return f
 }
 
 // jar keeps the cookies that the answers of one walk set, for its own host.

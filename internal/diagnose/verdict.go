@@ -24,6 +24,7 @@ type finding struct {
 	walk       *Walk
 	evidence   *fault.Evidence
 	answer     *Exchange // the answer that it was read from, nil where it was none
+	at         string    // the hop that is to blame, where that is not the walk's target
 	weak       bool      // it rests on words that are said of many things
 }
 
@@ -239,6 +240,9 @@ func (f *finding) verdict(r *Report) Verdict {
 	}
 	if n := f.counted(); n != "" && !strings.Contains(v.Sentence, n) {
 		v.Sentence += ", " + n
+	}
+	if f.at != "" {
+		v.At = f.at
 	}
 	if v.Type == fault.TypeNone {
 		v.Type = entry.Type

@@ -24,12 +24,8 @@ func judgeAnswer(w *Walk) *finding {
 			proof: []string{fmt.Sprintf("%d with Location: %s", x.Status, redactURL(x.field("Location"))), fmt.Sprintf("%s followed, then a URL that had been asked", plural(len(w.HTTP.Follow), "redirect"))},
 		}
 	}
-	for _, next := range w.HTTP.Follow {
-		if next.broken() {
-			f := ofExchange(next)
-			f.sentence = fmt.Sprintf("%s leads to %s, and there: %s", w.Target.URL, strings.TrimPrefix(next.Label, "redirected to "), fault.Fault{Cause: next.Cause}.Sentence(next.Evidence))
-			return f
-		}
+	if f := judgeRedirected(w); f != nil {
+		return f
 	}
 	return ofAnswer(w, x)
 }
@@ -47,6 +43,8 @@ func ofAnswer(w *Walk, x *Exchange) *finding {
 	case x.Status == 421:
 		f = &finding{cause: fault.CauseWrongHost, confidence: Likely, sentence: w.Target.label() + " does not serve the host " + w.Target.Authority + " on this connection"}
 		f.proof = append(f.proof, "the answer is 421 Misdirected Request")
+	case x.Status < 300:
+		f = ofContent(w, x)
 	case x.Status >= 500:
 		f = ofServerError(w, x)
 	case x.Status >= 400:

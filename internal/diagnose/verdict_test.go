@@ -126,6 +126,13 @@ var judgeCases = []struct {
 	{"a sinkhole", report(unnamed(&fault.DNS{Answered: true, EDE: -1}, Name{Sinkhole: true, Addresses: []string{"0.0.0.0"}})), fault.CauseDNSBlocked, Certain, gate, "leads nowhere"},
 	{"no name server", report(unnamed(&fault.DNS{EDE: -1}, Name{NoServer: true})), fault.CauseDNSNoResolver, Certain, gate, "no name server"},
 
+	{"slow look-ups", report(with(walkTo(gate, ok()), func(w *Walk) {
+		w.Name = &Name{Host: "app.test", Addresses: []string{"10.0.0.1"}, Took: Millis(5 * time.Second), Servers: []*ServerSays{{Server: "10.0.0.53:53", A: &DNSAnswer{}, AAAA: &DNSAnswer{}}}}
+	})), fault.CauseDNSTimeout, Likely, gate, "10.0.0.53:53 does not answer at all"},
+	{"a look-up that takes half a second", report(with(walkTo(gate, ok()), func(w *Walk) {
+		w.Name = &Name{Host: "app.test", Addresses: []string{"10.0.0.1"}, Took: Millis(500 * time.Millisecond), Servers: []*ServerSays{{Server: "10.0.0.53:53", A: &DNSAnswer{}, AAAA: &DNSAnswer{}}}}
+	})), fault.CauseNone, Certain, gate, "answers 200"},
+
 	{"refused", report(refusedAt(gate)), fault.CauseConnectionRefused, Certain, gate, "ECONNREFUSED"},
 	{"a filter says so", report(with(refusedAt(gate), func(w *Walk) {
 		d := dialled{errno: syscall.EHOSTUNREACH, icmp: &ICMP{Type: 3, Code: 13, Name: "administratively prohibited", From: "10.0.0.254"}}

@@ -298,6 +298,9 @@ func (w *walker) askMore(ctx context.Context) {
 			group.Go(func() { h.Bare = w.client.ask(query{label: "without its query", method: method, path: path}) })
 		}
 	}
+	if x.answered() && x.Status < 300 && method == "GET" && w.o.safe() && !w.o.gives("Accept-Encoding") && !w.walk.Target.Upstream {
+		group.Go(func() { h.Coded = w.client.ask(query{label: "compressed", method: method, coded: true}) })
+	}
 	w.askSockets(ctx, &group)
 	if w.walk.TLS != nil && w.walk.TLS.ALPN == "h2" && !w.o.HTTP1 && w.o.safe() && (x.answered() || !h.reachedNobody()) {
 		fields := w.client.fields(query{})

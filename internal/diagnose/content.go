@@ -1,0 +1,480 @@
+package diagnose
+
+import (
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/fingerprint"
+)
+
+// A 200 is not yet health: what a page is, apart from its status.
+
+// Bounds of what is taken for a page of a server rather than of a site.
+const (
+	pageMax     = 24 << 10 // octets of a default page: Apache's of Debian is the largest, at some 11 KiB
+	softTextMax = 600      // characters that an error page with status 200 shows: an article on errors is longer
+)
+
+// ofContent reads an answer of 200 to 299.
+func ofContent(w *Walk, x *Exchange) *finding {
+	for _, read := range [...]func(*Walk, *Exchange) *finding{ofChallenge, ofCoding, ofCompressed, ofSoftError, ofDefaultPage, ofOtherSite} {
+		if f := read(w, x); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// strangers are pages that stand where a site is not set up: a title, and words beside it. Titles are compared whole, in lower case.
+var strangers = []struct{ title, words, what string }{
+	{"welcome to nginx!", "nginx", "nginx's default page"},
+	{"welcome to openresty!", "openresty", "OpenResty's default page"},
+	{"welcome to tengine!", "tengine", "Tengine's default page"},
+	{"welcome to angie!", "angie", "Angie's default page"},
+	{"test page for the nginx http server on", "nginx", "nginx's default page"},
+	{"apache2 debian default page: it works", "", "Apache's default page"},
+	{"apache2 ubuntu default page: it works", "", "Apache's default page"},
+	{"apache2 default page: it works", "", "Apache's default page"},
+	{"apache http server test page", "", "Apache's default page"},
+	{"test page for the apache http server", "", "Apache's default page"},
+	{"http server test page", "", "a web server's default page"},
+	{"iis windows server", "", "IIS's default page"},
+	{"iis windows", "", "IIS's default page"},
+	{"microsoft internet information services", "", "IIS's default page"},
+	{"caddy works!", "", "Caddy's default page"},
+	{"welcome page", "lighttpd", "lighttpd's default page"},
+	{"apache tomcat/", "successfully installed tomcat", "Tomcat's default page"},
+	{"web server's default page", "", "Plesk's default page"},
+	{"domain default page", "plesk", "Plesk's default page"},
+	{"default web site page", "cpanel", "cPanel's default page"},
+	{"default site", "nginx proxy manager", "Nginx Proxy Manager's default page"},
+	{"welcome to xampp", "", "XAMPP's default page"},
+	{"welcome to litespeed web server", "", "LiteSpeed's default page"},
+	{"hello! welcome to synology web station!", "", "Synology's default page"},
+	{"", "congratulations! you've successfully started the nginx proxy manager", "Nginx Proxy Manager's default page"},
+	{"", "if you are the owner of this website, please contact your hosting provider", "a hosting provider's default page"},
+	{"", "this ip is being shared among many domains", "a hosting provider's default page"},
+	{"", "sorry! if you are the owner of this website", "cPanel's default page"},
+}
+
+// parked are the marks of services that show a page for any name that leads to them.
+var parked = []string{
+	"sedoparking.com", "parkingcrew.net", "bodis.com", "parklogic.com", "domainmarket.com", "hugedomains.com", "afternic.com", "this domain is parked", "this domain has been parked", "parked free, courtesy of",
+	"domain is for sale", "domain may be for sale", "domain name is for sale", "buy this domain", "this domain has expired", "domain has expired", "this domain name expired", "the domain has been registered", "domain parking",
+	`window.location.href="/lander"`, "this web page is parked", "diese domain ist geparkt", "domain steht zum verkauf", "future home of something quite cool", "this domain was recently registered",
+}
+
+// ofDefaultPage: a web server's own first page, or that of a service which parks names.
+func ofDefaultPage(w *Walk, x *Exchange) *finding {
+	if x.BodySize > pageMax || len(x.answer.Body) == 0 {
+		return nil
+	}
+	body := strings.ToLower(string(x.answer.Body))
+	text := strings.ToLower(plainText(x.answer.Body))
+	for _, p := range parked {
+		if strings.Contains(body, p) && len(text) < 4*softTextMax {
+			return strange(w, x, "a page for a parked domain", "the page has "+strconv.Quote(p),
+				"See who has the domain and until when (whois), and where its name servers lead: a lapsed or mistyped name ends at such a page.")
+		}
+	}
+	title := strings.ToLower(pageTitle(x))
+	for _, s := range strangers {
+		whole := title == s.title || strings.HasSuffix(s.title, "/") && strings.HasPrefix(title, s.title) || strings.HasSuffix(s.title, " on") && strings.HasPrefix(title, s.title)
+		if s.what == "" || s.title != "" && !whole || !strings.Contains(body, s.words) {
+			continue
+		}
+		return strange(w, x, s.what, fmt.Sprintf("the page's title is %q", pageTitle(x)), "Give the server a site for the name "+w.Target.Authority+" (server_name, ServerName, Host), and see that the request reaches this server and no other.")
+	}
+	if strings.TrimSpace(body) == "<html><body><h1>it works!</h1></body></html>" {
+		return strange(w, x, "Apache's default page", "the page is \"It works!\" and nothing else", "Give the server a site for the name "+w.Target.Authority+" (ServerName).")
+	}
+	return nil
+}
+
+func strange(w *Walk, x *Exchange, what, proof, advice string) *finding {
+	return &finding{
+		cause: fault.CauseWrongHost, confidence: Likely, sentence: fmt.Sprintf("%s answers %d with %s: it has no site for %s", w.Target.label(), x.Status, what, w.Target.Authority),
+		proof: []string{proof}, advice: []string{advice}, missing: []string{"whether the page is meant: the site's own has another title"},
+	}
+}
+
+// pageTitle is the title of a page, empty where it has none.
+func pageTitle(x *Exchange) string {
+	m := titleOf.FindSubmatch(x.answer.Body)
+	if m == nil {
+		return ""
+	}
+	return plainText(m[1])
+}
+
+// Where a page says which site it belongs to.
+var (
+	canonicalLink = regexp.MustCompile(`(?i)<link\b[^>]*\brel=["']?canonical["']?[^>]*>`)
+	siteMeta      = regexp.MustCompile(`(?i)<meta\b[^>]*\bproperty=["']?og:url["']?[^>]*>`)
+	linkValue     = regexp.MustCompile(`(?i)\b(?:href|content)=["']?(https?://[^"'\s>]+)`)
+	hostTitle     = regexp.MustCompile(`(?i)^(?:welcome to |site |this is )?((?:[a-z0-9-]+\.)+[a-z]{2,24})[.!]?$`)
+)
+
+// ofOtherSite: the page says that it belongs to another name, and its cookies are for another.
+func ofOtherSite(w *Walk, x *Exchange) *finding {
+	asked, _, err := net.SplitHostPort(w.Target.Authority)
+	if err != nil {
+		asked = w.Target.Authority
+	}
+	asked = strings.ToLower(strings.TrimSuffix(asked, "."))
+	if net.ParseIP(strings.Trim(asked, "[]")) != nil || !strings.Contains(asked, ".") {
+		return nil
+	}
+	other, proof, sure := "", "", Possible
+	for _, f := range x.answer.Fields {
+		if domain := cookieDomain(f); domain != "" && other == "" && !sameSite(domain, asked) {
+			other, proof, sure = domain, "its cookie is for the domain "+domain+", and a browser refuses it", Likely
+		}
+	}
+	for _, mark := range [...]*regexp.Regexp{canonicalLink, siteMeta} {
+		if m := linkValue.FindSubmatch(mark.Find(x.answer.Body)); m != nil && other == "" {
+			if u, err := url.Parse(string(m[1])); err == nil && u.Hostname() != "" && !sameSite(strings.ToLower(u.Hostname()), asked) {
+				other, proof = strings.ToLower(u.Hostname()), "the page names "+firstLine([]byte(redactURL(string(m[1]))))+" as its own address"
+			}
+		}
+	}
+	for _, text := range [...]string{pageTitle(x), firstHeading(x)} {
+		if m := hostTitle.FindStringSubmatch(text); m != nil && other == "" && !sameSite(strings.ToLower(m[1]), asked) {
+			other, proof = strings.ToLower(m[1]), fmt.Sprintf("the page calls itself %q", text)
+		}
+	}
+	if other == "" {
+		return nil
+	}
+	return &finding{
+		cause: fault.CauseWrongHost, confidence: sure, sentence: fmt.Sprintf("%s answers %d with a page of another site, %s, and not of %s", w.Target.label(), x.Status, other, asked),
+		proof:   []string{proof},
+		advice:  []string{"Give the server a site for the name " + asked + ": without one it answers with its first, or its default."},
+		missing: []string{"whether " + asked + " and " + other + " are meant to be one site"},
+	}
+}
+
+// cookieDomain is the domain of a Set-Cookie field, empty where it has none.
+func cookieDomain(f fingerprint.Field) string {
+	if !strings.EqualFold(f.Name, "Set-Cookie") {
+		return ""
+	}
+	for part := range strings.SplitSeq(f.Value, ";") {
+		if name, value, _ := strings.Cut(strings.TrimSpace(part), "="); strings.EqualFold(name, "Domain") {
+			return strings.ToLower(strings.TrimPrefix(value, "."))
+		}
+	}
+	return ""
+}
+
+// sameSite reports whether two names have their last two labels in common: www.shop.test and shop.test.
+func sameSite(a, b string) bool {
+	end := func(host string) string {
+		labels := strings.Split(strings.TrimSuffix(host, "."), ".")
+		return strings.Join(labels[max(0, len(labels)-2):], ".")
+	}
+	return end(a) == end(b)
+}
+
+var heading = regexp.MustCompile(`(?is)<h1[^>]*>(.*?)</h1>`)
+
+// firstHeading is a page's first heading.
+func firstHeading(x *Exchange) string {
+	m := heading.FindSubmatch(x.answer.Body)
+	if m == nil {
+		return ""
+	}
+	return plainText(m[1])
+}
+
+// errorTitle is what error pages call themselves: a status of 4xx or 5xx with its words.
+var errorTitle = regexp.MustCompile(`(?i)^(?:error |http error |http status )?([45]\d\d)\b[ \-–:|]*(.{0,40})$`)
+
+// softWords are beginnings of pages and titles that tell of a failure whatever their status.
+var softWords = []struct {
+	words string
+	cause fault.Cause
+}{
+	{"error establishing a database connection", fault.CauseApplicationError},
+	{"fatal error", fault.CauseApplicationError},
+	{"parse error", fault.CauseApplicationError},
+	{"php fatal error", fault.CauseApplicationError},
+	{"traceback (most recent call last)", fault.CauseApplicationError},
+	{"internal server error", fault.CauseApplicationError},
+	{"whoops, looks like something went wrong", fault.CauseApplicationError},
+	{"an unhandled exception occurred", fault.CauseApplicationError},
+	{"database error", fault.CauseApplicationError},
+	{"could not connect to the database", fault.CauseApplicationError},
+	{"service unavailable", fault.CauseUpstreamStatus},
+	{"service temporarily unavailable", fault.CauseUpstreamStatus},
+	{"bad gateway", fault.CauseUpstreamStatus},
+	{"gateway timeout", fault.CauseUpstreamStatus},
+	{"gateway time-out", fault.CauseUpstreamStatus},
+	{"application error", fault.CauseApplicationError},
+	{"we're sorry, but something went wrong", fault.CauseApplicationError},
+}
+
+// closedWords say of a page that the site is closed for a while.
+var closedWords = []string{
+	"maintenance", "be right back", "back soon", "be back shortly", "temporarily closed", "temporarily down", "temporarily unavailable", "under construction", "wartung", "en mantenimiento", "en maintenance", "in manutenzione", "onderhoud",
+}
+
+// ofSoftError: an error or maintenance page that says 200.
+func ofSoftError(w *Walk, x *Exchange) *finding {
+	s := soft(x)
+	if s == nil {
+		return nil
+	}
+	f := &finding{cause: s.cause, confidence: Likely, proof: []string{fmt.Sprintf("the status is %d, and the page says: %s", x.Status, s.words)}}
+	f.sentence = fmt.Sprintf("%s answers %d with an error page: %s", w.Target.label(), x.Status, s.words)
+	if s.cause == fault.CauseMaintenance {
+		f.sentence = fmt.Sprintf("%s answers %d with a page that says it is being maintained", w.Target.label(), x.Status)
+	}
+	f.advice = []string{"Let the page have the status that it tells of (nginx: error_page 503 without =200): monitors, caches and search engines take a 200 for a good page."}
+	if s.as != nil {
+		if own := ofAnswer(w, s.as); own != nil && own.cause != fault.CauseNone {
+			f.cause, f.proof = own.cause, append(f.proof, own.proof...)
+			f.sentence = fmt.Sprintf("%s, and that with status %d", own.sentence, x.Status)
+		}
+	}
+	return f
+}
+
+// softened is what a page of success says in truth.
+type softened struct {
+	cause fault.Cause
+	words string
+	as    *Exchange // the same with the status that the page tells of, nil where it tells of none
+}
+
+// soft reads what a page of success says in truth; nil where it is none of an error.
+func soft(x *Exchange) *softened {
+	if !x.answered() || x.Status >= 300 || x.BodySize > pageMax || len(x.answer.Body) == 0 {
+		return nil
+	}
+	text := plainText(x.answer.Body)
+	if s := softObject(x); s != nil {
+		return s
+	}
+	if len(text) > softTextMax {
+		return nil
+	}
+	shown := text[:min(len(text), bodyLineMax)]
+	for _, title := range [...]string{pageTitle(x), firstHeading(x), text} {
+		lower := strings.ToLower(title)
+		if len(title) > 80 && !strings.HasPrefix(lower, "fatal error") && !strings.HasPrefix(lower, "traceback") && !strings.HasPrefix(lower, "parse error") {
+			continue
+		}
+		if m := errorTitle.FindStringSubmatch(title); m != nil && isStatusWords(m[1], m[2]) {
+			status, _ := strconv.Atoi(m[1])
+			if status < 500 {
+				return &softened{fault.CauseUpstreamStatus, shown, nil}
+			}
+			as := *x
+			as.Status, as.answer.Status = status, status
+			return &softened{fault.CauseUpstreamStatus, shown, &as}
+		}
+		for _, s := range softWords {
+			if strings.HasPrefix(lower, s.words) {
+				return &softened{s.cause, shown, nil}
+			}
+		}
+		for _, words := range closedWords {
+			if strings.Contains(lower, words) && x.isPage() {
+				return &softened{fault.CauseMaintenance, shown, nil}
+			}
+		}
+	}
+	return nil
+}
+
+// isPage reports whether the answer is a page or a line of text, and no object of a program's.
+func (x *Exchange) isPage() bool {
+	kind := strings.ToLower(x.field("Content-Type"))
+	return kind == "" || strings.HasPrefix(kind, "text/html") || strings.HasPrefix(kind, "text/plain") || strings.HasPrefix(kind, "application/xhtml")
+}
+
+// isStatusWords reports whether the words behind a status are that status' own, so that "500 ways to cook" is none.
+func isStatusWords(status, words string) bool {
+	words = strings.ToLower(strings.TrimSpace(words))
+	for _, known := range [...]string{"", "error", "bad gateway", "service", "gateway time", "internal server error", "not found", "forbidden", "unauthorized", "too many requests", "server error", "proxy error", "bad request"} {
+		if known == words || known != "" && strings.HasPrefix(words, known) {
+			return status[0] == '5' || words != ""
+		}
+	}
+	return false
+}
+
+// objectMax is the largest object that is read as a report of an error, in octets.
+const objectMax = 2 << 10
+
+// softObject: an object that has a status of 5xx in it.
+func softObject(x *Exchange) *softened {
+	body := bytes.TrimSpace(x.answer.Body)
+	if len(body) == 0 || len(body) > objectMax || body[0] != '{' {
+		return nil
+	}
+	var object map[string]any
+	if json.Unmarshal(body, &object) != nil {
+		return nil
+	}
+	for _, name := range [...]string{"status", "statusCode", "status_code", "code"} {
+		number := 0
+		switch v := object[name].(type) {
+		case float64:
+			number = int(v)
+		case string:
+			number, _ = strconv.Atoi(v)
+		}
+		if number >= 500 && number <= 599 && (object["message"] != nil || object["error"] != nil || object["title"] != nil || object["detail"] != nil) {
+			as := *x
+			as.Status, as.answer.Status = number, number
+			return &softened{fault.CauseUpstreamStatus, escape(body[:min(len(body), bodyLineMax)]), &as}
+		}
+	}
+	return nil
+}
+
+// ofCoding: the body is not what Content-Encoding says, asked as we ask or as a browser does.
+func ofCoding(w *Walk, x *Exchange) *finding {
+	for _, asked := range [...]*Exchange{x, w.HTTP.Coded} {
+		if !asked.answered() || asked.broken() {
+			continue
+		}
+		why := miscoded(asked)
+		if why == "" {
+			continue
+		}
+		f := &finding{
+			cause: fault.CauseBadContentCoding, sentence: fmt.Sprintf("%s answers %d with a body that is not what its fields say: %s", w.Target.label(), asked.Status, why),
+			proof:  []string{"Content-Encoding: " + orNone(asked.field("Content-Encoding")) + ", and the body begins with " + firstLine(asked.answer.Body[:min(len(asked.answer.Body), 12)])},
+			advice: []string{"Let one only compress, the application or a proxy, and let nothing on the way change the body or drop Content-Encoding."},
+		}
+		if asked != x {
+			f.proof = append(f.proof, "asked without Accept-Encoding the same is in order")
+		}
+		return f
+	}
+	return nil
+}
+
+// ofCompressed: what a browser asks for fails, and what we ask for does not.
+func ofCompressed(w *Walk, x *Exchange) *finding {
+	c := w.HTTP.Coded
+	if c == nil || c.cut || !failed(c) || failed(x) || w.Again != nil && w.Again.Failed > 0 {
+		return nil
+	}
+	var f *finding
+	if c.broken() {
+		f = ofExchange(c)
+		f.sentence = fmt.Sprintf("%s answers %d, and fails where compression is asked for: %s", w.Target.label(), x.Status, lowerFirst(c.Cause.Entry().Title))
+	} else if f = ofAnswer(w, c); f != nil {
+		f.sentence += ", where compression is asked for, and " + strconv.Itoa(x.Status) + " where it is not"
+	}
+	if f != nil {
+		f.confidence = Likely
+		f.proof = append(f.proof, "without Accept-Encoding the same is answered "+strconv.Itoa(x.Status))
+	}
+	return f
+}
+
+func orNone(value string) string {
+	if value == "" {
+		return "none"
+	}
+	return firstLine([]byte(value))
+}
+
+// magic are the first octets of the codings that have such.
+var (
+	gzipMagic = []byte{0x1f, 0x8b}
+	zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+)
+
+// decodedMax bounds what is decoded to see whether a body is what it is said to be, in octets.
+const decodedMax = 1 << 20
+
+// miscoded says how a body differs from its Content-Encoding, empty where it does not or where that cannot be seen.
+func miscoded(x *Exchange) string {
+	body := x.answer.Body
+	coding := strings.ToLower(strings.TrimSpace(x.field("Content-Encoding")))
+	kind := strings.ToLower(x.field("Content-Type"))
+	text := strings.HasPrefix(kind, "text/") || strings.Contains(kind, "json") || strings.Contains(kind, "javascript") || strings.Contains(kind, "xml")
+	if len(body) == 0 {
+		return ""
+	}
+	switch coding {
+	case "", "identity":
+		if text && (bytes.HasPrefix(body, gzipMagic) || bytes.HasPrefix(body, zstdMagic)) {
+			return "it is compressed, and no Content-Encoding says so"
+		}
+		return ""
+	case "gzip", "x-gzip", "deflate", "zstd":
+		inner, err := decode(coding, body)
+		whole := int64(len(body)) == x.BodySize && !x.Streams
+		switch {
+		case err == nil && text && bytes.HasPrefix(inner, gzipMagic):
+			return "it is compressed twice, and " + coding + " is said once"
+		case err == nil || errors.Is(err, errDecodedMax):
+			return ""
+		case errors.Is(err, io.ErrUnexpectedEOF) && !whole:
+			return "" // more of it came than was kept
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return "it ends inside its " + coding
+		case bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) || bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")):
+			return "it is not compressed, and " + coding + " is said"
+		}
+		return "its " + coding + " is corrupt"
+	case "br":
+		if t := bytes.TrimSpace(body); bytes.HasPrefix(bytes.ToLower(t), []byte("<!doctype")) || bytes.HasPrefix(bytes.ToLower(t), []byte("<html")) {
+			return "it is not compressed, and br is said"
+		}
+	}
+	return ""
+}
+
+// errDecodedMax is what ends the decoding of a large body: so far it is in order.
+var errDecodedMax = errors.New("enough was decoded")
+
+// decode decodes the beginning of a body.
+func decode(coding string, body []byte) (out []byte, err error) {
+	var in io.Reader
+	switch coding {
+	case "zstd":
+		d, err := zstd.NewReader(bytes.NewReader(body), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(8<<20))
+		if err != nil {
+			return nil, err
+		}
+		defer d.Close()
+		in = d
+	case "deflate": // zlib's format by RFC 9110, section 8.4.1.2; many send the bare one
+		if z, err := zlib.NewReader(bytes.NewReader(body)); err == nil {
+			in = z
+		} else {
+			in = flate.NewReader(bytes.NewReader(body))
+		}
+	default:
+		if in, err = gzip.NewReader(bytes.NewReader(body)); err != nil {
+			return nil, err
+		}
+	}
+	out, err = io.ReadAll(io.LimitReader(in, decodedMax))
+	if err == nil && len(out) == decodedMax {
+		err = errDecodedMax
+	}
+	return out, err
+}
