@@ -30,20 +30,139 @@ func nginxRoute(root []*directive, q Request) *Route {
 		if server == nil {
 			return nil
 		}
-		r := &nginxRouter{http: h.block, server: server, q: q}
-		path := scope{root, h.block, server.block}
-		if answer := r.answer(server.block); answer != nil {
-			return r.target(path, answer)
-		}
-		if chain := r.location(server.block, q.path()); len(chain) > 0 {
-			for _, l := range chain {
-				path = append(path, l.block)
-			}
-			return r.target(path, chain[len(chain)-1])
-		}
-		return r.target(path, server)
+		r := &nginxRouter{http: h.block, server: server, q: q, path: q.path()}
+		route := r.route(scope{root, h.block, server.block})
+		route.Server = serverName(server)
+		return route
 	}
 	return nil
+}
+
+// serverName is the first name of a server, which its log lines have.
+func serverName(server *directive) string {
+	for _, d := range server.block {
+		if d.name() == "server_name" {
+			return d.arg(1)
+		}
+	}
+	return ""
+}
+
+// turnsMax is how often nginx looks for a location anew after a rewrite.
+const turnsMax = 10
+
+// route goes through the server's own rewrites, then looks for a location and goes through its rewrites, until one keeps the request.
+func (r *nginxRouter) route(path scope) *Route {
+	if answer := r.answer(r.server.block); answer != nil {
+		return r.target(path, answer)
+	}
+	if to, _ := r.rewritten(r.server.block); to != nil && to.away {
+		return &Route{Name: to.at.text(), Place: to.at.at(), Answer: to.at.text()}
+	}
+	for range turnsMax {
+		chain := r.location(r.server.block, r.path)
+		if len(chain) == 0 {
+			return r.target(path, r.server)
+		}
+		inner := slices.Clone(path)
+		for _, l := range chain {
+			inner = append(inner, l.block)
+		}
+		last := chain[len(chain)-1]
+		to, again := r.rewritten(last.block)
+		switch {
+		case to != nil && to.away:
+			return &Route{Name: to.at.text(), Place: to.at.at(), Answer: to.at.text()}
+		case !again:
+			if try := r.tried(last); try {
+				continue
+			}
+			return r.target(inner, last)
+		}
+	}
+	return &Route{Name: "a rewrite", Place: r.server.at(), Answer: "a circle of rewrites: 500"}
+}
+
+// rewrite is one rewrite that fits.
+type rewrite struct {
+	at   *directive
+	away bool // it answers with a redirect
+}
+
+// rewritten goes through the rewrites of a block, and reports whether a location is to be looked for anew.
+func (r *nginxRouter) rewritten(block []*directive) (last *rewrite, again bool) {
+	for _, d := range block {
+		if d.name() == "return" {
+			return last, again // target sees it
+		}
+		if d.name() != "rewrite" {
+			continue
+		}
+		fits, known := r.q.matches(d.arg(1), r.path)
+		if !known {
+			r.unsure = d.text()
+		}
+		if !fits {
+			continue
+		}
+		to := d.arg(2)
+		flag := d.arg(3)
+		last = &rewrite{at: d, away: flag == "redirect" || flag == "permanent" || strings.HasPrefix(to, "http://") || strings.HasPrefix(to, "https://") || strings.HasPrefix(to, "$scheme")}
+		if last.away {
+			return last, false
+		}
+		to, _, _ = strings.Cut(to, "?")
+		to = nginxReplaced(to, r.values())
+		if strings.Contains(to, "$") {
+			r.unsure = d.text() // what a group of the expression caught
+			to, _, _ = strings.Cut(to, "$")
+		}
+		again = r.path != to
+		r.path = to
+		switch flag {
+		case "break":
+			return last, false
+		case "last":
+			return last, again
+		}
+	}
+	return last, again
+}
+
+// tried follows a try_files to its last argument, where that is a path: no file is looked for.
+func (r *nginxRouter) tried(at *directive) bool {
+	for _, d := range at.block {
+		if nginxPasses[d.name()] != "" || d.name() == "proxy_pass" || d.name() == "return" {
+			return false
+		}
+	}
+	for _, d := range at.block {
+		if d.name() != "try_files" {
+			continue
+		}
+		to, _, _ := strings.Cut(d.words[len(d.words)-1], "?")
+		if !strings.HasPrefix(to, "/") || to == r.path || strings.Contains(to, "$") {
+			return false
+		}
+		if r.unsure == "" {
+			r.unsure = d.text()
+		}
+		r.path = to
+		return true
+	}
+	return false
+}
+
+// values are the variables that the request itself gives.
+func (r *nginxRouter) values() map[string]string {
+	_, query, has := strings.Cut(r.q.Path, "?")
+	values := map[string]string{
+		"request_uri": r.q.Path, "uri": r.path, "document_uri": r.path, "args": query, "query_string": query, "is_args": "", "host": r.q.Host, "http_host": r.q.Host, "scheme": r.q.Scheme, "server_port": r.q.port(),
+	}
+	if has {
+		values["is_args"] = "?"
+	}
+	return values
 }
 
 // nginxRouter finds where one server sends one request.
@@ -51,6 +170,7 @@ type nginxRouter struct {
 	http   []*directive
 	server *directive
 	q      Request
+	path   string // as rewrites left it, without the query
 	unsure string // what could not be judged
 }
 
@@ -240,7 +360,7 @@ func (r *nginxRouter) target(path scope, at *directive) *Route {
 		if !passes {
 			continue
 		}
-		target := nginxVariables(path, d.arg(1))
+		target := nginxVariables(path, d.arg(1), r.values())
 		if scheme != "" && !strings.Contains(target, "://") {
 			target = scheme + "://" + target
 		}
@@ -307,12 +427,12 @@ func (r *nginxRouter) request(route *Route, path scope, at *directive, written, 
 // nginxRounds is how often variables within the values of variables are replaced.
 const nginxRounds = 5
 
-// nginxVariables replaces variables that set gave a constant: the one set last, as nginx goes through the blocks.
-func nginxVariables(path scope, text string) string {
+// nginxVariables replaces variables that the request gives, and those that set gave a constant: the one set last, as nginx goes
+// through the blocks. It changes values.
+func nginxVariables(path scope, text string, values map[string]string) string {
 	if !strings.Contains(text, "$") {
 		return text
 	}
-	values := map[string]string{}
 	for _, block := range path {
 		for _, d := range block {
 			if d.name() == "set" && len(d.words) == 3 {

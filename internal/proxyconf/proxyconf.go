@@ -43,13 +43,14 @@ type Route struct {
 	Unsure    string  // a condition that could not be judged from the request alone, empty if none
 	Path      string  // the path and query that the upstreams are asked for, where they are not the client's
 	Host      string  // the Host field that the upstreams get, where it is not the client's
+	Server    string  // the name of the site that takes the request, as the logs have it; empty where it has none
 }
 
 // Config is one proxy's configuration.
 type Config struct {
 	Product  string   // nginx, haproxy, caddy, apache, traefik
 	Files    []string // those that were read
-	Logs     []string // files of its logs, the error log first
+	Logs     []string // files of its logs, the error log first; a relative one begins at the product's own prefix
 	Problems []string // what could not be read
 
 	match func(q Request) *Route
@@ -183,9 +184,14 @@ func (c *Config) problem(format string, args ...any) {
 
 // log adds a log file.
 func (c *Config) log(name string) {
-	if len(c.Logs) < logsMax && strings.HasPrefix(name, "/") && !strings.HasPrefix(name, "/dev/") && !slices.Contains(c.Logs, name) {
+	if len(c.Logs) < logsMax && isFile(name) && !slices.Contains(c.Logs, name) {
 		c.Logs = append(c.Logs, name)
 	}
+}
+
+// isFile reports whether a log goes to a file whose name is known: not to a device, a socket or a program.
+func isFile(name string) bool {
+	return name != "" && !strings.HasPrefix(name, "/dev/") && !strings.ContainsAny(name, ":|$") && name != "off" && name != "stderr"
 }
 
 // withURL makes an upstream of a URL, as http://host:port/path or unix:/path. A port is added where the scheme has one.

@@ -293,3 +293,46 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestNginxFollows rewrites, try_files, and variables that the request or set gives.
+func TestNginxFollows(t *testing.T) {
+	const text = `http {
+  server {
+    listen 80;
+    server_name cloud.test www.cloud.test;
+    rewrite ^/old$ /new last;
+    location /new { proxy_pass http://10.0.0.1:1; }
+    location / { rewrite ^ /index.php; }
+    location ~ \\.php$ { fastcgi_pass unix:/run/php.sock; }
+    location /site/ { try_files $uri $uri/ /index.php?$query_string; }
+    location /var/ { set $server "10.0.0.2"; set $port 81; proxy_pass $scheme://$server:$port$request_uri; }
+    location /away/ { rewrite ^ https://other.test/ permanent; }
+    location /round/ { rewrite ^ /round/again last; }
+    location /kept/ { rewrite ^/kept/(.*)$ /$1 break; proxy_pass http://10.0.0.3:82; }
+  }
+}
+`
+	dir := t.TempDir()
+	file := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, `\\`, `\`)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Read(t.Context(), "nginx", file, Files{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"/old":       "http://10.0.0.1:1",
+		"/a":         "fastcgi://unix:/run/php.sock",
+		"/site/a?b":  "fastcgi://unix:/run/php.sock",
+		"/var/a?b=1": "http://10.0.0.2:81",
+		"/away/":     "answers",
+		"/round/":    "answers",
+		"/kept/a":    "http://10.0.0.3:82",
+	} {
+		r, err := c.Match(t.Context(), Request{Scheme: "http", Host: "cloud.test", Path: path})
+		if err != nil || r == nil || !strings.Contains(shown(r), want) || r.Server != "cloud.test" {
+			t.Errorf("%s: %v, %v, want %s", path, r, err, want)
+		}
+	}
+}
