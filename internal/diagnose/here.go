@@ -1,11 +1,9 @@
 package diagnose
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -14,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/whygate/whygate/internal/explain"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/machine"
 	"github.com/whygate/whygate/internal/proxyconf"
@@ -92,8 +89,6 @@ func (h *Here) configured(ctx context.Context, t *Target, l *machine.Listener, l
 	for _, p := range c.Problems {
 		h.note("its configuration: %s", p)
 	}
-	h.read(ctx, c, l.Process)
-	h.selinux()
 	host, _, err := net.SplitHostPort(t.Authority)
 	if err != nil {
 		host = t.Authority
@@ -102,7 +97,14 @@ func (h *Here) configured(ctx context.Context, t *Target, l *machine.Listener, l
 	if t.Secure {
 		scheme = "https"
 	}
+	known := logsOf(h.Proxy, c, l.Process)
+	known.host, known.path = strings.ToLower(host), t.Path
+	defer h.selinux()
 	route, err := c.Match(ctx, proxyconf.Request{Scheme: scheme, Host: host, Address: at, Path: t.Path})
+	if route != nil {
+		known.server, known.backend = route.Server, route.Name
+	}
+	h.read(ctx, known)
 	if err != nil {
 		h.note("its configuration: %v", err)
 		return nil
@@ -135,9 +137,6 @@ func (h *Here) upstream(u *proxyconf.Upstream, route *proxyconf.Route, p *machin
 		return
 	case u.Down:
 		h.note("%v: this upstream is switched off", u.Place)
-		return
-	case u.Scheme != "http" && u.Scheme != "https":
-		h.note("%v: the upstream speaks %s, of which only the connection could be looked at", u.Place, u.Scheme)
 		return
 	case p.OtherNet:
 		h.note("the proxy is in another network namespace (%s): walk its upstreams from there, with --netns %d", containerOr(p, "process "+strconv.Itoa(p.PID)), p.PID)
@@ -384,55 +383,4 @@ func mainFile(product string, p *machine.Process) string {
 		file = filepath.Join(p.Dir, file)
 	}
 	return file
-}
-
-// read reads the end of the proxy's logs, and takes over what they tell.
-func (h *Here) read(ctx context.Context, c *proxyconf.Config, p *machine.Process) {
-	ctx, cancel := context.WithTimeout(ctx, settleMax)
-	defer cancel()
-	var sources []explain.Source
-	for _, name := range c.Logs[:min(len(c.Logs), logsMax)] {
-		b, err := tailOf(ctx, proxyconf.Files{Root: p.Root}, name)
-		if err != nil {
-			if !errors.Is(err, os.ErrNotExist) {
-				h.note("the log %s could not be read: %v", name, err)
-			}
-			continue
-		}
-		sources = append(sources, explain.StreamSource(name, bytes.NewReader(b)))
-	}
-	if len(sources) == 0 {
-		return
-	}
-	report, err := explain.Explain(ctx, explain.Options{Sources: sources, Since: logSince})
-	if err != nil {
-		return
-	}
-	for _, f := range report.Findings {
-		cause, known := fault.ParseCause(f.Cause)
-		if !known || len(h.Findings) >= findMax {
-			continue
-		}
-		h.Findings = append(h.Findings, HereFinding{Cause: cause, Text: f.Sentence, Count: int(f.Count)})
-		if f.Example.Raw != "" && len(h.LogLines) < linesMax {
-			h.LogLines = append(h.LogLines, f.Example.Raw)
-		}
-	}
-}
-
-// tailOf reads the end of a file, from the beginning of a line.
-func tailOf(ctx context.Context, files proxyconf.Files, name string) ([]byte, error) {
-	f, err := files.Open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	from := max(0, f.Info().Size()-logTail)
-	b, err := io.ReadAll(io.NewSectionReader(f, from, logTail))
-	if from > 0 {
-		if i := bytes.IndexByte(b, '\n'); i >= 0 {
-			b = b[i+1:]
-		}
-	}
-	return b, err
 }

@@ -142,7 +142,7 @@ func TestHereSaysWhatThePositionExplains(t *testing.T) {
 		"proxy_pass http://unix:/nowhere/app.sock;":    "the socket /nowhere/app.sock is not there",
 		"return 503;": "answers this URL by itself: return 503",
 		"resolver 127.0.0.1; proxy_pass http://$arg_x:80;": "known only when a request comes",
-		"fastcgi_pass 127.0.0.1:9;":                        "speaks fastcgi",
+		"fastcgi_pass 127.0.0.1:9;":                        "nothing on this machine listens at 127.0.0.1:9",
 	} {
 		t.Run(want, func(t *testing.T) {
 			port, _ := nginxWith(t, location)
@@ -162,5 +162,34 @@ func TestHereWithoutAListener(t *testing.T) {
 	}
 	if h, err := diagnose.FindHere(t.Context(), target(t, "http://192.0.2.1/")); h != nil || err != nil {
 		t.Errorf("an address of another machine: %+v, %v", h, err)
+	}
+}
+
+// TestOnlyTheLogTells has an upstream that no configuration names: the line that nginx wrote for this run's own requests decides.
+func TestOnlyTheLogTells(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() { // ends when the listener is closed
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 4096))
+			_ = c.Close()
+		}
+	}()
+	port, _ := nginxWith(t, "resolver 127.0.0.1; proxy_pass http://$arg_to;")
+	r, err := diagnose.Run(t.Context(), &diagnose.Options{URL: "http://127.0.0.1:" + port + "/a?to=" + l.Addr().String(), Here: diagnose.FindHere, NoTrace: true, Count: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := r.Verdict
+	if v.Cause != fault.CauseClosedBeforeAnswer || v.Confidence != diagnose.Certain || len(r.Here.Request) == 0 || !strings.Contains(strings.Join(v.Proof, "\n"), "the log says of this request") {
+		t.Errorf("%v, %v: %s\n%q\n%+v", v.Cause, v.Confidence, v.Sentence, v.Proof, r.Here)
 	}
 }

@@ -62,9 +62,12 @@ type Here struct {
 	PID       int            `json:"pid,omitempty"`
 	Config    []ConfigPlace  `json:"config,omitempty"` // the lines that route the URL
 	Upstreams []HereUpstream `json:"upstreams,omitempty"`
-	LogLines  []string       `json:"log_lines,omitempty"` // recent ones about this URL or its upstreams
-	Findings  []HereFinding  `json:"findings,omitempty"`  // what the logs say outright
-	Notes     []string       `json:"notes,omitempty"`     // what the position explains
+	LogLines  []string       `json:"log_lines,omitempty"`       // recent ones about this URL or its upstreams
+	Findings  []HereFinding  `json:"findings,omitempty"`        // what the logs say outright
+	Request   []HereFinding  `json:"of_this_request,omitempty"` // what they say of the very requests of this run
+	Notes     []string       `json:"notes,omitempty"`           // what the position explains
+
+	logs *logs // to be read again when the requests were made
 }
 
 // ConfigPlace is a line of a configuration.
@@ -78,7 +81,7 @@ type ConfigPlace struct {
 type HereUpstream struct {
 	Address    string `json:"address"` // host:port; empty for a unix socket
 	Unix       string `json:"unix,omitempty"`
-	Scheme     string `json:"scheme,omitempty"` // http or https; empty is http
+	Scheme     string `json:"scheme,omitempty"` // http, https, or another protocol such as fastcgi; empty is http
 	ServerName string `json:"server_name,omitempty"`
 	Path       string `json:"-"`                  // what it is asked for, where the proxy changes the path
 	Host       string `json:"host,omitempty"`     // the Host field that the proxy sends, where it is not the client's
@@ -93,6 +96,8 @@ type HereFinding struct {
 	Cause fault.Cause `json:"cause"`
 	Text  string      `json:"text"`
 	Count int         `json:"count,omitempty"`
+
+	line string // of the log, as an example
 }
 
 // timeout bounds one wait.

@@ -37,6 +37,7 @@ type Walk struct {
 	Path      []*Path `json:"path,omitempty"` // one for each address
 	TLS       *TLS    `json:"tls,omitempty"`
 	HTTP      *HTTP   `json:"http,omitempty"`
+	Speaks    *Speaks `json:"speaks,omitempty"` // the protocols that the port answers, after a silence, or where it is no port for HTTP
 	Again     *Again  `json:"again,omitempty"`
 	Idle      *Idle   `json:"idle,omitempty"`
 	Waterfall []Bar   `json:"waterfall"`

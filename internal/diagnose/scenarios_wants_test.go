@@ -23,7 +23,7 @@ var straightWants = map[string][]fault.Cause{
 	"filter-403":               {fault.CauseContentFilter},
 	"filter-user-agent":        {fault.CauseContentFilter},
 	"filter-drops":             {fault.CauseContentFilter},
-	"redirect-loop":            {fault.CauseDNSNXDomain},   // it leads to a name that does not exist here
+	"redirect-loop":            {fault.CauseDNSNXDomain}, // it leads to a name that does not exist here
 	"coding-mislabelled":       {fault.CauseBadContentCoding},
 	"idle-close":               {fault.CauseKeepaliveRace}, // the second request comes while the server waits to close
 	"idle-reset":               {fault.CauseKeepaliveRace},

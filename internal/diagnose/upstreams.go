@@ -75,6 +75,9 @@ func (r *runner) addHere(ctx context.Context, found <-chan hereFound, front *Tar
 			continue
 		}
 		t.found, t.assumed = true, false
+		if u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" {
+			t.speaks = u.Scheme
+		}
 		if u.File != "" {
 			t.Place = &ConfigPlace{File: u.File, Line: u.Line, Text: u.Text}
 		}
@@ -107,6 +110,9 @@ func (h *Here) redact() {
 	for i := range h.Findings {
 		h.Findings[i].Text = redactText(h.Findings[i].Text)
 	}
+	for i := range h.Request {
+		h.Request[i].Text = redactText(h.Request[i].Text)
+	}
 	for i := range h.Notes {
 		h.Notes[i] = redactText(h.Notes[i])
 	}
@@ -123,8 +129,8 @@ func (u *HereUpstream) url() string {
 	switch {
 	case u.Unix != "":
 		return "unix:" + u.Unix
-	case u.Scheme != "":
-		return u.Scheme + "://" + u.Address
+	case u.Scheme == "https" || u.Scheme == "grpcs":
+		return "https://" + u.Address
 	}
 	return "http://" + u.Address
 }

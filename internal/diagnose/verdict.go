@@ -41,7 +41,7 @@ func Judge(r *Report) Verdict {
 			broken = append(broken, f)
 		}
 	}
-	f := weigh(r, own, broken)
+	f := r.byLog(own, weigh(r, own, broken))
 	if f == nil {
 		return healthy(r)
 	}
@@ -107,7 +107,7 @@ func (f *finding) onlyStraight(own *finding) bool {
 
 // askedUpstreams reports whether any upstream was walked as far as it could be.
 func (r *Report) askedUpstreams() bool {
-	return slices.ContainsFunc(r.Upstreams, func(w *Walk) bool { return w.HTTP != nil || w.goodPath() == nil })
+	return slices.ContainsFunc(r.Upstreams, func(w *Walk) bool { return w.HTTP != nil || w.goodPath() == nil || w.Speaks != nil })
 }
 
 // policy reports whether the answer is one that somebody decided on, and no failure.
@@ -227,6 +227,9 @@ func (f *finding) withHere(r *Report) *finding {
 	f.cause, f.kind, f.confidence = said.Cause, fault.TypeNone, Likely
 	f.proof = append(f.proof, "the log says: "+said.Text)
 	f.missing = nil
+	if f.answer != nil && said.Cause != fault.CauseUnknown {
+		f.sentence = fmt.Sprintf("%s answers %d, and its log says: %s", subjectHere(r, f.walk), f.answer.Status, said.Text)
+	}
 	return f
 }
 

@@ -10,7 +10,7 @@ import (
 
 // judgeWalk finds the fault of one walk, nil if there is none. The first question that finds something decides.
 func judgeWalk(w *Walk) *finding {
-	for _, question := range [...]func(*Walk) *finding{judgeName, judgePath, judgeExchange, judgeAnswer, judgeAgain, judgeAddresses, judgeH2, judgeSlowName} {
+	for _, question := range [...]func(*Walk) *finding{judgeName, judgePath, judgeSpeaks, judgeExchange, judgeAnswer, judgeAgain, judgeAddresses, judgeH2, judgeSlowName} {
 		if f := question(w); f != nil {
 			f.finish(w)
 			return f
@@ -214,6 +214,7 @@ func judgeExchange(w *Walk) *finding {
 	refineSilence(w, f)
 	refinePlain(w, f)
 	refineSpoke(w, f)
+	refineSpeaks(w, f)
 	refineH2(w, f)
 	refineFilter(w, f)
 	if p := w.pathTo(f.evidence.Addr); p != nil && x.Evidence.End == fault.Reset {

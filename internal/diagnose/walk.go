@@ -40,6 +40,10 @@ func Run(ctx context.Context, o *Options) (*Report, error) {
 	main.end(ctx)
 	run.tellUpstreams(upstreams)
 	run.saidBy()
+	if r.Here != nil {
+		r.Here.readRequest(ctx, r.Began)
+		r.Here.redact()
+	}
 	r.Sent = run.tally.lines()
 	r.Cut = ctx.Err() != nil || slices.ContainsFunc(append([]*Walk{r.Walk}, r.Upstreams...), (*Walk).cut)
 	r.Verdict = Judge(r)
@@ -111,6 +115,12 @@ func (w *walker) begin(ctx context.Context) {
 	w.open = w.connect(ctx, addresses)
 	if w.walk.goodPath() == nil || w.walk.Target.found && !w.o.safe() {
 		return // a request that may change something goes only where somebody sends it
+	}
+	if name := w.walk.Target.speaks; name != "" {
+		w.walk.Speaks = w.shaker().speaks(ctx, nil)
+		w.walk.Speaks.Wanted = name
+		w.tally.add(len(greetings), "connection without a request")
+		return
 	}
 	pinned := netip.AddrPort{}
 	if w.walk.Target.address.IsValid() {
@@ -327,6 +337,15 @@ func (w *walker) askSockets(ctx context.Context, group *sync.WaitGroup) {
 		})
 		group.Go(func() { h.Spoke = s.listen(ctx) })
 		w.tally.add(2, "connection without a request")
+		if mute(x) {
+			var request []byte
+			if w.o.safe() {
+				request = w.client.request(query{method: w.o.method()})
+				w.tally.request(w.o.method(), w.walk.Target.label())
+			}
+			group.Go(func() { w.walk.Speaks = s.speaks(ctx, request, "http") })
+			w.tally.add(len(greetings)-1, "connection without a request")
+		}
 	}
 	if silent(x) && w.o.safe() && len(w.open) > 0 && !local(w.open[0].Addr().String()) {
 		group.Go(func() { h.Clamped = s.clamped(ctx, w.client.request(query{method: w.o.method()})) })
@@ -340,6 +359,12 @@ func (h *HTTP) reachedNobody() bool { return h.Main.Evidence.Stage < fault.Write
 // doubtful reports whether another way to ask may be answered differently. What a gateway answers slowly is about its upstream.
 func doubtful(x *Exchange) bool {
 	return x.broken() || x.Status >= 400 && (x.Status < 500 || time.Duration(x.Took) < slow)
+}
+
+// mute reports whether a port took a request, or the connection at least, and said nothing: it may speak another protocol.
+func mute(x *Exchange) bool {
+	e := x.Evidence
+	return e.Stage >= fault.Write && e.Got == 0 && (e.End == fault.Closed || e.End == fault.Reset || e.End == fault.Timeout)
 }
 
 // silent reports whether octets were waited for in vain.

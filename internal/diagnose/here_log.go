@@ -1,0 +1,285 @@
+package diagnose
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/whygate/whygate/internal/explain"
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/machine"
+	"github.com/whygate/whygate/internal/proxyconf"
+)
+
+// logs are the proxy's own logs: where they are, and which of their lines are about the URL.
+type logs struct {
+	product string
+	files   proxyconf.Files
+	names   []string
+	host    string // of the request, without its port
+	server  string // the site that takes the request, as the logs name it; empty where that is not known
+	backend string // of HAProxy
+	path    string // with the query
+}
+
+// prefixes are where a product's relative paths begin, where it was not started with another.
+var prefixes = map[string][]string{
+	"nginx": {"/usr/share/nginx", "/etc/nginx", "/usr/local/nginx", "/var/lib/nginx"}, "openresty": {"/usr/local/openresty/nginx"}, "apache": {"/etc/apache2", "/etc/httpd", "/usr/local/apache2"},
+}
+
+// usualLogs are where a product's errors go where its configuration names no file.
+var usualLogs = map[string][]string{
+	"nginx": {"/var/log/nginx/error.log"}, "openresty": {"/usr/local/openresty/nginx/logs/error.log"}, "apache": {"/var/log/apache2/error.log", "/var/log/httpd/error_log"},
+}
+
+// logsOf finds the logs of a proxy.
+func logsOf(product string, c *proxyconf.Config, p *machine.Process) *logs {
+	l := &logs{product: product, files: proxyconf.Files{Root: p.Root}}
+	add := func(name string) {
+		if len(l.names) < logsMax && !slices.Contains(l.names, name) {
+			if info, err := l.files.Stat(name); err == nil && info.Mode().IsRegular() {
+				l.names = append(l.names, name)
+			}
+		}
+	}
+	all := c.Logs
+	if product == "nginx" || product == "openresty" {
+		if name := p.Flag("-e"); name != "" {
+			all = append(slices.Clone(all), name)
+		}
+	}
+	for _, name := range all {
+		if filepath.IsAbs(name) {
+			add(name)
+			continue
+		}
+		roots := prefixes[product]
+		if product == "nginx" || product == "openresty" {
+			if prefix := p.Flag("-p"); prefix != "" {
+				roots = []string{absolute(prefix, p)}
+			}
+		}
+		for _, root := range append(slices.Clone(roots), p.Dir) {
+			add(filepath.Join(root, name))
+		}
+	}
+	if len(l.names) == 0 {
+		for _, name := range usualLogs[product] {
+			add(name)
+		}
+	}
+	return l
+}
+
+func absolute(path string, p *machine.Process) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(p.Dir, path)
+}
+
+// What nginx's error log says of the request behind a line, and HAProxy's of the backend.
+var (
+	lineServer  = regexp.MustCompile(`, server: ([^,]*)`)
+	lineHost    = regexp.MustCompile(`, host: "([^"]*)"`)
+	lineRequest = regexp.MustCompile(`, request: "[A-Z]+ ([^ "]*)`)
+	lineBackend = regexp.MustCompile(` ([^ /\[\]"]+)/(\S+) -?\d+/-?\d+/-?\d+/`)
+)
+
+// ofSite reports whether a line may be about the target's site: what names another site, host or backend is not.
+func (l *logs) ofSite(line []byte) bool {
+	switch l.product {
+	case "nginx", "openresty":
+		if m := lineHost.FindSubmatch(line); m != nil {
+			return strings.EqualFold(hostOf(string(m[1])), l.host)
+		}
+		if m := lineServer.FindSubmatch(line); m != nil && l.server != "" && len(m[1]) > 0 {
+			return strings.EqualFold(strings.TrimSpace(string(m[1])), l.server)
+		}
+	case "haproxy":
+		if m := lineBackend.FindSubmatch(line); m != nil && l.backend != "" {
+			return string(m[1]) == l.backend || string(m[1]) == "<NOSRV>"
+		}
+	}
+	return true
+}
+
+// ofRequest reports whether a line may be about this very request: it names its path, or none.
+func (l *logs) ofRequest(line []byte) bool {
+	switch l.product {
+	case "nginx", "openresty":
+		if m := lineRequest.FindSubmatch(line); m != nil {
+			return string(m[1]) == l.path
+		}
+		return !bytes.Contains(line, []byte(`, client: `)) && bytes.Contains(line, []byte(": ")) && bytes.Contains(line, []byte("["))
+	}
+	return bytes.Contains(line, []byte(l.path))
+}
+
+// tails reads the ends of the logs, the lines that pass only.
+func (l *logs) tails(ctx context.Context, pass func([]byte) bool, problem func(name string, err error)) (sources []explain.Source) {
+	for _, name := range l.names {
+		b, err := tailOf(ctx, l.files, name)
+		if err != nil {
+			if !errors.Is(err, os.ErrNotExist) {
+				problem(name, err)
+			}
+			continue
+		}
+		var kept []byte
+		for line := range bytes.Lines(b) {
+			if pass(line) {
+				kept = append(kept, line...)
+			}
+		}
+		if len(kept) > 0 {
+			sources = append(sources, explain.StreamSource(name, bytes.NewReader(kept)))
+		}
+	}
+	return sources
+}
+
+// findings says what the lines of the last while tell.
+func findings(ctx context.Context, sources []explain.Source, since time.Duration) (found []HereFinding, lines []string) {
+	if len(sources) == 0 {
+		return nil, nil
+	}
+	report, err := explain.Explain(ctx, explain.Options{Sources: sources, Since: since})
+	if err != nil {
+		return nil, nil
+	}
+	for _, f := range report.Findings {
+		cause, known := fault.ParseCause(f.Cause)
+		if !known || len(found) >= findMax {
+			continue
+		}
+		found = append(found, HereFinding{Cause: cause, Text: f.Sentence, Count: int(f.Count), line: f.Example.Raw})
+		if f.Example.Raw != "" && len(lines) < linesMax {
+			lines = append(lines, f.Example.Raw)
+		}
+	}
+	return found, lines
+}
+
+// read reads the end of the proxy's logs, and takes over what they tell of the target's site.
+func (h *Here) read(ctx context.Context, l *logs) {
+	ctx, cancel := context.WithTimeout(ctx, settleMax)
+	defer cancel()
+	sources := l.tails(ctx, l.ofSite, func(name string, err error) { h.note("the log %s could not be read: %v", name, err) })
+	found, lines := findings(ctx, sources, logSince)
+	h.Findings = append(h.Findings, found...)
+	h.LogLines = append(h.LogLines, lines...)
+	h.logs = l
+}
+
+// readRequest reads what the logs say of the requests of this run, once they were made.
+func (h *Here) readRequest(ctx context.Context, began time.Time) {
+	if h.logs == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleMax/3)
+	defer cancel()
+	sources := h.logs.tails(ctx, func(line []byte) bool { return h.logs.ofSite(line) && h.logs.ofRequest(line) }, func(string, error) {})
+	found, lines := findings(ctx, sources, time.Since(began)+time.Second)
+	h.Request = found
+	for i, line := range lines {
+		if !slices.Contains(h.LogLines, line) {
+			h.LogLines = slices.Insert(h.LogLines, min(i, len(h.LogLines)), line)
+		}
+	}
+	h.LogLines = h.LogLines[:min(len(h.LogLines), linesMax)]
+}
+
+// tailOf reads the end of a file, from the beginning of a line.
+func tailOf(ctx context.Context, files proxyconf.Files, name string) ([]byte, error) {
+	f, err := files.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	from := max(0, f.Info().Size()-logTail)
+	b, err := io.ReadAll(io.NewSectionReader(f, from, logTail))
+	if from > 0 {
+		if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			b = b[i+1:]
+		}
+	}
+	return b, err
+}
+
+// told gives what the proxy's log says of this very request, nil where it says nothing that explains it.
+func (r *Report) told(own *finding) *HereFinding {
+	if r.Here == nil {
+		return nil
+	}
+	for i := range r.Here.Request {
+		f := &r.Here.Request[i]
+		if f.Cause == fault.CauseUnknown || f.Cause == fault.CauseUpstreamStatus || f.Cause == fault.CauseNone {
+			continue
+		}
+		if f.Cause.Entry().Family == fault.FamilyClient && (own.answer == nil || own.answer.Status >= 500) {
+			continue // our own connections that ended without a request
+		}
+		return f
+	}
+	return nil
+}
+
+// byLog lets the proxy's log of the very request decide: it was there, and the wire shows the outcome only.
+func (r *Report) byLog(own, f *finding) *finding {
+	if own == nil || f == nil || own.answer == nil && (own.evidence == nil || own.evidence.Stage < fault.Write) && (own.evidence == nil || own.evidence.End != fault.Timeout) {
+		return f
+	}
+	said := r.told(own)
+	if said == nil {
+		return f
+	}
+	proof := "the log says of this request: " + said.Text
+	if said.line != "" {
+		proof = "the log says of this request: " + firstWords(said.line)
+	}
+	same := f.cause == said.Cause || f.walk != own.walk && linkOf(f.cause)&linkOf(said.Cause) != 0
+	if same || f.walk != own.walk && f.confidence == Certain && linkOf(f.cause)&(linkConnect|linkName|linkTLS) != 0 {
+		f.proof = append([]string{proof}, f.proof...)
+		if f.cause == said.Cause {
+			f.confidence = Certain
+		}
+		return f
+	}
+	seen := f.sentence
+	out := *own
+	out.cause, out.kind, out.confidence, out.missing, out.advice = said.Cause, fault.TypeNone, Certain, nil, nil
+	out.sentence = subjectHere(r, own.walk) + " says of this request in its log: " + said.Text
+	out.proof = append([]string{proof}, own.proof...)
+	if seen != "" {
+		out.proof = append(out.proof, "without the log: "+seen)
+	}
+	return &out
+}
+
+// subjectHere names the proxy of this machine.
+func subjectHere(r *Report, w *Walk) string {
+	if x := w.main(); x.answered() {
+		if s := subject(w, x); !strings.HasPrefix(s, "the gateway") {
+			return s
+		}
+	}
+	return r.Here.Proxy + " at " + w.Target.label()
+}
+
+// firstWords shortens a line of a log for a proof.
+func firstWords(line string) string {
+	const most = 240
+	line = strings.TrimSpace(line)
+	if len(line) > most {
+		line = strings.ToValidUTF8(line[:most], "") + " …"
+	}
+	return redactText(line)
+}

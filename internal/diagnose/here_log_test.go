@@ -1,0 +1,71 @@
+package diagnose
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/whygate/whygate/internal/fault"
+)
+
+// TestLinesOfTheSite drops the lines that name another site, host or backend, or another request.
+func TestLinesOfTheSite(t *testing.T) {
+	t.Parallel()
+	nginx := logs{product: "nginx", host: "shop.test", server: "shop.test", path: "/cart?a=1"}
+	haproxy := logs{product: "haproxy", backend: "web", path: "/cart"}
+	const upstream = `2026/11/30 02:26:57 [error] 7#7: *1 connect() failed (111: Connection refused) while connecting to upstream, client: 10.0.0.9, `
+	for _, c := range []struct {
+		logs          *logs
+		line          string
+		site, request bool
+	}{
+		{&nginx, upstream + `server: shop.test, request: "GET /cart?a=1 HTTP/1.1", upstream: "http://127.0.0.1:3000/cart?a=1", host: "shop.test"`, true, true},
+		{&nginx, upstream + `server: shop.test, request: "GET /other HTTP/1.1", upstream: "http://127.0.0.1:3000/", host: "Shop.test:8080"`, true, false},
+		{&nginx, upstream + `server: api.test, request: "GET /cart?a=1 HTTP/1.1", upstream: "http://127.0.0.1:3000/", host: "api.test"`, false, true},
+		{&nginx, upstream + `server: api.test, request: "GET /cart?a=1 HTTP/1.0", upstream: "http://127.0.0.1:3000/"`, false, true},
+		{&nginx, upstream + `server: , request: "GET /cart?a=1 HTTP/1.0"`, true, true},
+		{&nginx, `2026/11/30 02:26:57 [alert] 7#7: 512 worker_connections are not enough`, true, true},
+		{&nginx, `2026/11/30 02:26:57 [info] 7#7: *3 client closed connection while waiting for request, client: 10.0.0.9, server: 0.0.0.0:80`, false, false},
+		{&haproxy, `haproxy[7]: 10.0.0.9:5 [30/Nov/2026:02:26:57.1] front web/s1 0/0/-1/-1/3 503 217 - - SC-- 1/1/0/0/3 0/0 "GET /cart HTTP/1.1"`, true, true},
+		{&haproxy, `haproxy[7]: 10.0.0.9:5 [30/Nov/2026:02:26:57.1] front api/s1 0/0/-1/-1/3 503 217 - - SC-- 1/1/0/0/3 0/0 "GET /cart HTTP/1.1"`, false, true},
+		{&haproxy, `haproxy[7]: 10.0.0.9:5 [30/Nov/2026:02:26:57.1] front front/<NOSRV> 0/-1/-1/-1/3 503 217 - - SC-- 1/1/0/0/3 0/0 "GET / HTTP/1.1"`, false, false},
+		{&haproxy, `haproxy[7]: Server web/s1 is DOWN, reason: Layer4 connection problem`, true, false},
+	} {
+		if site, request := c.logs.ofSite([]byte(c.line)), c.logs.ofRequest([]byte(c.line)); site != c.site || request != c.request {
+			t.Errorf("of the site %v, of the request %v: %s", site, request, c.line)
+		}
+	}
+}
+
+// TestLogOutweighsTheWire: what the gateway's log says of the very request decides over what its answer looks like.
+func TestLogOutweighsTheWire(t *testing.T) {
+	t.Parallel()
+	closed := fault.Evidence{Stage: fault.FirstByte, End: fault.Closed, Sent: 100}
+	said := func(c fault.Cause, text string) *Here {
+		return &Here{Proxy: "nginx", Request: []HereFinding{{Cause: c, Text: text, line: "[crit] " + text}}}
+	}
+	const denied = `open() "/var/lib/nginx/proxy/1" failed (13: Permission denied)`
+	for name, c := range map[string]struct {
+		r     *Report
+		cause fault.Cause
+		at    string
+		says  string
+	}{
+		"a page of nginx": {with2(report(walkTo(gate, nginx(500, "500 Internal Server Error"))), func(r *Report) { r.Here = said(fault.CauseRouteBroken, denied) }), fault.CauseRouteBroken, gate, "of this request in its log"},
+		"a crash that is none": {with2(report(walkTo(gate, broke(closed))), func(r *Report) {
+			r.Here = said(fault.CauseDescriptorsExhausted, "accept4() failed (24: Too many open files)")
+		}), fault.CauseDescriptorsExhausted, gate, "Too many open files"},
+		"an upstream that looks closed": {with2(report(walkTo(gate, nginx(502, "502 Bad Gateway")), walkTo(up, broke(closed))), func(r *Report) { r.Here = said(fault.CauseRouteBroken, denied) }), fault.CauseRouteBroken, gate, "without the log"},
+		"an upstream that is closed":    {with2(report(walkTo(gate, nginx(502, "502 Bad Gateway")), walkTo(up, broke(closed))), func(r *Report) { r.Here = said(fault.CauseResetBeforeAnswer, "recv() failed (104)") }), fault.CauseClosedBeforeAnswer, up, "recv() failed (104)"},
+		"an upstream that refuses":      {with2(report(walkTo(gate, nginx(502, "502 Bad Gateway")), refusedAt(up)), func(r *Report) { r.Here = said(fault.CauseConnectionRefused, "connect() failed (111)") }), fault.CauseConnectionRefused, up, "connect() failed (111)"},
+		"clients that left":             {with2(report(walkTo(gate, nginx(502, "502 Bad Gateway"))), func(r *Report) { r.Here = said(fault.CauseClientLeft, "client closed connection") }), fault.CauseUnknown, gate, "does not show why"},
+		"nothing is wrong":              {with2(report(walkTo(gate, ok())), func(r *Report) { r.Here = said(fault.CauseConnectionRefused, "connect() failed (111)") }), fault.CauseNone, gate, "answers 200"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := Judge(c.r)
+			if all := v.Sentence + "\n" + strings.Join(v.Proof, "\n"); v.Cause != c.cause || v.At != c.at || !strings.Contains(all, c.says) {
+				t.Errorf("%v at %s, want %v at %s and %q:\n%s", v.Cause, v.At, c.cause, c.at, c.says, all)
+			}
+		})
+	}
+}
