@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/whygate/whygate/internal/advice"
 	"github.com/whygate/whygate/internal/config"
-	"github.com/whygate/whygate/internal/explain"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/lab"
 	"github.com/whygate/whygate/internal/statuscode"
@@ -214,7 +214,7 @@ func causePage(e *fault.Entry) []byte {
 func writeSettings(b *strings.Builder, e *fault.Entry) {
 	heading := "\n## What to set\n\n| Product | Setting |\n|---|---|\n"
 	for _, product := range settingProducts {
-		for _, line := range explain.Advice(product, e.Cause) {
+		for _, line := range advice.For(product, e.Cause) {
 			if !slices.Contains(e.Advice, line) {
 				fmt.Fprintf(b, "%s| %s | %s |\n", heading, product, text(line))
 				heading = ""

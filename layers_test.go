@@ -22,6 +22,7 @@ var layers = map[string]int{
 	"internal/httpmsg": 0,
 
 	"internal/phrase":      1,
+	"internal/advice":      1,
 	"internal/h1":          1,
 	"internal/conn":        1,
 	"internal/statuscode":  1,
@@ -56,17 +57,17 @@ var layers = map[string]int{
 
 // only has packages that may import nothing of ours but what stands here, with the reason.
 var only = map[string][]string{
-	"internal/explain": {"internal/fault", "internal/phrase", "internal/visible", "internal/openfile"}, // it reads logs, and knows nothing of our own proxy
-
-	"internal/phrase":      {"internal/fault"},                         // words and what they mean, wherever they stand
-	"internal/config":      {"internal/openfile", "internal/yamltree"}, // nobody but gateway reads it, and it reads nobody
-	"internal/balance":     {},                                         // it knows no addresses: it gives an index
-	"internal/route":       {},                                         // it is given octets
-	"internal/proxyconf":   {"internal/openfile", "internal/yamltree"}, // it reads files, whatever they are for
-	"internal/machine":     {},                                         // it reads /proc
-	"internal/resilience":  {"internal/fault"},                         // it does not know HTTP
-	"internal/h1":          {"internal/fault", "internal/httpmsg"},     // no I/O: not conn
-	"internal/lab":         {"internal/fault"},                         // it must not share the codec that it tests
+	"internal/explain":     {"internal/advice", "internal/fault", "internal/phrase", "internal/visible", "internal/openfile"}, // it reads logs, and knows nothing of our own proxy
+	"internal/advice":      {"internal/fault"},                                                                                // what to do, wherever it is shown
+	"internal/phrase":      {"internal/fault"},                                                                                // words and what they mean, wherever they stand
+	"internal/config":      {"internal/openfile", "internal/yamltree"},                                                        // nobody but gateway reads it, and it reads nobody
+	"internal/balance":     {},                                                                                                // it knows no addresses: it gives an index
+	"internal/route":       {},                                                                                                // it is given octets
+	"internal/proxyconf":   {"internal/openfile", "internal/yamltree"},                                                        // it reads files, whatever they are for
+	"internal/machine":     {},                                                                                                // it reads /proc
+	"internal/resilience":  {"internal/fault"},                                                                                // it does not know HTTP
+	"internal/h1":          {"internal/fault", "internal/httpmsg"},                                                            // no I/O: not conn
+	"internal/lab":         {"internal/fault"},                                                                                // it must not share the codec that it tests
 	"internal/conn":        {"internal/fault"},
 	"internal/term":        {"internal/visible"}, // text for a terminal, whatever it says
 	"internal/statuscode":  {"internal/fault"},
@@ -80,6 +81,7 @@ var readers = map[string][]string{
 
 // pure has packages that must not reach the network, a file or a clock, with what they may not import for it.
 var pure = map[string][]string{
+	"internal/advice":      {"net", "os", "io"},
 	"internal/phrase":      {"net", "os", "time", "io"},
 	"internal/h1":          {"net", "os", "time", "io"},
 	"internal/httpmsg":     {"net", "os", "time", "io"},

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/whygate/whygate/internal/explain"
+	"github.com/whygate/whygate/internal/advice"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/lab"
 	"github.com/whygate/whygate/internal/statuscode"
@@ -115,7 +115,7 @@ var products = []string{
 func settingsOf(e *fault.Entry) []setting {
 	var all []setting
 	for _, product := range products {
-		for _, line := range explain.Advice(product, e.Cause) {
+		for _, line := range advice.For(product, e.Cause) {
 			if !slices.Contains(e.Advice, line) {
 				all = append(all, setting{product, line})
 			}

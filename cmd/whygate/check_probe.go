@@ -8,10 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/whygate/whygate/internal/advice"
 	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/diagnose"
-	"github.com/whygate/whygate/internal/explain"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/gateway"
 	"github.com/whygate/whygate/internal/term"
@@ -105,7 +105,7 @@ func probeTime(head time.Duration) time.Duration {
 // probeOptions are the pool's settings as the walk needs them.
 func probeOptions(cfg *config.Config, p *config.Pool, e config.Endpoint) (*diagnose.Options, error) {
 	o := &diagnose.Options{URL: endpointURL(e), NoTrace: true, HTTP1: true, Count: 2, ServerName: p.TLS.ServerName, Insecure: !p.TLS.Verify, Advice: func(_ string, c fault.Cause) []string {
-		return gateway.Advise(cfg, p.Name, explain.Advice("whygate", c))
+		return gateway.Advise(cfg, p.Name, advice.For("whygate", c))
 	}}
 	o.Servers = cfg.Resolver.Servers
 	if p.Host != config.HostClient && p.Host != config.HostEndpoint {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whygate/whygate/internal/advice"
 	"github.com/whygate/whygate/internal/fault"
 )
 
@@ -127,15 +128,15 @@ func (g *engine) adviceFor(f *Format, c fault.Cause) []string {
 			"Log who answered and how long each stage took: the format below has it.",
 		}
 	}
-	advice := Advice(f.Product, c)
+	lines := advice.For(f.Product, c)
 	for _, general := range c.Entry().Advice {
-		if i := slices.Index(advice, general); i > 0 {
-			return slices.Insert(slices.Delete(slices.Clone(advice), i, i+1), 0, general)
+		if i := slices.Index(lines, general); i > 0 {
+			return slices.Insert(slices.Delete(slices.Clone(lines), i, i+1), 0, general)
 		} else if i == 0 {
 			break
 		}
 	}
-	return advice
+	return lines
 }
 
 // spoken is the evidence as it is put into words: a timer is named by its setting, and that is one of Whygate's own.

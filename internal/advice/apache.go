@@ -1,4 +1,4 @@
-package explain
+package advice
 
 import "github.com/whygate/whygate/internal/fault"
 
@@ -16,7 +16,7 @@ var apacheTrust = []directive{
 	{where: "virtual host", set: "SSLProxyVerify require", why: "none is the default"},
 }
 
-var adviceApache = adviceTable{
+var ofApache = table{
 	fault.CauseDNSNXDomain: {{where: "virtual host", set: "ProxyPass / http://app.internal:8080/ disablereuse=On", why: "looks the name up for each connection; a worker looks it up once otherwise"}},
 	fault.CauseDNSServFail: {{where: "virtual host", set: "ProxyPass / http://app.internal:8080/ addressttl=30", why: "looks the name up again every 30 s; since 2.4.59", newer: true}},
 	fault.CauseDNSError:    {{where: "virtual host", set: "ProxyPass / http://app.internal:8080/ addressttl=30", why: "looks the name up again every 30 s; since 2.4.59", newer: true}},

@@ -1,4 +1,4 @@
-package explain
+package advice
 
 import "github.com/whygate/whygate/internal/fault"
 
@@ -24,7 +24,7 @@ var nginxServerName = directive{where: "location", set: "proxy_ssl_server_name o
 
 var nginxReadTimeout = directive{where: "location", set: "proxy_read_timeout 120s;", why: "for this route alone; 60 s is the default, and the application's own limit must be below"}
 
-var adviceNginx = adviceTable{
+var ofNginx = table{
 	fault.CauseDNSNXDomain: {
 		{why: "nginx resolves the names in upstream and proxy_pass when it starts: nginx -t && nginx -s reload once the name exists."},
 		{where: "upstream", set: "server app.internal:8080 resolve;", why: "looks the name up again by its TTL; needs zone in the same block and resolver, open source since 1.27.3", newer: true},
@@ -139,7 +139,7 @@ var adviceNginx = adviceTable{
 	fault.CauseBadContentCoding: {{where: "location", set: `proxy_set_header Accept-Encoding "";`, why: "has the upstream answer without compression, and only nginx compress"}},
 }
 
-var adviceIngressNginx = adviceTable{
+var ofIngressNginx = table{
 	fault.CauseHeadTimeout:         {{where: "annotation", set: `nginx.ingress.kubernetes.io/proxy-read-timeout: "120"`, why: "seconds, as a string; for this Ingress alone"}},
 	fault.CauseConnectTimeout:      {{where: "annotation", set: `nginx.ingress.kubernetes.io/proxy-connect-timeout: "3"`, why: "leaves a dead pod quickly"}},
 	fault.CauseHeadTooLarge:        {{where: "annotation", set: `nginx.ingress.kubernetes.io/proxy-buffer-size: "16k"`, why: "the whole head must fit"}},
@@ -152,7 +152,7 @@ var adviceIngressNginx = adviceTable{
 	fault.CauseConnectionRefused:   {{where: "pod", set: `lifecycle: {preStop: {exec: {command: ["sleep", "10"]}}}`, why: "the pod goes on answering until every proxy has left it out"}},
 }
 
-var adviceKong = adviceTable{
+var ofKong = table{
 	fault.CauseHeadTimeout:       {{where: "service", set: `curl -X PATCH localhost:8001/services/NAME -d read_timeout=120000`, why: "milliseconds; 60000 is the default"}},
 	fault.CauseConnectTimeout:    {{where: "service", set: `curl -X PATCH localhost:8001/services/NAME -d connect_timeout=3000`, why: "milliseconds; 60000 is the default"}},
 	fault.CauseUploadStalled:     {{where: "service", set: `curl -X PATCH localhost:8001/services/NAME -d write_timeout=120000`, why: "milliseconds"}},

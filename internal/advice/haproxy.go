@@ -1,4 +1,4 @@
-package explain
+package advice
 
 import "github.com/whygate/whygate/internal/fault"
 
@@ -17,7 +17,7 @@ var haproxyResolvers = []directive{
 	{where: "backend", set: "server app app.internal:8080 resolvers dns init-addr last,libc,none", why: "starts without the address, and looks it up while running"},
 }
 
-var adviceHAProxy = adviceTable{
+var ofHAProxy = table{
 	fault.CauseDNSNXDomain:    haproxyResolvers,
 	fault.CauseDNSNoData:      {{where: "backend", set: "server app app.internal:8080 resolvers dns resolve-prefer ipv4 init-addr last,libc,none", why: "if the name has IPv4 addresses only"}},
 	fault.CauseDNSServFail:    haproxyResolvers,

@@ -1,4 +1,4 @@
-package explain
+package advice
 
 import (
 	"strings"
@@ -25,29 +25,32 @@ func (d directive) String() string {
 	return d.set + "   # " + d.where + ": " + d.why
 }
 
-// adviceTable has a product's directives by cause.
-type adviceTable map[fault.Cause][]directive
+// table has a product's directives by cause.
+type table map[fault.Cause][]directive
 
-// adviceTables has each product's table. A product that is another one with additions has that one's as well: adviceKin.
-var adviceTables = map[string]adviceTable{
-	"nginx": adviceNginx, "ingress-nginx": adviceIngressNginx, "kong": adviceKong, "haproxy": adviceHAProxy, "envoy": adviceEnvoy, "istio": adviceIstio,
-	"apache": adviceApache, "caddy": adviceCaddy, "traefik": adviceTraefik, "alb": adviceALB, "cloudflare": adviceCloudflare, "cloudfront": adviceCloudFront,
-	"gcp": adviceGCP, "varnish": adviceVarnish, "squid": adviceSquid, "iis": adviceIIS, "heroku": adviceHeroku,
-	"gunicorn": adviceGunicorn, "uwsgi": adviceUWSGI, "php-fpm": advicePHPFPM, "puma": advicePuma, "node": adviceNode, "tomcat": adviceTomcat, "linux": adviceLinux,
+// tables has each product's table. A product that is another one with additions has that one's as well: kin.
+var tables = map[string]table{
+	"nginx": ofNginx, "ingress-nginx": ofIngressNginx, "kong": ofKong, "haproxy": ofHAProxy, "envoy": ofEnvoy, "istio": ofIstio,
+	"apache": ofApache, "caddy": ofCaddy, "traefik": ofTraefik, "alb": ofALB, "cloudflare": ofCloudflare, "cloudfront": ofCloudFront,
+	"gcp": ofGCP, "varnish": ofVarnish, "squid": ofSquid, "iis": ofIIS, "heroku": ofHeroku,
+	"gunicorn": ofGunicorn, "uwsgi": ofUWSGI, "php-fpm": ofPHPFPM, "puma": ofPuma, "node": ofNode, "tomcat": ofTomcat, "linux": ofLinux,
 }
 
-var adviceKin = map[string]string{"openresty": "nginx", "istio": "envoy", "systemd": "linux"}
+var kin = map[string]string{"openresty": "nginx", "istio": "envoy", "systemd": "linux"}
 
-// Advice says what to do about a cause where the product met it: first what to set there, in the product's own syntax, then
+// Knows reports whether there is a table for a product, or for the one that it is a kind of.
+func Knows(product string) bool { return tables[product] != nil || kin[product] != "" }
+
+// For says what to do about a cause where the product met it: first what to set there, in the product's own syntax, then
 // the catalogue's advice, without what is about Whygate's own configuration if the product is another. It is never empty.
-func Advice(product string, c fault.Cause) []string {
+func For(product string, c fault.Cause) []string {
 	general := c.Entry().Advice
 	if product == "whygate" {
 		return general
 	}
 	var lines []string
-	for name := product; name != ""; name = adviceKin[name] {
-		for _, d := range adviceTables[name][c] {
+	for name := product; name != ""; name = kin[name] {
+		for _, d := range tables[name][c] {
 			lines = append(lines, d.String())
 		}
 	}

@@ -1,4 +1,4 @@
-package explain
+package advice
 
 import "github.com/whygate/whygate/internal/fault"
 
@@ -20,7 +20,7 @@ var envoyCircuit = directive{where: "cluster", set: "circuit_breakers: {threshol
 
 var envoyDNS = directive{where: "cluster", set: "dns_resolvers: [{socket_address: {address: 10.0.0.2, port_value: 53}}]", why: "the server that knows the name; typed_dns_resolver_config in newer releases"}
 
-var adviceEnvoy = adviceTable{
+var ofEnvoy = table{
 	fault.CauseDNSNXDomain: {envoyDNS},
 	fault.CauseDNSServFail: {envoyDNS},
 	fault.CauseDNSError:    {envoyDNS},
@@ -97,7 +97,7 @@ var adviceEnvoy = adviceTable{
 	fault.CauseShuttingDown:        {{set: "curl -X POST localhost:9901/drain_listeners?graceful", why: "before SIGTERM, which drains nothing; --drain-time-s says how long"}},
 }
 
-var adviceIstio = adviceTable{
+var ofIstio = table{
 	fault.CauseKeepaliveRace:     {{where: "DestinationRule trafficPolicy", set: "connectionPool: {http: {idleTimeout: 4s}}", why: "shorter than the application's own"}},
 	fault.CauseConnectTimeout:    {{where: "DestinationRule trafficPolicy", set: "connectionPool: {tcp: {connectTimeout: 3s}}", why: "leaves a dead pod quickly"}},
 	fault.CauseHeadTimeout:       {{where: "VirtualService http", set: "timeout: 120s", why: "for this route alone"}},

@@ -1,4 +1,4 @@
-package explain
+package advice
 
 import "github.com/whygate/whygate/internal/fault"
 
@@ -7,7 +7,7 @@ import "github.com/whygate/whygate/internal/fault"
 
 var caddyDialTimeout = directive{where: "reverse_proxy, transport http", set: "dial_timeout 3s", why: "3 s is the default, and the answer a 502"}
 
-var adviceCaddy = adviceTable{
+var ofCaddy = table{
 	fault.CauseConnectionRefused:              {{where: "reverse_proxy", set: "lb_try_duration 5s", why: "tries until then, at another upstream or again at this one; nothing is repeated by default"}},
 	fault.CauseConnectTimeout:                 {caddyDialTimeout},
 	fault.CauseHeadTimeout:                    {{where: "reverse_proxy, transport http", set: "response_header_timeout 60s", why: "there is none by default"}},
@@ -37,7 +37,7 @@ var adviceCaddy = adviceTable{
 
 var traefikTransport = "http.serversTransports.NAME"
 
-var adviceTraefik = adviceTable{
+var ofTraefik = table{
 	fault.CauseConnectionRefused: {
 		{where: "middleware", set: "retry: {attempts: 3, initialInterval: 100ms}", why: "nothing is repeated by default"},
 		{where: "docker label", set: "traefik.docker.network=web", why: "of several networks Traefik takes any: name the one it is on as well"},
@@ -68,7 +68,7 @@ var adviceTraefik = adviceTable{
 
 var albAttributes = "aws elbv2 modify-load-balancer-attributes --load-balancer-arn ARN --attributes "
 
-var adviceALB = adviceTable{
+var ofALB = table{
 	fault.CauseKeepaliveRace: {
 		{why: "Set the application's keep-alive timeout above the balancer's idle timeout of 60 s, e.g. 65 s: keepAliveTimeout in Node.js, --keep-alive 65 in gunicorn, keepalive_timeout 65s; in nginx, KeepAliveTimeout 65 in Apache."},
 		{set: albAttributes + "Key=idle_timeout.timeout_seconds,Value=60", why: "the other side of it: lower than the application's"},
@@ -89,7 +89,7 @@ var adviceALB = adviceTable{
 	fault.CauseClientLeft:          {{why: "460: the client's own timeout is shorter than the application takes."}},
 }
 
-var adviceCloudflare = adviceTable{
+var ofCloudflare = table{
 	fault.CauseConnectionRefused:       {{why: "521: let Cloudflare's addresses in (https://www.cloudflare.com/ips-v4 and ips-v6), and see that the web server listens on the port of the zone's SSL mode: 443 for Full, 80 for Flexible."}},
 	fault.CauseConnectTimeout:          {{why: "522: let Cloudflare's addresses through the firewall and through fail2ban; check that the DNS record has the origin's present address."}},
 	fault.CauseConnectionLost:          {{why: "522 after the connection stood: the origin's kernel dropped it; look at its load and at rate limits by address."}},
@@ -111,7 +111,7 @@ var adviceCloudflare = adviceTable{
 	fault.CauseBadContentCoding:        {{why: "A 502 without the origin's page: its body is not what Content-Encoding says; compress in one place only."}},
 }
 
-var adviceCloudFront = adviceTable{
+var ofCloudFront = table{
 	fault.CauseDNSError:                {{why: "OriginDnsError: the origin's domain name does not resolve publicly; correct it in the distribution."}},
 	fault.CauseConnectionRefused:       {{why: "OriginConnectError: let CloudFront's managed prefix list in (com.amazonaws.global.cloudfront.origin-facing), on the port of the origin's protocol policy."}},
 	fault.CauseTLSCertificateUntrusted: {{why: "The origin's certificate must be of a public authority and have the origin's domain name, or the Host that is forwarded."}},
@@ -122,7 +122,7 @@ var adviceCloudFront = adviceTable{
 	fault.CauseCachedError:             {{where: "distribution", set: "CustomErrorResponses: [{ErrorCode: 502, ErrorCachingMinTTL: 0}]", why: "10 s is the default"}},
 }
 
-var adviceGCP = adviceTable{
+var ofGCP = table{
 	fault.CauseKeepaliveRace:     {{why: "Set the backend's keep-alive timeout above 600 s, which is fixed at the balancer: keepalive_timeout 620s; in nginx, KeepAliveTimeout 620 in Apache, keepAliveTimeout = 620000 in Node.js."}},
 	fault.CauseHeadTimeout:       {{set: "gcloud compute backend-services update SERVICE --global --timeout=120", why: "30 s is the default, for the whole answer"}},
 	fault.CauseConnectionRefused: {{set: "gcloud compute firewall-rules create allow-lb --source-ranges=130.211.0.0/22,35.191.0.0/16 --allow=tcp:8080", why: "the balancer's addresses; and the named port must be the application's"}},
@@ -136,7 +136,7 @@ var adviceGCP = adviceTable{
 	fault.CauseConnectionLimit:   {{set: "gcloud compute backend-services describe SERVICE --global --format='value(circuitBreakers)'", why: "the limits of an Envoy-based balancer"}},
 }
 
-var adviceVarnish = adviceTable{
+var ofVarnish = table{
 	fault.CauseHeadTimeout:        {{where: "backend", set: ".first_byte_timeout = 120s;", why: "60 s is the default"}},
 	fault.CauseBodyStalled:        {{where: "backend", set: ".between_bytes_timeout = 120s;", why: "60 s is the default"}},
 	fault.CauseConnectTimeout:     {{where: "backend", set: ".connect_timeout = 3.5s;", why: "3.5 s is the default"}},
@@ -149,7 +149,7 @@ var adviceVarnish = adviceTable{
 	fault.CauseClosedBeforeAnswer: {{where: "vcl_backend_error", set: "if (bereq.retries < 1 && bereq.method == \"GET\") { return (retry); }", why: "asks once more"}},
 }
 
-var adviceSquid = adviceTable{
+var ofSquid = table{
 	fault.CauseHeadTimeout:          {{where: "squid.conf", set: "read_timeout 5 minutes", why: "15 minutes is the default"}},
 	fault.CauseConnectTimeout:       {{where: "squid.conf", set: "connect_timeout 5 seconds", why: "60 s is the default"}},
 	fault.CauseHeadTooLarge:         {{where: "squid.conf", set: "reply_header_max_size 128 KB", why: "64 KB is the default"}},
@@ -159,7 +159,7 @@ var adviceSquid = adviceTable{
 	fault.CauseDescriptorsExhausted: {{where: "squid.conf", set: "max_filedescriptors 65536", why: "and the unit's LimitNOFILE= at least as much"}},
 }
 
-var adviceIIS = adviceTable{
+var ofIIS = table{
 	fault.CauseHeadTimeout:         {{set: `appcmd set config -section:system.webServer/proxy /timeout:"00:02:00" /commit:apphost`, why: "of ARR; 2 minutes is the default, and a farm has a timeout of its own"}},
 	fault.CauseConnectTimeout:      {{set: `appcmd set config -section:system.webServer/proxy /timeout:"00:00:30" /commit:apphost`, why: "counts for the connection as well"}},
 	fault.CauseServiceStopped:      {{set: "appcmd start apppool /apppool.name:DefaultAppPool", why: "rapid-fail protection stops a pool whose worker crashes five times in five minutes"}},
@@ -169,7 +169,7 @@ var adviceIIS = adviceTable{
 	fault.CauseBodyStalled:         {{set: `appcmd set config -section:system.webServer/proxy /responseBufferLimit:"0" /commit:apphost`, why: "passes streams on as they come"}},
 }
 
-var adviceHeroku = adviceTable{
+var ofHeroku = table{
 	fault.CauseHeadTimeout:   {{why: "H12: the router's 30 s are fixed; do the work in a worker dyno, and set the server's own limit below 30 s (rack-timeout, gunicorn --timeout 25), so that the log says where it stood."}},
 	fault.CauseServiceFailed: {{set: "heroku logs --tail --dyno web.1", why: "H10: what it printed before it crashed; heroku ps:restart once it is mended"}},
 	fault.CauseNoEndpoints:   {{set: "heroku ps:scale web=1", why: "H14: no web dyno runs"}},

@@ -1,4 +1,4 @@
-package explain
+package advice
 
 import (
 	"os"
@@ -13,12 +13,12 @@ import (
 
 func TestAdviceIsNeverEmpty(t *testing.T) {
 	products := []string{"", "whygate", "something else"}
-	for product := range adviceTables {
+	for product := range tables {
 		products = append(products, product)
 	}
 	for _, product := range products {
 		for c := range fault.Causes {
-			if len(Advice(product, fault.Cause(c))) == 0 {
+			if len(For(product, fault.Cause(c))) == 0 {
 				t.Errorf("%s has no advice for %s", product, fault.Cause(c))
 			}
 		}
@@ -30,13 +30,8 @@ func TestAdviceCovers(t *testing.T) {
 		"nginx": 25, "haproxy": 15, "envoy": 15, "apache": 15, "caddy": 15, "traefik": 15, "alb": 10, "cloudflare": 10, "gcp": 8, "kong": 8,
 		"gunicorn": 6, "uwsgi": 6, "php-fpm": 6, "puma": 6, "node": 6, "tomcat": 6,
 	} {
-		if n := len(adviceTables[product]); n < least {
+		if n := len(tables[product]); n < least {
 			t.Errorf("%s has advice of its own for %d causes, not %d", product, n, least)
-		}
-	}
-	for _, f := range Formats() {
-		if f.Product != "whygate" && adviceTables[f.Product] == nil && adviceKin[f.Product] == "" {
-			t.Errorf("%s: nothing is known of the product %q", f.Name, f.Product)
 		}
 	}
 }
@@ -57,16 +52,16 @@ func TestAdviceOwnSyntax(t *testing.T) {
 		{"php-fpm", fault.CauseWorkersBusy, "pm.max_children"},
 		{"whygate", fault.CauseKeepaliveRace, "pools.NAME.timeouts.idle"},
 	} {
-		if lines := Advice(c.product, c.cause); !strings.Contains(strings.Join(lines, "\n"), c.want) {
+		if lines := For(c.product, c.cause); !strings.Contains(strings.Join(lines, "\n"), c.want) {
 			t.Errorf("%s for %s does not say %q:\n%s", c.product, c.cause, c.want, strings.Join(lines, "\n"))
 		}
 	}
 }
 
 func TestAdviceOfOthersLeavesOurKeysOut(t *testing.T) {
-	for product := range adviceTables {
+	for product := range tables {
 		for c := range fault.Causes {
-			lines := Advice(product, fault.Cause(c))
+			lines := For(product, fault.Cause(c))
 			if slices.Equal(lines, fault.Cause(c).Entry().Advice) {
 				continue // nothing else is known
 			}
@@ -88,7 +83,7 @@ func TestNginxTakesAdvice(t *testing.T) {
 	}
 	dir := t.TempDir()
 	pem := selfSigned(t, dir)
-	for cause, list := range adviceNginx {
+	for cause, list := range ofNginx {
 		for _, d := range list {
 			if d.set == "" || d.newer {
 				continue
@@ -134,7 +129,7 @@ func TestHAProxyTakesAdvice(t *testing.T) {
 	}
 	dir := t.TempDir()
 	pem := selfSigned(t, dir)
-	for cause, list := range adviceHAProxy {
+	for cause, list := range ofHAProxy {
 		for _, d := range list {
 			if d.set == "" || d.newer {
 				continue

@@ -1,11 +1,11 @@
-package explain
+package advice
 
 import "github.com/whygate/whygate/internal/fault"
 
 // The options are those of the servers' own documentation: docs.gunicorn.org settings, uwsgi-docs, the FPM page of php.net,
 // puma.io and lib/puma/dsl.rb, nodejs.org http, tomcat.apache.org config/http.
 
-var adviceGunicorn = adviceTable{
+var ofGunicorn = table{
 	fault.CauseWorkerTimeout:       {{set: "gunicorn --timeout 120", why: "30 s is the default; find what takes so long first: py-spy dump --pid PID"}, {set: "gunicorn --worker-class gthread --threads 8", why: "a thread that waits does not stop the worker's heartbeat"}},
 	fault.CauseWorkerKilled:        {{set: "gunicorn --max-requests 1000 --max-requests-jitter 100", why: "starts a worker anew before a leak has eaten the memory"}},
 	fault.CauseOutOfMemory:         {{set: "gunicorn --workers 2 --preload", why: "fewer workers, that share what they loaded"}, {set: "gunicorn --max-requests 1000 --max-requests-jitter 100", why: "bounds a leak"}},
@@ -17,7 +17,7 @@ var adviceGunicorn = adviceTable{
 	fault.CauseApplicationError:    {{why: "The traceback stands under the line in this log."}},
 }
 
-var adviceUWSGI = adviceTable{
+var ofUWSGI = table{
 	fault.CauseWorkerTimeout:       {{set: "harakiri = 120", why: "the limit that killed it; harakiri-verbose = true says what it was at"}},
 	fault.CauseWorkersBusy:         {{set: "listen = 1024", why: "the queue of the socket; 100 is the default, and net.core.somaxconn bounds it"}, {set: "processes = 8", why: "and threads, as memory allows"}},
 	fault.CauseWorkerKilled:        {{set: "reload-on-rss = 512", why: "MiB: starts a worker anew before the kernel kills it"}},
@@ -29,7 +29,7 @@ var adviceUWSGI = adviceTable{
 	fault.CauseKeepaliveRace:       {{set: "http-keepalive = 75", why: "of its HTTP router; http-socket keeps none"}},
 }
 
-var advicePHPFPM = adviceTable{
+var ofPHPFPM = table{
 	fault.CauseWorkersBusy:         {{where: "pool", set: "pm.max_children = 40", why: "memory for PHP, divided by what one child takes: ps -o rss= -C php-fpm8.2"}, {where: "pool", set: "request_slowlog_timeout = 5s", why: "says which scripts hold the children"}},
 	fault.CauseWorkerTimeout:       {{where: "pool", set: "request_terminate_timeout = 120s", why: "the limit that ended it; fastcgi_read_timeout in nginx must be above"}},
 	fault.CauseWorkerKilled:        {{where: "pool", set: "pm.max_requests = 500", why: "starts a child anew before a leak has eaten the memory"}},
@@ -44,7 +44,7 @@ var advicePHPFPM = adviceTable{
 	fault.CauseApplicationError:    {{where: "pool", set: "catch_workers_output = yes", why: "puts the scripts' errors into this log"}},
 }
 
-var advicePuma = adviceTable{
+var ofPuma = table{
 	fault.CauseWorkerTimeout:    {{where: "config/puma.rb", set: "worker_timeout 120", why: "60 s is the default; a worker that does not check in hangs as a whole, mostly in C code or for want of memory"}},
 	fault.CauseOutOfMemory:      {{where: "config/puma.rb", set: "workers 2", why: "fewer workers; MALLOC_ARENA_MAX=2 or jemalloc keep each smaller"}},
 	fault.CauseWorkerKilled:     {{where: "config/puma.rb", set: "before_fork { GC.compact }", why: "and preload_app!, so that workers share what they loaded"}},
@@ -56,7 +56,7 @@ var advicePuma = adviceTable{
 	fault.CauseRequestMalformed: {{where: "config/puma.rb", set: `ssl_bind "0.0.0.0", 9292, key: "key.pem", cert: "cert.pem"`, why: "if TLS is meant to end here; otherwise speak http:// to it"}},
 }
 
-var adviceNode = adviceTable{
+var ofNode = table{
 	fault.CauseOutOfMemory:         {{set: "node --max-old-space-size=1024 app.js", why: "MiB, below the container's limit"}, {set: "node --heapsnapshot-near-heap-limit=2 app.js", why: "leaves a snapshot that shows what holds the memory"}},
 	fault.CauseWorkerKilled:        {{set: "node --max-old-space-size=384 app.js", why: "three quarters of the container's limit: V8 then fails by itself, and says so"}},
 	fault.CauseWorkerCrashed:       {{set: `process.on("unhandledRejection", (err) => { log(err); process.exitCode = 1; server.close(); });`, why: "lets the requests that run finish; catch it where it happens"}},
@@ -68,7 +68,7 @@ var adviceNode = adviceTable{
 	fault.CauseWorkersBusy:         {{set: "pm2 start app.js -i max", why: "one process for each processor"}},
 }
 
-var adviceTomcat = adviceTable{
+var ofTomcat = table{
 	fault.CauseWorkersBusy:         {{where: "Connector", set: `maxThreads="400"`, why: "200 is the default; jstack PID shows what they wait for, mostly the pool of database connections"}, {where: "Connector", set: `acceptCount="200"`, why: "how many may wait; 100 is the default"}},
 	fault.CauseOutOfMemory:         {{where: "setenv.sh", set: `CATALINA_OPTS="-Xmx2g -XX:+HeapDumpOnOutOfMemoryError -XX:+ExitOnOutOfMemoryError"`, why: "a dump to look into, and a process that does not live on half dead"}},
 	fault.CauseWorkerKilled:        {{where: "setenv.sh", set: `CATALINA_OPTS="-XX:MaxRAMPercentage=70"`, why: "keeps the machine below the container's limit"}},
@@ -82,7 +82,7 @@ var adviceTomcat = adviceTable{
 	fault.CauseServiceStopped:      {{where: "setenv.sh", set: "CATALINA_STOP_TIMEOUT=30", why: "with the proxy told before, so that requests finish"}},
 }
 
-var adviceLinux = adviceTable{
+var ofLinux = table{
 	fault.CauseOutOfMemory:          {{where: "systemd unit", set: "MemoryMax=2G", why: "of the service; in Kubernetes resources.limits.memory"}, {where: "systemd unit", set: "OOMPolicy=continue", why: "keeps the service up when one of its workers is killed"}},
 	fault.CauseWorkerKilled:         {{set: "journalctl -k -g 'Killed process' -o short-iso", why: "whether the kernel did it; otherwise it was an operator, or the unit's TimeoutStopSec="}},
 	fault.CauseWorkerCrashed:        {{set: "coredumpctl info", why: "the stack of the process that crashed"}},
