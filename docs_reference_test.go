@@ -3,7 +3,6 @@ package whygate
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -214,11 +213,9 @@ func causePage(e *fault.Entry) []byte {
 func writeSettings(b *strings.Builder, e *fault.Entry) {
 	heading := "\n## What to set\n\n| Product | Setting |\n|---|---|\n"
 	for _, product := range settingProducts {
-		for _, line := range advice.For(product, e.Cause) {
-			if !slices.Contains(e.Advice, line) {
-				fmt.Fprintf(b, "%s| %s | %s |\n", heading, product, text(line))
-				heading = ""
-			}
+		for _, line := range advice.Settings(product, e.Cause) {
+			fmt.Fprintf(b, "%s| %s | %s |\n", heading, product, text(line))
+			heading = ""
 		}
 	}
 }

@@ -115,10 +115,8 @@ var products = []string{
 func settingsOf(e *fault.Entry) []setting {
 	var all []setting
 	for _, product := range products {
-		for _, line := range advice.For(product, e.Cause) {
-			if !slices.Contains(e.Advice, line) {
-				all = append(all, setting{product, line})
-			}
+		for _, line := range advice.Settings(product, e.Cause) {
+			all = append(all, setting{product, line})
 		}
 	}
 	return all

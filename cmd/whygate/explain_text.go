@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,10 +114,40 @@ func (p *reportPrinter) nothing() {
 	case p.r.Skipped == 0 && known < p.r.Unknown: // noise, or another program's log
 		fmt.Fprintln(p.out, p.s.Yellow(fmt.Sprintf("Nothing failed in the %s of a known format; the other %s could not be read.", lines(max(known, 0)), number(p.r.Unknown))))
 		fmt.Fprintf(p.out, "%s whygate explain --format list\n", p.s.Dim("hint:"))
+	case p.limits():
 	default:
 		fmt.Fprintln(p.out, p.s.Green("Nothing failed, as far as these lines tell."))
 	}
 	p.footer()
+}
+
+// limits says which requests were refused for a limit that the configuration sets, and how to raise it.
+func (p *reportPrinter) limits() bool {
+	any := false
+	for _, c := range p.r.Clients {
+		if len(c.Advice) == 0 {
+			continue
+		}
+		any = true
+		maker := makers[c.Product]
+		if maker == "" {
+			maker = "the proxy"
+		}
+		fmt.Fprintln(p.out, p.s.Yellow(fmt.Sprintf("%s: %s refused by a limit of %s's configuration; no upstream was asked.", c.Title, counted(c.Count, "request was", "requests were"), maker)))
+		own := slices.IndexFunc(c.Advice, func(line string) bool { return strings.Contains(line, "   # ") })
+		if own < 0 {
+			own = 0
+		}
+		p.label("do", c.Advice[own])
+	}
+	return any
+}
+
+func counted(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return number(n) + " " + many
 }
 
 // label prints one labelled paragraph.

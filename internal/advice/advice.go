@@ -1,6 +1,7 @@
 package advice
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/whygate/whygate/internal/fault"
@@ -8,10 +9,12 @@ import (
 
 // directive is one thing to set in a product, ready to paste.
 type directive struct {
-	where string // the block or file that it belongs into; empty where only one is possible
-	set   string // the directive in the product's own syntax; empty for advice that is no directive
-	why   string // what it does about the cause, and what to mind
-	newer bool   // the product has it only since a release that is not everywhere yet; why says which
+	where string            // the block or file that it belongs into; empty where only one is possible
+	set   string            // the directive in the product's own syntax; empty for advice that is no directive
+	why   string            // what it does about the cause, and what to mind
+	newer bool              // the product has it only since a release that is not everywhere yet; why says which
+	since string            // that release, where it is known: left out for a product that says it is older
+	fits  func(*Facts) bool // whether it can work with what the lines show; nil for always
 }
 
 // String gives the directive with a comment behind it that says where it goes and what it does.
@@ -38,42 +41,160 @@ var tables = map[string]table{
 
 var kin = map[string]string{"openresty": "nginx", "istio": "envoy", "systemd": "linux"}
 
+// FamilyOf gives the product whose lines another product's are: ingress-nginx, Kong and OpenResty write nginx's.
+func FamilyOf(product string) string {
+	switch product {
+	case "ingress-nginx", "kong", "openresty", "nginx-auth":
+		return "nginx"
+	case "istio":
+		return "envoy"
+	}
+	return product
+}
+
 // Knows reports whether there is a table for a product, or for the one that it is a kind of.
 func Knows(product string) bool { return tables[product] != nil || kin[product] != "" }
 
-// For says what to do about a cause where the product met it: first what to set there, in the product's own syntax, then
-// the catalogue's advice, without what is about Whygate's own configuration if the product is another. It is never empty.
-func For(product string, c fault.Cause) []string {
-	general := c.Entry().Advice
-	if product == "whygate" {
+// For says what to do about a cause where the product met it, if nothing more is known. It is never empty.
+func For(product string, c fault.Cause) []string { return Of(&Facts{Product: product, Cause: c}) }
+
+// Settings gives what to set in a product about a cause, in its own syntax; none where nothing is known.
+func Settings(product string, c fault.Cause) []string {
+	return (&Facts{Product: product, Cause: c}).settings()
+}
+
+// Of says what to do about what the facts tell: what the line's words call for, then what the kind of address does, then the
+// catalogue's advice, whose first line goes to the root, with what to set in the product's own syntax behind that line. For
+// any product except Whygate it is without what is about Whygate's own configuration. It is never empty.
+func Of(f *Facts) []string {
+	general := f.Cause.Entry().Advice
+	if f.Product == "whygate" {
 		return general
 	}
 	var lines []string
-	for name := product; name != ""; name = kin[name] {
-		for _, d := range tables[name][c] {
-			lines = append(lines, d.String())
+	s := f.Story.story()
+	if s != nil {
+		lines = f.render(lines, s.do)
+		if s.alone {
+			return lines
 		}
 	}
-	for _, line := range general {
-		if !isOwnAdvice(line) {
+	lines = f.render(lines, placeAdvice(f))
+	lines = f.render(lines, decided(f))
+	own := f.render(f.settings(), laterAdvice(f))
+	for i, line := range general {
+		if line = Foreign(line); line != "" && !(i == 0 && f.placed()) {
 			lines = append(lines, line)
+			if i == 0 {
+				lines, own = append(lines, own...), nil
+			}
 		}
 	}
-	if len(lines) == 0 { // all of it is about Whygate
+	if own != nil { // the catalogue's first line is about Whygate alone
+		lines = append(own, lines...)
+	}
+	if len(lines) == 0 {
 		return []string{"Read the proxy's own error log at that second: it has the reason."}
+	}
+	return unique(lines)
+}
+
+// settings gives what to set in the product, as far as it can work.
+func (f *Facts) settings() []string {
+	var lines []string
+	for name := f.Product; name != ""; name = kin[name] {
+		lines = f.render(lines, tables[name][f.Cause])
 	}
 	return lines
 }
 
-// ownKeys begin the names of Whygate's configuration keys.
-var ownKeys = [...]string{"pools.NAME", "timeouts.", "limits.connections", "limits.request", "limits.response", "limits.idle", "limits.head", "resolver.servers", "whygate check", "whygate reload", "Whygate does so by itself", "the incident's JSON", "stage select"}
+// decided gives what the application's table says, where its own line told the cause.
+func decided(f *Facts) []directive {
+	if f.Decider == "" || f.Decider == f.Product {
+		return nil
+	}
+	return tables[f.Decider][f.Cause]
+}
 
-// isOwnAdvice reports whether a line of the catalogue's advice is about Whygate's own configuration.
-func isOwnAdvice(line string) bool {
-	for _, key := range ownKeys {
-		if strings.Contains(line, key) {
+// render appends the directives that can work, with the values that the lines show.
+func (f *Facts) render(lines []string, list []directive) []string {
+	for _, d := range list {
+		if d.fits != nil && !d.fits(f) || d.since != "" && older(f.Version, d.since) {
+			continue
+		}
+		if strings.Contains(d.set, "{longer:") {
+			if f.Waited >= longEnough {
+				d = tooLong(f)
+			} else if f.Waited > 0 {
+				d.why = f.ranOut() + "; " + d.why
+			}
+		}
+		set, ok := f.inModule(f.fill(d.set))
+		if !ok {
+			continue
+		}
+		d.set = set
+		d.why, _ = f.inModule(f.fill(d.why))
+		lines = append(lines, d.String())
+	}
+	return lines
+}
+
+func unique(lines []string) []string {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(lines, func(line string) bool {
+		was := seen[line]
+		seen[line] = true
+		return was
+	})
+}
+
+// ownWords are the names of Whygate's configuration keys, of its commands and of what it keeps.
+var ownWords = [...]string{
+	"pools.", "timeouts.", "limits.connections", "limits.request", "limits.response", "limits.idle", "limits.head", "resolver.servers", "resolver.timeout", "whygate", "incident", "stage select",
+}
+
+// isOwn reports whether a text is about Whygate's own configuration.
+func isOwn(text string) bool {
+	for _, word := range ownWords {
+		if strings.Contains(strings.ToLower(text), word) && !strings.Contains(text, "whygate explain") {
 			return true
 		}
 	}
 	return false
+}
+
+// Foreign gives a line of the catalogue as it is said of another program: without the parts of it, between semicolons, that
+// are about Whygate's own configuration, and empty where nothing is left.
+func Foreign(line string) string {
+	if !isOwn(line) {
+		return line
+	}
+	if open := strings.Index(line, " ("); open > 0 { // (timeouts.read in Whygate)
+		if end := strings.IndexByte(line[open:], ')'); end > 0 && isOwn(line[open:open+end]) {
+			return Foreign(line[:open] + line[open+end+1:])
+		}
+	}
+	var kept []string
+	for part := range strings.SplitSeq(strings.TrimSuffix(line, "."), "; ") {
+		if !isOwn(part) {
+			kept = append(kept, part)
+		}
+	}
+	if len(kept) == 0 {
+		return ""
+	}
+	text := strings.Join(kept, "; ") + "."
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// ForeignAll gives the lines as they are said of another program: see Foreign.
+func ForeignAll(lines []string) []string {
+	out := make([]string, 0, len(lines))
+	for _, line := range lines {
+		if line = Foreign(line); line != "" {
+			out = append(out, line)
+		}
+	}
+	return out
 }

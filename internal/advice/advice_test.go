@@ -66,7 +66,7 @@ func TestAdviceOfOthersLeavesOurKeysOut(t *testing.T) {
 				continue // nothing else is known
 			}
 			for _, line := range lines {
-				if isOwnAdvice(line) {
+				if isOwn(line) {
 					t.Errorf("%s for %s: %s", product, fault.Cause(c), line)
 				}
 			}
@@ -89,7 +89,7 @@ func TestNginxTakesAdvice(t *testing.T) {
 				continue
 			}
 			at := map[string]string{d.where: strings.NewReplacer("/etc/nginx/client.key", pem, "/etc/nginx/client.pem", pem, "/etc/nginx/upstream-ca.pem", pem, "/etc/nginx/app-self-signed.pem", pem,
-				"/etc/nginx/upstream.crl", pem, "user www-data;", "user root;").Replace(d.set)}
+				"/etc/nginx/upstream.crl", pem, "user www-data;", "user root;").Replace((&Facts{}).fill(d.set))}
 			if strings.Contains(d.set, "upstream.crl") {
 				continue // a list of revoked certificates is not made here
 			}
@@ -134,7 +134,7 @@ func TestHAProxyTakesAdvice(t *testing.T) {
 			if d.set == "" || d.newer {
 				continue
 			}
-			set := strings.NewReplacer("/etc/haproxy/client.pem", pem, "/etc/haproxy/upstream-ca.pem", pem, "/etc/haproxy/app-self-signed.pem", pem, "/etc/ssl/certs/ca-certificates.crt", pem).Replace(d.set)
+			set := strings.NewReplacer("/etc/haproxy/client.pem", pem, "/etc/haproxy/upstream-ca.pem", pem, "/etc/haproxy/app-self-signed.pem", pem, "/etc/ssl/certs/ca-certificates.crt", pem).Replace((&Facts{}).fill(d.set))
 			at := map[string]string{d.where: set}
 			server := "server x 127.0.0.1:1\n"
 			if strings.HasPrefix(set, "default-server") {

@@ -7,7 +7,7 @@ import "github.com/whygate/whygate/internal/fault"
 
 const apachePass = "ProxyPass / http://10.0.0.7:8080/"
 
-var apacheTimeout = directive{where: "virtual host", set: apachePass + " timeout=120", why: "for this worker alone; ProxyTimeout, and then Timeout, count without it"}
+var apacheTimeout = directive{where: "virtual host", set: apachePass + " timeout={longer:120}", why: "for this worker alone; ProxyTimeout, and then Timeout, count without it"}
 
 var apacheRetry = directive{where: "virtual host", set: apachePass + " retry=5", why: "a worker that refused is left alone for 60 s by default"}
 
@@ -18,12 +18,12 @@ var apacheTrust = []directive{
 
 var ofApache = table{
 	fault.CauseDNSNXDomain: {{where: "virtual host", set: "ProxyPass / http://app.internal:8080/ disablereuse=On", why: "looks the name up for each connection; a worker looks it up once otherwise"}},
-	fault.CauseDNSServFail: {{where: "virtual host", set: "ProxyPass / http://app.internal:8080/ addressttl=30", why: "looks the name up again every 30 s; since 2.4.59", newer: true}},
-	fault.CauseDNSError:    {{where: "virtual host", set: "ProxyPass / http://app.internal:8080/ addressttl=30", why: "looks the name up again every 30 s; since 2.4.59", newer: true}},
+	fault.CauseDNSServFail: {{where: "virtual host", set: "ProxyPass / http://app.internal:8080/ addressttl=30", why: "looks the name up again every 30 s; since 2.4.59", newer: true, since: "2.4.59"}},
+	fault.CauseDNSError:    {{where: "virtual host", set: "ProxyPass / http://app.internal:8080/ addressttl=30", why: "looks the name up again every 30 s; since 2.4.59", newer: true, since: "2.4.59"}},
 	fault.CauseDNSTimeout:  {{why: "Apache uses the system's resolver: options timeout:1 attempts:2 in /etc/resolv.conf bound it."}},
 	fault.CauseConnectionRefused: {
 		apacheRetry,
-		{where: "balancer", set: "BalancerMember http://10.0.0.8:8080 status=+H", why: "a spare that is asked when the others are out"},
+		{where: "balancer", set: "BalancerMember http://10.0.0.8:8080 status=+H", why: "a spare that is asked when the others are out", fits: elsewhere},
 	},
 	fault.CauseConnectTimeout:       {{where: "virtual host", set: apachePass + " connectiontimeout=3", why: "timeout counts without it"}},
 	fault.CauseKernelConnectTimeout: {{where: "virtual host", set: apachePass + " connectiontimeout=3", why: "below the kernel's own limit"}},

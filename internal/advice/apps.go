@@ -6,7 +6,7 @@ import "github.com/whygate/whygate/internal/fault"
 // puma.io and lib/puma/dsl.rb, nodejs.org http, tomcat.apache.org config/http.
 
 var ofGunicorn = table{
-	fault.CauseWorkerTimeout:       {{set: "gunicorn --timeout 120", why: "30 s is the default; find what takes so long first: py-spy dump --pid PID"}, {set: "gunicorn --worker-class gthread --threads 8", why: "a thread that waits does not stop the worker's heartbeat"}},
+	fault.CauseWorkerTimeout:       {{set: "gunicorn --timeout {longer:120}", why: "30 s is the default; find what takes so long first: py-spy dump --pid PID"}, {set: "gunicorn --worker-class gthread --threads 8", why: "a thread that waits does not stop the worker's heartbeat"}},
 	fault.CauseWorkerKilled:        {{set: "gunicorn --max-requests 1000 --max-requests-jitter 100", why: "starts a worker anew before a leak has eaten the memory"}},
 	fault.CauseOutOfMemory:         {{set: "gunicorn --workers 2 --preload", why: "fewer workers, that share what they loaded"}, {set: "gunicorn --max-requests 1000 --max-requests-jitter 100", why: "bounds a leak"}},
 	fault.CauseWorkerCrashed:       {{set: "gunicorn --capture-output --log-level debug", why: "puts the worker's last words into the log"}},
@@ -31,7 +31,7 @@ var ofUWSGI = table{
 
 var ofPHPFPM = table{
 	fault.CauseWorkersBusy:         {{where: "pool", set: "pm.max_children = 40", why: "memory for PHP, divided by what one child takes: ps -o rss= -C php-fpm8.2"}, {where: "pool", set: "request_slowlog_timeout = 5s", why: "says which scripts hold the children"}},
-	fault.CauseWorkerTimeout:       {{where: "pool", set: "request_terminate_timeout = 120s", why: "the limit that ended it; fastcgi_read_timeout in nginx must be above"}},
+	fault.CauseWorkerTimeout:       {{where: "pool", set: "request_terminate_timeout = {longer:120}s", why: "the limit that ended it; fastcgi_read_timeout in nginx must be above"}},
 	fault.CauseWorkerKilled:        {{where: "pool", set: "pm.max_requests = 500", why: "starts a child anew before a leak has eaten the memory"}},
 	fault.CauseOutOfMemory:         {{where: "pool", set: "pm.max_children = 10", why: "so that all of them fit"}, {where: "pool", set: "php_admin_value[memory_limit] = 256M", why: "bounds one request"}},
 	fault.CauseWorkerCrashed:       {{where: "pool", set: "rlimit_core = unlimited", why: "leaves a core for gdb; turn off opcache.jit and extensions one by one"}},
@@ -45,7 +45,7 @@ var ofPHPFPM = table{
 }
 
 var ofPuma = table{
-	fault.CauseWorkerTimeout:    {{where: "config/puma.rb", set: "worker_timeout 120", why: "60 s is the default; a worker that does not check in hangs as a whole, mostly in C code or for want of memory"}},
+	fault.CauseWorkerTimeout:    {{where: "config/puma.rb", set: "worker_timeout {longer:120}", why: "60 s is the default; a worker that does not check in hangs as a whole, mostly in C code or for want of memory"}},
 	fault.CauseOutOfMemory:      {{where: "config/puma.rb", set: "workers 2", why: "fewer workers; MALLOC_ARENA_MAX=2 or jemalloc keep each smaller"}},
 	fault.CauseWorkerKilled:     {{where: "config/puma.rb", set: "before_fork { GC.compact }", why: "and preload_app!, so that workers share what they loaded"}},
 	fault.CauseWorkersBusy:      {{where: "config/puma.rb", set: "threads 5, 5", why: "and the pool of database connections as large"}, {where: "config/puma.rb", set: "workers 4", why: "one for each processor"}},

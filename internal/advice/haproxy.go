@@ -6,11 +6,11 @@ import "github.com/whygate/whygate/internal/fault"
 // TestHAProxyTakesAdvice has it check them.
 
 var haproxyRetry = []directive{
-	{where: "backend", set: "retries 3", why: "new tries of a connection that failed"},
-	{where: "backend", set: "option redispatch 1", why: "each at another server; by default only the last"},
+	{where: "backend", set: "retries 3", why: "new tries of a connection that failed", fits: elsewhere},
+	{where: "backend", set: "option redispatch 1", why: "each at another server; by default only the last", fits: elsewhere},
 }
 
-var haproxyServerTimeout = directive{where: "backend", set: "timeout server 120s", why: "how long to wait for each piece of the answer; the application's own limit must be below"}
+var haproxyServerTimeout = directive{where: "backend", set: "timeout server {longer:120}s", why: "how long to wait for each piece of the answer; the application's own limit must be below"}
 
 var haproxyResolvers = []directive{
 	{where: "resolvers", set: "nameserver dns1 10.0.0.2:53", why: "and a second one"},

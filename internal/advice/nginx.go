@@ -7,7 +7,7 @@ import "github.com/whygate/whygate/internal/fault"
 
 var nginxResolver = directive{where: "http", set: "resolver 10.0.0.2 10.0.0.3 valid=30s;", why: "two servers that know the name, by address; nginx does not read /etc/resolv.conf"}
 
-var nginxAnother = directive{where: "upstream", set: "server 10.0.0.8:8080 backup;", why: "another endpoint to go on with"}
+var nginxAnother = directive{where: "upstream", set: "server 10.0.0.8:8080 backup;", why: "another endpoint to go on with", fits: elsewhere}
 
 var nginxBuffers = []directive{
 	{where: "location", set: "proxy_buffer_size 16k;", why: "the whole head must fit into this one buffer"},
@@ -22,12 +22,12 @@ var nginxTrust = []directive{
 
 var nginxServerName = directive{where: "location", set: "proxy_ssl_server_name on;", why: "sends the name; the default is off, and the upstream then shows the certificate of its default host"}
 
-var nginxReadTimeout = directive{where: "location", set: "proxy_read_timeout 120s;", why: "for this route alone; 60 s is the default, and the application's own limit must be below"}
+var nginxReadTimeout = directive{where: "location", set: "proxy_read_timeout {longer:120}s;", why: "for this route alone; 60 s is the default, and the application's own limit must be below"}
 
 var ofNginx = table{
 	fault.CauseDNSNXDomain: {
 		{why: "nginx resolves the names in upstream and proxy_pass when it starts: nginx -t && nginx -s reload once the name exists."},
-		{where: "upstream", set: "server app.internal:8080 resolve;", why: "looks the name up again by its TTL; needs zone in the same block and resolver, open source since 1.27.3", newer: true},
+		{where: "upstream", set: "server app.internal:8080 resolve;", why: "looks the name up again by its TTL; needs zone in the same block and resolver, open source since 1.27.3", newer: true, since: "1.27.3"},
 	},
 	fault.CauseDNSNoData:      {{where: "http", set: "resolver 10.0.0.2 ipv6=off;", why: "asks for IPv4 addresses only, if the name has no others that can be reached"}},
 	fault.CauseDNSServFail:    {nginxResolver},
@@ -41,7 +41,7 @@ var ofNginx = table{
 	fault.CauseDNSNoResolver: {{where: "http", set: "resolver 10.0.0.2 valid=30s;", why: "a proxy_pass with a variable in it needs one"}},
 	fault.CauseConnectionRefused: {
 		nginxAnother,
-		{where: "location", set: "proxy_next_upstream error timeout;", why: "tries the next endpoint; this is the default, and proxy_next_upstream off; undoes it"},
+		{where: "location", set: "proxy_next_upstream error timeout;", why: "tries the next endpoint; this is the default, and proxy_next_upstream off; undoes it", fits: elsewhere},
 	},
 	fault.CauseConnectTimeout:       {{where: "location", set: "proxy_connect_timeout 3s;", why: "60 s is the default: leave a dead endpoint quickly"}, nginxAnother},
 	fault.CauseKernelConnectTimeout: {{where: "location", set: "proxy_connect_timeout 3s;", why: "below the kernel's own limit, so that the answer is a 504 and not a 502"}, nginxAnother},
@@ -92,7 +92,7 @@ var ofNginx = table{
 		{where: "location", set: "client_max_body_size 50m;", why: "refuses what the application would refuse, before it is sent"},
 		{where: "location", set: "proxy_request_buffering off;", why: "sends the body as it comes, so that an early answer is seen"},
 	},
-	fault.CauseUploadStalled:         {{where: "location", set: "proxy_send_timeout 120s;", why: "between two writes; 60 s is the default"}},
+	fault.CauseUploadStalled:         {{where: "location", set: "proxy_send_timeout {longer:120}s;", why: "between two writes; 60 s is the default"}},
 	fault.CauseHeadTooLarge:          nginxBuffers,
 	fault.CauseFieldTooLarge:         nginxBuffers,
 	fault.CauseWrongService:          {{where: "location", set: "proxy_pass http://10.0.0.7:8080;", why: "the application's HTTP port; for uwsgi and FastCGI sockets: uwsgi_pass, fastcgi_pass"}},
@@ -140,7 +140,7 @@ var ofNginx = table{
 }
 
 var ofIngressNginx = table{
-	fault.CauseHeadTimeout:         {{where: "annotation", set: `nginx.ingress.kubernetes.io/proxy-read-timeout: "120"`, why: "seconds, as a string; for this Ingress alone"}},
+	fault.CauseHeadTimeout:         {{where: "annotation", set: `nginx.ingress.kubernetes.io/proxy-read-timeout: "{longer:120}"`, why: "seconds, as a string; for this Ingress alone"}},
 	fault.CauseConnectTimeout:      {{where: "annotation", set: `nginx.ingress.kubernetes.io/proxy-connect-timeout: "3"`, why: "leaves a dead pod quickly"}},
 	fault.CauseHeadTooLarge:        {{where: "annotation", set: `nginx.ingress.kubernetes.io/proxy-buffer-size: "16k"`, why: "the whole head must fit"}},
 	fault.CauseKeepaliveRace:       {{where: "ConfigMap", set: `upstream-keepalive-timeout: "4"`, why: "seconds, shorter than the pods' own"}},
@@ -153,9 +153,9 @@ var ofIngressNginx = table{
 }
 
 var ofKong = table{
-	fault.CauseHeadTimeout:       {{where: "service", set: `curl -X PATCH localhost:8001/services/NAME -d read_timeout=120000`, why: "milliseconds; 60000 is the default"}},
+	fault.CauseHeadTimeout:       {{where: "service", set: `curl -X PATCH localhost:8001/services/NAME -d read_timeout={longer:120}000`, why: "milliseconds; 60000 is the default"}},
 	fault.CauseConnectTimeout:    {{where: "service", set: `curl -X PATCH localhost:8001/services/NAME -d connect_timeout=3000`, why: "milliseconds; 60000 is the default"}},
-	fault.CauseUploadStalled:     {{where: "service", set: `curl -X PATCH localhost:8001/services/NAME -d write_timeout=120000`, why: "milliseconds"}},
+	fault.CauseUploadStalled:     {{where: "service", set: `curl -X PATCH localhost:8001/services/NAME -d write_timeout={longer:120}000`, why: "milliseconds"}},
 	fault.CauseConnectionRefused: {{where: "service", set: `curl -X PATCH localhost:8001/services/NAME -d retries=5`, why: "tries the other targets of the upstream"}},
 	fault.CauseKeepaliveRace:     {{where: "kong.conf", set: "upstream_keepalive_idle_timeout = 4", why: "seconds, shorter than the application's own; 60 is the default"}},
 	fault.CauseHeadTooLarge: {

@@ -73,8 +73,8 @@ var ofALB = table{
 		{why: "Set the application's keep-alive timeout above the balancer's idle timeout of 60 s, e.g. 65 s: keepAliveTimeout in Node.js, --keep-alive 65 in gunicorn, keepalive_timeout 65s; in nginx, KeepAliveTimeout 65 in Apache."},
 		{set: albAttributes + "Key=idle_timeout.timeout_seconds,Value=60", why: "the other side of it: lower than the application's"},
 	},
-	fault.CauseHeadTimeout:         {{set: albAttributes + "Key=idle_timeout.timeout_seconds,Value=120", why: "60 s is the default; the application's own limit must be below"}},
-	fault.CauseWorkerTimeout:       {{set: albAttributes + "Key=idle_timeout.timeout_seconds,Value=120", why: "above the application's own limit"}},
+	fault.CauseHeadTimeout:         {{set: albAttributes + "Key=idle_timeout.timeout_seconds,Value={longer:120}", why: "60 s is the default; the application's own limit must be below"}},
+	fault.CauseWorkerTimeout:       {{set: albAttributes + "Key=idle_timeout.timeout_seconds,Value={longer:120}", why: "above the application's own limit"}},
 	fault.CauseConnectTimeout:      {{set: "aws ec2 authorize-security-group-ingress --group-id TARGET_SG --protocol tcp --port 8080 --source-group ALB_SG", why: "lets the balancer in; network ACLs must let ports 1024 to 65535 back"}},
 	fault.CauseConnectionRefused:   {{set: "aws elbv2 describe-target-health --target-group-arn ARN", why: "which targets, and why; the port must be the one that the application listens on"}},
 	fault.CauseNoEndpoints:         {{set: "aws elbv2 describe-target-health --target-group-arn ARN", why: "no target is registered, or the zone has none"}},
@@ -124,7 +124,7 @@ var ofCloudFront = table{
 
 var ofGCP = table{
 	fault.CauseKeepaliveRace:     {{why: "Set the backend's keep-alive timeout above 600 s, which is fixed at the balancer: keepalive_timeout 620s; in nginx, KeepAliveTimeout 620 in Apache, keepAliveTimeout = 620000 in Node.js."}},
-	fault.CauseHeadTimeout:       {{set: "gcloud compute backend-services update SERVICE --global --timeout=120", why: "30 s is the default, for the whole answer"}},
+	fault.CauseHeadTimeout:       {{set: "gcloud compute backend-services update SERVICE --global --timeout={longer:120}", why: "30 s is the default, for the whole answer"}},
 	fault.CauseConnectionRefused: {{set: "gcloud compute firewall-rules create allow-lb --source-ranges=130.211.0.0/22,35.191.0.0/16 --allow=tcp:8080", why: "the balancer's addresses; and the named port must be the application's"}},
 	fault.CauseConnectTimeout:    {{set: "gcloud compute firewall-rules create allow-lb --source-ranges=130.211.0.0/22,35.191.0.0/16 --allow=tcp:8080", why: "the balancer's addresses"}},
 	fault.CauseNobodyAvailable:   {{set: "gcloud compute backend-services get-health SERVICE --global", why: "which backends are unhealthy; a check must get 200, not a redirect"}},
@@ -137,8 +137,8 @@ var ofGCP = table{
 }
 
 var ofVarnish = table{
-	fault.CauseHeadTimeout:        {{where: "backend", set: ".first_byte_timeout = 120s;", why: "60 s is the default"}},
-	fault.CauseBodyStalled:        {{where: "backend", set: ".between_bytes_timeout = 120s;", why: "60 s is the default"}},
+	fault.CauseHeadTimeout:        {{where: "backend", set: ".first_byte_timeout = {longer:120}s;", why: "60 s is the default"}},
+	fault.CauseBodyStalled:        {{where: "backend", set: ".between_bytes_timeout = {longer:120}s;", why: "60 s is the default"}},
 	fault.CauseConnectTimeout:     {{where: "backend", set: ".connect_timeout = 3.5s;", why: "3.5 s is the default"}},
 	fault.CauseConnectionLimit:    {{where: "backend", set: ".max_connections = 400;", why: "past it the backend is called busy"}},
 	fault.CauseNobodyAvailable:    {{where: "backend", set: `.probe = {.url = "/healthz"; .interval = 2s; .threshold = 2; .window = 5;}`, why: "how many of the last checks must be good"}},

@@ -51,7 +51,8 @@ type tally struct {
 	unknown int
 	within  int // lines of records of several lines, without their first ones
 	kinds   [formatsMax][KindNoise + 1]int32
-	causes  [fault.Causes]int32 // of KindClient
+	causes  [fault.Causes]int32   // of KindClient
+	limits  [fault.Causes]*Format // of them, whose limit refused requests, by cause
 	start   time.Time
 	end     time.Time
 }

@@ -16,7 +16,7 @@ const nearLeast = 60
 // decide finds how sure a finding is, and lets other lines and patterns choose among its candidates.
 func (g *engine) decide(s *Finding, f *finding) {
 	s.Confidence = Certain
-	if len(f.candidates) > 1 || s.verdict == fault.CauseUnknown {
+	if len(f.candidates) > 1 && !f.key.story.Certain() || s.verdict == fault.CauseUnknown {
 		s.Confidence = Open
 	}
 	if s.Confidence == Certain && f.format.wordy { // its words say so, and words are said of other things as well
@@ -29,7 +29,7 @@ func (g *engine) decide(s *Finding, f *finding) {
 		}
 		s.Confirmed = append(s.Confirmed, Confirmation{Cause: n.cause.String(), Count: n.count, Of: f.count, Text: Mask(n.said), File: n.at.file.Name, Line: n.at.line, Near: n.by})
 		if len(s.Confirmed) == 1 && (n.by != NearLines || !n.system && !f.format.wordy && mayDecide(n.cause, f.candidates)) { // the kernel's lines are put beside others by hand
-			s.verdict, s.Confidence = n.cause, Likely
+			s.verdict, s.Confidence, s.decider = n.cause, Likely, &n
 		}
 	}
 	if s.Confidence == Open && slices.Contains(f.candidates, fault.CauseWorkerTimeout) {
@@ -86,30 +86,62 @@ func (g *engine) describe(s *Finding, f *finding) {
 	} else if e.Endpoint == "" {
 		e.Endpoint = s.Upstreams[0].Name
 	}
-	s.Sentence = strings.TrimSuffix(v.Sentence(f.format.spoken(&e)), ".")
+	facts := g.facts(s, f)
+	s.Sentence = facts.Story.Sentence(facts)
+	if s.Sentence == "" {
+		s.Sentence = strings.TrimSuffix(f.format.sentence(v, &e), ".")
+	}
 	for _, c := range f.candidates {
 		if c != s.verdict || s.Confidence == Open {
 			s.Candidates = append(s.Candidates, Candidate{c.String(), c.Entry().Title, tellOf(c)})
 		}
 	}
 	s.Proof = entry.Proof
-	s.Advice = ofModule(g.adviceFor(f.format, s.verdict), f.module)
-	if s.Confidence != Certain {
+	if f.format.Product != "whygate" {
+		s.Proof = advice.ForeignAll(s.Proof)
+	}
+	s.Advice = f.format.advise(facts)
+	if beside := g.detailed[joinFamily(f.key.product)]; s.Confidence != Certain && !facts.Story.Unlogged() && (beside == nil || beside == f.format) {
 		s.Better, s.Lacks = f.format.Better, f.format.Lacks
 	}
 }
 
-// ofModule gives nginx's advice in the directives of the module that asked: proxy_read_timeout has no effect beside
-// fastcgi_pass.
-func ofModule(advice []string, module string) []string {
-	if module == "" {
-		return advice
+// facts puts together what the lines of a finding show of what can be done about it.
+func (g *engine) facts(s *Finding, f *finding) *advice.Facts {
+	facts := &advice.Facts{
+		Product: f.format.Product, Version: g.versions[joinFamily(f.key.product)], Cause: s.verdict, Text: f.raw, Module: f.module, Upstream: f.evidence.Endpoint,
+		Waited: f.waits.typical(), Contained: f.contained,
 	}
-	out := make([]string, len(advice))
-	for i, line := range advice {
-		out[i] = strings.ReplaceAll(line, "proxy_", module+"_")
+	if len(s.Upstreams) > 0 {
+		facts.Upstream = s.Upstreams[0].Name
 	}
-	return out
+	facts.Served = g.served[facts.Upstream] > 0
+	if s.verdict == f.key.cause {
+		facts.Story = f.key.story
+	}
+	if s.decider != nil {
+		facts.Decider = s.decider.product
+	}
+	return facts
+}
+
+// advise gives what to do. Where the cause is not known, it is to read what tells.
+func (f *Format) advise(facts *advice.Facts) []string {
+	if facts.Cause == fault.CauseUnknown && facts.Story == 0 {
+		return []string{
+			"Read the error log together with it, and the application's log: whygate explain access.log error.log app.log. Lines of one request are joined.",
+			"Log who answered and how long each stage took: the format below has it.",
+		}
+	}
+	return advice.Of(facts)
+}
+
+// sentence puts what was seen into words: in another program's log without the names of Whygate's own timers and stages.
+func (f *Format) sentence(v fault.Fault, e *fault.Evidence) string {
+	if f.Product == "whygate" {
+		return v.Sentence(e)
+	}
+	return v.SentenceElsewhere(e)
 }
 
 func first(list []string) string {
@@ -117,34 +149,4 @@ func first(list []string) string {
 		return ""
 	}
 	return list[0]
-}
-
-// adviceFor gives what to do: the catalogue's first advice, which goes to the root, then the product's directives, then the
-// rest. Where the cause is not known, it is to read what tells.
-func (g *engine) adviceFor(f *Format, c fault.Cause) []string {
-	if c == fault.CauseUnknown {
-		return []string{
-			"Read the error log together with it, and the application's log: whygate explain access.log error.log app.log. Lines of one request are joined.",
-			"Log who answered and how long each stage took: the format below has it.",
-		}
-	}
-	lines := advice.For(f.Product, c)
-	for _, general := range c.Entry().Advice {
-		if i := slices.Index(lines, general); i > 0 {
-			return slices.Insert(slices.Delete(slices.Clone(lines), i, i+1), 0, general)
-		} else if i == 0 {
-			break
-		}
-	}
-	return lines
-}
-
-// spoken is the evidence as it is put into words: a timer is named by its setting, and that is one of Whygate's own.
-func (f *Format) spoken(e *fault.Evidence) *fault.Evidence {
-	if f.Product == "whygate" {
-		return e
-	}
-	other := *e
-	other.Timer = fault.TimerNone
-	return &other
 }

@@ -18,6 +18,7 @@ type engine struct {
 	kinds   [formatsMax][KindNoise + 1]int64
 	times   [formatsMax]span
 	clients [fault.Causes]int64
+	limits  [fault.Causes]*Format // whose limit refused requests, by cause
 	lines   int64
 	octets  int64
 	unknown int64
@@ -39,6 +40,8 @@ type engine struct {
 	served    map[string]int64 // answers that ended well, by upstream, as far as lines name it
 	markerCut bool
 	route     []byte
+	versions  map[string]string  // of products, as their logs say when they start, by family
+	detailed  map[string]*Format // by family, a log that says who was asked and how long it took
 }
 
 // span is a time from the first to the last line that has one.
@@ -75,6 +78,7 @@ func newEngine(o *Options) *engine {
 	g := &engine{
 		o: o, places: map[*Format]int{}, findings: map[findingKey]*finding{}, groups: map[groupKey]*group{}, window: newWindow(),
 		explained: map[explainerKey]explainer{}, served: map[string]int64{},
+		versions: map[string]string{}, detailed: map[string]*Format{},
 	}
 	g.formats = o.Formats
 	if len(o.Formats) > 1 {
@@ -115,6 +119,9 @@ func (g *engine) tally(f *feed, b *block) {
 	}
 	for c, n := range b.causes {
 		g.clients[c] += int64(n)
+		if b.limits[c] != nil {
+			g.limits[c] = b.limits[c]
+		}
 	}
 }
 
@@ -126,6 +133,9 @@ func (g *engine) take(r *record, file *File, t time.Time) {
 	}
 	if r.Kind != KindFault {
 		return
+	}
+	if r.Took >= 0 && r.Status != 0 && len(r.Upstream) > 0 && !r.Bare {
+		g.detailed[joinFamily(r.format.Product)] = r.format
 	}
 	if r.format.Role != RoleProxy {
 		g.faults++
@@ -173,7 +183,7 @@ func (g *engine) tell(r *record, file *File, t time.Time) {
 	if v.Endpoint == "" || v.Endpoint == "unix:" {
 		v.Endpoint = clip(r.Upstream, nameMax)
 	}
-	g.o.Seen(&Seen{File: file.Name, Line: r.line, At: t, Format: r.format, Entry: &r.Entry, Sentence: r.verdict.Sentence(r.format.spoken(&v)), Grown: g.grown})
+	g.o.Seen(&Seen{File: file.Name, Line: r.line, At: t, Format: r.format, Entry: &r.Entry, Sentence: r.format.sentence(r.verdict, &v), Grown: g.grown})
 }
 
 // markerApart is how far apart the lines of one start, stop or reload may be.
@@ -185,6 +195,9 @@ func within(gap, most time.Duration) bool { return gap >= -most && gap <= most }
 
 // mark notes a marker. Neighbours of a kind (a reload's many lines) are one.
 func (g *engine) mark(r *record, at place, t time.Time) {
+	if v := versionIn(r.Said); v != "" && len(g.versions) < formatsMax {
+		g.versions[joinFamily(r.format.Product)] = v
+	}
 	if n := len(g.markers); n > 0 {
 		last := &g.markers[n-1]
 		if last.Kind == r.Marker.String() && last.Format == r.format.Name && within(t.Sub(last.Time), markerApart) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/whygate/whygate/internal/advice"
 	"github.com/whygate/whygate/internal/fault"
 )
 
@@ -43,6 +44,7 @@ type findingKey struct {
 	by         By
 	cause      fault.Cause
 	candidates uint64
+	story      advice.Story
 }
 
 // place is where a line stands.
@@ -67,6 +69,7 @@ type finding struct {
 	raw        string
 	path       string
 	module     string // of nginx
+	contained  bool   // its line looks as if its program ran in a container
 	verdict    fault.Fault
 	evidence   fault.Evidence
 	waits      waits
@@ -93,6 +96,8 @@ type nearCount struct {
 	at     place
 	by     Nearness
 	system bool // the kernel or the service manager tells it
+
+	product string // whose log tells it
 }
 
 // waits counts how long exchanges had taken when they failed.
@@ -128,6 +133,17 @@ func (w *waits) add(d time.Duration) {
 	if whole >= 1 && whole <= waitsMax && d+waitEarly-whole*time.Second <= waitEarly+waitSlip {
 		w.seconds[whole]++
 	}
+}
+
+// typical gives how long nearly all exchanges had taken, 0 where they differ.
+func (w *waits) typical() time.Duration {
+	if second, share := w.top(); share >= roundLeast {
+		return time.Duration(second) * time.Second
+	}
+	if w.known > 0 && w.least >= waitsMax*time.Second && w.most-w.least <= time.Second { // longer than is counted by seconds
+		return w.most.Round(time.Second)
+	}
+	return 0
 }
 
 // idle is how long reused connections had been idle.
@@ -228,6 +244,7 @@ func (f *finding) keepExample(r *record) {
 		f.said = f.raw
 	}
 	f.path, f.module = clip(r.Path, textMax), r.module
+	f.contained = contained(r)
 	f.verdict, f.evidence = r.verdict, r.Evidence
 	if f.evidence.Endpoint == "" || f.evidence.Endpoint == "unix:" {
 		f.evidence.Endpoint = clip(r.Upstream, nameMax)
@@ -247,7 +264,7 @@ func clip(b []byte, limit int) string {
 }
 
 func (g *engine) findingOf(r *record) *finding {
-	key := findingKey{product: r.format.Product, by: r.By, cause: r.verdict.Cause, candidates: setOf(r.Candidates)}
+	key := findingKey{product: r.format.Product, by: r.By, cause: r.verdict.Cause, candidates: setOf(r.Candidates), story: advice.StoryOf(r.format.Product, r.verdict.Cause, r.text)}
 	f := g.findings[key]
 	switch {
 	case f != nil:

@@ -16,6 +16,7 @@ type event struct {
 	cause   fault.Cause
 	said    string
 	place   place
+	product string
 }
 
 // events has what was told, by cause. Of each it keeps the one that was read last and the one with the latest time: a log
@@ -50,7 +51,7 @@ func (v *events) note(e *event) *happenings {
 // happened notes an event, and counts it at the faults just before it. A fault is held against the events of one cause once:
 // those that come later are further away from it.
 func (g *engine) happened(r *record, at place, t time.Time) {
-	e := event{at: t, clocked: !r.Time.IsZero(), system: r.format.Role == RoleSystem, cause: r.verdict.Cause, said: clip(r.Said, textMax), place: at}
+	e := event{at: t, clocked: !r.Time.IsZero(), system: r.format.Role == RoleSystem, cause: r.verdict.Cause, said: clip(r.Said, textMax), place: at, product: r.format.Product}
 	known := g.events.note(&e)
 	w := g.window
 	newest := w.at(w.count)
@@ -127,6 +128,6 @@ func (f *finding) nearby(e *event, by Nearness) {
 		}
 	}
 	if len(f.near) < nearMax {
-		f.near = append(f.near, nearCount{cause: e.cause, count: 1, said: e.said, at: e.place, by: by, system: e.system})
+		f.near = append(f.near, nearCount{cause: e.cause, count: 1, said: e.said, at: e.place, by: by, system: e.system, product: e.product})
 	}
 }

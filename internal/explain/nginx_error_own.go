@@ -234,9 +234,11 @@ func (l *nginxLine) judgeLuaNames(e *Entry) bool {
 	return true
 }
 
-// luaName takes the name out of Tried: ["(short)NAME:(na) - ...
+// luaName takes the name out of Tried: ["(short)NAME:(na) - ..., or of "initial dns/balancer resolve for 'NAME' with".
 func luaName(e *Entry, m []byte) {
 	if rest, found := after(m, "(short)"); found {
 		e.Upstream = upTo(rest, ':')
+	} else if rest, found := after(m, "resolve for '"); found {
+		e.Upstream = upTo(rest, '\'')
 	}
 }

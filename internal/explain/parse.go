@@ -154,7 +154,10 @@ func (p *parser) take(b *block, f *Format, inner, line []byte, number, more int)
 	case e.Kind == KindOK:
 		b.serve(e.Upstream)
 	case e.Kind == KindClient:
-		b.causes[e.Fault().Cause]++
+		c := e.Fault().Cause
+		if b.causes[c]++; ownLimit(c) && e.By == ByGateway {
+			b.limits[c] = f
+		}
 	case e.Kind == KindFault || e.Marker != MarkerNone:
 		p.keep(b, e, f, inner, number)
 		b.records[len(b.records)-1].more = more

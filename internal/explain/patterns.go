@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/whygate/whygate/internal/advice"
 	"github.com/whygate/whygate/internal/fault"
 )
 
@@ -30,7 +31,7 @@ func (g *engine) patterns(s *Finding, f *finding) []Pattern {
 	add := func(kind, format string, args ...any) { out = append(out, Pattern{kind, fmt.Sprintf(format, args...)}) }
 	if second, share := f.waits.top(); second > 0 && share >= roundLeast && f.waits.known*2 >= f.count && mayBeTimer(s.verdict) {
 		text := fmt.Sprintf("%s took %d.0 s: a timer's mark", allOf(share), second)
-		if whose := timerOf(f.key.product, s.verdict, second); whose != "" {
+		if whose := advice.TimerOf(f.key.product, f.module, s.verdict, second); whose != "" {
 			text += ", most likely " + whose
 		}
 		add("timer", "%s", text)
@@ -230,60 +231,4 @@ func short(d time.Duration) string {
 		return fmt.Sprintf("%d min", int(d.Minutes()))
 	}
 	return fmt.Sprintf("%.0f h", d.Hours())
-}
-
-// timer is a default that people meet without having set it.
-type timer struct {
-	product string // empty for every product
-	cause   fault.Cause
-	seconds int
-	whose   string
-}
-
-// timers are the defaults by the products' documentation.
-var timers = [...]timer{
-	{"nginx", fault.CauseHeadTimeout, 60, "nginx's proxy_read_timeout (60 s by default)"},
-	{"nginx", fault.CauseConnectTimeout, 60, "nginx's proxy_connect_timeout (60 s by default)"},
-	{"nginx", fault.CauseUploadStalled, 60, "nginx's proxy_send_timeout (60 s by default)"},
-	{"nginx", fault.CauseBodyStalled, 60, "nginx's proxy_read_timeout (60 s by default)"},
-	{"ingress-nginx", fault.CauseHeadTimeout, 60, "the controller's proxy-read-timeout (60 s by default)"},
-	{"ingress-nginx", fault.CauseHeadTimeout, 5, "the controller's proxy-connect-timeout (5 s by default): then it is a connect timeout"},
-	{"ingress-nginx", fault.CauseConnectTimeout, 5, "the controller's proxy-connect-timeout (5 s by default)"},
-	{"kong", fault.CauseHeadTimeout, 60, "the service's read_timeout (60 s by default)"},
-	{"kong", fault.CauseConnectTimeout, 60, "the service's connect_timeout (60 s by default)"},
-	{"envoy", fault.CauseHeadTimeout, 15, "the route's timeout (15 s by default)"},
-	{"envoy", fault.CauseResponseTooSlow, 15, "the route's timeout (15 s by default)"},
-	{"envoy", fault.CauseConnectTimeout, 5, "the cluster's connect_timeout (5 s by default)"},
-	{"istio", fault.CauseConnectTimeout, 10, "the DestinationRule's connectTimeout (10 s by default)"},
-	{"envoy", fault.CauseBodyStalled, 300, "stream_idle_timeout (5 min by default)"},
-	{"apache", fault.CauseHeadTimeout, 60, "Apache's Timeout, which ProxyTimeout falls back on (60 s by default)"},
-	{"apache", fault.CauseHeadTimeout, 300, "Apache's Timeout (300 s in many distributions)"},
-	{"apache", fault.CauseConnectTimeout, 60, "Apache's Timeout, which connectiontimeout falls back on (60 s by default)"},
-	{"traefik", fault.CauseConnectTimeout, 30, "Traefik's forwardingTimeouts.dialTimeout (30 s by default)"},
-	{"caddy", fault.CauseConnectTimeout, 3, "Caddy's dial_timeout (3 s by default)"},
-	{"alb", fault.CauseHeadTimeout, 60, "the load balancer's idle timeout (60 s by default)"},
-	{"alb", fault.CauseConnectTimeout, 10, "the load balancer's connect timeout (10 s, fixed)"},
-	{"clb", fault.CauseHeadTimeout, 60, "the load balancer's idle timeout (60 s by default)"},
-	{"gcp", fault.CauseHeadTimeout, 30, "the backend service's timeout (30 s by default)"},
-	{"heroku", fault.CauseHeadTimeout, 30, "the router's limit of 30 s for the first octet, which cannot be changed"},
-	{"cloudflare", fault.CauseHeadTimeout, 100, "Cloudflare's proxy read timeout (100 s by default)"},
-	{"cloudflare", fault.CauseHeadTimeout, 120, "Cloudflare's proxy read timeout (120 s by default)"},
-	{"", fault.CauseWorkerTimeout, 30, "gunicorn's --timeout or PHP's max_execution_time (30 s by default)"},
-	{"", fault.CauseWorkerTimeout, 60, "Puma's worker_timeout (60 s by default), or a limit of another proxy in between"},
-	{"", fault.CauseClientLeft, 30, "the client's own limit of 30 s"},
-}
-
-// timerOf says whose timer a whole number of seconds is, empty where nobody's default is so long.
-func timerOf(product string, c fault.Cause, second int) string {
-	for i := range timers {
-		t := &timers[i]
-		if t.cause == c && t.seconds == second && (t.product == "" || t.product == product || t.product == "envoy" && product == "istio") {
-			return t.whose
-		}
-	}
-	switch c {
-	case fault.CauseHeadTimeout, fault.CauseConnectTimeout, fault.CauseResponseTooSlow, fault.CauseBodyStalled, fault.CauseUploadStalled:
-		return fmt.Sprintf("a timeout that is configured to %d s", second)
-	}
-	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/whygate/whygate/internal/advice"
 	"github.com/whygate/whygate/internal/fault"
 )
 
@@ -63,6 +64,7 @@ type Finding struct {
 	source   *finding
 	by       *finding // of a symptom: what explains it
 	proxy    bool
+	decider  *nearCount
 	explains bool // an application's or a system's lines, which another finding has for its proof
 }
 
@@ -141,11 +143,20 @@ type Example struct {
 	Raw    string `json:"raw"`  // the whole line without its carriers, with what is secret masked
 }
 
-// ClientCount is how many requests ended by the client's doing; the cause is empty for what the log does not say.
+// ClientCount is how many requests ended by the client's doing; the cause is empty for what the log does not say. Where it was
+// a limit of the proxy's configuration that refused them, there is what to do about it.
 type ClientCount struct {
-	Cause string `json:"cause"`
-	Title string `json:"title"`
-	Count int64  `json:"count"`
+	Cause   string   `json:"cause"`
+	Title   string   `json:"title"`
+	Count   int64    `json:"count"`
+	Product string   `json:"product,omitempty"` // whose limit it was
+	Advice  []string `json:"advice,omitempty"`
+}
+
+// ownLimit reports whether a request is refused with the cause for a limit that a configuration sets: then the client is not
+// the only one who can do something about it.
+func ownLimit(c fault.Cause) bool {
+	return c == fault.CauseRequestBodyTooLarge || c == fault.CauseRequestHeadTooLarge || c == fault.CauseRequestTargetTooLong
 }
 
 // FormatCount is what was read of one format.
@@ -227,6 +238,9 @@ func (g *engine) countLines(r *Report) {
 			count := ClientCount{Cause: e.Slug, Title: e.Title, Count: n}
 			if fault.Cause(c) == fault.CauseNone {
 				count.Cause, count.Title = "", "Other 4xx"
+			}
+			if f := g.limits[c]; f != nil {
+				count.Product, count.Advice = f.Product, advice.For(f.Product, fault.Cause(c))
 			}
 			r.Clients = append(r.Clients, count)
 		}

@@ -16,7 +16,7 @@ var entriesDNS = []Entry{
 			"dig NAME. with the final dot gives the same; if a short name works elsewhere, compare the search lines of /etc/resolv.conf.",
 		},
 		Advice: []string{
-			"Correct the endpoint's name in the pool, or create its record in the zone that the SOA names.",
+			"Correct the endpoint's name in the configuration, or create its record in the zone that the SOA names.",
 			"In a container, use the service's name on a network that both share; localhost and the host's /etc/hosts do not reach inside.",
 			"In Kubernetes, write the full name (app.namespace.svc.cluster.local) and check that the Service exists.",
 			"If another name server knows the name, set resolver.servers to it.",

@@ -34,7 +34,7 @@ var entriesSelect = []Entry{
 			"In Kubernetes, kubectl get endpointslices shows no address: the Service's selector fits no pod, or no pod is ready.",
 		},
 		Advice: []string{
-			"Add an endpoint to the pool, or start the service that should be in it.",
+			"Add an endpoint, or start the service that should be in it.",
 			"In Kubernetes, compare the Service's selector with the pods' labels, and look at their readiness: kubectl describe svc NAME.",
 		},
 		Covers:  []string{"A2"},

@@ -31,6 +31,17 @@ func (f Fault) AppendSentence(dst []byte, e *Evidence) []byte {
 	return w.appendTail(dst)
 }
 
+// SentenceElsewhere is Sentence for what another program's log tells: without the names of Whygate's stages and timers, which
+// mean nothing there.
+func (f Fault) SentenceElsewhere(e *Evidence) string {
+	if f.Cause == CauseNone {
+		return ""
+	}
+	w := writer{e: e, elsewhere: true}
+	dst, _, _ := w.render(nil, f.Cause.Entry().sentence)
+	return string(w.appendTail(dst))
+}
+
 // PublicSentence tells a visitor what happened, with a capital letter and a full stop, and without any fact that belongs
 // to this installation: no address, name or value. Empty if there is no fault.
 func (f Fault) PublicSentence() string {
@@ -49,6 +60,8 @@ func (f Fault) PublicSentence() string {
 type writer struct {
 	e      *Evidence
 	public bool // leave out what identifies hosts, names and contents
+
+	elsewhere bool // leave out what is called so in Whygate alone
 }
 
 // render appends the template up to its end or to the bracket that closes it, and gives what follows. It is false if a
@@ -112,6 +125,9 @@ func (w *writer) appendWord(dst []byte, name string) []byte {
 	case "errno":
 		return appendErrno(dst, e)
 	case "timer":
+		if w.elsewhere {
+			return dst
+		}
 		return append(dst, e.Timer.String()...)
 	case "rule":
 		return append(dst, e.Rule.Text()...)
@@ -120,7 +136,7 @@ func (w *writer) appendWord(dst []byte, name string) []byte {
 	case "field":
 		return appendPrintable(dst, e.Field, valueMax)
 	case "stage":
-		if int(e.Stage) < Stages {
+		if int(e.Stage) < Stages && !w.elsewhere {
 			return append(dst, e.Stage.String()...)
 		}
 	case "alert":

@@ -1,0 +1,36 @@
+package advice
+
+import "github.com/whygate/whygate/internal/fault"
+
+// refusedAnswer are the causes to which the state PH is judged.
+var refusedAnswer = []fault.Cause{
+	fault.CauseNotHTTP, fault.CauseBadField, fault.CauseHeadTooLarge, fault.CauseConflictingLengths, fault.CauseLengthAndEncoding, fault.CauseResponseBlocked, fault.CauseBadStatusLine,
+	fault.CauseWrongService, fault.CauseUnknown,
+}
+
+// states of HAProxy that begin with PH, with what may stand behind the cookies' place.
+const statePH = " ph--| phvn| phnn| phni| phdi| phvi| phvr| phnr| phdr"
+
+var haproxyShow = directive{
+	set: `echo "show errors" | socat stdio /run/haproxy/admin.sock`,
+	why: "the last answer that was refused, with the octet that it stopped at; needs stats socket /run/haproxy/admin.sock level operator in global. Empty: an http-response rule, or option checkcache, refused it",
+}
+
+var storiesOfHAProxy = []story{
+	{
+		products: "haproxy", causes: own, words: statePH,
+		sentence: "HAProxy failed while it changed the answer's head: the fields that its rules add do not fit into what tune.maxrewrite keeps free",
+		do: []directive{
+			{where: "global", set: "tune.maxrewrite 4096", why: "room for what http-response rules add; 1024 is the default, and tune.bufsize must be larger by what the application sends"},
+			{where: "backend", set: "http-response strict-mode off", why: "leaves a rule out that does not fit, instead of failing with 500"},
+			{where: "global", set: "tune.bufsize 32768", why: "the whole head must fit, less tune.maxrewrite; it is the size of every buffer"},
+		},
+		alone: true, check: `echo "show info" | socat stdio /run/haproxy/admin.sock | grep -i bufsize; with strict-mode off the same request passes`,
+	},
+	{
+		products: "haproxy", causes: refusedAnswer, words: statePH,
+		sentence: "HAProxy took the answer of {peer:the server} and refused it: it is no valid HTTP, too large, or a rule forbids it",
+		do:       []directive{haproxyShow, {set: "curl -sv --http1.1 http://SERVER:PORT/PATH -o /dev/null", why: "shows the same head: two Content-Length, a blank in a field's name, or more than 16 KiB"}},
+		alone:    true, check: `echo "show errors" | socat stdio /run/haproxy/admin.sock`,
+	},
+}

@@ -1,0 +1,131 @@
+package advice
+
+import "github.com/whygate/whygate/internal/fault"
+
+// own are the causes to which lines about the proxy itself are judged.
+var own = []fault.Cause{fault.CauseInternalError, fault.CauseRouteBroken, fault.CauseOwnLimit, fault.CauseDescriptorsExhausted, fault.CauseMemoryExhausted, fault.CauseUnknown}
+
+// starting are the causes of what keeps nginx from starting.
+var starting = []fault.Cause{
+	fault.CauseRouteBroken, fault.CauseInternalError, fault.CauseServiceFailed, fault.CauseDNSNXDomain, fault.CauseDNSError, fault.CauseDNSNoData, fault.CauseDNSServFail, fault.CauseDNSTimeout,
+	fault.CauseDescriptorsExhausted, fault.CauseMemoryExhausted, fault.CauseUnknown,
+}
+
+const emerg = "[emerg]"
+
+var nginxTest = directive{set: "nginx -t", why: "names the file and the line; a reload that fails leaves the old configuration at work, a start that fails leaves nobody"}
+
+var storiesOfNginx = []story{
+	{
+		products: "nginx", causes: starting, words: "address already in use", and: emerg + "|bind()",
+		sentence: "nginx did not start: another program, or another nginx, has the port already",
+		do: []directive{
+			{set: "ss -lntp 'sport = :80'", why: "who listens there; take the port of the message"},
+			{set: "systemctl stop apache2", why: "or whatever it is; a second nginx that was started by hand ends with nginx -s stop"},
+			{why: "In a container, the port on the host is published by another one: docker ps --filter publish=80"},
+		},
+		alone: true, unlogged: true, certain: true, check: "ss -lntp 'sport = :80', with the port of the message: who has it",
+	},
+	{
+		products: "nginx", causes: starting, words: "permission denied", and: "bind() to",
+		sentence: "nginx did not start: it may not open the port",
+		do: []directive{
+			{set: "semanage port -a -t http_port_t -p tcp 8081", why: "with SELinux, for a port that is not one of HTTP's; ausearch -m avc -ts recent shows the denial"},
+			{set: "setcap cap_net_bind_service=+ep /usr/sbin/nginx", why: "below port 1024 without root; in a container sysctl net.ipv4.ip_unprivileged_port_start=0, or a port above"},
+		},
+		alone: true, unlogged: true, certain: true, check: "ausearch -m avc -ts recent: a denied name_bind is SELinux",
+	},
+	{
+		products: "nginx", causes: starting, words: "cannot assign requested address", and: "bind() to",
+		sentence: "nginx did not start: the address in listen is none of this machine's",
+		do: []directive{
+			{set: "ip -br address", why: "which addresses there are; listen 80; takes all of them"},
+			{set: "sysctl -w net.ipv4.ip_nonlocal_bind=1", why: "for an address that moves between machines (keepalived)"},
+		},
+		alone: true, unlogged: true, certain: true, check: "ip -br address: is the address of the message among them",
+	},
+	{
+		products: "nginx", causes: starting, words: "host not found in upstream|host not found in resolver", and: emerg,
+		sentence: `nginx did not start: it looks up the names in its configuration when it starts, and "{quoted:a name}" did not resolve`,
+		do: []directive{
+			{set: "getent hosts {name:NAME}", why: "in nginx's own container or machine: the service must be up, and in one network with nginx"},
+			{where: "location", set: "resolver 127.0.0.11 valid=10s; set $app http://NAME; proxy_pass $app;", why: "starts without the name, and looks it up for each request; 127.0.0.11 is Docker's resolver"},
+			{where: "compose.yaml", set: "depends_on: {app: {condition: service_healthy}}", why: "starts the application first"},
+		},
+		alone: true, unlogged: true, check: "getent hosts NAME where nginx runs",
+	},
+	{
+		products: "nginx", causes: starting, words: "cannot load certificate|ssl_ctx_use_privatekey|pem_read_bio|ssl: error", and: emerg,
+		sentence: "nginx did not start: it cannot read a certificate or its key",
+		do: []directive{
+			nginxTest,
+			{set: "openssl x509 -noout -subject -enddate -in CERT; openssl pkey -noout -text -in KEY | head -1", why: "whether they are what they should be; both must be of one key"},
+			{why: "certbot certificates shows where the files are: a name that was removed leaves a dead link."},
+		},
+		alone: true, unlogged: true, certain: true, check: "nginx -t",
+	},
+	{
+		products: "nginx", causes: starting, words: "unknown directive", and: emerg,
+		sentence: "nginx did not start: it does not know a directive of its configuration",
+		do: []directive{
+			{set: "nginx -V 2>&1 | tr ' ' '\\n' | grep module", why: "which modules this one has; a directive of another module needs load_module, or another build"},
+			nginxTest,
+		},
+		alone: true, unlogged: true, certain: true, check: "nginx -V: is the directive's module there, and is the version new enough",
+	},
+	{
+		products: "nginx", causes: starting, words: emerg,
+		sentence: "nginx did not start, or did not take its new configuration",
+		do:       []directive{nginxTest, {why: "The message names what is wrong: correct it, then nginx -t && nginx -s reload."}},
+		alone:    true, unlogged: true, certain: true, check: "nginx -t",
+	},
+	{
+		products: "nginx", causes: own, words: "exited on signal 9",
+		sentence: "a worker process of nginx was killed: by the kernel for want of memory, as a rule",
+		do: []directive{
+			{set: "dmesg -T | grep -i 'killed process'", why: "whether the kernel did it, and how much it had"},
+			{set: "kubectl describe pod POD | grep -A3 'Last State'", why: "in Kubernetes: OOMKilled, with the limit"},
+		},
+		alone: true, unlogged: true, check: "dmesg -T | grep -i 'killed process' at that second",
+	},
+	{
+		products: "nginx", causes: own, words: "exited on signal",
+		sentence: "a worker process of nginx crashed: all requests that it had were cut off",
+		do: []directive{
+			{set: "coredumpctl info nginx", why: "the stack of the crash; worker_rlimit_core 500m; and working_directory /tmp; where there is none"},
+			{set: "nginx -V 2>&1 | tr ' ' '\\n' | grep add-", why: "modules of others are the usual reason: leave them out one by one, or bring them and nginx to one release"},
+		},
+		alone: true, unlogged: true, certain: true, check: "coredumpctl info nginx: whose function is on top of the stack",
+	},
+	{
+		products: "nginx", causes: append([]fault.Cause{fault.CauseUpstreamStatus, fault.CauseApplicationError}, own...), words: "auth request unexpected status",
+		sentence: "the authentication service that auth_request asks answered {status:with an error}, and nginx made a 500 of it: the application was not asked",
+		do: []directive{
+			{why: "Read the log of the authentication service at that second: the answer {status:} is its own. auth_request (nginx.ingress.kubernetes.io/auth-url) takes 2xx as yes, and 401 and 403 as no; all else is an error."},
+			{set: "curl -si AUTH_URL -H 'Host: HOST' -H 'X-Original-URL: https://HOST/'", why: "asks it as nginx does"},
+		},
+		alone: true, unlogged: true, certain: true, check: "the authentication service's own log at that second",
+	},
+	{
+		products: "nginx", causes: []fault.Cause{fault.CauseOwnLimit}, words: "worker_connections are not enough",
+		sentence: "nginx has no connections left: worker_connections is reached",
+		check:    "nginx -T | grep worker_connections, against the connections that ss -s counts: two for each proxied request",
+		certain:  true,
+	},
+	{
+		products: "nginx", causes: append([]fault.Cause{fault.CauseRequestBodyTooLarge}, own...), words: "client intended to send too large",
+		sentence: "the request's body is larger than client_max_body_size: nginx refused it with 413, and nobody was asked",
+		check:    "nginx -T | grep -n client_max_body_size: 1m where it is not set",
+		certain:  true,
+	},
+	{
+		products: "nginx", causes: []fault.Cause{fault.CauseDescriptorsExhausted}, words: "too many open files|no file descriptors",
+		sentence: "nginx has no file descriptors left",
+		check:    "grep 'open files' /proc/$(pgrep -o nginx)/limits, against ls /proc/PID/fd | wc -l of a worker",
+		certain:  true,
+	},
+	{
+		products: "nginx", causes: append([]fault.Cause{fault.CauseDNSNXDomain, fault.CauseDNSError, fault.CauseDNSNoResolver}, own...), words: "no resolver defined to resolve",
+		check: "nginx -T | grep -n resolver", certain: true,
+	},
+}
