@@ -216,6 +216,8 @@ func nearness(c explain.Confirmation) string {
 	switch c.Near {
 	case explain.NearLines:
 		return "beside, with no clock to compare:"
+	case explain.NearMinute:
+		return "came in the minute after"
 	case explain.NearRequest:
 		return "were waiting when this was logged:"
 	}

@@ -102,7 +102,7 @@ func (l *apacheLine) judgeExchange(e *Entry) {
 		}
 	}
 	upload := l.code == 1084 || l.code == 1097 || l.code == 10292
-	e.Again = l.code == 1097 || l.code == 1102 // after 1084; after mod_ssl's lines
+	e.Again = l.code == 1097 || l.code == 1102 || l.code == 992 || l.code == 878 // after 1084; after mod_ssl's lines; after 1030
 	stage := fault.FirstByte
 	if upload {
 		stage = fault.Write
@@ -133,6 +133,9 @@ func (l *apacheLine) judgeExchange(e *Entry) {
 	default:
 		e.fail(ByGateway, stage, fault.Closed)
 		e.may(apacheClosedCauses...)
+		if l.code == 1030 || l.code == 992 { // AJP connections are kept, and Tomcat ends them when they are idle
+			e.suspect(fault.CauseKeepaliveRace, fault.CauseClosedBeforeAnswer, fault.CauseWorkerCrashed)
+		}
 		if upload {
 			e.may(nginxWriteCauses...)
 		}

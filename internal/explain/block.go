@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/whygate/whygate/internal/advice"
 	"github.com/whygate/whygate/internal/fault"
 )
 
@@ -40,6 +41,7 @@ type record struct {
 	line    int
 	more    int    // how many lines behind it are part of it
 	text    []byte // the line without its carriers
+	story   advice.Story
 }
 
 // tally counts the lines of a block.

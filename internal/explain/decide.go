@@ -101,7 +101,7 @@ func (g *engine) describe(s *Finding, f *finding) {
 		s.Proof = advice.ForeignAll(s.Proof)
 	}
 	s.Advice = f.format.advise(facts)
-	if beside := g.detailed[joinFamily(f.key.product)]; s.Confidence != Certain && !facts.Story.Unlogged() && (beside == nil || beside == f.format) {
+	if beside := g.detailed[joinFamily(f.key.product)]; s.Confidence != Certain && s.decider == nil && !facts.Story.Unlogged() && (beside == nil || beside == f.format) {
 		s.Better, s.Lacks = f.format.Better, f.format.Lacks
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/whygate/whygate/internal/advice"
 	"github.com/whygate/whygate/internal/fault"
 )
 
@@ -138,12 +139,14 @@ func (g *engine) take(r *record, file *File, t time.Time) {
 		g.detailed[joinFamily(r.format.Product)] = r.format
 	}
 	if r.format.Role != RoleProxy {
+		r.story = advice.StoryOf(r.format.Product, r.verdict.Cause, r.text)
 		g.faults++
 		g.count(r, at, t)
 		g.happened(r, at, t)
 		g.tell(r, file, t)
 		return
 	}
+	r.story = advice.StoryOf(r.format.Product, r.verdict.Cause, r.text)
 	j := g.join(r, at, t)
 	if j.counted {
 		return
@@ -154,8 +157,15 @@ func (g *engine) take(r *record, file *File, t time.Time) {
 	s := seen{
 		keys: j.keys, at: t, finding: f, group: group, outcome: r.Status != 0, joined: j.joined, answered: j.joined, bare: r.Bare, open: open(r),
 		head: r.verdict.Stage == fault.Head, clocked: !r.Time.IsZero(), place: at, more: r.more, lasted: r.lasted(),
+		said: g.window.hash(r.Said), process: r.Process, starting: r.story.Unlogged(), product: r.format.Product,
+	}
+	if s.tried[0] = g.window.hash(r.Upstream); s.starting {
+		s.tried[0] = s.said
 	}
 	g.lookBack(&s)
+	if standing(r.verdict.Cause) && r.requestless() {
+		g.happened(r, at, t)
+	}
 	g.window.add(s)
 	g.tell(r, file, t)
 }

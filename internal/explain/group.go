@@ -55,31 +55,32 @@ type place struct {
 
 // finding is the faults of one cause, as one product tells of it.
 type finding struct {
-	key        findingKey
-	format     *Format // of the example
-	candidates []fault.Cause
-	count      int64
-	saved      int64 // of them, those that the client did not see: another attempt was answered well
-	first      time.Time
-	last       time.Time
-	firstLine  place
-	rate       series
-	example    place
-	said       string
-	raw        string
-	path       string
-	module     string // of nginx
-	contained  bool   // its line looks as if its program ran in a container
-	verdict    fault.Fault
-	evidence   fault.Evidence
-	waits      waits
-	idle       idle
-	bursts     []int64 // when each began, in seconds
-	burstLast  int64
-	burstMany  bool // there were more than burstsMax
-	statuses   [6]statusCount
-	near       []nearCount
-	explainers map[*finding]int64 // of a symptom: what came just before it, how often
+	key         findingKey
+	format      *Format // of the example
+	candidates  []fault.Cause
+	count       int64
+	saved       int64 // of them, those that the client did not see: another attempt was answered well
+	first       time.Time
+	last        time.Time
+	firstLine   place
+	rate        series
+	example     place
+	said        string
+	raw         string
+	path        string
+	module      string // of nginx
+	requestless bool   // its lines name no request
+	contained   bool   // its line looks as if its program ran in a container
+	verdict     fault.Fault
+	evidence    fault.Evidence
+	waits       waits
+	idle        idle
+	bursts      []int64 // when each began, in seconds
+	burstLast   int64
+	burstMany   bool // there were more than burstsMax
+	statuses    [6]statusCount
+	near        []nearCount
+	explainers  map[*finding]int64 // of a symptom: what came just before it, how often
 }
 
 type statusCount struct {
@@ -171,7 +172,9 @@ func (g *engine) count(r *record, at place, t time.Time) (*finding, *group) {
 		f.example, f.firstLine = at, at
 		f.first, f.last = t, t
 		f.keepExample(r)
+		f.requestless = true
 	}
+	f.requestless = f.requestless && r.requestless()
 	f.count++
 	if t.Before(f.first) {
 		f.first, f.firstLine = t, at
@@ -264,7 +267,7 @@ func clip(b []byte, limit int) string {
 }
 
 func (g *engine) findingOf(r *record) *finding {
-	key := findingKey{product: r.format.Product, by: r.By, cause: r.verdict.Cause, candidates: setOf(r.Candidates), story: advice.StoryOf(r.format.Product, r.verdict.Cause, r.text)}
+	key := findingKey{product: r.format.Product, by: r.By, cause: r.verdict.Cause, candidates: setOf(r.Candidates), story: r.story}
 	f := g.findings[key]
 	switch {
 	case f != nil:

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
@@ -38,17 +39,26 @@ type seen struct {
 	clocked  bool          // its line has a time of its own
 	place    place
 	near     [nearMax]fault.Cause
+	said     uint64           // of its words
+	process  uint64           // that wrote its line
+	starting bool             // it is about a program that did not start, and about no request
+	tried    [triedMax]uint64 // whom its request has asked so far
+	product  string
 }
+
+// triedMax is how many upstreams of one request are remembered.
+const triedMax = 8
 
 // keys are what a fault has in common with others: client, method and path; process and connection; the client alone.
 // Each is 0 where the line lacks a part.
-type keys [4]uint64
+type keys [5]uint64
 
 const (
 	byExchange = iota
 	byWorker
 	byClient
 	byRequest
+	byTrace // a request's id that is long enough to be nobody else's, whatever the product
 )
 
 // window remembers the last faults.
@@ -83,7 +93,7 @@ func (w *window) keys(r *record) (k keys) {
 		h.Write(r.Path)
 		k[byExchange] = h.Sum64()
 	}
-	if r.Conn != 0 {
+	if r.Conn != 0 || family == "apache" && r.Process != 0 { // a process without threads has one request at a time
 		h.Reset()
 		h.WriteString(family)
 		maphash.WriteComparable(&h, [2]uint64{r.Process, r.Conn})
@@ -98,12 +108,28 @@ func (w *window) keys(r *record) (k keys) {
 		}
 		k[byRequest] = h.Sum64()
 	}
+	if len(r.ID) >= traceLeast {
+		h.Reset()
+		h.Write(r.ID)
+		k[byTrace] = h.Sum64()
+	}
 	if len(r.Client) > 0 && (family == "apache" || r.Bare) {
 		h.Reset()
 		h.Write(withoutPort(r.Client))
 		k[byClient] = h.Sum64()
 	}
 	return k
+}
+
+// traceLeast is how long an id must be to be one request's, and no other's, in the logs of several programs, in octets.
+const traceLeast = 16
+
+// hash gives a number for some octets, 0 for none.
+func (w *window) hash(b []byte) uint64 {
+	if len(b) == 0 {
+		return 0
+	}
+	return maphash.Bytes(w.seed, b)
 }
 
 func joinFamily(product string) string {
@@ -176,7 +202,7 @@ type joint struct {
 // already, and is not to be counted again.
 func (g *engine) join(r *record, at place, t time.Time) joint {
 	j := joint{keys: g.window.keys(r)}
-	if g.joinBeside(r, at) || g.joinRequest(r, t, &j) {
+	if g.joinBeside(r, at) || g.joinStart(r, at, t) || g.joinConsequence(r, t) || g.joinRequest(r, t, &j) || g.joinTrace(r, t, &j) {
 		j.counted = true
 	} else if r.Status != 0 {
 		g.joinOutcome(r, t, &j)
@@ -218,6 +244,108 @@ func (g *engine) joinRequest(r *record, t time.Time, j *joint) bool {
 		s.finding.answered(r.Status)
 	}
 	return true
+}
+
+// joinTrace joins what two programs say of one request, by an id that both have: the one that passed an answer on says less
+// than the one that made it.
+func (g *engine) joinTrace(r *record, t time.Time, j *joint) bool {
+	family := joinFamily(r.format.Product)
+	s := g.window.find(byTrace, j.keys[byTrace], func(s *seen) bool {
+		return !s.gone && joinFamily(s.product) != family && within(t.Sub(s.at), outcomeLate)
+	})
+	switch {
+	case s == nil:
+		return false
+	case r.verdict.Cause == fault.CauseUpstreamStatus && s.finding.key.cause != fault.CauseUpstreamStatus:
+		return true
+	case s.finding.key.cause == fault.CauseUpstreamStatus && r.verdict.Cause != fault.CauseUpstreamStatus:
+		g.replace(s)
+	}
+	return false
+}
+
+// Bounds of what is taken for one start of a program: it tries again for some seconds, and says so twice.
+const (
+	startGap   = 10 * time.Second
+	startLines = 10
+	startBack  = 4
+)
+
+// joinStart joins what a program says of one start that failed: to its log and to standard error, and of each address that
+// it could not have.
+func (g *engine) joinStart(r *record, at place, t time.Time) bool {
+	if !r.story.Unlogged() || r.Conn != 0 {
+		return false
+	}
+	for n := g.window.count; n > 0 && g.window.count-n < startBack; n-- {
+		s := g.window.at(n)
+		if s == nil || !s.starting || s.gone || joinFamily(s.product) != joinFamily(r.format.Product) {
+			continue
+		}
+		clocked := s.clocked && !r.Time.IsZero()
+		if clocked && !within(t.Sub(s.at), startGap) || !clocked && (s.place.file == at.file && abs(int64(at.line-s.place.line)) > startLines) {
+			continue
+		}
+		said := g.window.hash(r.Said)
+		copied := slices.Contains(s.tried[:], said) && (s.process == 0 || r.Process == 0 || !clocked)
+		if copied || r.Process != 0 && s.process == r.Process {
+			s.ask(said)
+			return true
+		}
+	}
+	return false
+}
+
+// ask notes an upstream, or words, that are of this fault too.
+func (s *seen) ask(number uint64) {
+	for i := range s.tried {
+		if s.tried[i] == 0 || s.tried[i] == number {
+			s.tried[i] = number
+			return
+		}
+	}
+}
+
+// outGap is how long an endpoint that failed is left alone by most proxies: what is said of it meanwhile follows from that.
+const outGap = time.Minute
+
+// requestless reports whether a line is about no request that it names.
+func (r *record) requestless() bool {
+	return len(r.Client) == 0 && len(r.Path) == 0 && len(r.ID) == 0 && r.Conn == 0 && r.Status == 0
+}
+
+// joinConsequence joins what is said of no request, and only follows from a fault just before: a worker that failed is disabled.
+func (g *engine) joinConsequence(r *record, t time.Time) bool {
+	kind := symptomOf(r.verdict.Cause)
+	if kind == symptomNone || r.Time.IsZero() || !r.requestless() {
+		return false
+	}
+	by, ok := g.explained[explainerKey{joinFamily(r.format.Product), kind, ""}]
+	gap := t.Sub(by.at)
+	return ok && gap >= 0 && gap <= outGap
+}
+
+// joinConnection joins nginx's lines about one request of a connection: what follows from what was wrong with an answer, and
+// the next upstream that was asked after one had failed.
+func (g *engine) joinConnection(r *record, t time.Time, s *seen, j *joint) bool {
+	gap := t.Sub(s.at)
+	if joinFamily(r.format.Product) != "nginx" || gap < 0 || s.keys[byExchange] == 0 || s.keys[byExchange] != j.keys[byExchange] {
+		return false
+	}
+	upstream := g.window.hash(r.Upstream)
+	for i := range s.tried {
+		switch s.tried[i] {
+		case upstream: // the same one: another line about the same attempt, if it has other words
+			return gap <= attemptGap && s.said != g.window.hash(r.Said)
+		case 0:
+			if gap > attemptGap+r.lasted() {
+				return false
+			}
+			s.tried[i] = upstream
+			return true
+		}
+	}
+	return false
 }
 
 // joinOutcome joins a line about a whole exchange, with its status.
@@ -264,6 +392,9 @@ func (g *engine) joinAttempt(r *record, t time.Time, j *joint) {
 		gap := t.Sub(s.at)
 		switch {
 		case gap < 0:
+		case g.joinConnection(r, t, s, j):
+			j.counted = true
+			return
 		case gap <= attemptGap && r.Again && s.open && !open(r) && !s.joined:
 			g.replace(s)
 			better = true
@@ -304,6 +435,9 @@ func (g *engine) takeOutcome(j *joint, t time.Time) bool {
 	}
 	if s == nil {
 		return false
+	}
+	if j.keys[byRequest] == 0 { // the last line about the exchange has its id alone
+		j.keys[byRequest] = s.keys[byRequest]
 	}
 	g.replace(s)
 	return true

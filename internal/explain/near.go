@@ -89,7 +89,7 @@ func (g *engine) lookBack(s *seen) {
 func (e *event) near(s *seen) bool {
 	if e.clocked && s.clocked {
 		gap := s.at.Sub(e.at)
-		return within(gap, nearGap) || busy(e.cause) && gap > 0 && gap <= s.lasted+nearGap
+		return within(gap, nearGap) || gap > 0 && (busy(e.cause) && gap <= s.lasted+nearGap || standing(e.cause) && gap <= outGap)
 	}
 	gap := e.place.line - s.place.line
 	return e.place.file == s.place.file && gap >= -nearLines && gap <= nearLines
@@ -99,6 +99,9 @@ func (e *event) near(s *seen) bool {
 func busy(c fault.Cause) bool {
 	return c == fault.CauseWorkersBusy || c == fault.CauseQueueFull || c == fault.CauseSocketBacklogFull || c == fault.CauseQueueTimeout
 }
+
+// standing reports whether a cause is a state that lasts: then what a controller told of it a while ago counts.
+func standing(c fault.Cause) bool { return c == fault.CauseNoEndpoints || c == fault.CauseRouteBroken }
 
 // nearby counts an event near a fault, each cause once for each fault.
 func (s *seen) nearby(e *event) {
@@ -112,7 +115,9 @@ func (s *seen) nearby(e *event) {
 			if !e.clocked || !s.clocked {
 				by = NearLines
 			} else if !within(s.at.Sub(e.at), nearGap) {
-				by = NearRequest
+				if by = NearRequest; standing(e.cause) {
+					by = NearMinute
+				}
 			}
 			s.finding.nearby(e, by)
 			return

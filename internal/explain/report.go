@@ -116,11 +116,12 @@ type Candidate struct {
 type Nearness string
 
 // NearSeconds: within 2 s of them. NearRequest: while their requests waited. NearLines: within 10 lines of them in one log,
-// where one of the two lines has no clock.
+// where one of the two lines has no clock. NearMinute: in the minute before them, of a state that lasts.
 const (
 	NearSeconds Nearness = "seconds"
 	NearRequest Nearness = "request"
 	NearLines   Nearness = "lines"
+	NearMinute  Nearness = "minute"
 )
 
 // Confirmation is another log's line that came with the faults.
@@ -329,7 +330,7 @@ func (r *Report) relate() {
 	for _, s := range r.Findings {
 		for _, c := range s.Confirmed {
 			for _, o := range r.Findings {
-				if !o.proxy && o.Cause == c.Cause && s.verdict.String() == c.Cause {
+				if (!o.proxy || o.source.requestless && o.source != s.source) && o.Cause == c.Cause && s.verdict.String() == c.Cause {
 					o.explains = true
 				}
 			}

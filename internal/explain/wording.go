@@ -64,7 +64,7 @@ var wordsProducts = [...]struct {
 	{"workhorse", "GitLab Workhorse", RoleProxy},
 	{"verdaccio", "verdaccio", RoleProxy},
 	{"disk", "a full disk", RoleProxy},
-	{"selinux", "SELinux", RoleProxy},
+	{"selinux", "SELinux", RoleSystem},
 	{"kubernetes", "Kubernetes", RoleProxy},
 	{"node", "Node's words", RoleApplication},
 	{"gunicorn", "gunicorn's words", RoleApplication},
@@ -284,6 +284,8 @@ func facts(e *Entry, text []byte, r *phrase.Reading) {
 		e.Path = path
 	}
 	if e.Time.IsZero() {
-		e.Time, e.Zoned = anyClock(text, time.Time{})
+		if t, zoned := anyClock(text, time.Time{}); t.Year() > 1 { // one without a year is read where the year is known
+			e.Time, e.Zoned = t, zoned
+		}
 	}
 }
