@@ -78,9 +78,9 @@ soak: ## victims with secrets beside clients and endpoints that stop everywhere,
 bench: setup ## side by side with nginx and HAProxy
 	$(GO) run ./bench $(BENCHFLAGS)
 
-bench-explain: setup ## explain beside grep, gawk and goaccess on 1 GiB of log
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then for p in gawk goaccess; do \
-		command -v $$p >/dev/null || { echo "installing: $$p"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$p >/dev/null; }; done; fi
+bench-explain: setup ## explain beside grep, ripgrep, gawk, goaccess and lnav; BENCHFLAGS='-base OTHER' beside another build
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then for p in gawk goaccess ripgrep lnav; do \
+		{ command -v $$p >/dev/null || dpkg -s $$p >/dev/null 2>&1; } || { echo "installing: $$p"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$p >/dev/null; }; done; fi
 	$(GO) run ./bench/explain $(BENCHFLAGS)
 
 pgo: ## the compiler's profile of a small request, which the build uses

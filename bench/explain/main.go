@@ -1,5 +1,7 @@
-// Command explain measures whygate explain against grep, GNU awk and goaccess on the same files, which it makes: an nginx
-// combined log with one error in a hundred lines, and an nginx error log. It prints ratios, and each program's peak memory.
+// Command explain measures whygate explain against grep, ripgrep, GNU awk, goaccess and lnav, and against another build of
+// whygate, on the same files, which it makes: an nginx combined log with one error in a hundred lines, an nginx error log, JSON
+// of applications that no format is for, and what docker compose prints of nine applications and an nginx. It prints ratios,
+// the CPU time of each KiB, and each program's peak memory.
 package main
 
 import (
@@ -29,15 +31,17 @@ func main() {
 	access := flag.Int64("access", 1<<10, "size of the access log in MiB")
 	errs := flag.Int64("errors", 100, "size of the error log in MiB")
 	runs := flag.Int("runs", 3, "runs of each program, of which the fastest counts")
+	others := flag.Int64("others", 128, "size of the JSON and of the compose log in MiB")
 	binary := flag.String("whygate", "", "the binary; built where none is given")
+	base := flag.String("base", "", "another build of whygate, to compare with")
 	flag.Parse()
-	if err := run(*access<<20, *errs<<20, *runs, *binary); err != nil {
+	if err := run(*access<<20, *errs<<20, *others<<20, *runs, *binary, *base); err != nil {
 		fmt.Fprintln(os.Stderr, "bench/explain:", err)
 		os.Exit(1)
 	}
 }
 
-func run(accessSize, errorSize int64, runs int, binary string) error {
+func run(accessSize, errorSize, otherSize int64, runs int, binary, base string) error {
 	dir, err := os.MkdirTemp("", "whygate-explain-")
 	if err != nil {
 		return err
@@ -51,36 +55,59 @@ func run(accessSize, errorSize int64, runs int, binary string) error {
 			return fmt.Errorf("go build: %w\n%s", err, out)
 		}
 	}
-	access, errorLog := filepath.Join(dir, "access.log"), filepath.Join(dir, "error.log")
-	fmt.Printf("making %s of access log and %s of error log\n", mib(accessSize), mib(errorSize))
-	if err := makeFile(access, accessSize, accessLine); err != nil {
-		return err
+	os.Setenv("HOME", dir) // lnav keeps its own files there
+	file := filepath.Join(dir, "a.log")
+	var took map[string]usage
+	for _, c := range [...]struct {
+		what string
+		size int64
+		line func(*rand.Rand, int, []byte) []byte
+		more [][]string
+	}{
+		{"access log, 1 % errors", accessSize, accessLine, [][]string{
+			{"grep", "grep", "-c", " 50[234] ", file},
+			{"ripgrep", "rg", "-c", " 50[234] ", file},
+			{"gawk", "gawk", `$9 ~ /^50[234]$/ {n++} END {print n}`, file},
+			{"goaccess", "goaccess", file, "--log-format=COMBINED", "-o", filepath.Join(dir, "report.html"), "--no-progress"},
+			{"lnav", "lnav", "-n", "-c", ";SELECT count(*) FROM access_log WHERE sc_status >= 500", file},
+		}},
+		{"error log", errorSize, errorLine, [][]string{
+			{"grep", "grep", "-c", "upstream", file},
+			{"ripgrep", "rg", "-c", "upstream", file},
+			{"gawk", "gawk", `/upstream/ {n[$4]++} END {for (i in n) print i, n[i]}`, file},
+		}},
+		{"JSON of unknown programs", otherSize, jsonLine, [][]string{
+			{"grep", "grep", "-c", "refused", file},
+			{"ripgrep", "rg", "-c", "refused", file},
+		}},
+		{"docker compose, a tenth nginx", otherSize, composeLine, [][]string{
+			{"grep", "grep", "-c", " 50[234] ", file},
+			{"ripgrep", "rg", "-c", " 50[234] ", file},
+		}},
+	} {
+		if err := makeFile(file, c.size, c.line); err != nil {
+			return err
+		}
+		programs := [][]string{{"whygate", binary, "explain", file}}
+		if base != "" {
+			programs = append(programs, []string{"base", base, "explain", file})
+		}
+		kept := measureAll(c.what, c.size, runs, append(programs, c.more...))
+		if took == nil { // promised is the access log
+			took = kept
+		}
 	}
-	if err := makeFile(errorLog, errorSize, errorLine); err != nil {
-		return err
-	}
-	kept := measureAll("access log, 1 % errors", accessSize, runs, [][]string{
-		{"whygate", binary, "explain", access},
-		{"grep", "grep", "-c", " 50[234] ", access},
-		{"gawk", "gawk", `$9 ~ /^50[234]$/ {n++} END {print n}`, access},
-		{"goaccess", "goaccess", access, "--log-format=COMBINED", "-o", filepath.Join(dir, "report.html"), "--no-progress"},
-	})
-	measureAll("error log", errorSize, runs, [][]string{
-		{"whygate", binary, "explain", errorLog},
-		{"grep", "grep", "-c", "upstream", errorLog},
-		{"gawk", "gawk", `/upstream/ {n[$4]++} END {for (i in n) print i, n[i]}`, errorLog},
-	})
-	return promises(kept)
+	return promises(took)
 }
 
 // promises compares with what the product promises.
-func promises(took map[string]time.Duration) error {
+func promises(took map[string]usage) error {
 	var all error
 	check := func(name string, least float64) {
-		if took[name] == 0 {
+		if took[name].wall == 0 {
 			return
 		}
-		if ratio := float64(took[name]) / float64(took["whygate"]); ratio < least {
+		if ratio := float64(took[name].wall) / float64(took["whygate"].wall); ratio < least {
 			all = errors.Join(all, fmt.Errorf("%.2f times the speed of %s, and %.1f is promised", ratio, name, least))
 		}
 	}
@@ -89,60 +116,70 @@ func promises(took map[string]time.Duration) error {
 	return all
 }
 
+// usage is what a run of a program took: the least of several.
+type usage struct {
+	wall, cpu time.Duration
+	peak      int64 // resident memory in KiB, the most of several
+}
+
 // measureAll runs each program in turn, several times, and prints its fastest run beside whygate's.
-func measureAll(what string, size int64, runs int, programs [][]string) map[string]time.Duration {
+func measureAll(what string, size int64, runs int, programs [][]string) map[string]usage {
 	fmt.Printf("\n%s, %s, the fastest of %d runs\n", what, mib(size), runs)
-	took := map[string]time.Duration{}
-	memory := map[string]int64{}
+	took, told := map[string]usage{}, map[string]bool{}
 	for range runs {
 		for _, p := range programs {
 			if _, err := exec.LookPath(p[1]); err != nil {
-				if _, told := memory[p[0]]; !told {
+				if !told[p[0]] {
 					fmt.Printf("%-10s not installed: apt-get install %s\n", p[0], p[0])
-					memory[p[0]] = 0
 				}
+				told[p[0]] = true
 				continue
 			}
-			if took[p[0]] > slowRun {
+			least := took[p[0]]
+			if least.wall > slowRun || told[p[0]] {
 				continue
 			}
 			fmt.Fprintf(os.Stderr, "running %s\n", p[0]) // goaccess takes minutes
-			d, peak, err := measure(p[1:])
+			u, err := measure(p[1:])
 			if err != nil {
 				fmt.Printf("%-10s %v\n", p[0], err)
+				told[p[0]] = true
 				continue
 			}
-			if took[p[0]] == 0 || d < took[p[0]] {
-				took[p[0]] = d
+			if least.wall > 0 {
+				u = usage{min(u.wall, least.wall), min(u.cpu, least.cpu), max(u.peak, least.peak)}
 			}
-			memory[p[0]] = max(memory[p[0]], peak)
+			took[p[0]] = u
 		}
 	}
+	ours := took["whygate"]
 	for _, p := range programs {
-		if d := took[p[0]]; d > 0 {
-			fmt.Printf("%-10s %6.2f s   whygate is %5.2f times as fast   %5.1f MiB at most\n", p[0], d.Seconds(), float64(d)/float64(took["whygate"]), float64(memory[p[0]])/1024)
+		if u := took[p[0]]; u.wall > 0 {
+			fmt.Printf("%-10s %6.2f s   %6.2f s of CPU, %5.2f µs a KiB   whygate takes %.3f of the time, %.3f of the CPU   %5.1f MiB at most\n",
+				p[0], u.wall.Seconds(), u.cpu.Seconds(), float64(u.cpu.Microseconds())*1024/float64(size),
+				float64(ours.wall)/float64(u.wall), float64(ours.cpu)/float64(u.cpu), float64(u.peak)/1024)
 		}
 	}
 	return took
 }
 
-// measure runs a program to its end, and gives its time and its peak resident memory in KiB. Exit code 1 is fine: faults
-// were found, or no line matched.
-func measure(command []string) (time.Duration, int64, error) {
+// measure runs a program to its end. Exit code 1 is fine: faults were found, or no line matched; 2 is whygate's where no line
+// was known.
+func measure(command []string) (usage, error) {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdout = io.Discard
 	began := time.Now()
 	err := cmd.Run()
-	d := time.Since(began)
+	u := usage{wall: time.Since(began)}
 	var exit *exec.ExitError
-	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
-		return 0, 0, err
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() > 2) {
+		return u, err
 	}
-	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return d, 0, nil
+	u.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		u.peak = r.Maxrss
 	}
-	return d, usage.Maxrss, nil
+	return u, nil
 }
 
 func mib(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
