@@ -36,8 +36,11 @@ func isStatusAt(line []byte, i int) bool {
 	if i+3 > len(line) || line[i] != '5' || !isDigit(line[i+1]) || !isDigit(line[i+2]) {
 		return false
 	}
-	return (i == 0 || statusBefore(line[i-1]) || i > 1 && line[i-1] == 't' && line[i-2] == '\\') && (i+3 == len(line) || statusAfter(line[i+3:]))
+	return (i == 0 || statusBefore(line[i-1]) || escapedTab(line[:i])) && (i+3 == len(line) || statusAfter(line[i+3:]))
 }
+
+// escapedTab reports whether b ends with a tab as a string of JSON has it.
+func escapedTab(b []byte) bool { return ends(b, `\t`) || ends(b, `\u0009`) }
 
 func statusBefore(c byte) bool {
 	return c == ' ' || c == '"' || c == '=' || c == ':' || c == '\t' || c == '[' || c == '|' || c == ',' || c == '/' || c == '>' || c == '('

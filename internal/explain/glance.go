@@ -231,22 +231,34 @@ func (d *dispatch) glance(line []byte, places *marksAt) (seen signs, offer set) 
 		}
 		seen |= w.sign
 	})
-	seen |= numbers(line)
+	if seen&signRequest != 0 { // without, a 5xx is any number
+		seen |= numbers(line)
+	} else {
+		for from := 0; ; {
+			i := bytes.IndexByte(line[from:], '[')
+			if i < 0 {
+				break
+			}
+			seen |= numberAt(line, from+i)
+			from += i + 1
+		}
+	}
+	if foreign(line) {
+		seen |= signForeign
+	}
 	if seen&signCommon != 0 {
 		offer |= d.common
 	}
 	return seen, offer
 }
 
-// numbers looks for a status that stands by itself, for dates in brackets, and for octets that are no printable ASCII, eight
-// octets at a time.
+// numbers looks for a status that stands by itself, and for dates in brackets, eight octets at a time.
 //
-// hot: once per line of an unknown format.
+// hot: once per line of an unknown format that tells of requests.
 func numbers(line []byte) (seen signs) {
-	i, foreign := 0, uint64(0)
+	i := 0
 	for ; i+8 <= len(line); i += 8 {
 		eight := binary.LittleEndian.Uint64(line[i:])
-		foreign |= eight | eight - 0x2020202020202020 // the highest bit, or a control below the blank
 		for hits := octetsEqual(eight, '5') | octetsEqual(eight, '['); hits != 0; hits &= hits - 1 {
 			at := i + bits.TrailingZeros64(hits)>>3
 			if at+3 < len(line) && !isDigit(line[at+2]) { // of either, the second octet behind it is a digit
@@ -256,15 +268,28 @@ func numbers(line []byte) (seen signs) {
 		}
 	}
 	for ; i < len(line); i++ {
-		foreign |= uint64(line[i]) | uint64(line[i]) - ' '
 		if line[i] == '5' || line[i] == '[' {
 			seen |= numberAt(line, i)
 		}
 	}
-	if foreign&0x8080808080808080 != 0 {
-		seen |= signForeign
-	}
 	return seen
+}
+
+// foreign reports whether a line may have octets that are no printable ASCII.
+//
+// hot: once per line of an unknown format.
+func foreign(line []byte) bool {
+	const highs, blanks = 0x8080808080808080, 0x2020202020202020
+	any := uint64(0)
+	for len(line) >= 8 {
+		eight := binary.LittleEndian.Uint64(line)
+		any |= eight | eight - blanks
+		line = line[8:]
+	}
+	for _, c := range line {
+		any |= uint64(c) | uint64(c) - ' '
+	}
+	return any&highs != 0
 }
 
 // octetsEqual gives the highest bit of each of eight octets that is c. One more, behind one that is, may be given by mistake,

@@ -36,6 +36,9 @@ func (p *parser) mayBegin(line, rest []byte) bool {
 	if len(line) < 80 && bytes.IndexByte(line, '{') >= 0 {
 		return true
 	}
+	if len(rest) > 0 && rest[0] == '{' { // a record of its own
+		return false
+	}
 	for range 3 {
 		next := rest
 		if i := bytes.IndexByte(rest, '\n'); i >= 0 {
