@@ -35,7 +35,7 @@ type table map[fault.Cause][]directive
 var tables = map[string]table{
 	"nginx": ofNginx, "ingress-nginx": ofIngressNginx, "kong": ofKong, "haproxy": ofHAProxy, "envoy": ofEnvoy, "istio": ofIstio,
 	"apache": ofApache, "caddy": ofCaddy, "traefik": ofTraefik, "alb": ofALB, "cloudflare": ofCloudflare, "cloudfront": ofCloudFront,
-	"gcp": ofGCP, "varnish": ofVarnish, "squid": ofSquid, "iis": ofIIS, "heroku": ofHeroku,
+	"gcp": ofGCP, "varnish": ofVarnish, "squid": ofSquid, "trafficserver": ofTrafficServer, "iis": ofIIS, "heroku": ofHeroku,
 	"gunicorn": ofGunicorn, "uwsgi": ofUWSGI, "php-fpm": ofPHPFPM, "puma": ofPuma, "node": ofNode, "tomcat": ofTomcat, "linux": ofLinux,
 }
 

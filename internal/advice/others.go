@@ -159,6 +159,14 @@ var ofSquid = table{
 	fault.CauseDescriptorsExhausted: {{where: "squid.conf", set: "max_filedescriptors 65536", why: "and the unit's LimitNOFILE= at least as much"}},
 }
 
+var ofTrafficServer = table{
+	fault.CauseHeadTimeout:       {{where: "records.config", set: "CONFIG proxy.config.http.transaction_no_activity_timeout_out INT {longer:120}", why: "seconds; 30 is the default"}},
+	fault.CauseConnectTimeout:    {{where: "records.config", set: "CONFIG proxy.config.http.connect_attempts_timeout INT 5", why: "seconds; 30 is the default"}},
+	fault.CauseHeadTooLarge:      {{where: "records.config", set: "CONFIG proxy.config.http.response_header_max_size INT 262144", why: "bytes; 131072 is the default"}},
+	fault.CauseKeepaliveRace:     {{where: "records.config", set: "CONFIG proxy.config.http.keep_alive_no_activity_timeout_out INT 4", why: "seconds, shorter than the origin's own; 120 is the default"}},
+	fault.CauseConnectionRefused: {{set: "grep CONNECT /var/log/trafficserver/error.log", why: "has the address and the errno of each attempt"}},
+}
+
 var ofIIS = table{
 	fault.CauseHeadTimeout:         {{set: `appcmd set config -section:system.webServer/proxy /timeout:"00:02:00" /commit:apphost`, why: "of ARR; 2 minutes is the default, and a farm has a timeout of its own"}},
 	fault.CauseConnectTimeout:      {{set: `appcmd set config -section:system.webServer/proxy /timeout:"00:00:30" /commit:apphost`, why: "counts for the connection as well"}},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/phrase"
 )
 
 // accessWords is the format of access lines of any shape.
@@ -91,17 +92,11 @@ func anyAccess(e *Entry, line []byte) bool {
 	return true
 }
 
-// statusNear finds the status of a request: the first number of three digits behind it, or else the last one before it.
+// statusNear finds the status of a request: a number of three digits right behind it, or else the last one before it, or else
+// the first one behind it that no word calls something else.
 func statusNear(line []byte, end int) int {
-	words := 0
-	for i := end; i < len(line) && words < 8; i++ {
-		if line[i] != ' ' && line[i] != '"' && line[i] != '=' && line[i] != ':' && line[i] != '(' && line[i] != '[' && line[i] != '\t' && line[i] != '|' {
-			continue
-		}
-		words++
-		if s := statusAt(line, i+1); s > 0 {
-			return s
-		}
+	if s := statusBehind(line, end, 3); s > 0 {
+		return s
 	}
 	for i := min(end, len(line)) - 4; i >= 0; i-- {
 		if i > 0 && !statusBefore(line[i-1]) {
@@ -111,7 +106,33 @@ func statusNear(line []byte, end int) int {
 			return s
 		}
 	}
+	return statusBehind(line, end, 8)
+}
+
+// statusBehind finds a status within so many words behind end.
+func statusBehind(line []byte, end, words int) int {
+	for i := end; i < len(line) && words > 0; i++ {
+		if c := line[i]; c != ' ' && c != '"' && c != '=' && c != ':' && c != '(' && c != '[' && c != '\t' && c != '|' {
+			continue
+		}
+		words--
+		if s := statusAt(line, i+1); s > 0 && !counted(line[:i]) {
+			return s
+		}
+	}
 	return 0
+}
+
+// counted reports whether the word at the end of b says that a number of something follows, or an address's port.
+func counted(b []byte) bool {
+	word := bytes.TrimRight(b, "=: ")
+	word = word[bytes.LastIndexAny(word, " [(,\"\t|")+1:]
+	for _, w := range [...]string{"length", "size", "bytes", "port", "took", "time", "duration", "pid", "client"} {
+		if len(word) == len(w) && phrase.Starts(word, w) {
+			return true
+		}
+	}
+	return false
 }
 
 // statusAt reads a status of three digits that ends where a field does.

@@ -196,9 +196,28 @@ func requestIn(text []byte) (method, target []byte, ok bool) {
 			if starts(target, "/") || starts(target, "http://") || starts(target, "https://") {
 				return text[i : i+len(m)], target, true
 			}
+			if path := pathAfter(text[end:]); path != nil { // scheme, host and path in fields of their own
+				return text[i : i+len(m)], path, true
+			}
 		}
 	}
 	return nil, nil, false
+}
+
+// pathAfter finds a path among the next two words, in quotes or not.
+func pathAfter(b []byte) []byte {
+	for range 2 {
+		b = bytes.TrimLeft(b, ` "'`)
+		end := 0
+		for end < len(b) && b[end] > ' ' && b[end] != '"' && b[end] != '\'' {
+			end++
+		}
+		if starts(b, "/") {
+			return b[:end]
+		}
+		b = b[end:]
+	}
+	return nil
 }
 
 // lowerMethods are the methods as phrase.Starts wants them.

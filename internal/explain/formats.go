@@ -36,6 +36,7 @@ var formats = []*Format{
 	iisW3C,
 	squidCombined,
 	squidNative,
+	trafficServerLog,
 	varnishNCSA,
 	varnishLog,
 	whygateJSON,

@@ -8,8 +8,16 @@ import (
 const haproxyBetter = `# haproxy.cfg, in defaults or the frontend: the default HTTP log, and why connecting failed (2.5 and later)
 log-format "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r bc_err=%{+Q}[bc_err_str] ssl_err=%{+Q}[ssl_bc_err_str]"`
 
+// haproxyStates stand in the HTTP log, with dashes for the cookies that hardly anybody uses: what is left of a line that was
+// pasted without its head is known by them.
+var haproxyStates = []string{
+	" ----", " SC--", " SH--", " SD--", " sC--", " sH--", " sD--", " sQ--", " PR--", " PH--", " PC--", " PD--", " CC--", " CH--", " CD--", " CR--", " cR--", " cD--", " LR--", " RC--",
+	" IH--", " DC--", " K---", " U---",
+}
+
 var haproxyHTTP = &Format{
 	common:  true,
+	marks:   haproxyStates,
 	Name:    "haproxy-http",
 	Title:   "HAProxy HTTP log",
 	Product: "haproxy",
@@ -92,6 +100,9 @@ type haproxyLine struct {
 // cutHAProxy takes apart the HTTP, HTTPS and TCP log: CLIENT:PORT [DATE] FRONTEND BACKEND/SERVER TIMES ... in that order.
 func cutHAProxy(line []byte) (h haproxyLine, ok bool) {
 	open := bytes.IndexByte(line[:min(len(line), 64)], '[')
+	if open < 0 {
+		return cutHAProxyTail(line)
+	}
 	if open < 4 || line[open-1] != ' ' || len(line) < open+30 {
 		return h, false
 	}
@@ -102,23 +113,39 @@ func cutHAProxy(line []byte) (h haproxyLine, ok bool) {
 	if h.at, rest, ok = haproxyClock(rest); !ok || !starts(rest, "] ") {
 		return h, false
 	}
-	w := words{rest[2:]}
+	return h, h.cut(rest[2:])
+}
+
+// cutHAProxyTail takes apart a line that somebody pasted without its client and its date. The HTTP log only: its five times
+// and its state are nobody else's.
+func cutHAProxyTail(line []byte) (h haproxyLine, ok bool) {
+	w := words{line}
+	frontend, _, times := w.next(), w.next(), w.next()
+	if bytes.Count(times, []byte{'/'}) != 4 || bytes.ContainsAny(frontend, "/\"={") {
+		return h, false
+	}
+	return h, h.cut(line)
+}
+
+// cut reads what stands behind the date.
+func (h *haproxyLine) cut(rest []byte) bool {
+	w := words{rest}
 	frontend, target, times := w.next(), w.next(), w.next()
 	if frontend == nil || !h.cutTarget(target) {
-		return h, false
+		return false
 	}
 	slashes := bytes.Count(times, []byte{'/'})
 	if slashes == 2 || slashes == 3 {
 		h.tcp = true
-		return h, h.cutTCP(times, &w)
+		return h.cutTCP(times, &w)
 	}
 	if slashes != 4 || !h.cutTimes(times) {
-		return h, false
+		return false
 	}
 	status := w.next()
 	if h.status = wholeStatus(status); h.status == 0 && string(status) != "-1" && string(status) != "0" {
 		if n := wholeUint(status); n < 0 || n > 9999 { // HAProxy passes on a status of any number of digits
-			return h, false
+			return false
 		}
 		h.badStatus = true
 	}
@@ -126,10 +153,10 @@ func cutHAProxy(line []byte) (h haproxyLine, ok bool) {
 	w.skip(2) // the captured cookies
 	h.said = bytes.TrimLeft(w.rest, " ")
 	if h.state = w.next(); len(h.state) != 4 || !h.cutCounts(&w) {
-		return h, false
+		return false
 	}
 	h.cutRequest(w.rest)
-	return h, true
+	return true
 }
 
 // cutTarget takes BACKEND/SERVER apart.
