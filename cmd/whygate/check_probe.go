@@ -12,7 +12,6 @@ import (
 	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/diagnose"
-	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/gateway"
 	"github.com/whygate/whygate/internal/term"
 )
@@ -104,8 +103,8 @@ func probeTime(head time.Duration) time.Duration {
 
 // probeOptions are the pool's settings as the walk needs them.
 func probeOptions(cfg *config.Config, p *config.Pool, e config.Endpoint) (*diagnose.Options, error) {
-	o := &diagnose.Options{URL: endpointURL(e), NoTrace: true, HTTP1: true, Count: 2, ServerName: p.TLS.ServerName, Insecure: !p.TLS.Verify, Advice: func(_ string, c fault.Cause) []string {
-		return gateway.Advise(cfg, p.Name, advice.For("whygate", c))
+	o := &diagnose.Options{URL: endpointURL(e), NoTrace: true, HTTP1: true, Count: 2, ServerName: p.TLS.ServerName, Insecure: !p.TLS.Verify, Advice: func(on diagnose.On) []string {
+		return gateway.Advise(cfg, p.Name, advice.For("whygate", on.Cause))
 	}}
 	o.Servers = cfg.Resolver.Servers
 	if p.Host != config.HostClient && p.Host != config.HostEndpoint {

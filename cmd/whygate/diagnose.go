@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/whygate/whygate/internal/advice"
 	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/term"
@@ -163,7 +162,7 @@ var safeMethods = []string{"GET", "HEAD", "OPTIONS"}
 func (f *diagnoseFlags) options(url string) (*diagnose.Options, error) {
 	o := &diagnose.Options{
 		URL: url, Upstreams: f.upstreams, Host: f.host, ServerName: f.sni, Insecure: f.insecure, Method: f.method, HTTP1: f.http1,
-		Timeout: f.timeout, Budget: f.budget, Count: f.count, NoTrace: f.noTrace, IdleProbe: f.idleProbe, Advice: advice.For,
+		Timeout: f.timeout, Budget: f.budget, Count: f.count, NoTrace: f.noTrace, IdleProbe: f.idleProbe, Advice: diagnose.StackAdvice,
 	}
 	if f.count == 0 {
 		o.Count = -1

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 
 	"github.com/whygate/whygate/internal/fault"
 )
@@ -13,24 +14,40 @@ const adviceMax = 5
 
 // advise completes the verdict's advice: first what fits these facts, then what to type, then the stack's own directives and
 // the catalogue's words. A cause that is not known has none of its own there: what would tell it is in the verdict.
-func advise(r *Report, of func(product string, c fault.Cause) []string) {
+func advise(r *Report, of func(On) []string) {
 	v := &r.Verdict
 	if v.Healthy {
 		return
 	}
 	list := slices.Clone(v.Advice)
-	if c := command(r, v); c != "" {
+	c := command(r, v)
+	if c != "" {
 		list = append(list, c)
 	}
 	general := v.Cause.Entry().Advice
+	further := general
 	switch {
 	case v.Cause == fault.CauseUnknown:
+		further = nil
 	case of != nil:
-		list = append(list, inOrder(of(v.Product, v.Cause), general, v.Family)...)
-	default:
-		list = append(list, general...)
+		further = inOrder(of(r.on(v)), general, v.Family)
+	}
+	for _, line := range further {
+		if !saysTheSame(c, line) {
+			list = append(list, line)
+		}
 	}
 	v.Advice = list[:min(len(list), adviceMax)]
+}
+
+// saysTheSame reports whether a general line has one type what the command has already, with this address in it.
+func saysTheSame(command, line string) bool {
+	i := strings.LastIndex(command, ": ")
+	if i < 0 || strings.Contains(line, "   # ") {
+		return false
+	}
+	tool, _, _ := strings.Cut(command[i+2:], " ")
+	return strings.Contains(line, ": "+tool+" ")
 }
 
 // command is what to type next, as a sentence with the command in it; empty where nothing fits.
@@ -42,17 +59,21 @@ func command(r *Report, v *Verdict) string {
 	}
 	switch v.Cause {
 	case fault.CauseConnectionRefused:
-		if local(host) {
-			return fmt.Sprintf("See whether anything listens there: ss -ltnp 'sport = :%s'", port)
+		if w != nil && w.Target.Network == "unix" {
+			return fmt.Sprintf("Start what is to listen at %s, or correct the path%s; which sockets there are: ss -lxp", w.Target.label(), placeOf(w))
 		}
-		return fmt.Sprintf("On %s, see whether anything listens, and on which address: ss -ltnp 'sport = :%s'", host, port)
+		on := ""
+		if !local(host) && host != "localhost" {
+			on = " (on " + host + ")"
+		}
+		return fmt.Sprintf("Start what is to listen at %s, or correct the port%s; what listens there%s: ss -ltnp 'sport = :%s'", net.JoinHostPort(host, port), placeOf(w), on, port)
 	case fault.CauseConnectTimeout, fault.CauseKernelConnectTimeout:
 		return fmt.Sprintf("On %s, see whether SYNs arrive: tcpdump -ni any 'tcp port %s and tcp[13] & 2 != 0'", host, port)
 	case fault.CauseHostUnreachable, fault.CauseNetworkUnreachable:
-		return fmt.Sprintf("See which way this machine takes: ip route get %s", addressOf(w, host))
+		return fmt.Sprintf("See which way this machine takes, and give it a route if there is none: ip route get %s", addressOf(w, host))
 	case fault.CauseDNSNXDomain, fault.CauseDNSNoData, fault.CauseDNSServFail, fault.CauseDNSRefused, fault.CauseDNSBogus:
 		if w != nil && w.Name != nil {
-			return fmt.Sprintf("Ask yourself: dig %s @%s", w.Name.Host, hostOf(w.Name.dns().Server))
+			return fmt.Sprintf("Ask the name server by hand: dig %s @%s", w.Name.Host, hostOf(w.Name.dns().Server))
 		}
 	case fault.CauseTLSCertificateExpired, fault.CauseTLSCertificateNotYetValid, fault.CauseTLSCertificateWrongName, fault.CauseTLSCertificateUnknownAuthority, fault.CauseTLSCertificateSelfSigned:
 		if w != nil {
@@ -60,6 +81,14 @@ func command(r *Report, v *Verdict) string {
 		}
 	}
 	return ""
+}
+
+// placeOf says where a configuration names a target, in brackets and after a space; nothing where that is not known.
+func placeOf(w *Walk) string {
+	if w == nil || w.Target.Place == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%s:%d)", w.Target.Place.File, w.Target.Place.Line)
 }
 
 // blamed is the walk that the verdict is about.

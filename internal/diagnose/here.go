@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,7 +60,7 @@ func findHere(ctx context.Context, t *Target, anyway bool) (*Here, error) {
 		l = byPort(listeners, t.Port)
 	}
 	if l == nil {
-		h.note("nothing on this machine listens on port %s%s", t.Port, others(listeners))
+		h.note("nothing on this machine listens on port %s%s", t.Port, others(listeners, t.Port))
 		return h, nil
 	}
 	if l.Process == nil {
@@ -214,21 +216,44 @@ func elsewhere(listeners []machine.Listener, to netip.AddrPort) string {
 			return fmt.Sprintf(", but at %v (%s)", l.Address, who(l))
 		}
 	}
-	return others(listeners)
+	return others(listeners, strconv.Itoa(int(to.Port())))
 }
 
-// others lists a port of each of a few programs that listen.
-func others(listeners []machine.Listener) string {
+// othersMax is how many programs others lists.
+const othersMax = 3
+
+// daemons are programs that listen on many machines, and are no application that a URL or a proxy could mean.
+var daemons = []string{"sshd", "systemd", "systemd-resolve", "systemd-resolved", "rpcbind", "cupsd", "master", "exim4", "chronyd", "dnsmasq", "named", "dockerd", "containerd"}
+
+// others lists where the programs listen that may have been meant: applications first, then proxies, then what the system runs; each by
+// its port nearest to the one that was asked for.
+func others(listeners []machine.Listener, port string) string {
+	wanted, _ := strconv.Atoi(port)
+	far := func(l *machine.Listener) int { return max(int(l.Address.Port())-wanted, wanted-int(l.Address.Port())) }
+	rank := func(l *machine.Listener) int {
+		switch name := l.Process.Name(); {
+		case slices.Contains(daemons, name):
+			return 2
+		case products[name] != "":
+			return 1
+		}
+		return 0
+	}
+	var named []*machine.Listener
+	for i := range listeners {
+		if listeners[i].Process != nil {
+			named = append(named, &listeners[i])
+		}
+	}
+	slices.SortStableFunc(named, func(a, b *machine.Listener) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(far(a), far(b)), cmp.Compare(a.Address.Port(), b.Address.Port()))
+	})
 	var words []string
 	seen := map[string]bool{}
-	for i := range listeners {
-		l := &listeners[i]
-		if l.Process == nil || seen[l.Process.Name()] {
-			continue
-		}
-		seen[l.Process.Name()] = true
-		if words = append(words, fmt.Sprintf("%d (%s)", l.Address.Port(), l.Process.Name())); len(words) == 6 {
-			break
+	for _, l := range named {
+		if name := l.Process.Name(); !seen[name] && len(words) < othersMax {
+			seen[name] = true
+			words = append(words, fmt.Sprintf("%d (%s)", l.Address.Port(), name))
 		}
 	}
 	if len(words) == 0 {

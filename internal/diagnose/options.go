@@ -44,8 +44,8 @@ type Options struct {
 
 	// Here finds the proxy that listens at the target on this machine, its upstreams and its log's findings. Nil skips that.
 	Here func(ctx context.Context, target Target) (*Here, error)
-	// Advice gives what to do about a cause where a product met it. Nil takes the catalogue's.
-	Advice func(product string, c fault.Cause) []string
+	// Advice gives what to do about a cause where it was met, such as StackAdvice. Nil takes the catalogue's.
+	Advice func(On) []string
 	// Step is told of each step as it ends, on one goroutine at a time. Nil tells nobody.
 	Step func(Step)
 }

@@ -257,8 +257,8 @@ func (f *finding) verdict(r *Report) Verdict {
 		v.Config = append(v.Config, *f.walk.Target.Place)
 	}
 	if r.Here != nil {
-		for _, c := range r.Here.Config {
-			if !slices.Contains(v.Config, c) {
+		for i, c := range r.Here.Config {
+			if !slices.Contains(v.Config, c) && (i == 0 || broughtBy(f.cause, c.Text)) {
 				v.Config = append(v.Config, c)
 			}
 		}
