@@ -304,9 +304,9 @@ func mtuWords(p *diagnose.Path) string {
 	case p.MTU == nil:
 		return ""
 	case p.MTU.Vanished > 0:
-		return fmt.Sprintf("%d octets pass, %d vanish", p.MTU.Passed, p.MTU.Vanished)
+		return fmt.Sprintf("%d bytes pass, %d vanish", p.MTU.Passed, p.MTU.Vanished)
 	}
-	return fmt.Sprintf("%d octets pass", p.MTU.Passed)
+	return fmt.Sprintf("%d bytes pass", p.MTU.Passed)
 }
 
 func hopWords(p *diagnose.Path) string {
