@@ -232,7 +232,7 @@ func writeScenarios(b *strings.Builder, e *fault.Entry) {
 	if len(names) == 0 {
 		return
 	}
-	b.WriteString("\n## How to reproduce it\n\n`whygate lab show NAME` has the octets and the timing of each, `whygate lab score nginx --only NAME` plays it through a proxy.\n\n")
+	b.WriteString("\n## How to reproduce it\n\n`whygate lab show NAME` has the bytes and the timing of each, `whygate lab score nginx --only NAME` plays it through a proxy.\n\n")
 	for _, name := range names {
 		fmt.Fprintf(b, "- `%s`: %s\n", name, text(lab.Get(name).Does))
 	}

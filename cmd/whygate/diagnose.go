@@ -72,7 +72,7 @@ Exit codes: 0 nothing is wrong, 1 a fault was found, 2 wrong use.`,
 	f := cmd.Flags()
 	f.StringArrayVar(&flags.upstreams, "upstream", nil, "an upstream behind the gateway, to walk straight: host:port, a URL or unix:/path (repeatable)")
 	f.StringVar(&flags.address, "address", "", "dial this IP address; SNI, Host and verification stay the name's")
-	f.StringVar(&flags.host, "host", "", "the Host field, where it is not the URL's")
+	f.StringVar(&flags.host, "host", "", "the Host header, where it is not the URL's")
 	f.StringVar(&flags.sni, "sni", "", "the name in TLS, sent and verified, where it is not the URL's")
 	f.StringVar(&flags.ca, "ca", "", "a PEM file of authorities to trust instead of the system's")
 	f.StringVar(&flags.crl, "crl", "", "a file of certificate revocation lists to look in")
@@ -81,7 +81,7 @@ Exit codes: 0 nothing is wrong, 1 a fault was found, 2 wrong use.`,
 	f.BoolVar(&flags.insecure, "insecure", false, "go on with a certificate that does not verify")
 	f.StringVar(&flags.method, "method", "GET", "the request method: GET, HEAD or OPTIONS; others only with --unsafe-method")
 	f.BoolVar(&flags.unsafe, "unsafe-method", false, "allow a --method that may change something; it is sent once to the URL and once to each --upstream")
-	f.StringArrayVarP(&flags.headers, "header", "H", nil, "a request field, 'Name: value' (repeatable)")
+	f.StringArrayVarP(&flags.headers, "header", "H", nil, "a request header, 'Name: value' (repeatable)")
 	f.BoolVar(&flags.http1, "http1", false, "do not ask by HTTP/2 where it is offered")
 	f.DurationVar(&flags.timeout, "timeout", diagnose.DefaultTimeout, "bounds each wait")
 	f.DurationVar(&flags.budget, "budget", diagnose.DefaultBudget, "bounds the whole run")
@@ -227,7 +227,7 @@ func parseField(text string) (diagnose.Field, error) {
 	value = strings.Trim(value, " \t")
 	switch {
 	case !found || !isToken(name) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
-		return diagnose.Field{}, withHint(fmt.Errorf("--header %q is no field", name), "--header 'Accept: text/html'")
+		return diagnose.Field{}, withHint(fmt.Errorf("--header %q is no header", name), "--header 'Accept: text/html'")
 	case slices.Contains(framing, strings.ToLower(name)):
 		return diagnose.Field{}, withHint(fmt.Errorf("--header %s: the requests have no body and no other protocol", name), "--header 'Accept: text/html'")
 	}

@@ -152,7 +152,7 @@ func (w *world) labShowCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "show NAME",
-		Short:   "Show a scenario: the octets, the timing, what is right and why",
+		Short:   "Show a scenario: the bytes, the timing, what is right and why",
 		Example: "  whygate lab show body-short",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -64,7 +64,7 @@ var ofEnvoy = table{
 	fault.CauseBodyStalled:           {{where: "route", set: "idle_timeout: 3600s", why: "5 min is the default of stream_idle_timeout"}},
 	fault.CauseUploadStalled:         {{where: "route", set: "idle_timeout: 300s", why: "between two pieces in either direction"}},
 	fault.CauseHeadTooLarge:          {{where: "cluster's HttpProtocolOptions", set: "common_http_protocol_options: {max_response_headers_kb: 192}", why: "60 KiB is the default; since 1.32", newer: true}},
-	fault.CauseFieldTooLarge:         {{where: "cluster's HttpProtocolOptions", set: "common_http_protocol_options: {max_response_headers_kb: 192}", why: "of all fields together; since 1.32", newer: true}},
+	fault.CauseFieldTooLarge:         {{where: "cluster's HttpProtocolOptions", set: "common_http_protocol_options: {max_response_headers_kb: 192}", why: "of all headers together; since 1.32", newer: true}},
 	fault.CauseTooManyFields:         {{where: "cluster's HttpProtocolOptions", set: "common_http_protocol_options: {max_headers_count: 200}", why: "100 is the default"}},
 	fault.CauseLengthAndEncoding:     {{where: "cluster's HttpProtocolOptions", set: "explicit_http_config: {http_protocol_options: {allow_chunked_length: true}}", why: "until the application sends one of the two"}},
 	fault.CauseHTTP2OnHTTP1Port:      {envoyHTTP2},

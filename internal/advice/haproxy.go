@@ -60,7 +60,7 @@ var ofHAProxy = table{
 	fault.CauseWorkerTimeout:         {haproxyServerTimeout},
 	fault.CauseBodyStalled:           {haproxyServerTimeout, {where: "backend", set: "timeout tunnel 1h", why: "for WebSocket and what else has been upgraded"}},
 	fault.CauseUploadStalled:         {haproxyServerTimeout},
-	fault.CauseHeadTooLarge:          {{where: "global", set: "tune.bufsize 32768", why: "a head must fit, less tune.maxrewrite; it is the size of every buffer"}, {where: "global", set: "tune.maxrewrite 1024", why: "what is kept free of it for rules that add fields"}},
+	fault.CauseHeadTooLarge:          {{where: "global", set: "tune.bufsize 32768", why: "a head must fit, less tune.maxrewrite; it is the size of every buffer"}, {where: "global", set: "tune.maxrewrite 1024", why: "what is kept free of it for rules that add headers"}},
 	fault.CauseFieldTooLarge:         {{where: "global", set: "tune.bufsize 32768", why: "the whole head must fit"}},
 	fault.CauseTooManyFields:         {{where: "global", set: "tune.http.maxhdr 256", why: "101 is the default"}},
 	fault.CauseBadField:              {{where: "backend", set: "option accept-invalid-http-response", why: "until the application is right; show errors keeps the bytes; accept-unsafe-violations-in-http-response from 3.0 on"}},

@@ -83,7 +83,7 @@ var ofALB = table{
 	fault.CauseTLSToPlainPort:      {{why: "A target group's protocol cannot be changed: make one with --protocol HTTP, and point the rule at it."}},
 	fault.CausePlainToTLSPort:      {{why: "A target group's protocol cannot be changed: make one with --protocol HTTPS, and point the rule at it."}},
 	fault.CauseGRPCOverHTTP1:       {{why: "A target group's protocol version cannot be changed: make one with --protocol-version GRPC (or HTTP2), and point the rule at it."}},
-	fault.CauseHeadTooLarge:        {{why: "The balancer's limit of 32 KiB for a response's head is fixed: make the fields smaller."}},
+	fault.CauseHeadTooLarge:        {{why: "The balancer's limit of 32 KiB for a response's head is fixed: make the headers smaller."}},
 	fault.CauseServiceStopped:      {{set: "aws elbv2 modify-target-group-attributes --target-group-arn ARN --attributes Key=deregistration_delay.timeout_seconds,Value=30", why: "how long a target that leaves may finish; the application must live that long after SIGTERM"}},
 	fault.CauseUpstreamOverloaded:  {{set: "aws elbv2 modify-target-group-attributes --target-group-arn ARN --attributes Key=load_balancing.algorithm.type,Value=least_outstanding_requests", why: "gives a slow target less"}},
 	fault.CauseClientLeft:          {{why: "460: the client's own timeout is shorter than the application takes."}},
@@ -103,7 +103,7 @@ var ofCloudflare = table{
 	fault.CauseDNSError:                {{why: "530 with 1016: the origin's CNAME does not resolve; correct the record."}},
 	fault.CauseProxyLoop:               {{why: "1000: the record points at Cloudflare itself, or the origin sends the request back; use the origin's own address."}},
 	fault.CauseHeadTooLarge:            {{why: "520: the response's head is over 128 KiB; mostly it is Set-Cookie."}},
-	fault.CauseClosedBeforeAnswer:      {{why: "520: join RayID with the origin's log (CF-Ray is a request field there), to see what it did."}},
+	fault.CauseClosedBeforeAnswer:      {{why: "520: join RayID with the origin's log (CF-Ray is a request header there), to see what it did."}},
 	fault.CauseKeepaliveRace:           {{why: "520: set the origin's keep-alive timeout above 900 s, which is how long Cloudflare keeps an idle connection."}},
 	fault.CauseRedirectLoop:            {{why: "Set the SSL mode to Full (strict): Flexible asks the origin over http, which redirects to https for ever."}},
 	fault.CauseRateLimited:             {{why: "Security > Events shows the rule; match less, or raise its threshold."}},
@@ -118,7 +118,7 @@ var ofCloudFront = table{
 	fault.CauseHeadTimeout:             {{where: "origin", set: "OriginReadTimeout: 60", why: "seconds; 30 is the default, and 60 the most without a quota"}},
 	fault.CauseConnectTimeout:          {{where: "origin", set: "ConnectionTimeout: 3, ConnectionAttempts: 2", why: "10 s and 3 are the defaults"}},
 	fault.CauseKeepaliveRace:           {{where: "origin", set: "OriginKeepaliveTimeout: 4", why: "seconds, shorter than the origin's own; 5 is the default"}},
-	fault.CauseHeadTooLarge:            {{why: "OriginHeaderTooBigError: the limit of 32 KiB is fixed: make the fields smaller."}},
+	fault.CauseHeadTooLarge:            {{why: "OriginHeaderTooBigError: the limit of 32 KiB is fixed: make the headers smaller."}},
 	fault.CauseCachedError:             {{where: "distribution", set: "CustomErrorResponses: [{ErrorCode: 502, ErrorCachingMinTTL: 0}]", why: "10 s is the default"}},
 }
 
@@ -129,7 +129,7 @@ var ofGCP = table{
 	fault.CauseConnectTimeout:    {{set: "gcloud compute firewall-rules create allow-lb --source-ranges=130.211.0.0/22,35.191.0.0/16 --allow=tcp:8080", why: "the balancer's addresses"}},
 	fault.CauseNobodyAvailable:   {{set: "gcloud compute backend-services get-health SERVICE --global", why: "which backends are unhealthy; a check must get 200, not a redirect"}},
 	fault.CauseServiceStopped:    {{set: "gcloud compute backend-services update SERVICE --global --connection-draining-timeout=60", why: "lets requests finish when a backend leaves"}},
-	fault.CauseHeadTooLarge:      {{why: "The limit of 128 KiB for a response's head is fixed: make the fields smaller."}},
+	fault.CauseHeadTooLarge:      {{why: "The limit of 128 KiB for a response's head is fixed: make the headers smaller."}},
 	fault.CauseTLSALPN:           {{set: "gcloud compute backend-services update SERVICE --global --protocol=HTTPS", why: "HTTP2 needs a backend that offers h2"}},
 	fault.CauseContentFilter:     {{set: "gcloud logging read 'jsonPayload.enforcedSecurityPolicy.outcome=\"DENY\"' --limit=5", why: "names the rule of Cloud Armor"}},
 	fault.CauseRateLimited:       {{set: "gcloud compute security-policies describe POLICY", why: "the rule's threshold"}},
@@ -185,5 +185,5 @@ var ofHeroku = table{
 	fault.CauseKeepaliveRace: {{set: "heroku labs:enable http-disable-keepalive-to-dyno", why: "Router 2.0 keeps its connections for 90 s: a shorter keep-alive timeout of the server loses requests; better raise that to 95 s"}},
 	fault.CauseQueueFull:     {{set: "heroku ps:scale web=4", why: "H11: more dynos, or faster answers"}},
 	fault.CauseMaintenance:   {{set: "heroku maintenance:off", why: "H80: the mode was turned on by hand"}},
-	fault.CauseBodyStalled:   {{why: "H15: 55 s without an octet end a stream: send a comment line or a ping every 30 s."}},
+	fault.CauseBodyStalled:   {{why: "H15: 55 s without a byte end a stream: send a comment line or a ping every 30 s."}},
 }

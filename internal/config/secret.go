@@ -87,7 +87,7 @@ func (d *decoder) fieldValue(s, path string, from position) (string, bool) {
 	}
 	if d.expanded += len(s); d.expanded > expandedMax {
 		if !d.full() {
-			d.fail(from, path, "the values of all fields are larger than "+formatSize(expandedMax), "")
+			d.fail(from, path, "the values of all headers are larger than "+formatSize(expandedMax), "")
 		}
 		return "", false
 	}

@@ -208,7 +208,7 @@ func (x *h2Exchange) read(patience time.Duration, nc net.Conn) error {
 }
 
 // errNotH2 is what breaks the framing, or comes before SETTINGS.
-var errNotH2 = errors.New("the server's octets are no HTTP/2")
+var errNotH2 = errors.New("the server's bytes are no HTTP/2")
 
 // frame takes one frame, and reports whether the stream ended with it.
 func (x *h2Exchange) frame(kind, flags byte, stream uint32, payload []byte) (ended bool, err error) {

@@ -42,7 +42,7 @@ type Limit struct {
 // headLimits are the limits that other proxies have by default, with the directive that sets them.
 var headLimits = []Limit{
 	{Octets: 4 << 10, Of: "nginx on machines with pages of 4 KiB (proxy_buffer_size)"},
-	{Octets: 8 << 10, Of: "nginx elsewhere, Apache for one field (ResponseFieldSize)"},
+	{Octets: 8 << 10, Of: "nginx elsewhere, Apache for one header (ResponseFieldSize)"},
 	{Octets: 16 << 10, Of: "HAProxy (tune.bufsize)"},
 	{Octets: 32 << 10, Of: "AWS ALB"},
 }

@@ -42,7 +42,7 @@ func ms(d time.Duration) string {
 func size(n int64) string {
 	switch {
 	case n < 10<<10:
-		return plural(int(n), "octet")
+		return plural(int(n), "byte")
 	case n < 1<<20:
 		return fmt.Sprintf("%d KiB", n>>10)
 	}

@@ -337,7 +337,7 @@ func notesOf(w *Walk) (out []string) {
 		return out
 	}
 	if l := passedLimit(x); l != nil {
-		out = append(out, of+fmt.Sprintf("the response head has %d octets, more than the %d KiB of %s", x.HeadSize, l.Octets>>10, l.Of))
+		out = append(out, of+fmt.Sprintf("the response head has %d bytes, more than the %d KiB of %s", x.HeadSize, l.Octets>>10, l.Of))
 	}
 	if x.Status >= 400 && x.Status < 500 {
 		out = append(out, of+fmt.Sprintf("%d is the answer of who made it, and no fault on the way", x.Status))

@@ -119,15 +119,15 @@ func tooLarge(w *Walk, up *Exchange, product string) *finding {
 	}
 	f := &finding{
 		cause: fault.CauseHeadTooLarge, confidence: Likely, evidence: up.Evidence,
-		sentence: fmt.Sprintf("the response head of %s has %d octets, more than the gateway takes", w.Target.label(), up.HeadSize),
-		proof:    []string{fmt.Sprintf("straight it is answered %d with a head of %d octets; the limit is %d unless set (%s)", up.Status, up.HeadSize, limit.octets, limit.directive)},
+		sentence: fmt.Sprintf("the response head of %s has %d bytes, more than the gateway takes", w.Target.label(), up.HeadSize),
+		proof:    []string{fmt.Sprintf("straight it is answered %d with a head of %d bytes; the limit is %d unless set (%s)", up.Status, up.HeadSize, limit.octets, limit.directive)},
 	}
 	name, octets := largestField(up)
-	f.proof = append(f.proof, fmt.Sprintf("the largest field is %s with %d octets", name, octets))
+	f.proof = append(f.proof, fmt.Sprintf("the largest header is %s with %d bytes", name, octets))
 	switch {
 	case !known:
 		f.confidence = Possible
-		f.sentence = fmt.Sprintf("the response head of %s has %d octets, which may be more than the gateway takes", w.Target.label(), up.HeadSize)
+		f.sentence = fmt.Sprintf("the response head of %s has %d bytes, which may be more than the gateway takes", w.Target.label(), up.HeadSize)
 	case up.HeadSize > 2*limit.octets:
 		f.confidence = Certain
 	}

@@ -62,7 +62,7 @@ func passed(w *Walk, until fault.Stage) (out []string) {
 	if p := w.goodPath(); p != nil && until > fault.Dial {
 		text := "network: " + p.Address + " connects in " + ms(time.Duration(p.Took))
 		if p.MTU != nil && p.MTU.Vanished == 0 && p.MTU.Passed > 0 {
-			text += fmt.Sprintf(", packets of %d octets pass", p.MTU.Passed)
+			text += fmt.Sprintf(", packets of %d bytes pass", p.MTU.Passed)
 		}
 		out = append(out, text)
 	}
@@ -254,7 +254,7 @@ func (f *finding) resetFrom(p *Path) {
 func ofExchange(x *Exchange) *finding {
 	e := x.Evidence
 	f := &finding{cause: x.Cause, evidence: e}
-	f.proof = append(f.proof, fmt.Sprintf("stage %s ended by %s after %s: %d octets sent, %d received, on a %s connection",
+	f.proof = append(f.proof, fmt.Sprintf("stage %s ended by %s after %s: %d bytes sent, %d received, on a %s connection",
 		e.Stage, e.End, ms(spent(e)), e.Sent, e.Got, map[bool]string{true: "kept", false: "fresh"}[e.Reused]))
 	switch {
 	case e.End == fault.Alert:
@@ -265,13 +265,13 @@ func ofExchange(x *Exchange) *finding {
 	case x.Caret != nil:
 		f.proof = append(f.proof, x.Caret.Rule+": "+x.Caret.Line)
 	case len(e.Sample) > 0:
-		f.proof = append(f.proof, "the first octets are "+firstLine(e.Sample)+", as of "+fault.Recognise(e.Sample).String())
+		f.proof = append(f.proof, "the first bytes are "+firstLine(e.Sample)+", as of "+fault.Recognise(e.Sample).String())
 	}
 	if e.Size > 0 && e.Limit > 0 {
 		f.proof = append(f.proof, fmt.Sprintf("%s %d of at most %d", e.Field, e.Size, e.Limit))
 	}
 	if e.Stage == fault.Body && e.Declared > 0 {
-		f.proof = append(f.proof, fmt.Sprintf("Content-Length announces %d octets, and %d came", e.Declared, e.Body))
+		f.proof = append(f.proof, fmt.Sprintf("Content-Length announces %d bytes, and %d came", e.Declared, e.Body))
 	}
 	return f
 }
@@ -371,10 +371,10 @@ func refineSilence(w *Walk, f *finding) {
 	f.cause, f.kind = fault.CauseConnectionLost, fault.TypeConnectionReadTimeout
 	f.sentence = "large packets vanish on the way to " + w.Target.label() + ", and nobody says so (a path MTU black hole)"
 	if hole {
-		f.proof = append(f.proof, fmt.Sprintf("pings of %d octets are answered, those of %d are not, and no router says why", p.MTU.Passed, p.MTU.Vanished))
+		f.proof = append(f.proof, fmt.Sprintf("pings of %d bytes are answered, those of %d are not, and no router says why", p.MTU.Passed, p.MTU.Vanished))
 	}
 	if passes {
-		f.proof = append(f.proof, fmt.Sprintf("with segments of %d octets the same request is answered %d in %s", smallSegments, w.HTTP.Clamped.Status, ms(time.Duration(w.HTTP.Clamped.Took))))
+		f.proof = append(f.proof, fmt.Sprintf("with segments of %d bytes the same request is answered %d in %s", smallSegments, w.HTTP.Clamped.Status, ms(time.Duration(w.HTTP.Clamped.Took))))
 	}
 	f.confidence = Likely
 	if passes {

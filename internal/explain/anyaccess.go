@@ -12,7 +12,7 @@ import (
 var accessWords = &Format{
 	Name: "access-words", Title: "access line of an unknown shape", Product: "", Role: RoleProxy, wordy: true,
 	Gives:  "The request and its status, and an upstream's address and a duration where they can be told.",
-	Lacks:  "Its shape is not known, so that its fields were told by what they look like.",
+	Lacks:  "Its shape is not known, so that its columns were told by what they look like.",
 	Better: "whygate explain --access-format '<the log_format or log-format of the configuration>' FILE",
 }
 

@@ -12,8 +12,8 @@ import (
 // is therefore the entry's Conn.
 
 const (
-	caddyGives  = "The error of Go's HTTP client as text, the status, the request, and what the exchange took; the access line says by its Via field whether the origin answered."
-	caddyLacks  = "The endpoint (unless the text names it), whether the connection was reused, and how many octets were sent and received."
+	caddyGives  = "The error of Go's HTTP client as text, the status, the request, and what the exchange took; the access line says by its Via header whether the origin answered."
+	caddyLacks  = "The endpoint (unless the text names it), whether the connection was reused, and how many bytes were sent and received."
 	caddyBetter = `{
 	log default {
 		level DEBUG   # adds "upstream roundtrip" with the endpoint of every attempt

@@ -32,7 +32,7 @@ var ErrFormat = errors.New("not a log format")
 // format string. The directive's name and quotes around it may stay.
 func Compile(format string) (*Format, error) {
 	if len(format) > customMax {
-		return nil, fmt.Errorf("%w: %d octets are more than %d", ErrFormat, len(format), customMax)
+		return nil, fmt.Errorf("%w: %d bytes are more than %d", ErrFormat, len(format), customMax)
 	}
 	format = strings.TrimSpace(format)
 	switch {

@@ -17,7 +17,7 @@ varnishlog -g request -q 'FetchError or BerespStatus >= 500'`
 var varnishNCSA = &Format{
 	common: true,
 	Name:   "varnishncsa", Title: "varnishncsa log", Product: "varnish", Role: RoleProxy,
-	Gives:  "Status and size: Varnish's built-in error page is about 280 octets long.",
+	Gives:  "Status and size: Varnish's built-in error page is about 280 bytes long.",
 	Lacks:  "Why: FetchError is in varnishlog, or in varnishncsa with -F.",
 	Better: varnishBetter, Parse: parseVarnishNCSA,
 }

@@ -12,8 +12,8 @@ import (
 var whygateJSON = &Format{
 	marks: []string{`,"by":"`, `,\"by\":\"`},
 	Name:  "whygate", Title: "Whygate access log", Product: "whygate", Role: RoleProxy,
-	Gives: "Everything: who made the answer, the cause, each attempt with its stage, its end, whether its connection was reused, octets and times.",
-	Lacks: "The offending octets of a malformed answer: those are in the incident.",
+	Gives: "Everything: who made the answer, the cause, each attempt with its stage, its end, whether its connection was reused, bytes and times.",
+	Lacks: "The offending bytes of a malformed answer: those are in the incident.",
 	Parse: parseWhygateJSON,
 }
 

@@ -20,7 +20,7 @@ type Entry struct {
 
 // What Entry.Retry says, by RFC 9110 section 9.2.2 and RFC 9112 section 9.3.1.
 const (
-	retryAny        = "Safe for every method: no octet of the request was sent."
+	retryAny        = "Safe for every method: no byte of the request was sent."
 	retryIdempotent = "Safe for idempotent methods only: the upstream may have acted on the request."
 	retryRace       = "Safe for idempotent methods, once, on a fresh connection; Whygate does so by itself. A POST only if it carries an Idempotency-Key."
 	retryElsewhere  = "Useless at the same endpoint, which would answer the same; another endpoint may do better, for idempotent methods."

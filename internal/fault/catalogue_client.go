@@ -28,11 +28,11 @@ var entriesClient = []Entry{
 		Title:    "The request is malformed",
 		Family:   FamilyClient,
 		Type:     TypeHTTPRequestError,
-		sentence: "the client's request breaks the rules of HTTP[: {rule}][ ({ref})][ at octet {offset}]",
+		sentence: "the client's request breaks the rules of HTTP[: {rule}][ ({ref})][ at byte {offset}]",
 		Meaning: "The request breaks a rule of HTTP/1.1 which a gateway must not pass on, because two servers could read it in two ways (request smuggling), or because it cannot be understood. " +
 			"No upstream was asked.",
 		Proof: []string{
-			"The evidence has the rule with its section, and the offset of the octet.",
+			"The evidence has the rule with its section, and the offset of the byte.",
 			"The same client does it each time: an old library, a scanner, or a script that writes HTTP by hand.",
 		},
 		Advice: []string{
@@ -50,9 +50,9 @@ var entriesClient = []Entry{
 		Family:   FamilyClient,
 		Type:     TypeHTTPRequestError,
 		sentence: "the client began a TLS handshake on a port of the gateway that speaks plain HTTP",
-		Meaning:  "The first octets from the client are a TLS ClientHello, and the listener has no TLS. Somebody uses https:// with a plain port, or a load balancer before the gateway encrypts where it should not.",
+		Meaning:  "The first bytes from the client are a TLS ClientHello, and the listener has no TLS. Somebody uses https:// with a plain port, or a load balancer before the gateway encrypts where it should not.",
 		Proof: []string{
-			"The client's first octets are 16 03.",
+			"The client's first bytes are 16 03.",
 			"curl -v http://HOST:PORT/ gets an answer, https:// does not.",
 		},
 		Advice: []string{
@@ -111,10 +111,10 @@ var entriesClient = []Entry{
 		Family:   FamilyClient,
 		Type:     TypeHTTPRequestError,
 		Status:   431,
-		sentence: "the client's request head is larger than the gateway allows[ ({limit})][; its largest field is {field}]",
-		Meaning:  "The fields of the request are larger, or more, than the gateway takes. As a rule it is the Cookie field: cookies pile up over time and over subdomains until a browser cannot get in any more.",
+		sentence: "the client's request head is larger than the gateway allows[ ({limit})][; its largest header is {field}]",
+		Meaning:  "The headers of the request are larger, or more, than the gateway takes. As a rule it is the Cookie header: cookies pile up over time and over subdomains until a browser cannot get in any more.",
 		Proof: []string{
-			"The size passed limits.request_head; the evidence has the field.",
+			"The size passed limits.request_head; the evidence has its name.",
 			"The user's browser works in a private window: then it is cookies.",
 		},
 		Advice: []string{
@@ -131,7 +131,7 @@ var entriesClient = []Entry{
 		Family:   FamilyClient,
 		Type:     TypeHTTPRequestError,
 		Status:   414,
-		sentence: "the client's request target is longer than the gateway allows[ ({limit} octets)]",
+		sentence: "the client's request target is longer than the gateway allows[ ({limit} bytes)]",
 		Meaning:  "The URL does not fit into limits.request_head. A form was sent with GET instead of POST, a redirect wraps its own URL again and again, or it is a scanner.",
 		Proof: []string{
 			"The request line passed the limit before its end.",
@@ -151,7 +151,7 @@ var entriesClient = []Entry{
 		Family:   FamilyClient,
 		Type:     TypeHTTPRequestError,
 		Status:   413,
-		sentence: "the client's request body[ of {size} octets] is larger than the gateway allows[ ({limit})]",
+		sentence: "the client's request body[ of {size} bytes] is larger than the gateway allows[ ({limit})]",
 		Meaning:  "The request's Content-Length, or the chunks so far, pass limits.request_body. The upload was refused by the gateway, not by the application.",
 		Proof: []string{
 			"The size and the limit are in the evidence.",
@@ -171,7 +171,7 @@ var entriesClient = []Entry{
 		Family:   FamilyClient,
 		Type:     TypeHTTPRequestError,
 		Status:   408,
-		sentence: "the client did not finish its request head[ within {after}][ ({timer})][; {got} octets came]",
+		sentence: "the client did not finish its request head[ within {after}][ ({timer})][; {got} bytes came]",
 		Meaning:  "The client opened a connection and did not send a whole request head in time. Browsers open spare connections that they never use, lines break, and slow-head attacks (Slowloris) do it by the thousand.",
 		Proof: []string{
 			"limits.head_time fired with part of a head received.",
@@ -238,7 +238,7 @@ var entriesClient = []Entry{
 			"From unknown addresses with odd spellings: a scanner that looks for request smuggling.",
 		},
 		Advice: []string{
-			"Have the client use chunked or Content-Length; for compression, Content-Encoding is the field.",
+			"Have the client use chunked or Content-Length; for compression, Content-Encoding is the header.",
 			"From scanners: nothing to do.",
 		},
 		Covers:  []string{"A16"},
@@ -272,13 +272,13 @@ var entriesClient = []Entry{
 		Type:     TypeHTTPRequestError,
 		Status:   417,
 		sentence: "the client's request expects something other than 100-continue (RFC 9110 section 10.1.1)",
-		Meaning:  "The Expect field of the request has a value that is not 100-continue, the only one that HTTP defines. The gateway cannot promise what it does not know.",
+		Meaning:  "The Expect header of the request has a value that is not 100-continue, the only one that HTTP defines. The gateway cannot promise what it does not know.",
 		Proof: []string{
-			"The Expect field in the request is not 100-continue.",
-			"The same client without the field gets its answer.",
+			"The Expect header in the request is not 100-continue.",
+			"The same client without the header gets its answer.",
 		},
 		Advice: []string{
-			"Correct the Expect field in the client, or leave it out.",
+			"Correct the Expect header in the client, or leave it out.",
 		},
 		Covers:  []string{"A16"},
 		Related: []Cause{CauseRequestMalformed},

@@ -56,11 +56,11 @@ var entriesHTTP2 = []Entry{
 		Proof: []string{
 			"RST_STREAM on the request's stream, with a code that is not REFUSED_STREAM; other streams of the connection go on.",
 			"A round time between request and reset, the same in many incidents: a time limit of the upstream or of a proxy in between.",
-			"The upstream's log at that second: a panic, a cancelled context, a rejected field.",
+			"The upstream's log at that second: a panic, a cancelled context, a rejected header.",
 		},
 		Advice: []string{
 			"Read the upstream's log at that second, and look for the code: INTERNAL_ERROR is its own failure, CANCEL its own time limit.",
-			"On PROTOCOL_ERROR, look at the request's fields: Connection, Transfer-Encoding, an upper-case name or a bad :authority must not be sent in HTTP/2.",
+			"On PROTOCOL_ERROR, look at the request's headers: Connection, Transfer-Encoding, an upper-case name or a bad :authority must not be sent in HTTP/2.",
 			"On ENHANCE_YOUR_CALM, send less at once to this endpoint.",
 		},
 		Covers:  []string{"X4"},
@@ -114,8 +114,8 @@ var entriesHTTP2 = []Entry{
 		Family:   FamilyApplication,
 		Type:     TypeHTTPProtocolError,
 		sentence: "{peer} broke a rule of HTTP/2[: {rule}][ ({ref})][ at byte {offset}]",
-		Meaning: "A frame or a message of the upstream is against RFC 9113: a frame larger than allowed, a window overrun, a field section that HPACK cannot decode, a missing or doubled :status, " +
-			"a field that HTTP/2 forbids. Such a response must not be passed on (section 8.1.1), and a broken field section ends the whole connection.",
+		Meaning: "A frame or a message of the upstream is against RFC 9113: a frame larger than allowed, a window overrun, a header section that HPACK cannot decode, a missing or doubled :status, " +
+			"a header that HTTP/2 forbids. Such a response must not be passed on (section 8.1.1), and a broken header section ends the whole connection.",
 		Proof: []string{
 			"The rule and the frame's first nine bytes are in the evidence or in the proxy's log.",
 			"curl --http2 against the upstream itself reports an HTTP/2 framing or PROTOCOL_ERROR as well.",
@@ -123,7 +123,7 @@ var entriesHTTP2 = []Entry{
 		},
 		Advice: []string{
 			"Speak HTTP/1.1 to this pool until it is mended: its messages are parsed by other code.",
-			"On a forbidden or malformed field, look for Connection, Keep-Alive, Transfer-Encoding, or an upper-case name that the application sets by hand.",
+			"On a forbidden or malformed header, look for Connection, Keep-Alive, Transfer-Encoding, or an upper-case name that the application sets by hand.",
 			"Report it to those who make the upstream's HTTP/2 library, with the rule and the frame.",
 		},
 		Covers:  []string{"X7", "X8", "X10", "X11"},
@@ -229,7 +229,7 @@ var entriesHTTP2 = []Entry{
 		Proof: []string{
 			"Content-Type is application/grpc, END_STREAM came, and there is no grpc-status in the head or the trailers.",
 			"grpcurl straight to the upstream gets the trailers; through the chain it does not.",
-			"A hop between speaks HTTP/1.1, or the request lost its field te: trailers.",
+			"A hop between speaks HTTP/1.1, or the request lost its header te: trailers.",
 		},
 		Advice: []string{
 			"Ask hop by hop with grpcurl until the trailers are gone: the hop before that one drops them.",
@@ -246,7 +246,7 @@ var entriesHTTP2 = []Entry{
 		Family:   FamilyOverload,
 		Type:     TypeHTTPResponseTimeout,
 		sentence: "{peer} did not end the gRPC call within its deadline[ of {after}]",
-		Meaning: "The call's deadline (the field grpc-timeout, or the gateway's own limit) passed before the upstream had ended it. The client gets DEADLINE_EXCEEDED, which is grpc-status 4. " +
+		Meaning: "The call's deadline (the header grpc-timeout, or the gateway's own limit) passed before the upstream had ended it. The client gets DEADLINE_EXCEEDED, which is grpc-status 4. " +
 			"The upstream is slow, or the deadline was mostly used up by hops and retries before it.",
 		Proof: []string{
 			"grpc-timeout of the request against the time that the attempt took.",

@@ -136,7 +136,7 @@ var entriesPolicy = []Entry{
 		Family:   FamilySecurity,
 		Type:     TypeHTTPProtocolError,
 		sentence: "a security rule of the gateway blocked the response of {peer}",
-		Meaning: "The upstream answered, and a rule of the gateway, or of a filter in it, did not let the answer out: a field that must not leave, a leak of data, a cacheable answer with a session cookie. " +
+		Meaning: "The upstream answered, and a rule of the gateway, or of a filter in it, did not let the answer out: a header that must not leave, a leak of data, a cacheable answer with a session cookie. " +
 			"The client gets 502 instead.",
 		Proof: []string{
 			"The log shows a status from the upstream and 502 for the client; in HAProxy the flags are PH.",
@@ -145,7 +145,7 @@ var entriesPolicy = []Entry{
 		},
 		Advice: []string{
 			"Find the rule that matched, and see in the answer itself what it matched on.",
-			"Mend the answer (take the field or the secret out), or narrow the rule to what it is meant for.",
+			"Mend the answer (take the header or the secret out), or narrow the rule to what it is meant for.",
 		},
 		Covers:  []string{"A10"},
 		Related: []Cause{CauseContentFilter, CauseUpstreamStatus, CauseBadField},
@@ -179,7 +179,7 @@ var entriesPolicy = []Entry{
 		Family:   FamilyMisconfiguration,
 		Type:     TypeNone,
 		sentence: "{peer} does not know the host name that the request asks for[: it answered {status}]",
-		Meaning: "The upstream serves several names and does not know the one in the request's Host field, or it differs from the name in TLS (SNI). It answered with its default page, with 404 or with 421. " +
+		Meaning: "The upstream serves several names and does not know the one in the request's Host header, or it differs from the name in TLS (SNI). It answered with its default page, with 404 or with 421. " +
 			"The gateway passes on the client's Host, or replaced it with the endpoint's address, and the other was wanted.",
 		Proof: []string{
 			"curl -H 'Host: NAME' http://ENDPOINT/ gives the right page with one name and the wrong one with another.",
@@ -187,7 +187,7 @@ var entriesPolicy = []Entry{
 			"With TLS, the certificate is that of another site.",
 		},
 		Advice: []string{
-			"Send the name that the upstream expects: set the Host field for the pool, and let SNI be the same name.",
+			"Send the name that the upstream expects: set the Host header for the pool, and let SNI be the same name.",
 			"Or add the public name to the upstream: server_name in nginx, ServerAlias in Apache, ALLOWED_HOSTS in Django, the custom domain at a platform.",
 		},
 		Covers:  []string{"A19"},
@@ -225,11 +225,11 @@ var entriesPolicy = []Entry{
 			"A hop on the way took Upgrade and Connection off, the path is no WebSocket endpoint, or the upstream checks Origin or a session and does not like it.",
 		Proof: []string{
 			"The request as it reached the upstream: without Upgrade and Connection, a hop before it removed them.",
-			"200 with a page or 404: the path is wrong, or the request looked like an ordinary one. 400: a Sec-WebSocket field is missing. 403: Origin. 426: it wants another version.",
+			"200 with a page or 404: the path is wrong, or the request looked like an ordinary one. 400: a Sec-WebSocket header is missing. 403: Origin. 426: it wants another version.",
 			"curl -v -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' http://ENDPOINT/PATH gets 101.",
 		},
 		Advice: []string{
-			"Let every hop pass Upgrade and Connection on: nginx needs proxy_http_version 1.1 and both fields set by hand.",
+			"Let every hop pass Upgrade and Connection on: nginx needs proxy_http_version 1.1 and both headers set by hand.",
 			"Check the path, and that the process which serves WebSockets is the one that the route leads to.",
 			"If it is 403, allow the page's Origin in the application.",
 		},
@@ -244,7 +244,7 @@ var entriesPolicy = []Entry{
 		Type:     TypeHTTPResponseContentCoding,
 		sentence: "{peer} sent a body that its Content-Encoding does not describe[: it begins with {sample}]",
 		Meaning: "The response says gzip, br or zstd, and its body cannot be decoded as that: it is plain, it was compressed twice, or it was cut. " +
-			"Two layers compress, or one replaced the body and left the field.",
+			"Two layers compress, or one replaced the body and left the header.",
 		Proof: []string{
 			"curl -s --raw URL | head -c 4 | xxd: gzip begins with 1f 8b, zstd with 28 b5 2f fd, plain text with itself.",
 			"curl --compressed URL fails with a decoding error; without --compressed the page is right.",
@@ -253,7 +253,7 @@ var entriesPolicy = []Entry{
 		Advice: []string{
 			"Compress in one layer only: switch it off in the application or in the proxy before it.",
 			"If a layer rewrites bodies (sub_filter, a plugin), have it ask for identity: Accept-Encoding empty towards the upstream.",
-			"If the application sends a file that is compressed on disk, it must set the field once and not compress again.",
+			"If the application sends a file that is compressed on disk, it must set the header once and not compress again.",
 		},
 		Covers:  []string{"R25"},
 		Related: []Cause{CauseBodyShort, CauseUnknownTransferCoding},

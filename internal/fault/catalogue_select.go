@@ -52,7 +52,7 @@ var entriesSelect = []Entry{
 			"The host name is not configured here, the path is not covered, or the request came to the wrong gateway.",
 		Proof: []string{
 			"whygate check --route 'GET HOST/PATH' prints which rule matches, or that none does.",
-			"The Host field of the request is in the access log: compare it with routes[].host, letter by letter.",
+			"The Host header of the request is in the access log: compare it with routes[].host, letter by letter.",
 		},
 		Advice: []string{
 			"Add a route for this host and path, or a last route without host and path that takes the rest.",

@@ -94,7 +94,7 @@ func TestProxyStatusParams(t *testing.T) {
 		{
 			Evidence{Stage: Receive, End: TooLarge, Rule: RuleBodySize, Size: 2000, Limit: 1000},
 			DisclosureSafe,
-			`gw; error=http_request_error; status-code=413; details="the client's request body of 2000 octets is larger than the gateway allows (1000)"`,
+			`gw; error=http_request_error; status-code=413; details="the client's request body of 2000 bytes is larger than the gateway allows (1000)"`,
 		},
 		{
 			Evidence{Stage: Body, End: Malformed, Rule: RuleChunkSize, Status: 200},

@@ -242,8 +242,8 @@ var reportsHTTP1 = map[Cause]said{
 	CauseEncodingInHTTP10: {
 		nginx:   "taken as chunked" + inferred,
 		haproxy: "taken as chunked, the connection is closed",
-		caddy:   "the field is ignored, the body ends with the connection",
-		traefik: "the field is ignored, the body ends with the connection",
+		caddy:   "the header is ignored, the body ends with the connection",
+		traefik: "the header is ignored, the body ends with the connection",
 	},
 	CauseFramingNotAllowed: {
 		nginx:   "the body is ignored, with a warning that more data came than specified",

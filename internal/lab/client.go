@@ -175,7 +175,7 @@ func (got *reply) String() string {
 	var timeout net.Error
 	switch {
 	case got.Status != 0 && got.Broken != nil:
-		return fmt.Sprintf("%d, cut after %d octets", got.Status, got.Size)
+		return fmt.Sprintf("%d, cut after %d bytes", got.Status, got.Size)
 	case got.Status != 0:
 		return fmt.Sprint(got.Status)
 	case errors.As(got.Failed, &timeout) && timeout.Timeout():

@@ -482,7 +482,7 @@ func TestReports(t *testing.T) {
 	scores := []*Score{{Proxy: "nginx", Version: "1", Results: []Result{
 		{Scenario: "ok", Group: "head", Status: Right, Serving: Right, Got: "200"},
 		{Scenario: "connection-refused", Group: "connect", Status: Wrong, Serving: Right, Got: "503", Other: true, Wrong: []string{"status 503, not 502"}},
-		{Scenario: "body-short", Group: "body", Status: Right, Broken: Wrong, Got: "200", Wrong: []string{"the broken body looks complete (640 octets)"}},
+		{Scenario: "body-short", Group: "body", Status: Right, Broken: Wrong, Got: "200", Wrong: []string{"the broken body looks complete (640 bytes)"}},
 		{Scenario: "tls-revoked", Group: "tls", Skipped: "not <yet>"},
 	}}}
 	if right, played := scores[0].Count(); right != 1 || played != 3 {

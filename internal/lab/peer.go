@@ -103,7 +103,7 @@ func (p *Peer) receive() error {
 			return err
 		}
 		if b.Len() > requestMax {
-			return fmt.Errorf("a request head of more than %d octets", requestMax)
+			return fmt.Errorf("a request head of more than %d bytes", requestMax)
 		}
 		if strings.TrimRight(line, "\r\n") != "" {
 			p.request.line(strings.TrimRight(line, "\r\n"))

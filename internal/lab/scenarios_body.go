@@ -27,13 +27,13 @@ var bodyScenarios = []Scenario{
 	{Name: "ok-upload-chunked", Group: Body, Does: "A chunked body of 1 MiB is taken, then answered.", Why: "A control: nothing is wrong.", Plays: taken(1 << 20), Want: good, Ask: Ask{Method: "POST", Body: 1 << 20, Chunked: true}},
 	{Name: "ok-expect", Group: Body, Does: "The client waits for 100 Continue; the upstream says it, takes the body and answers.", Why: "RFC 9110, section 10.1.1", Plays: taken(64 << 10), Want: good, Ask: Ask{Method: "POST", Body: 64 << 10, Fields: []string{"Expect: 100-continue"}}},
 
-	answers(Body, "body-short", "R16", "The connection is closed after 640 of 1,000 octets.", whyShort, broken(cutTypes, fault.CauseBodyShort), Send(lengthHead+filler(640)), Wait(beat), Close()),
-	answers(Body, "body-empty", "R16", "A length of 1,000 octets is announced, and the connection is closed before the first.", whyShort, broken(cutTypes, fault.CauseBodyShort), Send(lengthHead), Wait(beat), Close()),
-	answers(Body, "body-short-by-one", "R16", "The last octet of the body is missing.", whyShort, broken(cutTypes, fault.CauseBodyShort), Send(lengthHead+filler(999)), Wait(beat), Close()),
-	answers(Body, "body-reset", "R17", "The connection is reset after 640 of 1,000 octets.", whyShort, broken(cutTypes, fault.CauseBodyReset), Send(lengthHead+filler(640)), Wait(beat), Reset()),
+	answers(Body, "body-short", "R16", "The connection is closed after 640 of 1,000 bytes.", whyShort, broken(cutTypes, fault.CauseBodyShort), Send(lengthHead+filler(640)), Wait(beat), Close()),
+	answers(Body, "body-empty", "R16", "A length of 1,000 bytes is announced, and the connection is closed before the first.", whyShort, broken(cutTypes, fault.CauseBodyShort), Send(lengthHead), Wait(beat), Close()),
+	answers(Body, "body-short-by-one", "R16", "The last byte of the body is missing.", whyShort, broken(cutTypes, fault.CauseBodyShort), Send(lengthHead+filler(999)), Wait(beat), Close()),
+	answers(Body, "body-reset", "R17", "The connection is reset after 640 of 1,000 bytes.", whyShort, broken(cutTypes, fault.CauseBodyReset), Send(lengthHead+filler(640)), Wait(beat), Reset()),
 	answers(Body, "body-reset-no-length", "R17", "The connection is reset in a body without a length.", "RFC 9112, section 8: only an end in order completes such a body.", broken(cutTypes, fault.CauseBodyReset), Send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"+filler(640)), Wait(beat), Reset()),
 	answers(Body, "body-reset-large", "R17", "The connection is reset in the middle of a body of 4 MiB.", whyShort, broken(cutTypes, fault.CauseBodyReset), Send(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", 4<<20)), Pieces(filler(64<<10), 32, 0), Wait(beat), Reset()),
-	answers(Body, "body-stalled", "R14", "The body stops after 640 of 1,000 octets, and the connection stays.", whyStalled,
+	answers(Body, "body-stalled", "R14", "The body stops after 640 of 1,000 bytes, and the connection stays.", whyStalled,
 		Want{Status: []int{200, 504}, Cut: true, Types: []fault.Type{fault.TypeConnectionReadTimeout}, Cause: []fault.Cause{fault.CauseBodyStalled}}, Send(lengthHead+filler(640)), Hold()),
 	answers(Body, "chunks-stalled", "R14", "The chunks stop, and the connection stays.", whyStalled,
 		Want{Status: []int{200, 504}, Cut: true, Types: []fault.Type{fault.TypeConnectionReadTimeout}, Cause: []fault.Cause{fault.CauseBodyStalled}}, Send(chunkedHead+"3\r\nok\n\r\n"), Hold()),
@@ -66,10 +66,10 @@ var bodyScenarios = []Scenario{
 
 // taken answers uploads of so many octets with 200, and others with 400.
 func taken(size int64) Plays {
-	return Serve(Act(fmt.Sprintf("answer 200 if the body was %d octets of u, 400 if not", size), func(p *Peer) error {
+	return Serve(Act(fmt.Sprintf("answer 200 if the body was %d bytes of u, 400 if not", size), func(p *Peer) error {
 		_, body, _ := strings.Cut(p.request.raw, "\r\n\r\n")
 		if p.request.body != size || strings.Trim(body, "u") != "" {
-			return p.write(response("400 Bad Request", fmt.Sprintf("the body had %d octets\n", p.request.body)))
+			return p.write(response("400 Bad Request", fmt.Sprintf("the body had %d bytes\n", p.request.body)))
 		}
 		return p.write(response("200 OK", okBody))
 	}))

@@ -50,7 +50,7 @@ var connectScenarios = []Scenario{
 		At: At{Host: nobodyOnLink, Socket: Absent}, Want: Want{Status: []int{502}, Types: unroutable, Cause: []fault.Cause{fault.CauseHostUnreachable}},
 	},
 	{
-		Name: "mtu-black-hole", Group: Connect, Row: "C13", Does: "Small packets pass, those above 600 octets vanish, and nobody says so: the answer of 4 KiB never comes.", Why: "RFC 9209, section 2.3.10: connection_read_timeout, 504",
+		Name: "mtu-black-hole", Group: Connect, Row: "C13", Does: "Small packets pass, those above 600 bytes vanish, and nobody says so: the answer of 4 KiB never comes.", Why: "RFC 9209, section 2.3.10: connection_read_timeout, 504",
 		At: At{Host: farSmallPackets}, Plays: Serve(Answer("200 OK", filler(4<<10))),
 		Want: Want{Status: []int{504}, Types: []fault.Type{fault.TypeConnectionReadTimeout}, Cause: []fault.Cause{fault.CauseHeadTimeout}},
 	},

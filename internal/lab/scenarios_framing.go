@@ -10,7 +10,7 @@ const (
 	whyLengths = "RFC 9112, section 6.3, item 5: invalid lengths are unrecoverable; a proxy closes the connection and answers 502."
 	whyBoth    = "RFC 9112, section 6.3, item 3: Transfer-Encoding overrides, or the message is an error; in a response it may be an attempt at splitting."
 	whyCoding  = "RFC 9209, section 2.3.24: http_response_transfer_coding"
-	whyNoBody  = "RFC 9112, section 6.3, item 1: such a response has no body, whatever its fields say."
+	whyNoBody  = "RFC 9112, section 6.3, item 1: such a response has no body, whatever its headers say."
 	poison     = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\nX-Poison: yes\r\n\r\nPOISON\n"
 )
 
@@ -62,8 +62,8 @@ var framingScenarios = []Scenario{
 	says(Framing, "chunk-size-too-large", "R19", "A chunk's size does not fit 64 bits.", "RFC 9112, section 7.1: a recipient must prevent overflow.", chunkedHead+"10000000000000003\r\nok\n\r\n0\r\n\r\n", broken(badCoding, fault.CauseBadChunk)),
 	says(Framing, "chunk-size-0x", "R19", "A chunk's size is written 0x3.", "RFC 9112, section 7.1: chunk-size = 1*HEXDIG", chunkedHead+"0x3\r\nok\n\r\n0\r\n\r\n", broken(badCoding, fault.CauseBadChunk)),
 	says(Framing, "chunk-size-empty", "R19", "A chunk's size is missing.", "RFC 9112, section 7.1: chunk-size = 1*HEXDIG", chunkedHead+"\r\nok\n\r\n0\r\n\r\n", broken(badCoding, fault.CauseBadChunk)),
-	says(Framing, "chunk-too-long", "R19", "A chunk has more octets than its size says.", "RFC 9112, section 7.1: chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF", chunkedHead+"3\r\nokay\n\r\n0\r\n\r\n", broken(badCoding, fault.CauseBadChunk)),
-	says(Framing, "chunk-bare-lf", "R19", "The line of a chunk's size ends with LF alone.", "RFC 9112, section 7.1: CRLF; section 2.2 lets only the start line and fields end with LF. Taking it for one is common, and so allowed here.", chunkedHead+"3\nok\n\r\n0\r\n\r\n",
+	says(Framing, "chunk-too-long", "R19", "A chunk has more bytes than its size says.", "RFC 9112, section 7.1: chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF", chunkedHead+"3\r\nokay\n\r\n0\r\n\r\n", broken(badCoding, fault.CauseBadChunk)),
+	says(Framing, "chunk-bare-lf", "R19", "The line of a chunk's size ends with LF alone.", "RFC 9112, section 7.1: CRLF; section 2.2 lets only the start line and headers end with LF. Taking it for one is common, and so allowed here.", chunkedHead+"3\nok\n\r\n0\r\n\r\n",
 		Want{Status: []int{200, 502}, MayCut: true, Body: "ok\n", Size: 3, Types: badCoding, Cause: []fault.Cause{fault.CauseBadChunk}}),
 	answers(Framing, "chunk-extension-endless", "R19", "A chunk's extension has 2 MiB.", "RFC 9112, section 7.1.1: a recipient limits what it reads of extensions.", broken(badCoding, fault.CauseBadChunk),
 		Send(chunkedHead+"3;"), Pieces(strings.Repeat("a", 8<<10), 256, 0), Hold()),
@@ -73,7 +73,7 @@ var framingScenarios = []Scenario{
 		Send(chunkedHead+"1000\r\nok\n"), Wait(beat), Close()),
 	answers(Framing, "chunks-reset", "R17", "The connection is reset before the last chunk.", whyTerminated, broken(cutTypes, fault.CauseBodyReset, fault.CauseChunksCut),
 		Send(chunkedHead+"3\r\nok\n\r\n"), Wait(beat), Reset()),
-	says(Framing, "trailer-broken", "R35", "A trailer field has no colon.", "RFC 9112, section 7.1.2: trailers may be dropped, and the body is whole once the last chunk came; or the message is refused.", chunkedHead+"3\r\nok\n\r\n0\r\nbroken\r\n\r\n",
+	says(Framing, "trailer-broken", "R35", "A trailer line has no colon.", "RFC 9112, section 7.1.2: trailers may be dropped, and the body is whole once the last chunk came; or the message is refused.", chunkedHead+"3\r\nok\n\r\n0\r\nbroken\r\n\r\n",
 		Want{Status: []int{200, 502}, MayCut: true, Body: "ok\n", Size: 3, Types: trailerTypes, Cause: []fault.Cause{fault.CauseBadTrailer}}),
 	answers(Framing, "trailer-endless", "R35", "The trailers never end.", "RFC 9209, section 2.3.22: http_response_trailer_section_size", broken(trailerTypes, fault.CauseTrailerTooLarge, fault.CauseBadTrailer),
 		Send(chunkedHead+"3\r\nok\n\r\n0\r\n"), Pieces("X-A: b\r\n", 1<<20, 0), Hold()),
@@ -91,16 +91,16 @@ var framingScenarios = []Scenario{
 		Plays: Serve(Send("HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n" + poison)), Want: Want{Status: []int{200}, Never: "POISON", Cause: []fault.Cause{fault.CauseExtraOctets}},
 	},
 	{
-		Name: "desynchronised", Group: Framing, Row: "R29", Does: "A whole answer that nobody asked for follows the right one.", Why: "RFC 9112, section 9.2: octets that belong to no request are no answer; the connection is closed.", Ask: Ask{Times: 3},
+		Name: "desynchronised", Group: Framing, Row: "R29", Does: "A whole answer that nobody asked for follows the right one.", Why: "RFC 9112, section 9.2: bytes that belong to no request are no answer; the connection is closed.", Ask: Ask{Times: 3},
 		Plays: Serve(Send(response("200 OK", okBody) + poison)), Want: Want{Status: []int{200}, Body: okBody, Never: "POISON", Cause: []fault.Cause{fault.CauseExtraOctets}},
 	},
 	{
-		Name: "desynchronised-late", Group: Framing, Row: "R29", Does: "An answer that nobody asked for comes 50 ms after the right one, on the idle connection.", Why: "RFC 9112, section 9.2: octets that belong to no request are no answer; the connection is closed.",
+		Name: "desynchronised-late", Group: Framing, Row: "R29", Does: "An answer that nobody asked for comes 50 ms after the right one, on the idle connection.", Why: "RFC 9112, section 9.2: bytes that belong to no request are no answer; the connection is closed.",
 		Ask:   Ask{Warm: 1, Pause: 4 * beat},
 		Plays: Serve(Answer("200 OK", okBody), Wait(beat), Send(poison)), Want: Want{Status: []int{200}, Body: okBody, Never: "POISON"},
 	},
 	{
-		Name: "body-too-long", Group: Framing, Row: "R29", Does: "The body has more octets than Content-Length says.", Why: "RFC 9112, section 6.3, item 6: the body ends with the length.", Ask: Ask{Times: 2},
+		Name: "body-too-long", Group: Framing, Row: "R29", Does: "The body has more bytes than Content-Length says.", Why: "RFC 9112, section 6.3, item 6: the body ends with the length.", Ask: Ask{Times: 2},
 		Plays: Serve(Send("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n" + okBody + "POISON and more")), Want: Want{Status: []int{200}, Body: okBody, Never: "POISON", Cause: []fault.Cause{fault.CauseExtraOctets}},
 	},
 	{

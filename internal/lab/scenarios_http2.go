@@ -49,6 +49,6 @@ var http2Scenarios = []Scenario{
 		Plays: Plays{AwaitOctets(prefaceSize), Answer("400 Bad Request", "what is this?\n", "Connection: close"), Close()}, Want: want502(fault.TypeHTTPUpgradeFailed, fault.CauseHTTP1OnHTTP2Port), Unscored: notYet,
 	},
 	h2("h2-no-status", "X10", "A HEADERS frame without :status.", "RFC 9113, section 8.3.2: malformed", want502(fault.TypeHTTPProtocolError, fault.CauseHTTP2ProtocolError), Send("\x00\x00\x00\x01\x05\x00\x00\x00\x01"), Hold()),
-	h2("h2-compression-error", "X11", "A field block with an index that does not exist.", "RFC 9113, section 4.3: COMPRESSION_ERROR", want502(fault.TypeHTTPProtocolError, fault.CauseHTTP2ProtocolError), Send("\x00\x00\x02\x01\x05\x00\x00\x00\x01\xff\x7f"), Hold()),
+	h2("h2-compression-error", "X11", "A header block with an index that does not exist.", "RFC 9113, section 4.3: COMPRESSION_ERROR", want502(fault.TypeHTTPProtocolError, fault.CauseHTTP2ProtocolError), Send("\x00\x00\x02\x01\x05\x00\x00\x00\x01\xff\x7f"), Hold()),
 	h2("h2-stream-cut", "X14", "The connection is closed between HEADERS and the end of the stream.", whyIncomplete, Want{Status: []int{200, 502}, Cut: true, Types: cutTypes, Cause: []fault.Cause{fault.CauseHTTP2StreamCut}}, Send(h2Head200), Wait(beat), Close()),
 }

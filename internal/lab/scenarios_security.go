@@ -35,15 +35,15 @@ var securityScenarios = []Scenario{
 		Want:  Want{Status: []int{504}, Types: []fault.Type{fault.TypeConnectionReadTimeout}, Cause: []fault.Cause{fault.CauseHeadTimeout}},
 	},
 	{
-		Name: "tarpit", Group: Security, Row: "R14", Does: "The answer comes, then its body at one octet each 400 ms: alive, but without an end in sight.", Why: "A body that goes on is no fault; what came until then is passed on at once.",
+		Name: "tarpit", Group: Security, Row: "R14", Does: "The answer comes, then its body at one byte each 400 ms: alive, but without an end in sight.", Why: "A body that goes on is no fault; what came until then is passed on at once.",
 		Plays: Once(Send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"), Drip("tarpit!\n", 400*time.Millisecond), Hold()), Want: Want{Status: []int{200}, Body: "tarpit!\n", Size: 8, Within: 1500 * time.Millisecond},
 	},
 	{
-		Name: "response-splitting", Group: Security, Row: "R29", Does: "A field's value carries a whole second answer behind its line's end, as an unescaped redirect makes it.", Why: "RFC 9112, section 11.1: what follows the first answer's end is no answer to anybody.", Ask: Ask{Times: 2},
+		Name: "response-splitting", Group: Security, Row: "R29", Does: "A header's value carries a whole second answer behind its line's end, as an unescaped redirect makes it.", Why: "RFC 9112, section 11.1: what follows the first answer's end is no answer to anybody.", Ask: Ask{Times: 2},
 		Plays: Serve(Send("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n" + poison)), Want: Want{Status: []int{302}, Never: "POISON", Cause: []fault.Cause{fault.CauseExtraOctets}},
 	},
 	{
-		Name: "private-address-in-answer", Group: Security, Row: "R1", Does: "The upstream fails; the page that the gateway makes of it must not show where it is.", Why: "RFC 9209, section 4: the field and the page can disclose what is behind a gateway. That they do not is asked here of what the public sees.",
+		Name: "private-address-in-answer", Group: Security, Row: "R1", Does: "The upstream fails; the page that the gateway makes of it must not show where it is.", Why: "RFC 9209, section 4: the header and the page can disclose what is behind a gateway. That they do not is asked here of what the public sees.",
 		Plays: Once(Close()), Want: Want{Status: []int{502}, Types: []fault.Type{fault.TypeConnectionTerminated}, Cause: []fault.Cause{fault.CauseClosedBeforeAnswer}, Never: "127.0.0.1"},
 	},
 }

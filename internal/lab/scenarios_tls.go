@@ -106,7 +106,7 @@ var tlsScenarios = []Scenario{
 		Want{Status: []int{502}, Types: []fault.Type{fault.TypeTLSProtocolError, fault.TypeConnectionTerminated}, Cause: []fault.Cause{fault.CauseTLSHandshakeClosed}}, Reset()),
 	handshake("tls-cut", "T16", "The connection is closed in the middle of the server's first record.", whyTLSProtocol,
 		Want{Status: []int{502}, Types: []fault.Type{fault.TypeTLSProtocolError, fault.TypeConnectionTerminated}, Cause: []fault.Cause{fault.CauseTLSHandshakeClosed}}, Send(serverHello), Close()),
-	handshake("tls-garbage", "T11", "The ClientHello is answered with octets that are no TLS record.", whyTLSProtocol,
+	handshake("tls-garbage", "T11", "The ClientHello is answered with bytes that are no TLS record.", whyTLSProtocol,
 		tlsFault(fault.TypeTLSProtocolError, fault.CauseTLSProtocolError), Send("\xde\xad\xbe\xef\xde\xad\xbe\xef"), Hold()),
 	handshake("tls-to-plain-http", "T11", "The port speaks HTTP in clear, and answers the ClientHello with 400.", whyTLSProtocol,
 		tlsFault(fault.TypeTLSProtocolError, fault.CauseTLSToPlainPort), Answer("400 Bad Request", "what is this?\n", "Connection: close"), Close()),

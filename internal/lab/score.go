@@ -332,7 +332,7 @@ func (r *Result) judge(s *Scenario, a *reply) {
 		if name, value, _ := strings.Cut(field, ": "); a.Header.Get(name) != value {
 			r.missing = true
 			r.Status.worse(Wrong)
-			r.fail("the field %q did not arrive", field)
+			r.fail("the header %q did not arrive", field)
 		}
 	}
 	if a.Interim < w.Interim {
@@ -352,7 +352,7 @@ func (r *Result) body(s *Scenario, a *reply) {
 	case a.Status == 0:
 	case w.Cut && success && a.Broken == nil:
 		r.Broken.worse(Wrong)
-		r.fail("the broken body looks complete (%d octets)", a.Size)
+		r.fail("the broken body looks complete (%d bytes)", a.Size)
 	case (w.Cut || w.MayCut) && success && a.Broken != nil:
 		r.Broken.worse(Right)
 	case a.Broken != nil:
@@ -363,10 +363,10 @@ func (r *Result) body(s *Scenario, a *reply) {
 		r.fail("the body begins %q, not %q", head(a.Body, 40), head(w.Body, 40))
 	case wanted && success && w.Size > 0 && a.Size != w.Size:
 		r.Broken.worse(Wrong)
-		r.fail("the body has %d octets, not %d", a.Size, w.Size)
+		r.fail("the body has %d bytes, not %d", a.Size, w.Size)
 	case wanted && success && w.Within > 0 && a.First > w.Within:
 		r.Broken.worse(Wrong)
-		r.fail("the first octet of the body came after %v", a.First.Round(time.Millisecond))
+		r.fail("the first byte of the body came after %v", a.First.Round(time.Millisecond))
 	}
 }
 

@@ -173,7 +173,7 @@ func TestTextOfScenario(t *testing.T) {
 	if text := Send(strings.Repeat("a", shownMax)).Text; strings.Count(text, "a") != shownMax {
 		t.Errorf("%d octets are shown", strings.Count(text, "a"))
 	}
-	if text := Send(strings.Repeat("a", shownMax+1)).Text; !strings.Contains(text, "4097 octets, of which the first 160 are") {
+	if text := Send(strings.Repeat("a", shownMax+1)).Text; !strings.Contains(text, "4097 bytes, of which the first 160 are") {
 		t.Errorf("%.80s", text)
 	}
 	if text := Pieces("x", 3, 0).Text; strings.Contains(text, "each") {

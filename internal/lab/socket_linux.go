@@ -114,7 +114,7 @@ const socketPathMax = 107
 func (g *stage) openUnix() error {
 	g.address = g.lab.addressAt(g.Scenario, g.lab.base)
 	if len(g.address) > socketPathMax {
-		return fmt.Errorf("%w: the path of its socket is longer than %d octets: %s", errUnsupported, socketPathMax, g.address)
+		return fmt.Errorf("%w: the path of its socket is longer than %d bytes: %s", errUnsupported, socketPathMax, g.address)
 	}
 	_ = os.Remove(g.address) // what a lab that was killed left there
 	if g.At.Socket == NoFile {

@@ -38,7 +38,7 @@ func AwaitBody() Step { return Step{"read the request's body", (*Peer).readBody}
 
 // AwaitOctets reads so many octets of whatever comes.
 func AwaitOctets(n int) Step {
-	return Step{fmt.Sprintf("read %d octets", n), func(p *Peer) error {
+	return Step{fmt.Sprintf("read %d bytes", n), func(p *Peer) error {
 		_, err := io.CopyN(io.Discard, p.in, int64(n))
 		return err
 	}}
@@ -63,7 +63,7 @@ func Send(octets string) Step {
 
 // Drip writes octets one by one.
 func Drip(octets string, every time.Duration) Step {
-	return Step{fmt.Sprintf("send, one octet each %v", every) + shown(octets), func(p *Peer) error {
+	return Step{fmt.Sprintf("send, one byte each %v", every) + shown(octets), func(p *Peer) error {
 		for i := range len(octets) {
 			if err := p.write(octets[i : i+1]); err != nil {
 				return err
@@ -221,7 +221,7 @@ func shown(octets string) string {
 	if len(octets) <= shownMax {
 		return "\n" + indent(printable(octets))
 	}
-	return fmt.Sprintf(" %d octets, of which the first %d are\n%s", len(octets), shownFirst, indent(printable(octets[:shownFirst])))
+	return fmt.Sprintf(" %d bytes, of which the first %d are\n%s", len(octets), shownFirst, indent(printable(octets[:shownFirst])))
 }
 
 func indent(text string) string {

@@ -48,7 +48,7 @@ func (t *Terms) name() string {
 func (a *Ask) Text(name string) string {
 	text := fmt.Sprintf("%s /%s/%s", a.method(), name, a.Target)
 	if a.Body > 0 {
-		text += fmt.Sprintf(" with %d octets", a.Body)
+		text += fmt.Sprintf(" with %d bytes", a.Body)
 	}
 	if a.Content != "" {
 		text += fmt.Sprintf(" with %q", a.Content)
@@ -140,12 +140,12 @@ func (w *Want) text() []string {
 	}
 	add(w.Saved, "(saved by another attempt)")
 	for _, field := range w.Fields {
-		add(true, "with the field %s", field)
+		add(true, "with the header %s", field)
 	}
 	add(w.Interim > 0, "after %d interim answers", w.Interim)
 	add(w.Body != "", "with a body that begins %q", strings.TrimSuffix(head(w.Body, 60), "\n"))
-	add(w.Size > 0, "with a body of %d octets", w.Size)
-	add(w.Within > 0, "the body's first octet within %v", w.Within)
+	add(w.Size > 0, "with a body of %d bytes", w.Size)
+	add(w.Within > 0, "the body's first byte within %v", w.Within)
 	add(w.MayCut, "or with a body that is visibly cut")
 	for _, status := range slices.Sorted(maps.Keys(w.AtLeast)) {
 		add(true, "%d or more answers of %d", w.AtLeast[status], status)

@@ -143,7 +143,7 @@ func (p *page) Paragraph() string {
 	case 414:
 		return "The requested address is longer than the server is willing to interpret."
 	case 431:
-		return "The request's header fields are larger than the server is willing to process."
+		return "The request's headers are larger than the server is willing to process."
 	}
 	if p.Status < 500 {
 		return "The server cannot process the request as it was sent."

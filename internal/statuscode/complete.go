@@ -70,11 +70,11 @@ func caching(e *Entry) string {
 	case e.Kind == LogOnly:
 		return "It is never sent, so nothing is stored."
 	case e.Code == "451":
-		return "Yes, unless its fields say otherwise (RFC 7725 section 3)."
+		return "Yes, unless its headers say otherwise (RFC 7725 section 3)."
 	case e.Code == "206":
-		return "Yes, by heuristics, unless its fields say otherwise (RFC 9110 section 15.1), by caches that know ranges."
+		return "Yes, by heuristics, unless its headers say otherwise (RFC 9110 section 15.1), by caches that know ranges."
 	case e.Cacheable:
-		return "Yes, by heuristics, unless its fields say otherwise (RFC 9110 section 15.1)."
+		return "Yes, by heuristics, unless its headers say otherwise (RFC 9110 section 15.1)."
 	case e.Code == "304":
 		return "Not by itself: it renews the response that is stored already (RFC 9111 section 4.3.4)."
 	case e.Code[0] == '1':

@@ -21,7 +21,7 @@ var stepsInterim = []Step{
 }
 
 var stepsFine = []Step{
-	{"Nothing is wrong", "If the content is not what you expect, look at the fields: who answered, and whether a cache did.", "curl -sv -o /dev/null URL"},
+	{"Nothing is wrong", "If the content is not what you expect, look at the headers: who answered, and whether a cache did.", "curl -sv -o /dev/null URL"},
 }
 
 var stepsRedirect = []Step{
@@ -59,7 +59,7 @@ var (
 	}
 	stepDiagnose = Step{
 		"Walk the path as a proxy would",
-		"DNS, connection, TLS, request, first octet, head, body: one stage after the other, timed, until the one that fails. It names the cause and what proves it.",
+		"DNS, connection, TLS, request, first byte, head, body: one stage after the other, timed, until the one that fails. It names the cause and what proves it.",
 		"whygate diagnose URL --upstream HOST:PORT",
 	}
 	stepLogs = Step{

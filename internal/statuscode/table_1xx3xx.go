@@ -20,8 +20,8 @@ var entriesInformational = []Entry{
 	},
 	{
 		Code: "101", Title: "Switching Protocols", Source: "RFC 9110 section 15.2.2", Earlier: "RFC 7231 section 6.2.2",
-		Meaning: "The server takes up the Upgrade that the client offered: from the next octet on, the connection speaks that protocol, mostly WebSocket.",
-		Gateway: "It passes it on and relays octets both ways from then on. A 101 that nobody asked for is a fault of the upstream: 502.",
+		Meaning: "The server takes up the Upgrade that the client offered: from the next byte on, the connection speaks that protocol, mostly WebSocket.",
+		Gateway: "It passes it on and relays bytes both ways from then on. A 101 that nobody asked for is a fault of the upstream: 502.",
 		Causes:  []fault.Cause{fault.CauseUnaskedUpgrade, fault.CauseUpgradeRefused},
 		Related: []string{"426", "200", "502"},
 		Request: "GET /chat HTTP/1.1\nHost: www.example.com\nConnection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n",
@@ -38,7 +38,7 @@ var entriesInformational = []Entry{
 	},
 	{
 		Code: "103", Title: "Early Hints", Source: "RFC 8297 section 2",
-		Meaning: "Fields that the final response will have, sent before it, so that a browser can begin to load what Link names.",
+		Meaning: "Headers that the final response will have, sent before it, so that a browser can begin to load what Link names.",
 		Gateway: "It passes it on to clients that can have it, or drops it. Ten or more before the final response are a fault.",
 		Causes:  []fault.Cause{fault.CauseTooManyInterim, fault.CauseUnaskedInterim},
 		Related: []string{"100", "200"},

@@ -36,7 +36,7 @@ var entriesClient = []Entry{
 	{
 		Code: "404", Title: "Not Found", Source: "RFC 9110 section 15.5.5", Earlier: "RFC 7231 section 6.5.4",
 		Meaning: "There is nothing at this URL, or the server will not say that there is.",
-		Gateway: "It makes it if no route matches host and path (error=destination_not_found in Proxy-Status); without that field it is the upstream's.",
+		Gateway: "It makes it if no route matches host and path (error=destination_not_found in Proxy-Status); without that header it is the upstream's.",
 		Causes:  []fault.Cause{fault.CauseNoRoute, fault.CauseWrongHost},
 		Steps: append([]Step{
 			{"See which route it takes", "Print the rule of the gateway's configuration that matches, or that none does.", "whygate check --route 'GET HOST/PATH'"},
@@ -52,7 +52,7 @@ var entriesClient = []Entry{
 	},
 	{
 		Code: "406", Title: "Not Acceptable", Source: "RFC 9110 section 15.5.7", Earlier: "RFC 7231 section 6.5.6",
-		Meaning: "There is no form of the resource that the request's Accept fields allow. Some firewalls send it for requests that they block.",
+		Meaning: "There is no form of the resource that the request's Accept headers allow. Some firewalls send it for requests that they block.",
 		Related: []string{"300", "415"},
 		Request: get + "Accept: image/avif\n",
 	},
@@ -145,7 +145,7 @@ var entriesClient = []Entry{
 	},
 	{
 		Code: "422", Title: "Unprocessable Content", Source: "RFC 9110 section 15.5.21", Earlier: "RFC 4918 section 11.2 (Unprocessable Entity)",
-		Meaning: "The body's syntax is right and what it says is not: a field that is missing, a value that is not allowed.",
+		Meaning: "The body's syntax is right and what it says is not: a value that is missing, or one that is not allowed.",
 		Related: []string{"400", "415"},
 		Request: "POST /orders HTTP/1.1\nHost: www.example.com\nContent-Type: application/json\nContent-Length: 12\n\n{\"item\": -1}",
 	},
@@ -194,7 +194,7 @@ var entriesClient = []Entry{
 	},
 	{
 		Code: "431", Title: "Request Header Fields Too Large", Source: "RFC 6585 section 5",
-		Meaning: "One field of the request, or all together, are larger than the server takes: mostly cookies that have piled up.",
+		Meaning: "One header of the request, or all together, are larger than the server takes: mostly cookies that have piled up.",
 		Gateway: "It makes it above its own limit. If the upstream's limit is smaller than the gateway's, the upstream makes it.",
 		Related: []string{"400", "414", "494"},
 	},

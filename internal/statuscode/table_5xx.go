@@ -155,7 +155,7 @@ var gatewayTimeout = Entry{
 	Steps: []Step{
 		stepRefresh,
 		{
-			"Measure where the time goes", "Name, connection, TLS, first octet and end, in seconds. A round number (30, 60, 100, 120) is somebody's timer: find whose.",
+			"Measure where the time goes", "Name, connection, TLS, first byte and end, in seconds. A round number (30, 60, 100, 120) is somebody's timer: find whose.",
 			"curl -so /dev/null -w 'dns %{time_namelookup} connect %{time_connect} tls %{time_appconnect} first %{time_starttransfer} total %{time_total}\\n' URL",
 		},
 		stepWho, stepDiagnose, stepLogs, stepApplication,

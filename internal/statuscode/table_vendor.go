@@ -97,12 +97,12 @@ var entriesVendor = []Entry{
 	},
 	{
 		Code: "461", Title: "AWS 461", Kind: LogOnly, Owner: alb, Source: sourceUsage,
-		Meaning: "Lists of load balancer codes have it beside 460 and 463, and AWS's own documents do not say what it means. Read the log line's other fields: target_status_code, error_reason.",
+		Meaning: "Lists of load balancer codes have it beside 460 and 463, and AWS's own documents do not say what it means. Read the rest of the log line: target_status_code, error_reason.",
 		Steps:   stepsALB, Related: []string{"460", "463"},
 	},
 	{
 		Code: "463", Title: "Too Many IP Addresses in X-Forwarded-For", Kind: Unofficial, Owner: alb, Source: sourceALB,
-		Meaning: "The request's X-Forwarded-For has more than 30 addresses: a loop between proxies, or a forged field.",
+		Meaning: "The request's X-Forwarded-For has more than 30 addresses: a loop between proxies, or a forged header.",
 		Causes:  []fault.Cause{fault.CauseRequestMalformed, fault.CauseProxyLoop},
 		Steps:   stepsALB, Related: []string{"400", "508"},
 	},
@@ -114,7 +114,7 @@ var entriesVendor = []Entry{
 	},
 	{
 		Code: "494", Title: "Request Header Too Large", Kind: Unofficial, Owner: nginx, Source: sourceNginx + " (NGX_HTTP_REQUEST_HEADER_TOO_LARGE)",
-		Meaning:  "The request's line or a field does not fit large_client_header_buffers. The client gets 400; the code is for error_page.",
+		Meaning:  "The request's line or a header does not fit large_client_header_buffers. The client gets 400; the code is for error_page.",
 		Gateway:  "nginx makes it before the request is passed to anybody.",
 		Causes:   []fault.Cause{fault.CauseRequestHeadTooLarge},
 		Related:  []string{"400", "431", "414"},
@@ -154,7 +154,7 @@ var entriesVendor = []Entry{
 		Causes:  []fault.Cause{fault.CauseClientLeft, fault.CauseHeadTimeout, fault.CauseWorkersBusy},
 		Steps: []Step{
 			{"See after how long clients leave", "One and the same time is somebody's timer: a client library, a load balancer, a CDN.", "whygate explain /var/log/nginx/access.log"},
-			{"Measure the answer", "If the first octet takes longer than that time, the application is slow and the 499 are what a 504 would have been.", "curl -so /dev/null -w 'first %{time_starttransfer} total %{time_total}\\n' URL"},
+			{"Measure the answer", "If the first byte takes longer than that time, the application is slow and the 499 are what a 504 would have been.", "curl -so /dev/null -w 'first %{time_starttransfer} total %{time_total}\\n' URL"},
 			{"Read about the cause", "What proves it and what to do.", "whygate cause client-left"},
 		},
 		Related: []string{"408", "460", "504", "0", "-1"},
@@ -296,7 +296,7 @@ var entriesLog = []Entry{
 	},
 	{
 		Code: "009", Title: "HTTP/0.9 Response", Kind: LogOnly, Owner: nginx, Source: "nginx source, src/http/modules/ngx_http_log_module.c",
-		Meaning: "The upstream's answer did not begin like HTTP, so nginx took it for HTTP/0.9 and passed its octets on without a head.",
+		Meaning: "The upstream's answer did not begin like HTTP, so nginx took it for HTTP/0.9 and passed its bytes on without a head.",
 		Retry:   retryChanged,
 		Gateway: "nginx relays garbage where others answer 502.",
 		Causes:  []fault.Cause{fault.CauseNotHTTP, fault.CauseWrongService, fault.CausePlainToTLSPort, fault.CauseNoHead},
