@@ -89,8 +89,8 @@ func TestLookOfProxy(t *testing.T) {
 	said := untilSaid(t, []string{"proxy", "--from", "127.0.0.1:0", "--admin", "off", "--access-log", "off", "--to", "https://" + secure, "--to", "http://" + secure, "--to", "https://" + plain, "--to", "http://" + plain, "--to", "http://127.0.0.1:1"},
 		"upstream https://"+secure+" (pool to) answers, but its certificate is not accepted: ",
 		"Or --insecure",
-		"upstream http://"+secure+" (pool to) answers, but not a request: "+secure+" speaks TLS, but the endpoint is configured as http",
-		"upstream https://"+plain+" (pool to) answers, but not a request: "+plain+" speaks plain HTTP, but the endpoint is configured as https",
+		"upstream http://"+secure+" (pool to) answers, but not a request: "+secure+" speaks TLS, and was asked with http",
+		"upstream https://"+plain+" (pool to) answers, but not a request: "+plain+" speaks plain HTTP, and was asked with https",
 		"upstream http://"+plain+" (pool to) answered 200 in ",
 		"upstream http://127.0.0.1:1 (pool to) does not answer yet: ",
 	)

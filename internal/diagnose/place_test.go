@@ -152,3 +152,28 @@ func TestOthersNamesTheNearestApplication(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// What is not there is said, and not left out of the middle of a sentence.
+func TestProofsAreWhole(t *testing.T) {
+	t.Parallel()
+	proof := strings.Join(certificateProof(&TLS{Problem: "x509: bad", Chain: []fault.CertificateInfo{{Issuer: "CN=localhost"}}}), "\n")
+	if !strings.Contains(proof, "the first for no name (it has no subjectAltName), from CN=localhost") {
+		t.Errorf("%s", proof)
+	}
+	x := &Exchange{Evidence: &fault.Evidence{Stage: fault.TLS, End: fault.Malformed, Sample: []byte("<html>")}, Caret: &Pointed{Line: "<html>"}}
+	for _, text := range ofExchange(x).proof {
+		if strings.HasPrefix(text, ":") {
+			t.Errorf("%q", text)
+		}
+	}
+}
+
+// A sentence about a URL that was typed speaks of no endpoint.
+func TestSentenceOnTheURLItself(t *testing.T) {
+	t.Parallel()
+	for _, c := range []fault.Cause{fault.CausePlainToTLSPort, fault.CauseTLSToPlainPort} {
+		if s := (fault.Fault{Cause: c}).Sentence(&fault.Evidence{Endpoint: "http://a.test:1"}); strings.Contains(s, "endpoint is") {
+			t.Errorf("%q", s)
+		}
+	}
+}

@@ -262,7 +262,7 @@ func ofExchange(x *Exchange) *finding {
 		if e.Stage > fault.TLS {
 			f.proof[0] += ", after the handshake"
 		}
-	case x.Caret != nil:
+	case x.Caret != nil && x.Caret.Rule != "":
 		f.proof = append(f.proof, x.Caret.Rule+": "+x.Caret.Line)
 	case len(e.Sample) > 0:
 		f.proof = append(f.proof, "the first bytes are "+firstLine(e.Sample)+", as of "+fault.Recognise(e.Sample).String())
@@ -339,8 +339,12 @@ func certificateProof(t *TLS) []string {
 	proof := []string{strings.TrimPrefix(t.Problem, "x509: ")}
 	if len(t.Chain) > 0 {
 		leaf := t.Chain[0]
+		names := listOf(leaf.Names, 3)
+		if len(leaf.Names) == 0 {
+			names = "no name (it has no subjectAltName)"
+		}
 		proof = append(proof, fmt.Sprintf("%s sent, the first for %s, from %s, valid %s to %s", plural(len(t.Chain), "certificate"),
-			listOf(leaf.Names, 3), leaf.Issuer, leaf.NotBefore.UTC().Format("2006-01-02"), leaf.NotAfter.UTC().Format("2006-01-02")))
+			names, leaf.Issuer, leaf.NotBefore.UTC().Format("2006-01-02"), leaf.NotAfter.UTC().Format("2006-01-02")))
 	}
 	if t.Missing != "" {
 		text := "the chain ends there: if " + t.Missing + " is an intermediate authority, its certificate is missing"

@@ -71,20 +71,24 @@ func appendName(dst []byte, s string) []byte {
 func appendJSON(dst []byte, s string) []byte {
 	valid := utf8.ValidString(s)
 	dst = append(dst, '"')
+	done := 0
 	for i, size := 0, 0; i < len(s); i += size {
 		r := rune(s[i])
 		size = 1
 		if r >= utf8.RuneSelf && valid {
 			r, size = utf8.DecodeRuneInString(s[i:])
 		}
-		switch {
-		case r == '"' || r == '\\':
+		quoted := r == '"' || r == '\\'
+		if !quoted && !visible.Hidden(r) && (r < utf8.RuneSelf || valid) {
+			continue
+		}
+		dst = append(dst, s[done:i]...)
+		done = i + size
+		if quoted {
 			dst = append(dst, '\\', byte(r))
-		case r >= utf8.RuneSelf && !valid || visible.Hidden(r):
+		} else {
 			dst = visible.AppendJSONRune(dst, r)
-		default:
-			dst = append(dst, s[i:i+size]...)
 		}
 	}
-	return append(dst, '"')
+	return append(append(dst, s[done:]...), '"')
 }

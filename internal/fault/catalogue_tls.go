@@ -152,7 +152,7 @@ var entriesTLS = []Entry{
 		Title:    "TLS was spoken to a plain HTTP port",
 		Family:   FamilyMisconfiguration,
 		Type:     TypeTLSProtocolError,
-		sentence: "{peer} speaks plain HTTP, but the endpoint is configured as https[: it answered {sample}]",
+		sentence: "{peer} speaks plain HTTP, and was asked with https[: it answered {sample}]",
 		Meaning:  "The gateway began a TLS handshake and the upstream answered with plain HTTP: it has no TLS on that port. Other software reports this as \"wrong version number\" or \"first record does not look like a TLS handshake\".",
 		Proof: []string{
 			"The first bytes where a ServerHello was due are \"HTTP/\".",
@@ -171,7 +171,7 @@ var entriesTLS = []Entry{
 		Title:    "Plain HTTP was spoken to a TLS port",
 		Family:   FamilyMisconfiguration,
 		Type:     TypeHTTPProtocolError,
-		sentence: "{peer} speaks TLS, but the endpoint is configured as http[: it answered with the bytes {sample}]",
+		sentence: "{peer} speaks TLS, and was asked with http[: it answered with the bytes {sample}]",
 		Meaning:  "The gateway sent a plain HTTP request and the upstream answered with a TLS record: that port speaks TLS. Other software reports it as a malformed response that begins with \\x15\\x03.",
 		Proof: []string{
 			"The first bytes are 15 03 (a TLS alert) or 16 03 (a handshake record).",
