@@ -75,6 +75,9 @@ func appendJSON(dst []byte, s string) []byte {
 	for i, size := 0, 0; i < len(s); i += size {
 		r := rune(s[i])
 		size = 1
+		if r >= ' ' && r < 0x7f && r != '"' && r != '\\' {
+			continue
+		}
 		if r >= utf8.RuneSelf && valid {
 			r, size = utf8.DecodeRuneInString(s[i:])
 		}

@@ -64,6 +64,10 @@ func (g *Guard) write(text []byte) error {
 	g.out = g.out[:0]
 	done := 0
 	for i := 0; i < len(text); {
+		if plain[text[i]] {
+			i++
+			continue
+		}
 		size, passes := g.next(text[i:])
 		if !passes {
 			g.out = append(g.out, text[done:i]...)
@@ -90,12 +94,18 @@ func (g *Guard) write(text []byte) error {
 // keptMax is how large the room for what is shown may be to be kept for the next write, in bytes.
 const keptMax = 64 << 10
 
+// plain are the bytes that pass by themselves: printable ASCII, newline, tab.
+var plain = func() (table [256]bool) {
+	for c := ' '; c < 0x7f; c++ {
+		table[c] = true
+	}
+	table['\n'], table['\t'] = true, true
+	return table
+}()
+
 // next gives the length of what the text begins with, a character or a sequence of Style's, and whether it passes as it is.
 func (g *Guard) next(text []byte) (size int, passes bool) {
-	switch c := text[0]; {
-	case c >= ' ' && c < 0x7f, c == '\n', c == '\t':
-		return 1, true
-	case c == 0x1b:
+	if text[0] == 0x1b {
 		if n := sequence(text); n > 0 && g.styled {
 			return n, true
 		}
