@@ -39,7 +39,10 @@ func (w *world) causeCommand() *cobra.Command {
 Caddy, Traefik, Apache and the clouds report it, what proves it, what to do, and whether the request may be repeated.
 
 It can be asked for by its slug, as the access log, incidents and whygate explain have it, by words of its name, by an error type
-of RFC 9209, and by what a proxy's log says. Several matches are listed. Without a word, the whole catalogue is listed by family.
+of RFC 9209, and by what a log says: a line or a piece of one, an errno (ECONNREFUSED, errno 111, 0x80072ee2), flags of Envoy
+(UC) and HAProxy (SH--), codes of Heroku (H12), Cloudflare (1033), IIS (502.3) and Apache (AH01102), exit codes, TLS alerts, an
+error page, a directive's name. Several matches are listed, the commonest first. Without a word, the whole catalogue is listed
+by family.
 
 With --json, the answer is an object whose "causes" has one object for each match.`,
 		Example: "  whygate cause keepalive-race\n  whygate cause certificate\n  whygate cause upstream prematurely closed connection\n  whygate cause AH01102\n  whygate cause",
@@ -144,7 +147,7 @@ func (w *world) listCauses(asJSON bool) error {
 // offerCauses lists what a text may mean.
 func (w *world) offerCauses(text string, found []*fault.Entry) {
 	p := newPage(w.stdout)
-	fmt.Fprintf(p.w, "%d causes match %q:\n\n", len(found), term.Cut(term.Clean(text), p.width/2))
+	fmt.Fprintf(p.w, "%s %q:\n\n", counted(int64(len(found)), "cause matches", "causes match"), term.Cut(term.Clean(text), p.width/2))
 	p.causes(found)
 	fmt.Fprintf(p.w, "\nMore on one of them: whygate cause %s\nFrom a log, with how often and since when: whygate explain FILE\n", found[0].Slug)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/whygate/whygate/internal/advice"
 	"github.com/whygate/whygate/internal/explain"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/phrase"
@@ -38,6 +39,7 @@ func findCauses(text string) []*fault.Entry {
 		func(e *fault.Entry) bool { return hasWords(e, words) },
 		func(e *fault.Entry) bool { return hasFlag(e, text) },
 		func(e *fault.Entry) bool { return reported(e, strings.ToLower(strings.TrimSpace(text))) },
+		func(e *fault.Entry) bool { return hasSetting(e, strings.ToLower(strings.TrimSpace(text))) },
 	} {
 		var found []*fault.Entry
 		for _, e := range fault.Catalogue() {
@@ -45,12 +47,37 @@ func findCauses(text string) []*fault.Entry {
 				found = append(found, e)
 			}
 		}
-		if len(found) > 0 {
+		if len(found) > 0 { // the catalogue is in the order of an exchange, and one asks for what is met most
+			slices.SortStableFunc(found, func(a, b *fault.Entry) int { return a.Cause.Rarity() - b.Cause.Rarity() })
 			return found
 		}
 	}
 	return nil
 }
+
+// hasSetting reports whether a directive that is advised about a cause has the text for its name.
+func hasSetting(e *fault.Entry, text string) bool {
+	if len(text) < settingLeast || strings.ContainsAny(text, " \t") {
+		return false
+	}
+	for _, module := range [...]string{"fastcgi_", "uwsgi_", "scgi_", "grpc_"} { // nginx's modules have proxy_'s directives
+		if rest, found := strings.CutPrefix(text, module); found {
+			text = "proxy_" + rest
+		}
+	}
+	for _, product := range products {
+		for _, line := range advice.Settings(product, e.Cause) {
+			set, _, _ := strings.Cut(line, "   # ")
+			if strings.Contains(strings.ToLower(set), text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// settingLeast is how long a directive's name must be, in octets: keepalive, harakiri.
+const settingLeast = 7
 
 // namesCause reports whether each word of the text is one of a single cause's title: then it is that one which is meant.
 func namesCause(text string) bool {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/whygate/whygate/internal/phrase"
 	"github.com/whygate/whygate/internal/statuscode"
 	"github.com/whygate/whygate/internal/term"
 )
@@ -30,7 +31,7 @@ With --json, the answer is an object whose "codes" has one object for each match
 				found = statuscode.Find(text)
 			}
 			if len(found) == 0 {
-				return withHint(fmt.Errorf("no status code is called %q", text), "whygate code lists all of them")
+				return w.otherCode(text, asJSON)
 			}
 			switch {
 			case asJSON:
@@ -47,6 +48,26 @@ With --json, the answer is an object whose "codes" has one object for each match
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// otherCode says what a text is that is no status code: a flag or a number of a log, or words that a log has.
+func (w *world) otherCode(text string, asJSON bool) error {
+	causes := findCauses(text)
+	if len(causes) == 0 {
+		return withHint(fmt.Errorf("no status code is called %q", text), "whygate code lists all of them")
+	}
+	if asJSON {
+		return printJSON(w.stdout, map[string]any{"codes": []codeJSON{}, "causes": causesForJSON(causes)})
+	}
+	p := newPage(w.stdout)
+	if c := phrase.ByCode(text); c != nil {
+		p.paragraph(fmt.Sprintf("%s is no status code. %s.", text, capital(c.Of)))
+		fmt.Fprintln(p.w)
+	} else {
+		fmt.Fprintf(p.w, "%q is no status code, but words of a log.\n\n", text)
+	}
+	w.offerCauses(text, causes)
+	return nil
 }
 
 // codeJSON is an entry with what is not stored in it.

@@ -29,7 +29,7 @@ func (l *nginxLine) judgeConnect(e *Entry) bool {
 		return false
 	}
 	errno := l.errno()
-	blameConnect(e, errno, starts(e.Upstream, "unix:"))
+	blameConnect(e, errno, starts(e.Upstream, "unix:") || starts(m, "connect() to unix:"))
 	return true
 }
 

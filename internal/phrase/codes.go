@@ -123,9 +123,30 @@ var codes = []Code{
 	{"139", workerCrashed, "exit code: SIGSEGV"},
 	{"143", stopped, "exit code: stopped by SIGTERM"},
 	{"134", workerCrashed, "exit code: SIGABRT"},
-	{"exit code 137", workerKilled, "killed by SIGKILL"},
-	{"exit code 139", workerCrashed, "SIGSEGV"},
-	{"exit code 143", stopped, "stopped by SIGTERM"},
+	{"exit 137", workerKilled, "killed by SIGKILL"},
+	{"exit 139", workerCrashed, "SIGSEGV"},
+	{"exit 143", stopped, "stopped by SIGTERM"},
+	{"exit 134", workerCrashed, "SIGABRT"},
+	{"exit 135", workerCrashed, "SIGBUS"},
+	{"exit 132", workerCrashed, "SIGILL: a program for another processor"},
+	{"exit 130", stopped, "SIGINT: stopped by hand"},
+	{"exit 129", stopped, "SIGHUP: its terminal was closed"},
+	{"exit 125", failed, "the container could not be started"},
+	{"exit 126", failed, "the command is no program, or may not be run"},
+	{"exit 127", failed, "there is no such command"},
+	{"exit 128", failed, "an invalid exit code, or git's own error"},
+	{"exit 1", failed, "the program gave up: its last lines say why"},
+	{"exit 2", failed, "the program gave up: wrong use, or a Go panic"},
+	{"exit 255", failed, "the program gave up, or the container's entry point failed"},
+	{"signal 9", workerKilled, "SIGKILL"},
+	{"signal 11", workerCrashed, "SIGSEGV"},
+	{"signal 6", workerCrashed, "SIGABRT"},
+	{"signal 7", workerCrashed, "SIGBUS"},
+	{"signal 4", workerCrashed, "SIGILL"},
+	{"signal 15", stopped, "SIGTERM"},
+	{"signal 2", stopped, "SIGINT"},
+	{"SIGABRT", workerCrashed, "crashed"},
+	{"SIGBUS", workerCrashed, "crashed"},
 	{"SIGKILL", workerKilled, "killed"},
 	{"SIGSEGV", workerCrashed, "crashed"},
 	{"SIGTERM", stopped, "stopped"},
@@ -143,35 +164,260 @@ var codes = []Code{
 	{"ENOTCONN", closedOrReset, "the connection is gone"},
 	{"EADDRNOTAVAIL", ports, "no port left to connect from"},
 	{"EADDRINUSE", failed, "another program has the port"},
+
+	// errno numbers that are status codes as well, or too small to stand by themselves.
+	{"errno 1", rejectedFirst, "EPERM"},
+	{"errno 2", socketGone, "ENOENT"},
+	{"errno 11", backlog, "EAGAIN"},
+	{"errno 12", memory, "ENOMEM"},
+	{"errno 13", rejectedFirst, "EACCES"},
+	{"errno 23", descriptors, "ENFILE"},
+	{"errno 24", descriptors, "EMFILE"},
+	{"errno 28", internal, "ENOSPC: the disk is full"},
+	{"errno 32", uploadCut, "EPIPE"},
+	{"errno 98", failed, "EADDRINUSE"},
+	{"errno 99", ports, "EADDRNOTAVAIL"},
+	{"errno 100", noNetwork, "ENETDOWN"},
+	{"errno 101", noNetwork, "ENETUNREACH"},
+	{"errno 103", closedOrReset, "ECONNABORTED"},
+	{"errno 112", noRoute, "EHOSTDOWN"},
+	{"errno 54", resetOrClosed, "ECONNRESET of macOS and the BSDs"},
+	{"errno 60", dialTimeout, "ETIMEDOUT of macOS and the BSDs"},
+	{"errno 61", refused, "ECONNREFUSED of macOS and the BSDs"},
+	{"errno 65", noRoute, "EHOSTUNREACH of macOS and the BSDs"},
+
+	// Windows' errors, as IIS has them in sc-win32-status.
+	{"win32 64", clientLeft, "ERROR_NETNAME_DELETED: the connection is gone"},
+	{"win32 121", someTimeout, "ERROR_SEM_TIMEOUT"},
+	{"win32 995", clientLeft, "ERROR_OPERATION_ABORTED"},
+	{"win32 1236", clientLeft, "ERROR_CONNECTION_ABORTED"},
+	{"win32 1225", refused, "ERROR_CONNECTION_REFUSED"},
+	{"win32 2", failed, "ERROR_FILE_NOT_FOUND: the program is not there"},
+	{"win32 12002", someTimeout, "WinHTTP: timeout"},
+	{"win32 12007", nxDomain, "WinHTTP: the name did not resolve"},
+	{"win32 12029", refused, "WinHTTP: cannot connect"},
+	{"win32 12030", closedOrReset, "WinHTTP: the connection ended"},
+	{"win32 12152", notHTTP, "WinHTTP: invalid answer"},
+	{"win32 12175", untrusted, "WinHTTP: TLS failed"},
+
+	// TLS alerts, and DNS response codes.
+	{"alert 0", tlsClosed, "close_notify"},
+	{"alert 10", tlsBroken, "unexpected_message"},
+	{"alert 20", tlsRecord, "bad_record_mac"},
+	{"alert 22", tlsRecord, "record_overflow"},
+	{"alert 40", noCipher, "handshake_failure"},
+	{"alert 42", certRefused, "bad_certificate"},
+	{"alert 43", certRefused, "unsupported_certificate"},
+	{"alert 44", certRefused, "certificate_revoked"},
+	{"alert 45", certRefused, "certificate_expired"},
+	{"alert 46", certRefused, "certificate_unknown"},
+	{"alert 47", tlsBroken, "illegal_parameter"},
+	{"alert 48", certRefused, "unknown_ca"},
+	{"alert 49", certRefused, "access_denied"},
+	{"alert 50", tlsBroken, "decode_error"},
+	{"alert 51", tlsRecord, "decrypt_error"},
+	{"alert 70", tlsVersion, "protocol_version"},
+	{"alert 71", noCipher, "insufficient_security"},
+	{"alert 80", tlsAlert, "internal_error"},
+	{"alert 112", sniUnknown, "unrecognized_name"},
+	{"alert 116", certWanted, "certificate_required"},
+	{"alert 120", alpn, "no_application_protocol"},
+	{"rcode 1", dnsError, "FORMERR"},
+	{"rcode 2", servFail, "SERVFAIL"},
+	{"rcode 3", nxDomain, "NXDOMAIN"},
+	{"rcode 4", dnsError, "NOTIMP"},
+	{"rcode 5", dnsRefused, "REFUSED"},
+	{"RST_STREAM", streamReset, "HTTP/2: the stream was reset"},
+	{"connection termination", closedFirst, "Envoy: the upstream ended the connection"},
+	{"connection failure", envoyFailure, "Envoy: the connection to the upstream failed"},
+	{"remote reset", streamReset, "Envoy: the upstream reset the stream"},
+	{"remote connection failure", envoyFailure, "Envoy: the connection to the upstream failed"},
+	{"local reset", headTimeout, "Envoy: reset on this side"},
+	{"overflow", connLimit, "Envoy: a circuit breaker's limit"},
+	{"protocol error", notHTTP, "Envoy: the upstream's answer breaks the protocol"},
+	{"HTC eof", headCut, "Varnish: the answer's head ended early, or is none"},
+	{"NXDOMAIN", nxDomain, "DNS: there is no such name"},
+	{"SERVFAIL", servFail, "DNS: the server failed"},
+	{"NOSRV", nobody, "HAProxy: no server was chosen"},
+	{"HIER_NONE", nobody, "Squid: nobody was asked"},
+
+	// Status codes that stand in the logs of one product, or in its answers.
+	{"499", clientLeft, "nginx: the client left before it was answered"},
+	{"444", denied, "nginx: closed without an answer, as it was told to"},
+	{"494", requestHead, "nginx: the request's head is too large"},
+	{"495", denied, "nginx: the client's certificate is not accepted"},
+	{"496", denied, "nginx: the client showed no certificate"},
+	{"497", requestTLS, "nginx: HTTP in clear on a TLS port"},
+	{"460", clientLeft, "ALB: the client left before it was answered"},
+	{"463", malformed, "ALB: more than 30 addresses in X-Forwarded-For"},
+	{"464", h2OnH1, "ALB: the target group speaks another version of HTTP"},
+	{"561", denied, "ALB: the identity provider answered with an error"},
+	{"520", cloudflare520, "Cloudflare: the origin's answer is unknown: it ended early, or its head is too large"},
+	{"521", refused, "Cloudflare: the origin refused the connection"},
+	{"522", connectTimeout, "Cloudflare: connecting to the origin took too long"},
+	{"523", noRoute, "Cloudflare: the origin cannot be reached"},
+	{"524", headTimeout, "Cloudflare: the origin did not answer in time"},
+	{"525", tlsClosed, "Cloudflare: the TLS handshake with the origin failed"},
+	{"526", untrusted, "Cloudflare: the origin's certificate is not valid"},
+	{"530", dnsError, "Cloudflare: with 1016 the origin's name does not resolve; the page has the number"},
+
+	// Reasons of balancers and platforms.
+	{"Target.Timeout", someTimeout, "ALB: the health check had no answer"},
+	{"Target.FailedHealthChecks", nobody, "ALB: the target's health checks fail"},
+	{"Target.ResponseCodeMismatch", nobody, "ALB: the health check got another status than it wants"},
+	{"Target.NotRegistered", noEndpoints, "ALB: the target is not registered"},
+	{"Target.NotInUse", noEndpoints, "ALB: no listener uses the target group"},
+	{"OriginDnsError", dnsError, "CloudFront: the origin's name does not resolve"},
+	{"OriginConnectError", lost, "CloudFront: connecting to the origin failed"},
+	{"OriginReadError", bodyCut, "CloudFront: the origin's answer broke off"},
+	{"OriginCommError", headTimeout, "CloudFront: the origin did not answer in time"},
+	{"OriginHeaderTooBigError", headTooLarge, "CloudFront: the head is over 32 KiB"},
+	{"OriginInvalidResponseError", notHTTP, "CloudFront: the origin's answer is no valid HTTP"},
+	{"OriginZeroSizeObjectError", closed, "CloudFront: the origin closed without an answer"},
+	{"ClientCommError", clientLeft, "CloudFront: the client left"},
+	{"AbortedOrigin", closedOrReset, "CloudFront: the origin broke off"},
+	{"FUNCTION_INVOCATION_TIMEOUT", workerTimeout, "Vercel: the function ran too long"},
+	{"FUNCTION_INVOCATION_FAILED", workerCrashed, "Vercel: the function crashed"},
+	{"ROUTER_EXTERNAL_TARGET_CONNECTION_ERROR", lost, "Vercel: the rewrite's target cannot be reached"},
+	{"ROUTER_EXTERNAL_TARGET_ERROR", status, "Vercel: the rewrite's target failed"},
+	{"ROUTER_EXTERNAL_TARGET_HANDSHAKE_ERROR", tlsBroken, "Vercel: TLS to the rewrite's target failed"},
+	{"DNS_HOSTNAME_RESOLVE_FAILED", nxDomain, "Vercel: the target's name does not resolve"},
+	{"Evicted", outOfMemory, "Kubernetes: the node ran out of memory or disk"},
+	{"CreateContainerConfigError", failed, "Kubernetes: a ConfigMap or Secret is missing"},
+	{"RunContainerError", failed, "Kubernetes: the container could not be started"},
 }
 
-// ByCode finds a flag, a number or a name: as it is written, or else whatever its case where it has three letters or more. A
-// termination state of HAProxy's is found by its first two letters.
+// ByCode finds a flag, a number or a name: as it is written, or else whatever its case where it has three letters or more. Whose
+// it is may stand before it (nginx 499, Heroku H12), and what it is (exit code 137, alert 40, errno 111). A termination state of
+// HAProxy's is found by its first two letters.
 func ByCode(text string) *Code {
-	text = strings.Trim(text, " \t\"'[]().:")
-	for _, prefix := range [...]string{"error ", "errno ", "code ", "code=", "flags ", "flag ", "exit status "} {
-		if len(text) > len(prefix) && strings.EqualFold(text[:len(prefix)], prefix) {
-			text = text[len(prefix):]
+	text = strings.Trim(text, " \t\"'`[]().:<>,;")
+	of, kind := "", ""
+	for range prefixesMost {
+		if rest, product := cutWord(text, codeProducts[:]); product != "" {
+			of, text = product, rest
+		} else if text, product = cutWord(text, codeFillers[:]); product == "" {
+			break
 		}
 	}
-	if len(text) == 4 && isState(text) {
-		if c := byText(text); c != nil {
+	for _, k := range codeKinds {
+		if len(text) > len(k.before) && strings.EqualFold(text[:len(k.before)], k.before) {
+			kind, text = k.kind, strings.TrimSpace(text[len(k.before):])
+			break
+		}
+	}
+	if kind != "" {
+		return byKind(kind, strings.TrimLeft(text, "-"))
+	}
+	if len(text) == 4 && isState(text) && (of == "" || of == "haproxy") {
+		if c := byText(text, of); c != nil {
 			return c
 		}
-		for i := range codes {
-			if codes[i].Text == text[:2] && strings.HasPrefix(codes[i].Of, "HAProxy") {
-				return &codes[i]
-			}
-		}
-		return nil
+		return byText(text[:2], "haproxy")
 	}
 	if first, _, many := strings.Cut(text, ","); many && len(text) < 20 { // UF,URX: the first says why
-		if c := byText(first); c != nil && c.Text != "URX" {
+		if c := byText(first, of); c != nil && c.Text != "URX" {
 			return c
 		}
 		_, text, _ = strings.Cut(text, ",")
 	}
-	return byText(text)
+	if c := byText(text, of); c != nil {
+		return c
+	}
+	return byNumber(text)
+}
+
+// prefixesMost is how many words may stand before a code that say whose it is, or nothing: Envoy error code.
+const prefixesMost = 4
+
+// codeFillers are words before a code that say nothing.
+var codeFillers = [...]string{"error", "code", "flag", "flags", "status", "state", "http", "reason", "response_flags", "termination"}
+
+// codeProducts are words before a code that say whose it is.
+var codeProducts = [...]string{"nginx", "haproxy", "envoy", "istio", "heroku", "iis", "cloudflare", "winhttp", "node", "aws", "alb", "http.sys", "vercel", "cloudfront"}
+
+// cutWord takes one of the words, and the blank behind it, off the beginning.
+func cutWord(text string, words []string) (rest, word string) {
+	for _, w := range words {
+		if len(text) > len(w)+1 && strings.EqualFold(text[:len(w)], w) && strings.IndexByte(" :=", text[len(w)]) >= 0 {
+			return strings.TrimLeft(text[len(w)+1:], " :"), w
+		}
+	}
+	return text, ""
+}
+
+// codeKinds are words before a code that say what it is; an empty kind says nothing.
+var codeKinds = [...]struct{ before, kind string }{
+	{"exited with code ", "exit"},
+	{"exited with status ", "exit"},
+	{"exit code: ", "exit"},
+	{"exit code ", "exit"},
+	{"exit status ", "exit"},
+	{"exitcode ", "exit"},
+	{"exited on signal ", "signal"},
+	{"killed by signal ", "signal"},
+	{"signal ", "signal"},
+	{"ssl alert number ", "alert"},
+	{"tls alert ", "alert"},
+	{"ssl alert ", "alert"},
+	{"alert number ", "alert"},
+	{"alert ", "alert"},
+	{"os error ", "errno"},
+	{"errno: ", "errno"},
+	{"errno ", "errno"},
+	{"errno=", "errno"},
+	{"errno ", "errno"},
+	{"rcode ", "rcode"},
+	{"sc-win32-status ", "win32"},
+	{"win32 ", "win32"},
+	{"wsa ", "win32"},
+}
+
+// byKind finds a number of a kind: exit 137.
+func byKind(kind, number string) *Code {
+	if kind == "errno" || kind == "win32" {
+		if c := byNumber(number); c != nil {
+			return c
+		}
+	}
+	return byText(kind+" "+number, "")
+}
+
+// byNumber finds an errno by its number: Linux's, which are small, or Windows', from 10000 on.
+func byNumber(text string) *Code {
+	for i := range errnoCodes {
+		e := &errnoCodes[i]
+		for _, n := range e.numbers {
+			if n == text {
+				return &Code{Text: e.name, Causes: e.causes, Of: e.name + ", an errno"}
+			}
+		}
+	}
+	return nil
+}
+
+// errnoCodes are errno numbers: of Linux, then of Windows. Numbers that are status codes too are found behind the word errno
+// alone, as all those below 100 are.
+var errnoCodes = []struct {
+	name    string
+	numbers []string
+	causes  []fault.Cause
+}{
+	{"ECONNREFUSED", []string{"111", "10061"}, refused},
+	{"ECONNRESET", []string{"104", "10054"}, resetOrClosed},
+	{"ETIMEDOUT", []string{"110", "10060"}, dialTimeout},
+	{"EHOSTUNREACH", []string{"113", "10065"}, noRoute},
+	{"ENETUNREACH", []string{"10051"}, noNetwork},
+	{"ECONNABORTED", []string{"10053"}, closedOrReset},
+	{"ENOTCONN", []string{"107", "10057"}, closedOrReset},
+	{"EADDRINUSE", []string{"10048"}, failed},
+	{"EADDRNOTAVAIL", []string{"10049"}, ports},
+	{"ENOBUFS", []string{"105", "10055"}, memory},
+	{"WSAHOST_NOT_FOUND", []string{"11001"}, nxDomain},
+	{"WSATRY_AGAIN", []string{"11002"}, dnsTry},
+	{"WSANO_DATA", []string{"11004"}, nxDomain},
+	{"EMFILE", []string{"10024"}, descriptors},
+	{"EACCES", []string{"10013"}, rejectedFirst},
 }
 
 // isState reports whether a text is a termination state: two letters or dashes, then what became of the cookies.
@@ -179,16 +425,22 @@ func isState(text string) bool {
 	return strings.ContainsAny(text[:1], "CSPLRDIcsKU") && strings.ContainsAny(text[1:2], "RQCHDLT") && strings.ContainsAny(text[2:3], "NIDVEOU-") && strings.ContainsAny(text[3:], "NUIPRDEA-")
 }
 
-func byText(text string) *Code {
+// byText finds a code by its text, of one product where that is given.
+func byText(text, of string) *Code {
 	for i := range codes {
-		if codes[i].Text == text {
+		if codes[i].Text == text && codes[i].is(of) {
 			return &codes[i]
 		}
 	}
 	for i := range codes {
-		if len(text) > 2 && strings.EqualFold(codes[i].Text, text) {
+		if len(text) > 2 && strings.EqualFold(codes[i].Text, text) && codes[i].is(of) {
 			return &codes[i]
 		}
 	}
 	return nil
+}
+
+// is reports whether the code is of the product, in lower case; empty for any.
+func (c *Code) is(of string) bool {
+	return of == "" || len(c.Of) >= len(of) && strings.EqualFold(c.Of[:len(of)], of)
 }

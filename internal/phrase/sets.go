@@ -56,6 +56,8 @@ var (
 	tlsClosed   = []fault.Cause{fault.CauseTLSHandshakeClosed, fault.CauseClosedBeforeAnswer}
 	tlsTimeout  = []fault.Cause{fault.CauseTLSHandshakeTimeout}
 	tlsBroken   = []fault.Cause{fault.CauseTLSProtocolError}
+	tlsAlert    = []fault.Cause{fault.CauseTLSAlert}
+	requestTLS  = []fault.Cause{fault.CauseRequestMalformed}
 	tlsRecord   = []fault.Cause{fault.CauseTLSRecordCorrupt}
 
 	nxDomain       = []fault.Cause{fault.CauseDNSNXDomain, fault.CauseDNSNoData}
@@ -151,5 +153,6 @@ var (
 	requestSlow   = []fault.Cause{fault.CauseRequestHeadTimeout}
 	writeTimeout  = []fault.Cause{fault.CauseUploadStalled}
 	iis502        = []fault.Cause{fault.CauseConnectionRefused, fault.CauseHeadTimeout, fault.CauseClosedBeforeAnswer}
+	cloudflare520 = []fault.Cause{fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer, fault.CauseHeadTooLarge, fault.CauseKeepaliveRace}
 	rejectedFirst = []fault.Cause{fault.CauseFirewallRejected, fault.CauseSocketPermission}
 )
