@@ -208,6 +208,9 @@ func (p *reportPrinter) finding(i int, f *explain.Finding) {
 	p.label("pattern", strings.Join(patterns, "; "))
 	p.line("line", p.place(f)+"  "+term.Clean(f.Example.Text))
 	p.choices(f)
+	if f.Confidence != explain.Certain {
+		p.label("check", f.Check)
+	}
 	p.advice(f)
 }
 

@@ -22,6 +22,7 @@ type Facts struct {
 	Waited    time.Duration // how long each exchange had waited when it was given up
 	Served    bool          // the same upstream answered others well
 	Contained bool          // the line looks as if its program ran in a container
+	At        time.Time     // of the first fault
 	Decider   string        // the application server whose own line told the cause
 }
 
@@ -53,7 +54,7 @@ func (f *Facts) fill(text string) string {
 	return text
 }
 
-var valueKeys = map[string]bool{"peer": true, "port": true, "longer": true, "ran": true, "status": true, "quoted": true, "name": true, "dir": true, "boolean": true}
+var valueKeys = map[string]bool{"peer": true, "port": true, "longer": true, "ran": true, "status": true, "quoted": true, "name": true, "dir": true, "boolean": true, "host": true, "since": true, "until": true, "time": true, "clock": true}
 
 // value finds what a line shows for a key. What goes into a command is harmless there: see plain.
 func (f *Facts) value(key string) (value string, known bool) {
@@ -63,6 +64,18 @@ func (f *Facts) value(key string) (value string, known bool) {
 	case "port":
 		_, port := hostAndPort(f.Upstream)
 		return port, plain(port)
+	case "host":
+		host, _ := hostAndPort(f.Upstream)
+		return host, plain(host)
+	case "since":
+		return moment(f.At, -2*time.Second)
+	case "until":
+		return moment(f.At, 3*time.Second)
+	case "time":
+		return moment(f.At, 0)
+	case "clock":
+		text, known := moment(f.At, 0)
+		return text[max(0, len(text)-len(time.TimeOnly)):], known
 	case "longer":
 		seconds := int(f.Waited.Round(time.Second) / time.Second)
 		return strconv.Itoa(2 * seconds), seconds > 0

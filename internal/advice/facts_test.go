@@ -10,7 +10,7 @@ import (
 )
 
 // ownKey is what keys of Whygate's configuration look like, and what else is called so there alone.
-var ownKey = regexp.MustCompile(`(?i)\b(pools|timeouts|resolver)\.[a-z_A-Z]|limits\.(connections|request|response|idle|head)|stage select|the incident|whygate (check|reload|run)|\{(peer|port|longer|ran|status|quoted|name|dir|boolean):`)
+var ownKey = regexp.MustCompile(`(?i)\b(pools|timeouts|resolver)\.[a-z_A-Z]|limits\.(connections|request|response|idle|head)|stage select|the incident|whygate (check|reload|run)|\{(peer|port|longer|ran|status|quoted|name|dir|boolean|host|since|until|time|clock):`)
 
 // TestNothingOfOurs: what is said of another program has none of Whygate's own words, whatever the cause and the line.
 func TestNothingOfOurs(t *testing.T) {
@@ -20,7 +20,7 @@ func TestNothingOfOurs(t *testing.T) {
 		if len(lines) == 0 {
 			t.Errorf("%+v: no advice", f)
 		}
-		if text := strings.Join(append(lines, f.Story.Sentence(f)), "\n"); ownKey.MatchString(text) {
+		if text := strings.Join(append(lines, f.Story.Sentence(f), Check(f)), "\n"); ownKey.MatchString(text) {
 			t.Errorf("%+v: %q", f, ownKey.FindString(text))
 		}
 	}
@@ -139,6 +139,28 @@ func TestNothingToPaste(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// TestCheck: the one command is a product's own where it has one, with the address and the moment that the lines show.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 24, 10, 0, 0, 0, time.Local)
+	for _, c := range []struct {
+		f    Facts
+		want string
+	}{
+		{Facts{Product: "nginx", Cause: fault.CauseConnectionRefused, Upstream: "10.0.0.7:8080"}, "ss -lntp 'sport = :8080'"},
+		{Facts{Product: "nginx", Cause: fault.CauseClosedBeforeAnswer, At: at}, "journalctl -S '2026-11-24 09:59:58' -U '2026-11-24 10:00:03'"},
+		{Facts{Product: "kong", Cause: fault.CauseNobodyAvailable}, "localhost:8001/upstreams"},
+		{Facts{Product: "istio", Cause: fault.CauseNobodyAvailable}, "/clusters"},
+		{Facts{Product: "haproxy", Cause: fault.CauseNobodyAvailable}, "show servers state"},
+		{Facts{Product: "nginx", Cause: fault.CauseUnknown, At: at}, "grep '10:00:00'"},
+		{Facts{Product: "x", Cause: fault.CauseHeadTimeout, Upstream: "a;b:80"}, "http://HOST:PORT/PATH"},
+	} {
+		if got := Check(&c.f); !strings.Contains(got, c.want) {
+			t.Errorf("%+v: %q, want %q", c.f, got, c.want)
 		}
 	}
 }

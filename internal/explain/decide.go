@@ -101,6 +101,9 @@ func (g *engine) describe(s *Finding, f *finding) {
 		s.Proof = advice.ForeignAll(s.Proof)
 	}
 	s.Advice = f.format.advise(facts)
+	if s.Check = advice.Check(facts); s.Check == "" {
+		s.Check = tellOf(s.verdict)
+	}
 	if beside := g.detailed[joinFamily(f.key.product)]; s.Confidence != Certain && s.decider == nil && !facts.Story.Unlogged() && (beside == nil || beside == f.format) {
 		s.Better, s.Lacks = f.format.Better, f.format.Lacks
 	}
@@ -110,7 +113,7 @@ func (g *engine) describe(s *Finding, f *finding) {
 func (g *engine) facts(s *Finding, f *finding) *advice.Facts {
 	facts := &advice.Facts{
 		Product: f.format.Product, Version: g.versions[joinFamily(f.key.product)], Cause: s.verdict, Text: f.raw, Module: f.module, Upstream: f.evidence.Endpoint,
-		Waited: f.waits.typical(), Contained: f.contained,
+		Waited: f.waits.typical(), Contained: f.contained, At: f.first,
 	}
 	if len(s.Upstreams) > 0 {
 		facts.Upstream = s.Upstreams[0].Name
