@@ -40,7 +40,8 @@ Files may be plain, gzip or zstd; without a file, or with -, standard input is r
 also behind syslog, journald, docker, CRI and kubectl prefixes. Give the error log and the access log, and the
 application's log too: lines of one request are joined, and what happened at the same time is said.
 
-Exit codes: 0 nothing failed, 1 faults were found, 2 wrong use or nothing could be read.`,
+Exit codes: 0 nothing failed, 1 faults were found, or a known proxy's errors that nobody can judge, 2 wrong use or nothing could
+be read.`,
 		Example: `  whygate explain /var/log/nginx/error.log /var/log/nginx/access.log
   journalctl -u haproxy -u app | whygate explain
   kubectl logs deploy/ingress-nginx-controller | whygate explain --since 1h
@@ -110,7 +111,7 @@ func (w *world) explain(ctx context.Context, args []string, flags *explainFlags)
 	switch {
 	case !report.Understood():
 		return status(exitUsage)
-	case report.Faults > 0:
+	case report.Faults > 0 || report.OpenErrors() > 0:
 		return status(exitFault)
 	}
 	return nil

@@ -134,6 +134,11 @@ func (l *apacheLine) judge(e *Entry) {
 	}
 	if has(l.message, "proxy") && (string(l.level) == "error" || string(l.level) == "crit") && bytes.HasPrefix(l.module, []byte("proxy")) {
 		e.told(ByGateway, fault.CauseUnknown)
+		return
+	}
+	switch string(l.level) {
+	case "error", "crit", "alert", "emerg":
+		e.unruled = true
 	}
 }
 

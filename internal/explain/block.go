@@ -46,17 +46,18 @@ type record struct {
 
 // tally counts the lines of a block.
 type tally struct {
-	lines   int
-	long    int // longer than lineMax
-	octets  int64
-	skipped int // before the time that was asked for
-	unknown int
-	within  int // lines of records of several lines, without their first ones
-	kinds   [formatsMax][KindNoise + 1]int32
-	causes  [fault.Causes]int32   // of KindClient
-	limits  [fault.Causes]*Format // of them, whose limit refused requests, by cause
-	start   time.Time
-	end     time.Time
+	lines    int
+	long     int // longer than lineMax
+	octets   int64
+	skipped  int // before the time that was asked for
+	unknown  int
+	within   int // lines of records of several lines, without their first ones
+	kinds    [formatsMax][KindNoise + 1]int32
+	causes   [fault.Causes]int32 // of KindClient
+	unjudged []unjudgedLines
+	limits   [fault.Causes]*Format // of them, whose limit refused requests, by cause
+	start    time.Time
+	end      time.Time
 }
 
 // servedMax bounds the upstreams whose good answers are counted.

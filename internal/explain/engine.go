@@ -41,6 +41,7 @@ type engine struct {
 	served    map[string]int64 // answers that ended well, by upstream, as far as lines name it
 	markerCut bool
 	route     []byte
+	unjudged  []*Unjudged
 	versions  map[string]string  // of products, as their logs say when they start, by family
 	detailed  map[string]*Format // by family, a log that says who was asked and how long it took
 }
@@ -103,6 +104,7 @@ func (g *engine) tally(f *feed, b *block) {
 	g.long += int64(b.long)
 	g.skipped += int64(b.skipped)
 	g.span.add(b.start, b.end)
+	g.takeUnjudged(b, f.file)
 	for i := range g.formats[:min(len(g.formats), formatsMax)] {
 		any := false
 		for k, n := range b.kinds[i] {

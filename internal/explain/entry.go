@@ -41,8 +41,9 @@ type Entry struct {
 	Marker Marker // what the line marks in time, beside what it says of an exchange
 	Said   []byte // the part of the line to show as an example: its message
 
-	module string         // of nginx, where it is not proxy: fastcgi, uwsgi, scgi or grpc, whose directives have that name before them
-	read   *phrase.Phrase // the words that the verdict rests on, nil where a format's grammar says it
+	module  string         // of nginx, where it is not proxy: fastcgi, uwsgi, scgi or grpc, whose directives have that name before them
+	unruled bool           // it is at error level, and no rule knows its wording
+	read    *phrase.Phrase // the words that the verdict rests on, nil where a format's grammar says it
 }
 
 // reset makes the entry ready for another line.

@@ -235,6 +235,8 @@ func (l *nginxLine) judge(e *Entry) {
 	case serious && len(l.upstream) > 0:
 		e.fail(ByGateway, e.Evidence.Stage, fault.Failed)
 		e.Evidence.Told = fault.CauseUnknown
+	case serious:
+		e.unruled = true
 	}
 }
 

@@ -178,6 +178,7 @@ func (l *nginxLine) judgeLua(e *Entry) {
 		told(e, ByGateway, fault.Select, fault.Limit, fault.CauseRateLimited)
 	case starts(m, "[lua]"), starts(m, "[kong]"), starts(m, "lua "):
 		e.Marker = luaMarker(m)
+		e.unruled = serious && e.Marker == MarkerNone
 	default:
 		l.judge(e)
 	}

@@ -121,6 +121,9 @@ func (p *parser) take(b *block, f *Format, inner, line []byte, number, more int)
 	if f == nil {
 		if len(bytes.TrimSpace(line)) > 0 && len(line) < lineMax { // a longer one is counted as long
 			b.unknown++
+			if p.each == nil && erroneous(line) {
+				b.unjudge(nil, line, number)
+			}
 		}
 		if p.each != nil {
 			b.each = p.each.append(b.each, number, nil, nil)
@@ -158,6 +161,8 @@ func (p *parser) take(b *block, f *Format, inner, line []byte, number, more int)
 		if b.causes[c]++; ownLimit(c) && e.By == ByGateway {
 			b.limits[c] = f
 		}
+	case e.Kind == KindNoise && unruled(f, e, inner):
+		b.unjudge(f, inner, number)
 	case e.Kind == KindFault || e.Marker != MarkerNone:
 		p.keep(b, e, f, inner, number)
 		b.records[len(b.records)-1].more = more

@@ -28,6 +28,7 @@ type Report struct {
 	Formats  []FormatCount `json:"formats"`
 	Files    []*File       `json:"files"`
 	Markers  []MarkerSeen  `json:"markers"`
+	Unjudged []Unjudged    `json:"unjudged"` // lines that look as if something failed, and that nobody could judge; at most 8 shapes
 }
 
 // Finding is one cause as one product's log tells of it, with what there is to do about it there.
@@ -186,7 +187,7 @@ func (g *engine) report() *Report {
 	r := &Report{
 		Version: 1, First: moment0(g.span.start), Last: moment0(g.span.end), Lines: g.lines, Octets: g.octets, Unknown: g.unknown,
 		Long: g.long, Skipped: g.skipped, Joined: g.joined, Faults: g.faults, Others: g.folded,
-		Findings: []*Finding{}, Clients: []ClientCount{}, Formats: []FormatCount{}, Files: g.files, Markers: g.markers,
+		Findings: []*Finding{}, Clients: []ClientCount{}, Formats: []FormatCount{}, Files: g.files, Markers: g.markers, Unjudged: g.showUnjudged(),
 	}
 	if r.Markers == nil {
 		r.Markers = []MarkerSeen{}

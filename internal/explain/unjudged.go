@@ -1,0 +1,156 @@
+package explain
+
+import (
+	"bytes"
+	"hash/maphash"
+	"slices"
+)
+
+// This file keeps count of what nobody could judge: lines at error level of a program whose wording no rule knows, and lines
+// of no format that have a 5xx or an error in them. A report that leaves them out and says that nothing failed is not true.
+
+// Unjudged is lines of one shape that could not be judged, though they look as if something failed.
+type Unjudged struct {
+	Product string `json:"product"` // whose log it is, empty for lines of no format
+	Count   int64  `json:"count"`
+	File    string `json:"file"` // of the first of them
+	Line    int    `json:"line"`
+	Text    string `json:"text"`
+
+	shape uint64
+}
+
+// Bounds of what is kept: of each block, and of all.
+const (
+	unjudgedBlock = 16
+	unjudgedMax   = 64
+	unjudgedShown = 8
+)
+
+// unjudgedLines is the lines of one shape in a block.
+type unjudgedLines struct {
+	shape  uint64
+	format *Format // nil for none
+	count  int
+	line   int
+	text   []byte
+}
+
+// shapeSeed makes equal shapes equal in all blocks of a run, and nothing more.
+var shapeSeed = maphash.MakeSeed()
+
+// errorWords are pieces of the words by which lines say that they are errors, whatever the case of the first letter.
+var errorWords = [...][]byte{
+	[]byte("rror"), []byte("RROR"), []byte("rit"), []byte("RIT"), []byte("atal"), []byte("ATAL"), []byte("lert"), []byte("LERT"), []byte("merg"), []byte("anic"), []byte("evere"), []byte("EVERE"), []byte("<e>"),
+}
+
+// erroneous reports whether a line of no format looks as if something failed: it has a 5xx, or the level of an error.
+func erroneous(line []byte) bool {
+	if has5xx(line) {
+		return true
+	}
+	return slices.ContainsFunc(errorWords[:], func(word []byte) bool { return bytes.Contains(line, word) }) && severityOf(line) >= severityError && !oneOfList(line, others[:])
+}
+
+// unruled reports whether a line of a format is an error of a proxy in wording that no rule has.
+func unruled(f *Format, e *Entry, line []byte) bool {
+	switch {
+	case e.unruled:
+		return true
+	case e.Marker != MarkerNone || f.Product != "traefik" && f.Product != "caddy":
+		return false
+	}
+	return severityOf(line) >= severityError && !has(line, "health_checker") && !has(line, "Health check")
+}
+
+// unjudge counts a line that could not be judged.
+func (b *block) unjudge(f *Format, line []byte, number int) {
+	shape := shapeOf(line)
+	for i := range b.unjudged {
+		if u := &b.unjudged[i]; u.shape == shape && u.format == f {
+			u.count++
+			return
+		}
+	}
+	if len(b.unjudged) < unjudgedBlock {
+		b.unjudged = append(b.unjudged, unjudgedLines{shape, f, 1, number, b.scratch.keep(line[:min(len(line), textMax)])})
+		return
+	}
+	b.unjudged[unjudgedBlock-1].count++
+}
+
+// shapeOf gives a number for what lines of one kind have in common: their words, without what has digits in it or stands in
+// quotes.
+func shapeOf(line []byte) uint64 {
+	var h maphash.Hash
+	h.SetSeed(shapeSeed)
+	quoted := false
+	for word := range bytes.FieldsSeq(line[:min(len(line), textMax)]) {
+		quotes := bytes.Count(word, []byte{'"'})
+		if !quoted && quotes == 0 && !bytes.ContainsAny(word, "0123456789/") {
+			h.Write(word)
+			h.WriteByte(' ')
+		}
+		quoted = quoted != (quotes%2 == 1)
+	}
+	return h.Sum64()
+}
+
+// takeUnjudged adds a block's lines to those known so far.
+func (g *engine) takeUnjudged(b *block, file *File) {
+	for i := range b.unjudged {
+		u := &b.unjudged[i]
+		product := ""
+		if u.format != nil {
+			product = u.format.Product
+		}
+		k := slices.IndexFunc(g.unjudged, func(o *Unjudged) bool { return o.shape == u.shape && o.Product == product })
+		switch {
+		case k >= 0:
+			g.unjudged[k].Count += int64(u.count)
+		case len(g.unjudged) < unjudgedMax:
+			g.unjudged = append(g.unjudged, &Unjudged{Product: product, Count: int64(u.count), File: file.Name, Line: u.line, Text: clip(u.text, textMax), shape: u.shape})
+		default:
+			g.unjudged[unjudgedMax-1].Count += int64(u.count)
+		}
+	}
+}
+
+// showUnjudged gives the shapes, those of known programs first, then the most frequent.
+func (g *engine) showUnjudged() []Unjudged {
+	list := make([]Unjudged, 0, len(g.unjudged))
+	for _, u := range g.unjudged {
+		shown := *u
+		shown.Text = Mask(u.Text)
+		list = append(list, shown)
+	}
+	slices.SortStableFunc(list, func(a, b Unjudged) int {
+		if order := boolOrder(a.Product == "", b.Product == ""); order != 0 {
+			return order
+		}
+		return int(b.Count - a.Count)
+	})
+	return list[:min(len(list), unjudgedShown)]
+}
+
+// OpenErrors gives how many lines at error level of known proxies could not be judged.
+func (r *Report) OpenErrors() int64 {
+	n := int64(0)
+	for _, u := range r.Unjudged {
+		if u.Product != "" {
+			n += u.Count
+		}
+	}
+	return n
+}
+
+// Unread gives how many lines of no format look as if something failed.
+func (r *Report) Unread() int64 {
+	n := int64(0)
+	for _, u := range r.Unjudged {
+		if u.Product == "" {
+			n += u.Count
+		}
+	}
+	return n
+}
