@@ -197,7 +197,11 @@ func causePage(e *fault.Entry) []byte {
 	if reports := e.Reports(); len(reports) > 0 {
 		b.WriteString("\n## How other proxies report it\n\n| Proxy | What its client gets, and what its log says |\n|---|---|\n")
 		for _, r := range reports {
-			fmt.Fprintf(&b, "| %s | %s |\n", r.Proxy, text(r.Text))
+			name := r.Proxy
+			if r.Version != "" {
+				name += " (" + r.Version + ")"
+			}
+			fmt.Fprintf(&b, "| %s | %s |\n", name, text(r.Text))
 		}
 	}
 	writeScenarios(&b, e)

@@ -242,8 +242,11 @@ func describeCause(p *page, e *fault.Entry) {
 	if reports := e.Reports(); len(reports) > 0 {
 		p.heading("How other proxies report it")
 		for _, r := range reports {
-			p.labelled(r.Proxy, len("cloudflare"), r.Text)
+			if r.Version == "" {
+				p.labelled(r.Proxy, len("cloudflare"), r.Text)
+			}
 		}
+		p.seen(reports)
 	}
 	if names := scenariosOf(e.Cause); len(names) > 0 {
 		p.heading("How to reproduce it")
@@ -257,6 +260,21 @@ func describeCause(p *page, e *fault.Entry) {
 		table.Row(p.style.Cyan(c.String()), c.Entry().Title)
 	}
 	fmt.Fprint(p.w, table.Render(p.style))
+}
+
+// seen prints what programs did that were run with such an upstream, each with its version.
+func (p *page) seen(reports []fault.Report) {
+	any := false
+	for _, r := range reports {
+		if r.Version == "" {
+			continue
+		}
+		if !any {
+			p.heading("What was seen of others")
+			any = true
+		}
+		p.labelled(r.Proxy, len("http-proxy-middleware"), fmt.Sprintf("(%s) %s", r.Version, r.Text))
+	}
 }
 
 // reproduced is the command that shows a scenario: served by itself where that is possible here, and played where it needs the

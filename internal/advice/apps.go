@@ -6,7 +6,7 @@ import "github.com/whygate/whygate/internal/fault"
 // puma.io and lib/puma/dsl.rb, nodejs.org http, tomcat.apache.org config/http.
 
 var ofGunicorn = table{
-	fault.CauseWorkerTimeout:       {{set: "gunicorn --timeout {longer:120}", why: "30 s is the default; find what takes so long first: py-spy dump --pid PID"}, {set: "gunicorn --worker-class gthread --threads 8", why: "a thread that waits does not stop the worker's heartbeat"}},
+	fault.CauseWorkerTimeout:       {{set: "gunicorn --timeout {longer:120}", why: "30 s is the default; find what takes so long first: py-spy dump --pid PID"}, {set: "gunicorn --worker-class gthread --threads 8", why: "a thread that waits does not stop the worker's heartbeat; and a sync worker is killed for a client that connects and sends nothing, or TLS: then there is no access line at that second"}},
 	fault.CauseWorkerKilled:        {{set: "gunicorn --max-requests 1000 --max-requests-jitter 100", why: "starts a worker anew before a leak has eaten the memory"}},
 	fault.CauseOutOfMemory:         {{set: "gunicorn --workers 2 --preload", why: "fewer workers, that share what they loaded"}, {set: "gunicorn --max-requests 1000 --max-requests-jitter 100", why: "bounds a leak"}},
 	fault.CauseWorkerCrashed:       {{set: "gunicorn --capture-output --log-level debug", why: "puts the worker's last words into the log"}},

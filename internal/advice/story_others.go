@@ -11,6 +11,15 @@ var storiesOfOthers = []story{
 		alone:    true, unlogged: true, certain: true, check: "ss -lntp 'sport = :80', with the port of the message",
 	},
 	{
+		causes: []fault.Cause{fault.CauseTLSALPN}, words: "unadvertised alpn|bad extension",
+		sentence: "HTTP/2 alone was offered to {peer:the upstream}, and it chose HTTP/1.1, as Apache without mod_http2 does: it does not speak HTTP/2 there",
+		do: []directive{
+			{why: "Enable HTTP/2 on the upstream (Apache: a2enmod http2, Protocols h2 http/1.1), or have the proxy speak HTTP/1.1 to it."},
+			{where: "location", set: "proxy_pass https://{peer:10.0.0.7:443};", why: "instead of grpc_pass, where it is no gRPC service", fits: ofNginxFamily},
+		},
+		alone: true, certain: true, check: "openssl s_client -connect {peer:HOST:PORT} -alpn h2 </dev/null | grep ALPN",
+	},
+	{
 		causes: []fault.Cause{fault.CauseServiceFailed, fault.CauseRouteBroken}, words: "address already in use|eaddrinuse|address in use",
 		sentence: "it did not start: another program, or an old copy of itself, has the port already",
 		do: []directive{

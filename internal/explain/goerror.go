@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/phrase"
 )
 
 // This file reads the errors of Go's net/http client, in which Caddy, Traefik and every ReverseProxy speak: the texts are
@@ -280,10 +281,16 @@ func (e *Entry) goAnswer(text []byte) bool {
 		}
 		e.fail(ByGateway, stage, fault.Malformed)
 		switch v.Rule {
+		case fault.RuleMissingColon: // Go says so of a head that ends within a field line as well
+			if isCutField(between(text, `missing colon: "`, `"`)) || isCutField(between(text, `missing colon: \"`, `\"`)) {
+				e.fail(ByGateway, fault.Head, fault.Closed)
+				v.Rule = fault.RuleHeadCut
+				e.suspect(fault.CauseHeadCut, fault.CauseBadField)
+			} else {
+				e.suspect(fault.CauseBadField, fault.CauseHeadCut)
+			}
 		case fault.RuleNotHTTP:
 			v.Sample = goQuoted(between(text, "malformed HTTP response ", ""))
-		case fault.RuleMissingColon: // the last line of a head that was cut has no colon either
-			e.suspect(fault.CauseBadField, fault.CauseHeadCut)
 		}
 		return true
 	}
@@ -385,4 +392,23 @@ func (e *Entry) goBodyError(text []byte) bool {
 		return e.goError(text)
 	}
 	return true
+}
+
+// usualFields are the names of fields that most answers have, in lower case.
+var usualFields = [...]string{
+	"content-type", "content-length", "content-encoding", "content-security-policy", "transfer-encoding", "connection", "cache-control", "server", "date", "set-cookie", "location", "vary", "etag",
+	"last-modified", "expires", "strict-transport-security", "x-powered-by", "access-control-allow-origin", "keep-alive", "accept-ranges", "x-frame-options", "x-content-type-options", "x-request-id", "link", "age", "via",
+}
+
+// isCutField reports whether a text is the beginning of a usual field's name, and not the whole of one.
+func isCutField(text []byte) bool {
+	cut := false
+	for _, name := range usualFields {
+		if len(text) > 0 && len(text) <= len(name) && phrase.Starts([]byte(name[:len(text)]), string(bytes.ToLower(text))) {
+			if cut = true; len(text) == len(name) {
+				return false
+			}
+		}
+	}
+	return cut
 }

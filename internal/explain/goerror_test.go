@@ -57,6 +57,8 @@ var goTexts = []struct {
 	{`net/http: HTTP/1.x transport connection broken: malformed HTTP status code "2x0"`, fault.CauseBadStatusLine},
 	{`net/http: HTTP/1.x transport connection broken: malformed HTTP version "HTTP/9"`, fault.CauseUnsupportedVersion},
 	{`net/http: HTTP/1.x transport connection broken: malformed MIME header: missing colon: "Warning"`, fault.CauseBadField},
+	{`net/http: HTTP/1.x transport connection broken: malformed MIME header: missing colon: "Content-Ty"`, fault.CauseHeadCut},
+	{`net/http: HTTP/1.x transport connection broken: malformed MIME header: missing colon: "Content-Type"`, fault.CauseBadField},
 	{`net/http: HTTP/1.x transport connection broken: http: message cannot contain multiple Content-Length headers; got ["5" "6"]`, fault.CauseConflictingLengths},
 	{`net/http: HTTP/1.x transport connection broken: bad Content-Length "abc"`, fault.CauseInvalidLength},
 	{`net/http: HTTP/1.x transport connection broken: unsupported transfer encoding: "gzip"`, fault.CauseUnknownTransferCoding},

@@ -36,7 +36,7 @@ var entriesConnection = []Entry{
 			"The upstream most likely never saw the request. It means that its keep-alive timeout is shorter than the time for which the gateway keeps idle connections.",
 		Proof: []string{
 			"The connection was reused, it ended with 0 bytes received, and within a round trip or so of the request.",
-			"The idle time in the evidence is close to a round number, and the same in many incidents: that is the upstream's timeout. gunicorn 2 s, Apache 5 s, Node.js 5 s (65 s in its newest releases), Tomcat 20 s, Puma 20 s (65 s from 7.0 on), nginx 75 s.",
+			"The idle time in the evidence is close to a round number, and the same in many incidents: that is the upstream's timeout. hypercorn 0.13 0 s and unannounced, gunicorn 2 s, Apache, uvicorn and Node.js 5 s (Node.js 20 to 26 close after 6 s; 65 s in its newest releases), cherrypy 10 s, Tomcat 20 s, Puma 20 s (65 s from 7.0 on), thin 30 s, daphne 60 s, nginx and aiohttp 75 s, waitress 125 s. Gateways keep them for longer: h2o and nghttpx 2 s, HAProxy 5 to 14 s, nginx, Varnish, Squid and frpc 60 s, oauth2-proxy 90 s, Caddy and Traffic Server 120 s, Apache without a limit.",
 			"Nothing in the upstream's log; health checks stay green; curl never shows it.",
 		},
 		Advice: []string{
@@ -79,9 +79,9 @@ var entriesConnection = []Entry{
 		Meaning: "The upstream took the request, worked on it for a round number of seconds, and hung up without an answer. " +
 			"That is the mark of a time limit on its side: the master process killed the worker, or a load balancer in between gave up.",
 		Proof: []string{
-			"The connection ended with 0 bytes received, within a quarter of a second of a multiple of 5 s.",
+			"The connection ended with 0 bytes received, at most 1.6 s after a limit that people set (5 to 30 s by fives, 45, 60, 90, 100, 120, 180, 300 s): masters look about once a second, so that 5 s of gunicorn's end after 5.5 to 5.8 s, of uwsgi's after 5.5 to 6.5, of unicorn's after 6.0 to 6.5.",
 			"Other incidents of the same endpoint have the same time: 30 s is gunicorn's default, 60 s unicorn's. Puma has none for a request: its worker_timeout (60 s) ends a process that has stopped altogether.",
-			"The application's log at that second: [CRITICAL] WORKER TIMEOUT in gunicorn, \"killing worker\" in unicorn, \"Terminating timed out worker\" in Puma, HARAKIRI in uwsgi, \"execution timed out\" in php-fpm.",
+			"The application's log at that second: [CRITICAL] WORKER TIMEOUT in gunicorn, \"timeout (6s > 5s), killing\" in unicorn, \"Terminating timed out worker\" in Puma, HARAKIRI in uwsgi, \"execution timed out\" in php-fpm.",
 		},
 		Advice: []string{
 			"Make the request faster or move it to a queue: it takes longer than the upstream's own limit.",

@@ -10,13 +10,16 @@ import (
 // section 2.1). Who closes later had read the request and had time to think.
 const raceMax = 2 * time.Second
 
-// A worker's own time limit is a round number of seconds from the request's arrival, and the master that enforces it
-// looks about once a second or finer: workerMin is the shortest limit in use, workerStep what limits are multiples of.
+// A worker's own time limit is a round number of seconds from the request's arrival, and the master that enforces it looks
+// about once a second: limits of 5 s ended requests after 5.5 to 5.8 s (gunicorn 20.1), 5.5 to 6.5 (uWSGI 2.0.21) and 6.0 to 6.5
+// (unicorn 6.0), one of 4 s after 4.4 to 5.6 (php-fpm 8.2). workerEarly allows for clocks, workerLate for the master.
 const (
-	workerMin  = 5 * time.Second
-	workerStep = 5 * time.Second
-	workerSlip = 250 * time.Millisecond
+	workerEarly = 250 * time.Millisecond
+	workerLate  = 1600 * time.Millisecond
 )
+
+// workerLimits are the limits that people set, in seconds.
+var workerLimits = [...]time.Duration{5, 10, 15, 20, 25, 30, 45, 60, 90, 100, 120, 180, 240, 300, 600, 900, 1800, 3600}
 
 func causeInWrite(e *Evidence) Cause {
 	switch e.End {
@@ -71,11 +74,12 @@ func causeOfSilentEnd(e *Evidence) Cause {
 
 // isWorkerTimeout reports whether the wait is as long as a time limit that a person would configure.
 func isWorkerTimeout(wait time.Duration) bool {
-	if wait < workerMin-workerSlip {
-		return false
+	for _, limit := range workerLimits {
+		if past := wait - limit*time.Second; past >= -workerEarly && past <= workerLate {
+			return true
+		}
 	}
-	past := wait % workerStep
-	return past <= workerSlip || past >= workerStep-workerSlip
+	return false
 }
 
 func causeInHead(e *Evidence) Cause {

@@ -2,8 +2,9 @@ package fault
 
 // Report is how another proxy reports a cause: the status that its client gets, and what it logs.
 type Report struct {
-	Proxy string `json:"proxy"` // nginx, haproxy, envoy, caddy, traefik, apache, alb, gcp or cloudflare
-	Text  string `json:"text"`  // the status first, then the log's own words; X, H, P, IP, N and R stand for values
+	Proxy   string `json:"proxy"`             // nginx, haproxy, envoy, caddy, traefik, apache, alb, gcp or cloudflare; behind those, programs that were seen
+	Text    string `json:"text"`              // the status first, then the log's own words; X, H, P, IP, N and R stand for values
+	Version string `json:"version,omitempty"` // the version that was seen to do so
 }
 
 // said is one cause in the words of each proxy, empty where nothing is known of it. Everything was read in the proxies'
@@ -31,19 +32,19 @@ func (e *Entry) Reports() []Report {
 	}
 	var all []Report
 	for _, r := range []Report{
-		{"nginx", s.nginx},
-		{"haproxy", s.haproxy},
-		{"envoy", s.envoy},
-		{"caddy", s.caddy},
-		{"traefik", s.traefik},
-		{"apache", s.apache},
-		{"alb", s.alb},
-		{"gcp", s.gcp},
-		{"cloudflare", s.cloudflare},
+		{Proxy: "nginx", Text: s.nginx},
+		{Proxy: "haproxy", Text: s.haproxy},
+		{Proxy: "envoy", Text: s.envoy},
+		{Proxy: "caddy", Text: s.caddy},
+		{Proxy: "traefik", Text: s.traefik},
+		{Proxy: "apache", Text: s.apache},
+		{Proxy: "alb", Text: s.alb},
+		{Proxy: "gcp", Text: s.gcp},
+		{Proxy: "cloudflare", Text: s.cloudflare},
 	} {
 		if r.Text != "" {
 			all = append(all, r)
 		}
 	}
-	return all
+	return append(all, seenReports(e.Cause)...)
 }

@@ -79,7 +79,7 @@ var reportsHTTP1 = map[Cause]said{
 		nginx:   `502 "upstream prematurely closed connection` + nginxHead + `" or "recv() failed (104: Connection reset by peer)"`,
 		haproxy: "502, termination state SH or PH",
 		envoy:   "503 UC",
-		caddy:   `502 "net/http: HTTP/1.x transport connection broken: unexpected EOF"`,
+		caddy:   `502 "net/http: HTTP/1.x transport connection broken: unexpected EOF", and within a field line "malformed MIME header: missing colon: "Content-Ty""`,
 		traefik: "500 for FIN, 502 for RST",
 		apache:  "502: AH10404: Error reading headers from backend, then AH01106: bad HTTP/1.1 header returned by /URI (GET)",
 		alb:     albOwn502,
@@ -147,7 +147,7 @@ var reportsHTTP1 = map[Cause]said{
 	},
 	CauseChunksCut: {
 		nginx:   `the body is cut: "upstream prematurely closed connection` + nginxBody + `"`,
-		haproxy: "the body is cut, termination state SD",
+		haproxy: "the body is cut to HTTP/1 clients, termination state SD; to HTTP/2 clients 2.6 ends the stream as if it were complete, with SD in the log all the same",
 		envoy:   "the body is cut, 200 with UPE or UC",
 		caddy:   `the body is cut: "unexpected EOF"`,
 		traefik: `the body is cut: "unexpected EOF"`,

@@ -9,7 +9,7 @@ var reportsPolicy = map[Cause]said{
 		envoy:   `503 UH no_healthy_upstream, body "no healthy upstream"`,
 		caddy:   `503 "no upstreams available"`,
 		traefik: `503, body "no available server"`,
-		apache:  "503: AH01170: balancer://b: All workers are in error state, or AH01167 ... for route (r)",
+		apache:  "503: AH00957 and AH00959 for each request, since all members are asked again by default (forcerecovery=On); AH01170: balancer://b: All workers are in error state, or AH01167 ... for route (r), with forcerecovery=Off alone",
 		alb:     "sends requests to unhealthy targets (fail open)",
 		gcp:     "502 or 503, statusDetails failed_to_pick_backend",
 	},
@@ -62,7 +62,7 @@ var reportsPolicy = map[Cause]said{
 		haproxy: "503 (server in MAINT), or termination state LR for a return rule",
 		envoy:   "503 UO maintenance_mode",
 		caddy:   "503, by respond 503",
-		apache:  "503",
+		apache:  "503, by RewriteRule [R=503] or Redirect 503; its page speaks of maintenance for each 503, also where a worker refused: AH00957 in its error log tells",
 		alb:     "a fixed-response action",
 	},
 	CauseRateLimited: {

@@ -27,6 +27,9 @@ var noReport = map[Cause]string{
 
 func TestReports(t *testing.T) {
 	proxies := []string{"nginx", "haproxy", "envoy", "caddy", "traefik", "apache", "alb", "gcp", "cloudflare"}
+	for _, s := range seenPrograms {
+		proxies = append(proxies, s.name)
+	}
 	for _, e := range Catalogue() {
 		reports := e.Reports()
 		if (len(reports) == 0) != (noReport[e.Cause] != "") {
