@@ -29,6 +29,7 @@ type Name struct {
 	Took      Millis          `json:"took_ms"`
 	Search    []string        `json:"search,omitempty"` // the names that the search list makes of it, in their order
 	Servers   []*ServerSays   `json:"servers"`
+	Aliases   *AliasChain     `json:"alias_chain,omitempty"` // where the name's aliases lead to no address
 
 	Disagree    bool `json:"servers_disagree"`    // two servers answer differently
 	HostsDiffer bool `json:"hosts_file_differs"`  // the hosts file has other addresses than the name servers
@@ -60,7 +61,8 @@ type DNSAnswer struct {
 	Aliases   []string `json:"aliases,omitempty"` // the chain of CNAMEs
 	Addresses []string `json:"addresses,omitempty"`
 	TTL       uint32   `json:"ttl,omitempty"`
-	TCP       bool     `json:"tcp,omitempty"` // the answer did not fit a datagram
+	TCP       bool     `json:"tcp,omitempty"`       // it came by TCP, since it did not fit a datagram
+	Truncated bool     `json:"truncated,omitempty"` // by UDP it came truncated
 	Errno     string   `json:"errno,omitempty"`
 	Took      Millis   `json:"took_ms"`
 
@@ -115,6 +117,9 @@ func probeName(ctx context.Context, host string, timeout time.Duration, given []
 	}
 	n.compare()
 	n.judge(lookupErr, timeout)
+	if n.Cause != fault.CauseNone {
+		n.chaseAliases(ctx)
+	}
 	return n
 }
 
@@ -229,7 +234,7 @@ func ask(ctx context.Context, server, name string, kind uint16, unchecked bool) 
 	c := &dns.Client{Timeout: left}
 	in, err := exchange(ctx, c, m, server)
 	if err == nil && in.Truncated {
-		a.TCP, c.Net = true, "tcp"
+		a.TCP, a.Truncated, c.Net = true, true, "tcp"
 		in, err = exchange(ctx, c, m, server)
 	}
 	if err != nil {

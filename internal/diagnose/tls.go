@@ -38,6 +38,10 @@ type TLS struct {
 	NoSNI      *Tried                  `json:"without_sni,omitempty"`
 	AnySuite   *Tried                  `json:"with_weak_ciphers,omitempty"` // tried after a handshake failure
 	Plain      *Plain                  `json:"plain,omitempty"`             // what the port says to plain HTTP, asked after a failure
+	Disorder   string                  `json:"chain_disorder,omitempty"`    // how the chain is in the wrong order, where it verifies
+
+	fault      string // which certificate of the chain is at fault, and how; empty where Problem says it
+	faultCause fault.Cause
 }
 
 // Tried is one handshake of another kind.
@@ -253,13 +257,17 @@ func (t *TLS) verify(chain []*x509.Certificate, stapled []byte, o *Options) {
 	}
 	t.Trusted = err == nil
 	if err == nil {
+		t.Disorder = chainDisorder(chain)
 		return
 	}
 	t.Problem = err.Error()
+	t.fault, t.faultCause = chainFault(chain, t.ServerName, time.Now())
 	var unknown x509.UnknownAuthorityError
 	last := chain[len(chain)-1]
 	if errors.As(err, &unknown) && !bytes.Equal(last.RawIssuer, last.RawSubject) && len(chain) == 1 && !leaf.IsCA {
 		t.Missing = last.Issuer.String() // the chain ends at a certificate that somebody else signed
+	} else if errors.As(err, &unknown) && !bytes.Equal(last.RawIssuer, last.RawSubject) && len(last.IssuingCertificateURL) > 0 {
+		t.Missing, t.IssuerURL = last.Issuer.String(), last.IssuingCertificateURL[0]
 	}
 }
 

@@ -328,6 +328,9 @@ func notesOf(w *Walk) (out []string) {
 		if t.Trusted && t.DaysLeft < expirySoon {
 			out = append(out, of+fmt.Sprintf("the certificate ends in %d days", t.DaysLeft))
 		}
+		if t.Disorder != "" {
+			out = append(out, of+t.Disorder)
+		}
 		if t.NoSNI != nil && (!t.NoSNI.OK || t.NoSNI.Other) {
 			out = append(out, of+"without SNI it "+map[bool]string{true: "shows another certificate", false: "refuses the handshake"}[t.NoSNI.OK]+": a gateway must send the name (nginx: proxy_ssl_server_name on)")
 		}

@@ -42,6 +42,11 @@ func (f *finding) finish(w *Walk) {
 			f.kind = own.Type
 		}
 	}
+	if words := w.Name.hostsFileWords(); words != "" && (f.evidence == nil || f.evidence.Stage >= fault.Dial) {
+		f.sentence += "; " + words
+		f.proof = append(f.proof, "the address is from the hosts file; DNS says otherwise")
+		f.advice = append(f.advice, "See whether the line of /etc/hosts is meant: getent hosts "+w.Name.Host+" shows what programs here get.")
+	}
 	until := fault.Done
 	if f.evidence != nil {
 		until = f.evidence.Stage
@@ -112,6 +117,7 @@ func judgeName(w *Walk) *finding {
 	if n.Disagree {
 		f.proof = append(f.proof, "the name servers do not agree")
 	}
+	refineName(w, f)
 	return f
 }
 
@@ -158,9 +164,6 @@ func ofPath(w *Walk, p *Path) *finding {
 		f.resetFrom(p)
 	}
 	f.proof = append(f.proof, pathProof(p)...)
-	if n := w.Name; n != nil && n.HostsDiffer {
-		f.proof = append(f.proof, "the address is from the hosts file; DNS says otherwise")
-	}
 	if p.Queue != nil && p.Queue.Length > p.Queue.Max {
 		f.advice = append(f.advice, "The application accepts nothing: look what its workers wait for, then give listen() a larger backlog and raise net.core.somaxconn.")
 	}
@@ -296,6 +299,7 @@ func refineTLS(w *Walk, f *finding) {
 	}
 	if e.End == fault.Untrusted && t.Problem != "" {
 		f.proof = certificateProof(t)
+		refineChain(w, f)
 	}
 	accepted := t.accepted()
 	strong := func() bool {
@@ -315,6 +319,7 @@ func refineTLS(w *Walk, f *finding) {
 	case e.End == fault.Untrusted:
 	case len(accepted) > 0 && !strong() && (f.cause == fault.CauseTLSVersionMismatch || f.cause == fault.CauseTLSNoSharedCipher || f.cause == fault.CauseTLSProtocolError):
 		f.cause = fault.CauseTLSVersionMismatch
+		f.sentence = fmt.Sprintf("%s speaks %s only, which gateways of today refuse", w.Target.label(), join(accepted))
 		f.proof = append(f.proof, "the server takes "+strings.Join(accepted, ", ")+" only")
 	case t.AnySuite != nil && t.AnySuite.OK && f.cause == fault.CauseTLSNoSharedCipher:
 		f.proof = append(f.proof, "with weak ciphers allowed it agrees on "+t.AnySuite.Detail)
