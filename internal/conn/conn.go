@@ -87,6 +87,24 @@ func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 // LocalAddr is our address.
 func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 
+// Control calls f with the descriptor of the connection's socket, and reports whether there is one. It is for who looks at the
+// socket: f must not read or write.
+func (c *Conn) Control(f func(fd uintptr)) bool {
+	nc := c.nc
+	if c.tls != nil {
+		nc = c.tls.NetConn()
+	}
+	if s, is := nc.(*socket); is {
+		nc = s.Conn
+	}
+	sc, is := nc.(syscall.Conn)
+	if !is {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	return err == nil && raw.Control(f) == nil
+}
+
 // SetMax bounds the buffer: a message head larger than n octets does not fit, and Fill says TooLarge.
 func (c *Conn) SetMax(n int) { c.max = max(n, smallBuffer) }
 

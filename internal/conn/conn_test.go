@@ -728,3 +728,30 @@ func TestWatchBeginsAnew(t *testing.T) {
 		}
 	}
 }
+
+// TestControl gives the descriptor of a socket, and says where there is none.
+func TestControl(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	nc, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := conn.New(nc)
+	defer c.Close()
+	var fd uintptr
+	if !c.Control(func(n uintptr) { fd = n }) || fd == 0 {
+		t.Errorf("descriptor %d", fd)
+	}
+	a, b := net.Pipe()
+	defer b.Close()
+	in := conn.New(a)
+	defer in.Close()
+	if in.Control(func(uintptr) {}) {
+		t.Error("a pipe in memory has no descriptor")
+	}
+}

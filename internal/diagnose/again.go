@@ -19,7 +19,8 @@ type Again struct {
 	Exchanges []*Exchange  `json:"exchanges"`
 	Addresses []*AddressIs `json:"addresses,omitempty"` // where the name has several
 
-	cut bool // the budget ended some of it, which is left out
+	cut  bool // the budget ended some of it, which is left out
+	good bool // some were answered well
 }
 
 // AddressIs is how one address of the name answers.
@@ -79,8 +80,39 @@ func (w *walker) probeAgain(ctx context.Context, main *Exchange) *Again {
 	}
 	group.Wait()
 	a.judge(main)
+	if a.mixed() && ctx.Err() == nil {
+		w.askAgain(ctx, a, main)
+	}
 	return a
 }
+
+// Bounds of the second round, after a first one that was not unanimous.
+const (
+	moreRepeats = 8
+	requestsMax = 25 // of a run, to the URL or to one upstream
+	moreTime    = 4 * time.Second
+)
+
+// mixed reports whether the answers of the first round differ: how often it fails is worth a second one.
+func (a *Again) mixed() bool {
+	return a.Pattern == Sometimes || a.Pattern == KeptOnly || a.Pattern == AddressOnly && a.Failed > 0 && a.Failed < a.Asked
+}
+
+// askAgain asks more often, so that "one of three" is a number, within the bounds of a run.
+func (w *walker) askAgain(ctx context.Context, a *Again, main *Exchange) {
+	more := min(moreRepeats, requestsMax-w.tally.sent(w.walk.Target.label())-askedBeside)
+	if more <= 0 || w.o.count() > DefaultCount {
+		return // whoever gave a count has said how often
+	}
+	ctx, cancel := context.WithTimeout(ctx, moreTime)
+	defer cancel()
+	a.Exchanges = append(a.Exchanges, w.inTurn(ctx, more)...)
+	a.judge(main)
+}
+
+// askedBeside is how many requests may be made beside: by HEAD, as a browser, without a query, with small segments, compressed, by HTTP/2
+// twice.
+const askedBeside = 7
 
 // inTurn asks one after the other, with a pause between.
 func (w *walker) inTurn(ctx context.Context, count int) (all []*Exchange) {
@@ -112,12 +144,20 @@ func failed(x *Exchange) bool {
 	return x.broken() || x.Status >= 500 || x.Status == 429 || soft(x) != nil
 }
 
+// failed reports whether an exchange of the several failed: what is not found, or forbidden, while others of the same request are
+// answered well, has met another server than they.
+func (a *Again) failed(x *Exchange) bool {
+	return failed(x) || a.good && x.answered() && (x.Status == 404 || x.Status == 403 || x.Status == 410 || x.Status == 400)
+}
+
 // judge finds the pattern.
 func (a *Again) judge(main *Exchange) {
+	a.Asked, a.Failed = 0, 0
+	a.good = slices.ContainsFunc(append([]*Exchange{main}, a.Exchanges...), func(x *Exchange) bool { return x.answered() && !x.broken() && x.Status < 400 })
 	asked := len(a.Exchanges) + len(a.Addresses)
 	a.Exchanges = slices.DeleteFunc(a.Exchanges, func(x *Exchange) bool { return x.cut })
 	a.Addresses = slices.DeleteFunc(a.Addresses, func(at *AddressIs) bool { return at.cut })
-	a.cut = len(a.Exchanges)+len(a.Addresses) < asked
+	a.cut = a.cut || len(a.Exchanges)+len(a.Addresses) < asked
 	all := append([]*Exchange{main}, a.Exchanges...)
 	kept, keptFailed, freshFailed := 0, 0, 0
 	for _, x := range all {
@@ -125,7 +165,7 @@ func (a *Again) judge(main *Exchange) {
 		if x.Reused {
 			kept++
 		}
-		if !failed(x) {
+		if !a.failed(x) {
 			continue
 		}
 		a.Failed++
@@ -188,9 +228,26 @@ func (a *Again) worst() *Exchange {
 		return nil
 	}
 	for _, x := range a.Exchanges {
-		if failed(x) {
+		if a.failed(x) {
 			return x
 		}
 	}
 	return nil
+}
+
+// hangsUp reports whether the server closes each connection after its answer, and does not say so.
+func (a *Again) hangsUp(main *Exchange) bool {
+	if a == nil || a.Failed > 0 || !main.keeps {
+		return false
+	}
+	wanted := 0
+	for _, x := range a.Exchanges {
+		if x.Reused || !x.keeps {
+			return false
+		}
+		if x.wanted {
+			wanted++
+		}
+	}
+	return wanted >= 2
 }

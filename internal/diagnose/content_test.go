@@ -38,52 +38,56 @@ func page(status int, body string, fields ...string) http.HandlerFunc {
 	}
 }
 
-// TestContent has answers of 200 whose content tells of a fault, and others that look like them and are in order.
+var long = strings.Repeat("<p>How we run our servers, and what we learned of it in ten years.</p>", 40)
+
+// contentCases are answers of 200 whose content tells of a fault, and others that look like them and are in order.
+var contentCases = map[string]struct {
+	handler http.HandlerFunc
+	host    string
+	cause   fault.Cause // none is healthy
+	says    string
+}{
+	"nginx's default page":       {page(200, "<html><head><title>Welcome to nginx!</title></head><body><h1>Welcome to nginx!</h1><p>nginx.org</p></body></html>"), "shop.test", fault.CauseWrongHost, "nginx's default page"},
+	"Apache's default page":      {page(200, "<html><head><title>Apache2 Debian Default Page: It works</title></head>"+long+"</html>"), "shop.test", fault.CauseWrongHost, "default page"},
+	"It works!":                  {page(200, "<html><body><h1>It works!</h1></body></html>\n"), "shop.test", fault.CauseWrongHost, "default page"},
+	"a parked domain":            {page(200, "<html><title>shop.test</title><script src=\"https://www.sedoparking.com/x.js\"></script></html>"), "shop.test", fault.CauseWrongHost, "parked"},
+	"an article on nginx":        {page(200, "<html><title>Welcome to nginx! - my first steps</title>"+long+"</html>"), "shop.test", fault.CauseNone, ""},
+	"an article on domains":      {page(200, "<html><title>When a domain is for sale</title>"+strings.Repeat(long, 4)+"</html>"), "shop.test", fault.CauseNone, ""},
+	"another site's cookie":      {page(200, "<html>hello</html>", "Set-Cookie: sid=1; Domain=.blog.example; Path=/"), "shop.test", fault.CauseWrongHost, "blog.example"},
+	"another site's canonical":   {page(200, `<html><head><link rel="canonical" href="https://blog.example/"/></head>`+long), "shop.test", fault.CauseWrongHost, "blog.example"},
+	"its own canonical":          {page(200, `<html><head><link rel="canonical" href="https://www.shop.test/"/></head>`+long), "shop.test", fault.CauseNone, ""},
+	"its own cookie":             {page(200, "<html>hello</html>", "Set-Cookie: sid=1; Domain=shop.test"), "www.shop.test", fault.CauseNone, ""},
+	"an address has no site":     {page(200, `<html><head><link rel="canonical" href="https://blog.example/"/></head>`), "", fault.CauseNone, ""},
+	"nginx's 502 with 200":       {page(200, nginxPage("502 Bad Gateway")), "", fault.CauseUnknown, "with status 200"},
+	"an error page with 200":     {page(200, "<html><title>500 Internal Server Error</title><h1>Oops</h1></html>"), "", fault.CauseApplicationError, "with status 200"},
+	"PHP's fatal error with 200": {page(200, "<br />\n<b>Fatal error</b>: Uncaught Error: Call to undefined function x() in /a.php:3"), "", fault.CauseApplicationError, "Fatal error"},
+	"WordPress without database": {page(200, "<html><title>Database Error</title><h1>Error establishing a database connection</h1></html>"), "", fault.CauseApplicationError, "error page"},
+	"maintenance with 200":       {page(200, "<html><title>Site under maintenance</title><h1>We will be back soon</h1></html>"), "", fault.CauseMaintenance, "maintained"},
+	"an article on maintenance":  {page(200, "<html><title>Maintenance of bicycles</title>"+long+"</html>"), "", fault.CauseNone, ""},
+	"an article on 502":          {page(200, "<html><title>502 Bad Gateway</title>"+long+"</html>"), "", fault.CauseNone, ""},
+	"500 ways":                   {page(200, "<html><title>500 ways to cook</title>"), "", fault.CauseNone, ""},
+	"an object of an error":      {page(200, `{"status":503,"message":"Service Unavailable"}`, "X-Kind: json"), "", fault.CauseUpstreamStatus, "with status 200"},
+	"an object of no error":      {page(200, `{"status":200,"message":"fine"}`), "", fault.CauseNone, ""},
+	"an object that counts":      {page(200, `{"code":503,"items":[]}`), "", fault.CauseNone, ""},
+	"no gzip, and gzip is said":  {page(200, "<html>plain</html>", "Content-Encoding: gzip"), "", fault.CauseBadContentCoding, "not compressed"},
+	"gzip, and nothing said":     {page(200, string(gzipped(long))), "", fault.CauseBadContentCoding, "no Content-Encoding"},
+	"gzip twice":                 {page(200, string(gzipped(string(gzipped(long)))), "Content-Encoding: gzip"), "", fault.CauseBadContentCoding, "twice"},
+	"gzip cut short":             {page(200, string(gzipped(long)[:40]), "Content-Encoding: gzip"), "", fault.CauseBadContentCoding, "ends inside"},
+	"gzip as it should be":       {page(200, string(gzipped(long)), "Content-Encoding: gzip"), "", fault.CauseNone, ""},
+	"a file that is gzip":        {page(200, string(gzipped(long)), "Content-Type: application/gzip"), "", fault.CauseNone, ""},
+	"corrupt for browsers only":  {browsersOnly(page(200, "<html>plain</html>", "Content-Encoding: gzip"), page(200, "fine")), "", fault.CauseBadContentCoding, "without Accept-Encoding"},
+	"an error for browsers only": {browsersOnly(page(500, "oops"), page(200, "fine")), "", fault.CauseApplicationError, "compression is asked for"},
+	"a slow but steady page": {func(w http.ResponseWriter, _ *http.Request) {
+		<-time.After(300 * time.Millisecond)
+		_, _ = w.Write([]byte("fine"))
+	}, "", fault.CauseNone, ""},
+	"a challenge with 200": {page(200, "<html><title>Anubis</title><p>Making sure you&#39;re not a bot!</p> making sure you're not a bot!</html>"), "", fault.CauseContentFilter, "challenge"},
+}
+
+// TestContent walks to a server of each.
 func TestContent(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("<p>How we run our servers, and what we learned of it in ten years.</p>", 40)
-	for name, c := range map[string]struct {
-		handler http.HandlerFunc
-		host    string
-		cause   fault.Cause // none is healthy
-		says    string
-	}{
-		"nginx's default page":       {page(200, "<html><head><title>Welcome to nginx!</title></head><body><h1>Welcome to nginx!</h1><p>nginx.org</p></body></html>"), "shop.test", fault.CauseWrongHost, "nginx's default page"},
-		"Apache's default page":      {page(200, "<html><head><title>Apache2 Debian Default Page: It works</title></head>"+long+"</html>"), "shop.test", fault.CauseWrongHost, "default page"},
-		"It works!":                  {page(200, "<html><body><h1>It works!</h1></body></html>\n"), "shop.test", fault.CauseWrongHost, "default page"},
-		"a parked domain":            {page(200, "<html><title>shop.test</title><script src=\"https://www.sedoparking.com/x.js\"></script></html>"), "shop.test", fault.CauseWrongHost, "parked"},
-		"an article on nginx":        {page(200, "<html><title>Welcome to nginx! - my first steps</title>"+long+"</html>"), "shop.test", fault.CauseNone, ""},
-		"an article on domains":      {page(200, "<html><title>When a domain is for sale</title>"+strings.Repeat(long, 4)+"</html>"), "shop.test", fault.CauseNone, ""},
-		"another site's cookie":      {page(200, "<html>hello</html>", "Set-Cookie: sid=1; Domain=.blog.example; Path=/"), "shop.test", fault.CauseWrongHost, "blog.example"},
-		"another site's canonical":   {page(200, `<html><head><link rel="canonical" href="https://blog.example/"/></head>`+long), "shop.test", fault.CauseWrongHost, "blog.example"},
-		"its own canonical":          {page(200, `<html><head><link rel="canonical" href="https://www.shop.test/"/></head>`+long), "shop.test", fault.CauseNone, ""},
-		"its own cookie":             {page(200, "<html>hello</html>", "Set-Cookie: sid=1; Domain=shop.test"), "www.shop.test", fault.CauseNone, ""},
-		"an address has no site":     {page(200, `<html><head><link rel="canonical" href="https://blog.example/"/></head>`), "", fault.CauseNone, ""},
-		"nginx's 502 with 200":       {page(200, nginxPage("502 Bad Gateway")), "", fault.CauseUnknown, "with status 200"},
-		"an error page with 200":     {page(200, "<html><title>500 Internal Server Error</title><h1>Oops</h1></html>"), "", fault.CauseApplicationError, "with status 200"},
-		"PHP's fatal error with 200": {page(200, "<br />\n<b>Fatal error</b>: Uncaught Error: Call to undefined function x() in /a.php:3"), "", fault.CauseApplicationError, "Fatal error"},
-		"WordPress without database": {page(200, "<html><title>Database Error</title><h1>Error establishing a database connection</h1></html>"), "", fault.CauseApplicationError, "error page"},
-		"maintenance with 200":       {page(200, "<html><title>Site under maintenance</title><h1>We will be back soon</h1></html>"), "", fault.CauseMaintenance, "maintained"},
-		"an article on maintenance":  {page(200, "<html><title>Maintenance of bicycles</title>"+long+"</html>"), "", fault.CauseNone, ""},
-		"an article on 502":          {page(200, "<html><title>502 Bad Gateway</title>"+long+"</html>"), "", fault.CauseNone, ""},
-		"500 ways":                   {page(200, "<html><title>500 ways to cook</title>"), "", fault.CauseNone, ""},
-		"an object of an error":      {page(200, `{"status":503,"message":"Service Unavailable"}`, "X-Kind: json"), "", fault.CauseUpstreamStatus, "with status 200"},
-		"an object of no error":      {page(200, `{"status":200,"message":"fine"}`), "", fault.CauseNone, ""},
-		"an object that counts":      {page(200, `{"code":503,"items":[]}`), "", fault.CauseNone, ""},
-		"no gzip, and gzip is said":  {page(200, "<html>plain</html>", "Content-Encoding: gzip"), "", fault.CauseBadContentCoding, "not compressed"},
-		"gzip, and nothing said":     {page(200, string(gzipped(long))), "", fault.CauseBadContentCoding, "no Content-Encoding"},
-		"gzip twice":                 {page(200, string(gzipped(string(gzipped(long)))), "Content-Encoding: gzip"), "", fault.CauseBadContentCoding, "twice"},
-		"gzip cut short":             {page(200, string(gzipped(long)[:40]), "Content-Encoding: gzip"), "", fault.CauseBadContentCoding, "ends inside"},
-		"gzip as it should be":       {page(200, string(gzipped(long)), "Content-Encoding: gzip"), "", fault.CauseNone, ""},
-		"a file that is gzip":        {page(200, string(gzipped(long)), "Content-Type: application/gzip"), "", fault.CauseNone, ""},
-		"corrupt for browsers only":  {browsersOnly(page(200, "<html>plain</html>", "Content-Encoding: gzip"), page(200, "fine")), "", fault.CauseBadContentCoding, "without Accept-Encoding"},
-		"an error for browsers only": {browsersOnly(page(500, "oops"), page(200, "fine")), "", fault.CauseApplicationError, "compression is asked for"},
-		"a slow but steady page": {func(w http.ResponseWriter, _ *http.Request) {
-			<-time.After(300 * time.Millisecond)
-			_, _ = w.Write([]byte("fine"))
-		}, "", fault.CauseNone, ""},
-		"a challenge with 200": {page(200, "<html><title>Anubis</title><p>Making sure you&#39;re not a bot!</p> making sure you're not a bot!</html>"), "", fault.CauseContentFilter, "challenge"},
-	} {
+	for name, c := range contentCases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := serve(t, c.handler)

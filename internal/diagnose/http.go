@@ -49,23 +49,26 @@ var headLimits = []Limit{
 
 // Exchange is one request and what became of it.
 type Exchange struct {
-	Label     string          `json:"label"`
-	Method    string          `json:"method"`
-	Address   string          `json:"address"` // asked; empty where a name was
-	Evidence  *fault.Evidence `json:"evidence"`
-	Cause     fault.Cause     `json:"cause"`
-	Status    int             `json:"status"`
-	Fields    []Field         `json:"fields,omitempty"` // redacted
-	HeadSize  int             `json:"head_octets"`
-	BodySize  int64           `json:"body_octets"`
-	Interim   int             `json:"interim,omitempty"`
-	Reused    bool            `json:"reused,omitempty"`  // on a connection that had carried another
-	Streams   bool            `json:"streams,omitempty"` // the body still came when we stopped reading
-	FirstByte Millis          `json:"first_byte_ms"`
-	Took      Millis          `json:"took_ms"`
-	Caret     *Pointed        `json:"broke,omitempty"` // the octet that broke a rule
+	Label       string          `json:"label"`
+	Method      string          `json:"method"`
+	Address     string          `json:"address"` // asked; empty where a name was
+	Evidence    *fault.Evidence `json:"evidence"`
+	Cause       fault.Cause     `json:"cause"`
+	Status      int             `json:"status"`
+	Fields      []Field         `json:"fields,omitempty"` // redacted
+	HeadSize    int             `json:"head_octets"`
+	BodySize    int64           `json:"body_octets"`
+	Interim     int             `json:"interim,omitempty"`
+	Retransmits int             `json:"retransmits,omitempty"` // of segments of ours, the SYN too; of a fresh connection, on Linux
+	Reused      bool            `json:"reused,omitempty"`      // on a connection that had carried another
+	Streams     bool            `json:"streams,omitempty"`     // the body still came when we stopped reading
+	FirstByte   Millis          `json:"first_byte_ms"`
+	Took        Millis          `json:"took_ms"`
+	Caret       *Pointed        `json:"broke,omitempty"` // the octet that broke a rule
 
 	answer fingerprint.Answer
+	wanted bool    // it was to go on a kept connection
+	keeps  bool    // the answer leaves the connection to be used again
 	cut    bool    // the budget ended it: it tells nothing
 	to     *Target // where it was sent, where that is not the walk's target
 }
@@ -166,14 +169,19 @@ func (c *client) ask(q query) *Exchange {
 		c = newClient(c.ctx, c.target, c.o, c.at, c.tally)
 		defer c.close()
 	}
-	x := &Exchange{Label: q.label, Method: q.method, Address: c.address}
+	x := &Exchange{Label: q.label, Method: q.method, Address: c.address, wanted: q.kept}
 	c.tally.request(q.method, c.target.label())
 	began := time.Now()
 	var a upstream.Attempt
 	a.Begin(c.up, conn.Now())
 	whole := min(2*c.o.timeout(), c.left())
 	a.Whole = upstream.Whole{Until: conn.Now() + int64(whole), Setting: whole}
-	if c.exchange(&a, q, x) {
+	good := c.exchange(&a, q, x)
+	x.keeps = good
+	if a.Conn != nil && !a.Evidence.Reused {
+		a.Conn.Control(func(fd uintptr) { x.Retransmits = retransmits(fd) })
+	}
+	if good {
 		a.Keep(conn.Now()) // which also finds octets that nobody asked for
 	} else {
 		a.Drop()

@@ -28,7 +28,8 @@ type Path struct {
 	NoFamily  bool            `json:"no_family,omitempty"` // this machine has no route for the whole address family
 	TTL       *TTL            `json:"ttl,omitempty"`       // of the target's packets, where they could be seen
 
-	pings, syns int // sent beside the connection
+	pings, syns int  // sent beside the connection
+	resent      bool // the SYN was sent more than once, and then answered
 }
 
 // TTL is what was left of the time to live of packets from the target's address and port as they came, 0 where none came.
@@ -107,6 +108,7 @@ type dialled struct {
 	from    string
 	port    uint16 // ours
 	began   time.Time
+	resent  bool // the SYN was sent more than once, and then answered
 }
 
 // dialing says how a probe connects.
@@ -121,7 +123,7 @@ func probePath(ctx context.Context, at netip.AddrPort, o *Options) *Path {
 	p := &Path{Address: at.String()}
 	before := listenOverflows()
 	d := dial(ctx, at, dialing{timeout: o.timeout()})
-	p.Took, p.From, p.ICMP = Millis(d.spent), d.from, d.icmp
+	p.Took, p.From, p.ICMP, p.resent = Millis(d.spent), d.from, d.icmp, d.resent
 	p.Evidence = d.evidence(p.Address, o.timeout())
 	if p.Evidence.End != fault.Completed {
 		p.failed(ctx, at, o, before)

@@ -48,6 +48,7 @@ func dial(ctx context.Context, at netip.AddrPort, how dialing) (d dialled) {
 	} else if err != nil {
 		d.errno, _ = err.(syscall.Errno)
 	}
+	d.resent = d.errno == 0 && !d.timeout && retransmits(uintptr(fd)) > 0
 	if d.errno != 0 || d.timeout {
 		d.from = ""
 		d.icmp = readErrorQueue(fd, family == unix.AF_INET6)

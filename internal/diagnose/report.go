@@ -40,6 +40,7 @@ type Walk struct {
 	Speaks    *Speaks `json:"speaks,omitempty"` // the protocols that the port answers, after a silence, or where it is no port for HTTP
 	Again     *Again  `json:"again,omitempty"`
 	Idle      *Idle   `json:"idle,omitempty"`
+	Loss      *Loss   `json:"loss,omitempty"` // after a connection that needed a second SYN
 	Waterfall []Bar   `json:"waterfall"`
 }
 

@@ -52,6 +52,9 @@ func TestScenarios(t *testing.T) {
 	all = append(all, h.through("nginx", 26000)...)
 	all = append(all, h.through("haproxy", 27000)...)
 	all = append(all, h.ownNginx()...)
+	all = append(all, h.recorded()...)
+	all = append(all, h.atTimes()...)
+	all = append(all, h.lossy()...)
 	if only := os.Getenv("SCENARIO"); only != "" {
 		all = slices.DeleteFunc(all, func(p played) bool { return !regexp.MustCompile(only).MatchString(p.name) })
 	}

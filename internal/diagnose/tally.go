@@ -26,6 +26,16 @@ func (t *tally) request(method, to string) {
 	t.requests[to][method]++
 }
 
+// sent is how many requests went to a target.
+func (t *tally) sent(to string) (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, count := range t.requests[to] {
+		n += count
+	}
+	return n
+}
+
 // add counts n of something else: connections, handshakes, queries.
 func (t *tally) add(n int, what string) {
 	if n == 0 {

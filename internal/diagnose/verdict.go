@@ -339,6 +339,12 @@ func notesOf(w *Walk) (out []string) {
 	if !x.answered() {
 		return out
 	}
+	if text := lossNote(w); text != "" {
+		out = append(out, of+text)
+	}
+	if w.Again.hangsUp(x) {
+		out = append(out, of+"it closes each connection after its answer and does not say so (no Connection: close): a gateway that keeps connections loses requests to it, POSTs among them (whygate cause keepalive-race)")
+	}
 	if l := passedLimit(x); l != nil {
 		out = append(out, of+fmt.Sprintf("the response head has %d bytes, more than the %d KiB of %s", x.HeadSize, l.Octets>>10, l.Of))
 	}

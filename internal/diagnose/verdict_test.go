@@ -167,7 +167,8 @@ var judgeCases = []struct {
 	{"a greeting that came first", report(with(walkTo(gate, broke(silence)), func(w *Walk) {
 		w.HTTP.Spoke = &Spoke{First: "SSH-2.0-x", sample: []byte("SSH-2.0-OpenSSH_9\r\n")}
 	})), fault.CauseWrongService, Certain, gate, "SSH-2.0"},
-	{"a close that came first", report(with(walkTo(gate, broke(silence)), func(w *Walk) { w.HTTP.Spoke = &Spoke{Closed: true} })), fault.CauseClosedBeforeAnswer, Certain, gate, "closes"},
+	{"a close that came first", report(with(walkTo(gate, broke(silence)), func(w *Walk) { w.HTTP.Spoke = &Spoke{Closed: true} })), fault.CauseClosedBeforeAnswer, Likely, gate, "closes"},
+	{"a proxy of TCP closes so too", report(walkTo(gate, broke(fault.Evidence{Stage: fault.FirstByte, End: fault.Closed, Sent: 100}))), fault.CauseClosedBeforeAnswer, Likely, gate, "stunnel"},
 	{"a filter of queries", report(with(walkTo(gate, broke(reset)), func(w *Walk) { w.HTTP.Bare = ok() })), fault.CauseContentFilter, Likely, gate, "without its query"},
 	{"a filter of user agents", report(with(walkTo(gate, answer(403, "no")), func(w *Walk) { w.HTTP.Browser = ok() })), fault.CauseContentFilter, Certain, gate, "browser"},
 	{"a refusal", report(walkTo(gate, answer(403, "no"))), fault.CauseRequestDenied, Possible, gate, "error log"},

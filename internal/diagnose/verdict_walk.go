@@ -10,7 +10,7 @@ import (
 
 // judgeWalk finds the fault of one walk, nil if there is none. The first question that finds something decides.
 func judgeWalk(w *Walk) *finding {
-	for _, question := range [...]func(*Walk) *finding{judgeName, judgePath, judgeSpeaks, judgeExchange, judgeAnswer, judgeAgain, judgeAddresses, judgeH2, judgeSlowName} {
+	for _, question := range [...]func(*Walk) *finding{judgeName, judgePath, judgeSpeaks, judgeExchange, judgeAnswer, judgeAgain, judgeAddresses, judgeH2, judgeSlowName, judgeLoss} {
 		if f := question(w); f != nil {
 			f.finish(w)
 			return f
@@ -42,7 +42,7 @@ func (f *finding) finish(w *Walk) {
 			f.kind = own.Type
 		}
 	}
-	if words := w.Name.hostsFileWords(); words != "" && (f.evidence == nil || f.evidence.Stage >= fault.Dial) {
+	if words := w.Name.hostsFileWords(); words != "" && !strings.Contains(f.sentence, words) && (f.evidence == nil || f.evidence.Stage >= fault.Dial) {
 		f.sentence += "; " + words
 		f.proof = append(f.proof, "the address is from the hosts file; DNS says otherwise")
 		f.advice = append(f.advice, "See whether the line of /etc/hosts is meant: getent hosts "+w.Name.Host+" shows what programs here get.")
@@ -220,6 +220,7 @@ func judgeExchange(w *Walk) *finding {
 	refineSpeaks(w, f)
 	refineH2(w, f)
 	refineFilter(w, f)
+	refineHungUp(w, f)
 	if p := w.pathTo(f.evidence.Addr); p != nil && x.Evidence.End == fault.Reset {
 		f.resetFrom(p)
 	}
@@ -451,6 +452,23 @@ func refineFilter(w *Walk, f *finding) {
 	f.sentence = "a filter at " + w.Target.label() + " swallows or ends this request, and lets others pass"
 }
 
+// refineHungUp: a connection that ends without an octet each time is a crashed application's, and as well that of any proxy of TCP or
+// TLS that cannot reach what is behind it.
+func refineHungUp(w *Walk, f *finding) {
+	e := f.evidence
+	if f.confidence != 0 || e.Got > 0 || e.Reused || e.Stage < fault.Write || e.End != fault.Closed && e.End != fault.Reset || f.cause != fault.CauseClosedBeforeAnswer && f.cause != fault.CauseResetBeforeAnswer {
+		return
+	}
+	if w.Again != nil && w.Again.Pattern != Always {
+		return // a proxy's dead backend does not come back at once
+	}
+	if p := w.pathTo(e.Addr); p != nil && p.TTL.nearer() != 0 {
+		return // it was neither
+	}
+	f.confidence = Likely
+	f.missing = append(f.missing, "whether a proxy of TCP or TLS listens there (stunnel, hitch, HAProxy with mode tcp, nginx's stream): one that cannot reach its backend ends the connection just so")
+}
+
 // judgeAgain: it went well once, and failed later.
 func judgeAgain(w *Walk) *finding {
 	x := w.Again.worst()
@@ -463,10 +481,19 @@ func judgeAgain(w *Walk) *finding {
 	} else {
 		f = ofAnswer(w, x)
 	}
+	if f == nil && !failed(x) {
+		f = &finding{
+			cause: fault.CauseUpstreamStatus, confidence: Likely, sentence: fmt.Sprintf("%s answers the same request with %d and with %d: the servers behind it do not agree", w.Target.label(), w.main().Status, x.Status),
+			advice: []string{"Ask each server behind it straight (--upstream): one of them is of another release, or lacks the route."},
+		}
+	}
 	if f == nil {
 		return nil
 	}
 	f.evidence = x.Evidence
+	if x.Evidence.Stage == fault.Dial && x.Evidence.End == fault.Timeout {
+		f.advice = append(f.advice, "Only new connections fail: look for a limit on them (a firewall's SYN rate limit, conntrack, an accept queue that overflows) and for loss.")
+	}
 	f.proof = append(f.proof, fmt.Sprintf("%d of %d requests failed; the first was answered %d", w.Again.Failed, w.Again.Asked, w.main().Status))
 	if w.Again.Pattern == KeptOnly && x.Reused {
 		f.proof = append(f.proof, "fresh connections are always answered, kept ones never")
@@ -483,6 +510,8 @@ func judgeAddresses(w *Walk) *finding {
 		if p.Cause != fault.CauseNone && !p.NoFamily {
 			f := ofPath(w, p)
 			f.pattern = fmt.Sprintf("only on %s, one of %d addresses", p.Address, len(w.Path))
+			f.finish(w)
+			f.sentence += fmt.Sprintf(", 1 of %d addresses of %s", len(w.Path), w.Target.Host)
 			f.ruled = passed(w, fault.Done)
 			return f
 		}
@@ -498,7 +527,13 @@ func judgeAddresses(w *Walk) *finding {
 		if f.cause == fault.CauseNone {
 			f.cause = fault.CauseUpstreamStatus
 		}
-		f.sentence = fmt.Sprintf("%s fails, and the other addresses of %s do not", a.Address, w.Target.Host)
+		bad := 0
+		for _, other := range w.Again.Addresses {
+			if other.Failed {
+				bad++
+			}
+		}
+		f.sentence = fmt.Sprintf("%s fails, and the other addresses of %s do not: %d of %d", a.Address, w.Target.Host, bad, len(w.Again.Addresses))
 		f.proof = append(f.proof, fmt.Sprintf("asked straight, %s answers %d (%s)", a.Address, a.Status, f.cause))
 		f.pattern = w.Again.Words()
 		return f

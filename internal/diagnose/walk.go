@@ -170,6 +170,10 @@ func (w *walker) end(ctx context.Context) {
 			w.walk.Again = w.probeAgain(ctx, x)
 		}
 	}
+	if len(w.open) > 0 && ctx.Err() == nil && w.walk.suspicious() {
+		w.walk.Loss = w.shaker().probeLoss(ctx)
+		w.tally.add(w.walk.Loss.Tried, "connection without a request")
+	}
 	w.row(httpStep(w.walk))
 	if w.walk.Again != nil {
 		w.row(againStep(w.walk))

@@ -25,67 +25,70 @@ const (
 	challenge = "<!DOCTYPE html><html lang=\"en-US\"><head><title>Just a moment...</title></head><body><noscript>Enable JavaScript and cookies to continue</noscript><script src=\"/cdn-cgi/challenge-platform/h/b/orchestrate\"></script></body></html>"
 )
 
-// TestAnswersWords has answers that say themselves what failed: the cause, and what the verdict must say.
+// wordCases are answers that say themselves what failed: the cause, and what the verdict must say.
+var wordCases = map[string]struct {
+	x     *Exchange
+	cause fault.Cause
+	says  []string // in the sentence
+	never string   // nowhere
+}{
+	"Apache's stock 503":            {answer(503, apache503, "Server: Apache/2.4.71 (Debian)"), fault.CauseUnknown, []string{"Apache at " + gate, "worker"}, "being maintained"},
+	"an application's maintenance":  {answer(503, "<h1>Down for maintenance</h1>", "Retry-After: 600"), fault.CauseMaintenance, []string{gate}, ""},
+	"Apache's 502":                  {answer(502, apache502, "Server: Apache"), fault.CauseClosedBeforeAnswer, []string{"Apache at", "got no answer from its upstream"}, ""},
+	"Varnish":                       {reasoned(answer(503, varnish, "Server: Varnish", "Retry-After: 5", "X-Varnish: 65569", "Age: 0", "Via: 1.1 varnish (Varnish/7.1)"), "Backend fetch failed"), fault.CauseUnknown, []string{"Varnish at", "no answer from its backend"}, "overload"},
+	"Varnish behind Cloudflare":     {answer(503, varnish, "Server: cloudflare", "CF-RAY: 8f-FRA", "X-Varnish: 65569"), fault.CauseUnknown, []string{"Varnish behind Cloudflare"}, ""},
+	"lighttpd's 500 is no error":    {answer(500, lighttpd, "Server: lighttpd/1.4.76"), fault.CauseClosedBeforeAnswer, []string{"lighttpd at", "stands for the 502"}, ""},
+	"an application's 500 in it":    {answer(500, "{\"error\":\"oops\"}", "Server: lighttpd/1.4.76"), fault.CauseApplicationError, nil, ""},
+	"Squid's errno":                 {answer(502, "", "Server: squid/5.7", "X-Squid-Error: ERR_READ_ERROR 104"), fault.CauseResetBeforeAnswer, []string{"Squid at"}, ""},
+	"Squid has nobody":              {answer(503, "", "Server: squid/5.7", "X-Squid-Error: ERR_CANNOT_FORWARD 0"), fault.CauseNobodyAvailable, []string{"Squid at"}, ""},
+	"Squid timed out":               {answer(504, "", "X-Squid-Error: ERR_CONNECT_FAIL 110"), fault.CauseConnectTimeout, []string{"Squid at"}, ""},
+	"h2o":                           {reasoned(answer(502, "I/O timeout", "Server: h2o/2.2.5", "Content-Type: text/plain; charset=utf-8"), "Gateway Error"), fault.CauseHeadTimeout, []string{"h2o at"}, ""},
+	"Traffic Server":                {reasoned(answer(502, ats, "Server: ATS/9.2.9"), "Connection refused"), fault.CauseConnectionRefused, []string{"Traffic Server at", "could not connect"}, ""},
+	"frps":                          {answer(404, frps), fault.CauseNoRoute, []string{"frp at"}, ""},
+	"Envoy's errno":                 {answer(503, "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: 111", "server: envoy"), fault.CauseConnectionRefused, []string{"Envoy at", "connection refused"}, ""},
+	"Istio":                         {answer(503, "upstream connect error or disconnect/reset before headers. reset reason: connection termination", "server: istio-envoy"), fault.CauseClosedBeforeAnswer, []string{"Istio"}, ""},
+	"Envoy behind Cloudflare":       {answer(503, "no healthy upstream", "Server: cloudflare", "CF-RAY: 8f-FRA"), fault.CauseNobodyAvailable, []string{"Envoy behind Cloudflare"}, ""},
+	"nginx behind Cloudflare":       {answer(502, nginxPage("502 Bad Gateway"), "Server: cloudflare", "CF-RAY: 8f-FRA"), fault.CauseUnknown, []string{"nginx behind Cloudflare", "502"}, ""},
+	"nginx behind CloudFront":       {answer(504, nginxPage("504 Gateway Time-out"), "X-Cache: Error from cloudfront", "X-Amz-Cf-Id: a=="), fault.CauseHeadTimeout, []string{"nginx behind CloudFront"}, ""},
+	"Cloudflare's 520":              {answer(520, "error code: 520", "Server: cloudflare", "CF-RAY: 8f"), fault.CauseUnknown, []string{"Cloudflare at", "520"}, ""},
+	"Cloudflare's tunnel":           {answer(530, "error code: 1033", "Server: cloudflare", "CF-RAY: 8f"), fault.CauseNobodyAvailable, []string{"Cloudflare at"}, ""},
+	"Cloudflare's origin name":      {answer(530, "error code: 1016", "Server: cloudflare", "CF-RAY: 8f"), fault.CauseDNSError, []string{"Cloudflare at"}, ""},
+	"ALB without a target":          {answer(503, "<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head>\r\n<body>\r\n<center><h1>503 Service Temporarily Unavailable</h1></center>\r\n</body>\r\n</html>\r\n", "Server: awselb/2.0"), fault.CauseNoEndpoints, []string{"AWS ALB at", "target"}, ""},
+	"Vercel's function":             {answer(504, "An error occurred with your deployment\n\nFUNCTION_INVOCATION_TIMEOUT\n", "Server: Vercel", "X-Vercel-Error: FUNCTION_INVOCATION_TIMEOUT"), fault.CauseWorkerTimeout, []string{"Vercel at"}, ""},
+	"Fly":                           {answer(502, "", "Server: Fly/abc (2026-11-01)", "Fly-Request-Id: 01J"), fault.CauseUnknown, []string{"Fly at"}, ""},
+	"Linkerd":                       {answer(502, "", "L5d-Proxy-Error: endpoint 10.0.0.7:8080: Connection refused (os error 111)"), fault.CauseConnectionRefused, []string{"Linkerd at", "10.0.0.7:8080"}, ""},
+	"ngrok":                         {answer(502, "<html>", "Ngrok-Error-Code: ERR_NGROK_8012"), fault.CauseConnectionRefused, []string{"ngrok at"}, ""},
+	"Railway":                       {answer(502, `{"status":"error","code":502,"message":"Application failed to respond","request_id":"x"}`), fault.CauseUnknown, []string{"Railway at"}, ""},
+	"Express passes a 502 on":       {answer(502, "<html><h1>502 Bad Gateway</h1></html>", "X-Powered-By: Express"), fault.CauseUpstreamStatus, nil, "Express made"},
+	"http-proxy-middleware":         {answer(500, "Error occurred while trying to proxy: shop.test/x", "X-Powered-By: Express"), fault.CauseUnknown, []string{"http-proxy-middleware at"}, "application failed"},
+	"Node's errno in a page":        {answer(500, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n</head>\n<body>\n<pre>Error: connect ECONNREFUSED 10.0.0.7:3000<br> &nbsp; &nbsp;at x</pre>\n</body>\n</html>\n", "X-Powered-By: Express"), fault.CauseConnectionRefused, []string{"Express at", "10.0.0.7:3000"}, ""},
+	"Node's errno of a database":    {answer(500, "Error: connect ECONNREFUSED 10.0.0.7:6379"), fault.CauseApplicationError, []string{"Redis"}, ""},
+	"a 404 of a proxy error":        {answer(404, "Not found because of proxy error: Error: connect ECONNREFUSED 10.0.0.7:3000"), fault.CauseConnectionRefused, []string{"cors-anywhere at"}, ""},
+	"a 404 that tells of errors":    {answer(404, "<html>No article on ECONNREFUSED was found</html>"), fault.CauseNone, nil, ""},
+	"a Deno program":                {answer(500, "Internal Server Error", "content-type: text/plain;charset=UTF-8", "date: x"), fault.CauseApplicationError, nil, "Traefik"},
+	"a program with no type":        {answer(502, "Bad Gateway", "date: x"), fault.CauseUpstreamStatus, nil, "Traefik"},
+	"a cached error":                {answer(503, "oops", "Age: 312", "X-Cache: HIT from edge1"), fault.CauseCachedError, []string{"from its cache", "5m12s"}, ""},
+	"a cached error of CloudFront":  {answer(502, "oops", "Age: 7", "X-Cache: Error from cloudfront", "X-Amz-Cf-Id: a=="), fault.CauseCachedError, []string{"CloudFront at"}, ""},
+	"a cached error by its numbers": {answer(503, "oops", "X-Varnish: 32770 32768", "Age: 0"), fault.CauseCachedError, []string{"Varnish at"}, ""},
+	"no cached error":               {answer(503, "oops", "Age: 0", "X-Cache: MISS from edge1", "X-Cache-Lookup: HIT from edge1:3128"), fault.CauseUpstreamStatus, nil, "cache"},
+	"451":                           {answer(451, "no", "Link: <https://law.test/>; rel=\"blocked-by\""), fault.CauseRequestDenied, []string{"legal"}, ""},
+	"407":                           {answer(407, "", "Proxy-Authenticate: Basic realm=\"corp\"", "Server: squid/5.7", "Via: 1.1 p (squid/5.7)"), fault.CauseRequestDenied, []string{"proxy"}, ""},
+	"511":                           {answer(511, "login"), fault.CauseRequestDenied, []string{"captive portal"}, "application"},
+	"Cloudflare's 1020":             {answer(403, "<html><title>Access denied | shop.test used Cloudflare to restrict access</title><p>Error 1020</p></html>", "Server: cloudflare", "CF-RAY: 8f"), fault.CauseContentFilter, []string{"Cloudflare", "1020"}, ""},
+	"Cloudflare's 1015":             {answer(429, "error code: 1015", "Server: cloudflare", "CF-RAY: 8f"), fault.CauseRateLimited, []string{"Cloudflare"}, ""},
+	"a challenge":                   {answer(403, challenge, "Server: cloudflare", "CF-RAY: 8f", "cf-mitigated: challenge"), fault.CauseContentFilter, []string{"Cloudflare at", "challenge"}, ""},
+	"a challenge with 503":          {answer(503, challenge, "Server: cloudflare", "CF-RAY: 8f"), fault.CauseContentFilter, []string{"challenge"}, "maintenance"},
+	"a challenge of AWS":            {answer(405, "<html></html>", "x-amzn-waf-action: captcha", "Server: awselb/2.0"), fault.CauseContentFilter, []string{"AWS WAF"}, ""},
+	"429 of a CDN":                  {answer(429, "slow down", "Server: cloudflare", "CF-RAY: 8f", "Retry-After: 7"), fault.CauseRateLimited, []string{"Cloudflare or who stands behind it"}, ""},
+	"Proxy-Status with a next hop":  {answer(502, "", `Proxy-Status: gw; error=connection_refused; next-hop="10.0.0.7:80"`), fault.CauseConnectionRefused, []string{"10.0.0.7:80"}, ""},
+	"the default backend":           {answer(404, "default backend - 404"), fault.CauseNoRoute, []string{"ingress-nginx"}, ""},
+	"Fastly knows no such domain":   {reasoned(answer(500, "<html><title>Fastly error: unknown domain shop.test</title><p>Fastly error: unknown domain: shop.test</p></html>"), "Domain Not Found"), fault.CauseWrongHost, []string{"Fastly at"}, ""},
+}
+
+// TestAnswersWords judges them.
 func TestAnswersWords(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		x     *Exchange
-		cause fault.Cause
-		says  []string // in the sentence
-		never string   // nowhere
-	}{
-		"Apache's stock 503":            {answer(503, apache503, "Server: Apache/2.4.71 (Debian)"), fault.CauseUnknown, []string{"Apache at " + gate, "worker"}, "being maintained"},
-		"an application's maintenance":  {answer(503, "<h1>Down for maintenance</h1>", "Retry-After: 600"), fault.CauseMaintenance, []string{gate}, ""},
-		"Apache's 502":                  {answer(502, apache502, "Server: Apache"), fault.CauseClosedBeforeAnswer, []string{"Apache at", "got no answer from its upstream"}, ""},
-		"Varnish":                       {reasoned(answer(503, varnish, "Server: Varnish", "Retry-After: 5", "X-Varnish: 65569", "Age: 0", "Via: 1.1 varnish (Varnish/7.1)"), "Backend fetch failed"), fault.CauseUnknown, []string{"Varnish at", "no answer from its backend"}, "overload"},
-		"Varnish behind Cloudflare":     {answer(503, varnish, "Server: cloudflare", "CF-RAY: 8f-FRA", "X-Varnish: 65569"), fault.CauseUnknown, []string{"Varnish behind Cloudflare"}, ""},
-		"lighttpd's 500 is no error":    {answer(500, lighttpd, "Server: lighttpd/1.4.76"), fault.CauseClosedBeforeAnswer, []string{"lighttpd at", "stands for the 502"}, ""},
-		"an application's 500 in it":    {answer(500, "{\"error\":\"oops\"}", "Server: lighttpd/1.4.76"), fault.CauseApplicationError, nil, ""},
-		"Squid's errno":                 {answer(502, "", "Server: squid/5.7", "X-Squid-Error: ERR_READ_ERROR 104"), fault.CauseResetBeforeAnswer, []string{"Squid at"}, ""},
-		"Squid has nobody":              {answer(503, "", "Server: squid/5.7", "X-Squid-Error: ERR_CANNOT_FORWARD 0"), fault.CauseNobodyAvailable, []string{"Squid at"}, ""},
-		"Squid timed out":               {answer(504, "", "X-Squid-Error: ERR_CONNECT_FAIL 110"), fault.CauseConnectTimeout, []string{"Squid at"}, ""},
-		"h2o":                           {reasoned(answer(502, "I/O timeout", "Server: h2o/2.2.5", "Content-Type: text/plain; charset=utf-8"), "Gateway Error"), fault.CauseHeadTimeout, []string{"h2o at"}, ""},
-		"Traffic Server":                {reasoned(answer(502, ats, "Server: ATS/9.2.9"), "Connection refused"), fault.CauseConnectionRefused, []string{"Traffic Server at", "could not connect"}, ""},
-		"frps":                          {answer(404, frps), fault.CauseNoRoute, []string{"frp at"}, ""},
-		"Envoy's errno":                 {answer(503, "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: delayed connect error: 111", "server: envoy"), fault.CauseConnectionRefused, []string{"Envoy at", "connection refused"}, ""},
-		"Istio":                         {answer(503, "upstream connect error or disconnect/reset before headers. reset reason: connection termination", "server: istio-envoy"), fault.CauseClosedBeforeAnswer, []string{"Istio"}, ""},
-		"Envoy behind Cloudflare":       {answer(503, "no healthy upstream", "Server: cloudflare", "CF-RAY: 8f-FRA"), fault.CauseNobodyAvailable, []string{"Envoy behind Cloudflare"}, ""},
-		"nginx behind Cloudflare":       {answer(502, nginxPage("502 Bad Gateway"), "Server: cloudflare", "CF-RAY: 8f-FRA"), fault.CauseUnknown, []string{"nginx behind Cloudflare", "502"}, ""},
-		"nginx behind CloudFront":       {answer(504, nginxPage("504 Gateway Time-out"), "X-Cache: Error from cloudfront", "X-Amz-Cf-Id: a=="), fault.CauseHeadTimeout, []string{"nginx behind CloudFront"}, ""},
-		"Cloudflare's 520":              {answer(520, "error code: 520", "Server: cloudflare", "CF-RAY: 8f"), fault.CauseUnknown, []string{"Cloudflare at", "520"}, ""},
-		"Cloudflare's tunnel":           {answer(530, "error code: 1033", "Server: cloudflare", "CF-RAY: 8f"), fault.CauseNobodyAvailable, []string{"Cloudflare at"}, ""},
-		"Cloudflare's origin name":      {answer(530, "error code: 1016", "Server: cloudflare", "CF-RAY: 8f"), fault.CauseDNSError, []string{"Cloudflare at"}, ""},
-		"ALB without a target":          {answer(503, "<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head>\r\n<body>\r\n<center><h1>503 Service Temporarily Unavailable</h1></center>\r\n</body>\r\n</html>\r\n", "Server: awselb/2.0"), fault.CauseNoEndpoints, []string{"AWS ALB at", "target"}, ""},
-		"Vercel's function":             {answer(504, "An error occurred with your deployment\n\nFUNCTION_INVOCATION_TIMEOUT\n", "Server: Vercel", "X-Vercel-Error: FUNCTION_INVOCATION_TIMEOUT"), fault.CauseWorkerTimeout, []string{"Vercel at"}, ""},
-		"Fly":                           {answer(502, "", "Server: Fly/abc (2026-11-01)", "Fly-Request-Id: 01J"), fault.CauseUnknown, []string{"Fly at"}, ""},
-		"Linkerd":                       {answer(502, "", "L5d-Proxy-Error: endpoint 10.0.0.7:8080: Connection refused (os error 111)"), fault.CauseConnectionRefused, []string{"Linkerd at", "10.0.0.7:8080"}, ""},
-		"ngrok":                         {answer(502, "<html>", "Ngrok-Error-Code: ERR_NGROK_8012"), fault.CauseConnectionRefused, []string{"ngrok at"}, ""},
-		"Railway":                       {answer(502, `{"status":"error","code":502,"message":"Application failed to respond","request_id":"x"}`), fault.CauseUnknown, []string{"Railway at"}, ""},
-		"Express passes a 502 on":       {answer(502, "<html><h1>502 Bad Gateway</h1></html>", "X-Powered-By: Express"), fault.CauseUpstreamStatus, nil, "Express made"},
-		"http-proxy-middleware":         {answer(500, "Error occurred while trying to proxy: shop.test/x", "X-Powered-By: Express"), fault.CauseUnknown, []string{"http-proxy-middleware at"}, "application failed"},
-		"Node's errno in a page":        {answer(500, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n</head>\n<body>\n<pre>Error: connect ECONNREFUSED 10.0.0.7:3000<br> &nbsp; &nbsp;at x</pre>\n</body>\n</html>\n", "X-Powered-By: Express"), fault.CauseConnectionRefused, []string{"Express at", "10.0.0.7:3000"}, ""},
-		"Node's errno of a database":    {answer(500, "Error: connect ECONNREFUSED 10.0.0.7:6379"), fault.CauseApplicationError, []string{"Redis"}, ""},
-		"a 404 of a proxy error":        {answer(404, "Not found because of proxy error: Error: connect ECONNREFUSED 10.0.0.7:3000"), fault.CauseConnectionRefused, []string{"cors-anywhere at"}, ""},
-		"a 404 that tells of errors":    {answer(404, "<html>No article on ECONNREFUSED was found</html>"), fault.CauseNone, nil, ""},
-		"a Deno program":                {answer(500, "Internal Server Error", "content-type: text/plain;charset=UTF-8", "date: x"), fault.CauseApplicationError, nil, "Traefik"},
-		"a program with no type":        {answer(502, "Bad Gateway", "date: x"), fault.CauseUpstreamStatus, nil, "Traefik"},
-		"a cached error":                {answer(503, "oops", "Age: 312", "X-Cache: HIT from edge1"), fault.CauseCachedError, []string{"from its cache", "5m12s"}, ""},
-		"a cached error of CloudFront":  {answer(502, "oops", "Age: 7", "X-Cache: Error from cloudfront", "X-Amz-Cf-Id: a=="), fault.CauseCachedError, []string{"CloudFront at"}, ""},
-		"a cached error by its numbers": {answer(503, "oops", "X-Varnish: 32770 32768", "Age: 0"), fault.CauseCachedError, []string{"Varnish at"}, ""},
-		"no cached error":               {answer(503, "oops", "Age: 0", "X-Cache: MISS from edge1", "X-Cache-Lookup: HIT from edge1:3128"), fault.CauseUpstreamStatus, nil, "cache"},
-		"451":                           {answer(451, "no", "Link: <https://law.test/>; rel=\"blocked-by\""), fault.CauseRequestDenied, []string{"legal"}, ""},
-		"407":                           {answer(407, "", "Proxy-Authenticate: Basic realm=\"corp\"", "Server: squid/5.7", "Via: 1.1 p (squid/5.7)"), fault.CauseRequestDenied, []string{"proxy"}, ""},
-		"511":                           {answer(511, "login"), fault.CauseRequestDenied, []string{"captive portal"}, "application"},
-		"Cloudflare's 1020":             {answer(403, "<html><title>Access denied | shop.test used Cloudflare to restrict access</title><p>Error 1020</p></html>", "Server: cloudflare", "CF-RAY: 8f"), fault.CauseContentFilter, []string{"Cloudflare", "1020"}, ""},
-		"Cloudflare's 1015":             {answer(429, "error code: 1015", "Server: cloudflare", "CF-RAY: 8f"), fault.CauseRateLimited, []string{"Cloudflare"}, ""},
-		"a challenge":                   {answer(403, challenge, "Server: cloudflare", "CF-RAY: 8f", "cf-mitigated: challenge"), fault.CauseContentFilter, []string{"Cloudflare at", "challenge"}, ""},
-		"a challenge with 503":          {answer(503, challenge, "Server: cloudflare", "CF-RAY: 8f"), fault.CauseContentFilter, []string{"challenge"}, "maintenance"},
-		"a challenge of AWS":            {answer(405, "<html></html>", "x-amzn-waf-action: captcha", "Server: awselb/2.0"), fault.CauseContentFilter, []string{"AWS WAF"}, ""},
-		"429 of a CDN":                  {answer(429, "slow down", "Server: cloudflare", "CF-RAY: 8f", "Retry-After: 7"), fault.CauseRateLimited, []string{"Cloudflare or who stands behind it"}, ""},
-		"Proxy-Status with a next hop":  {answer(502, "", `Proxy-Status: gw; error=connection_refused; next-hop="10.0.0.7:80"`), fault.CauseConnectionRefused, []string{"10.0.0.7:80"}, ""},
-		"the default backend":           {answer(404, "default backend - 404"), fault.CauseNoRoute, []string{"ingress-nginx"}, ""},
-		"Fastly knows no such domain":   {reasoned(answer(500, "<html><title>Fastly error: unknown domain shop.test</title><p>Fastly error: unknown domain: shop.test</p></html>"), "Domain Not Found"), fault.CauseWrongHost, []string{"Fastly at"}, ""},
-	} {
+	for name, c := range wordCases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v := Judge(report(walkTo(gate, c.x)))

@@ -133,6 +133,19 @@ func (n *Network) Close() {
 	}
 }
 
+// lossyPort is the port of this namespace's loopback that Lossy makes lose SYNs.
+const lossyPort = 24999
+
+// Lossy makes one of three SYNs to one port of loopback vanish, and gives the port. The rule goes with the namespace.
+func (n *Network) Lossy() (port int, err error) {
+	return lossyPort, in(n.home, func() error {
+		return commands(fmt.Sprintf(`
+nft add table ip lossy
+nft add chain ip lossy in { type filter hook input priority 0 ; }
+nft add rule ip lossy in tcp dport %d tcp flags syn / syn,ack numgen inc mod 3 < 1 drop`, lossyPort), nil)
+	})
+}
+
 // newNamespace makes a network namespace and gives it as an open file.
 func newNamespace() (ns *os.File, err error) {
 	done := make(chan struct{})

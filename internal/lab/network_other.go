@@ -24,3 +24,6 @@ func OpenNetwork() (*Network, error) { return nil, CanIsolate() }
 
 // Close does nothing here.
 func (*Network) Close() {}
+
+// Lossy fails here.
+func (*Network) Lossy() (int, error) { return 0, CanIsolate() }
