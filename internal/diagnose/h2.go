@@ -29,7 +29,8 @@ type H2 struct {
 	Tries    int         `json:"tries"` // how often it was asked: a failure is looked at twice
 	Took     Millis      `json:"took_ms"`
 
-	cut bool // the budget ended it
+	cut    bool  // the budget ended it
+	length int64 // Content-Length, -1 where there is none
 }
 
 // h2Codes are the error codes of RFC 9113, section 7.
@@ -80,7 +81,7 @@ func (s *shaker) probeH2(ctx context.Context, fields []Field) *H2 {
 
 // askH2 makes one connection and one stream.
 func (s *shaker) askH2(ctx context.Context, fields []Field) *H2 {
-	h := &H2{Tries: 1}
+	h := &H2{Tries: 1, length: -1}
 	began := time.Now()
 	defer func() { h.Took = Millis(time.Since(began)) }()
 	short, cancel := context.WithTimeout(ctx, 2*s.o.timeout())
@@ -101,6 +102,7 @@ func (s *shaker) askH2(ctx context.Context, fields []Field) *H2 {
 	if err != nil && !h.Complete && h.Error == "" {
 		h.failed(err)
 	}
+	h.checkLength(s.o.method())
 	h.cut = h.Error != "" && ctx.Err() != nil
 	return h
 }
@@ -273,9 +275,22 @@ func (x *h2Exchange) headers(kind, flags byte, payload []byte) (bool, error) {
 		return false, nil
 	}
 	if status := hpackStatus(x.block); x.Status < 200 && status != 0 { // trailers have none
-		x.Status = status
+		x.Status, x.length = status, hpackLength(x.block)
 	}
 	return x.Complete, nil
+}
+
+// checkLength holds that a whole body has as many octets as its Content-Length says: a client treats another as a stream error of type
+// PROTOCOL_ERROR (RFC 9113, section 8.1.1).
+func (h *H2) checkLength(method string) {
+	if !h.Complete || h.length < 0 || h.BodySize == h.length || method == "HEAD" || h.Status == 204 || h.Status == 304 || h.BodySize > bodyMax {
+		return
+	}
+	h.Complete, h.Cause = false, fault.CauseHTTP2ProtocolError
+	if h.BodySize < h.length {
+		h.Cause = fault.CauseHTTP2StreamCut
+	}
+	h.Error = fmt.Sprintf("Content-Length says %d, %d octets came, and the stream ends as if that were all", h.length, h.BodySize)
 }
 
 // goAway ends the connection: with an error, or without one for a stream that is above the last.
@@ -386,25 +401,112 @@ func hpackStatus(block []byte) int {
 	return statusOf(value)
 }
 
-// huffmanDigits reads three digits in Huffman's code: 0 to 2 have five bits, 3 to 9 six (RFC 7541, appendix B).
+// huffmanDigits reads digits in Huffman's code: 0 to 2 have five bits, 3 to 9 six (RFC 7541, appendix B), and the rest of the last octet
+// is ones. It is 0 where they are none.
 func huffmanDigits(b []byte) (n int) {
-	var bits uint32
-	for _, c := range b[:min(len(b), 4)] {
-		bits = bits<<8 | uint32(c)
-	}
-	bits <<= 32 - 8*uint32(min(len(b), 4))
-	for range 3 {
-		five, six := bits>>27, bits>>26
-		switch {
+	var bits uint64
+	have := 0
+	for len(b) > 0 || have >= 5 {
+		for have <= 48 && len(b) > 0 {
+			bits, have, b = bits<<8|uint64(b[0]), have+8, b[1:]
+		}
+		switch five := int(bits >> (have - 5) & 31); {
 		case five <= 2:
-			n, bits = n*10+int(five), bits<<5
-		case six >= 25 && six <= 31:
-			n, bits = n*10+int(six)-22, bits<<6
+			n, have = n*10+five, have-5
+		case have >= 6 && bits>>(have-6)&63 >= 25 && bits>>(have-6)&63 <= 31:
+			n, have = n*10+int(bits>>(have-6)&63)-22, have-6
+		case have < 8 && bits&(1<<have-1) == 1<<have-1:
+			return n
 		default:
+			return 0
+		}
+		if n > 1<<48 {
 			return 0
 		}
 	}
 	return n
+}
+
+// staticLength is Content-Length's place in HPACK's static table: RFC 7541, appendix A.
+const staticLength = 28
+
+// hpackLength reads Content-Length from a response's block, -1 where it has none. Names in Huffman's code are not read: encoders have
+// the field in their table.
+func hpackLength(block []byte) int64 {
+	for len(block) > 0 {
+		first := block[0]
+		prefix := 4
+		switch {
+		case first>>7 == 1:
+			prefix = 7
+		case first>>6 == 1:
+			prefix = 6
+		case first>>5 == 1:
+			prefix = 5
+		}
+		index, rest, ok := hpackInt(block, prefix)
+		if !ok {
+			return -1
+		}
+		if block = rest; prefix == 7 || prefix == 5 { // a whole field of a table, or the table's size
+			continue
+		}
+		named := index == staticLength
+		if index == 0 {
+			name, coded, rest, ok := hpackString(block)
+			if !ok {
+				return -1
+			}
+			named, block = !coded && string(name) == "content-length", rest
+		}
+		value, coded, rest, ok := hpackString(block)
+		if !ok {
+			return -1
+		}
+		block = rest
+		switch {
+		case !named:
+		case coded:
+			return int64(huffmanDigits(value))
+		default:
+			n := int64(0)
+			for _, c := range value[:min(len(value), 15)] {
+				if c < '0' || c > '9' {
+					return -1
+				}
+				n = n*10 + int64(c-'0')
+			}
+			return n
+		}
+	}
+	return -1
+}
+
+// hpackInt reads an integer with a prefix of so many bits: RFC 7541, section 5.1.
+func hpackInt(b []byte, prefix int) (n int, rest []byte, ok bool) {
+	if len(b) == 0 {
+		return 0, nil, false
+	}
+	most := 1<<prefix - 1
+	if n = int(b[0]) & most; n < most {
+		return n, b[1:], true
+	}
+	for i, shift := 1, 0; i < len(b) && shift < 28; i, shift = i+1, shift+7 {
+		n += int(b[i]&127) << shift
+		if b[i]&128 == 0 {
+			return n, b[i+1:], true
+		}
+	}
+	return 0, nil, false
+}
+
+// hpackString reads a string, and whether it is in Huffman's code: RFC 7541, section 5.2.
+func hpackString(b []byte) (text []byte, coded bool, rest []byte, ok bool) {
+	n, rest, ok := hpackInt(b, 7)
+	if !ok || n > len(rest) {
+		return nil, false, nil, false
+	}
+	return rest[:n], b[0]&128 != 0, rest[n:], true
 }
 
 // judgeH2: HTTP/2 is offered and fails where HTTP/1.1 does not.
@@ -430,6 +532,16 @@ func judgeH2(w *Walk) *finding {
 // refineH2 tells a server that answers by HTTP/2 only.
 func refineH2(w *Walk, f *finding) {
 	h := w.HTTP.H2
+	if h != nil && h.Error == "" && h.Complete && h.Status >= 200 {
+		switch f.cause {
+		case fault.CauseBodyShort, fault.CauseChunksCut, fault.CauseBodyReset:
+			f.proof = append(f.proof, fmt.Sprintf("by HTTP/2 the same answer is %d and ends as if it were whole, with %s: those clients cannot see that it is cut", h.Status, size(h.BodySize)))
+			return
+		}
+	}
+	if h != nil && h.Error != "" && h.Status >= 200 && f.evidence.Stage == fault.Body {
+		f.proof = append(f.proof, "by HTTP/2: "+h.Error)
+	}
 	if h == nil || h.Error != "" || h.Status < 200 || h.Status >= 500 || f.evidence.Stage < fault.Write {
 		return
 	}

@@ -43,6 +43,41 @@ func TestStatusOfHeaders(t *testing.T) {
 	}
 }
 
+// TestLengthOfHeaders reads Content-Length wherever it stands in a block.
+func TestLengthOfHeaders(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		block string
+		want  int64
+	}{
+		{"\x88\x0f\x0d\x03100", 100},             // not indexed: 28 is 15 + 13
+		{"\x88\x5c\x03100", 100},                 // with incremental indexing
+		{"\x88\x5c\x82\x08\x01", 100},            // in Huffman's code: 00001 00000 00000 1
+		{"\x88\x00\x0econtent-length\x0210", 10}, // by its name
+		{"\x88\x00\x04date\x03abc\x5c\x010", 0},  // behind another
+		{"\x20\x88", -1},
+		{"\x88\x5c\x03ab", -1},
+		{"\x88\x5c\x031x0", -1},
+		{"", -1},
+	} {
+		if got := hpackLength([]byte(c.block)); got != c.want {
+			t.Errorf("%q: %d, want %d", c.block, got, c.want)
+		}
+	}
+}
+
+// TestLengthIsChecked: a stream that ends before its Content-Length is no whole answer, and one that ends at it is.
+func TestLengthIsChecked(t *testing.T) {
+	t.Parallel()
+	head := []byte("\x88\x5c\x03100")
+	for n, want := range map[int]fault.Cause{10: fault.CauseHTTP2StreamCut, 100: fault.CauseNone, 101: fault.CauseHTTP2ProtocolError} {
+		s := serveFrames(t, appendFrame(nil, frameSettings, 0, 0, nil), appendFrame(nil, frameHeaders, flagEndHeaders, 1, head), appendFrame(nil, frameData, flagEndStream, 1, make([]byte, n)))
+		if h := s.probeH2(t.Context(), nil); h.Cause != want || h.Complete != (want == fault.CauseNone) {
+			t.Errorf("%d octets: %v, %q, complete %v", n, h.Cause, h.Error, h.Complete)
+		}
+	}
+}
+
 // serveFrames is a server that agrees on HTTP/2 and then does as it is told.
 func serveFrames(t *testing.T, frames ...[]byte) *shaker {
 	t.Helper()

@@ -236,6 +236,7 @@ var judgeCases = []struct {
 	{"HTTP/2 asks for HTTP/1.1", report(with(walkTo(gate, ok()), func(w *Walk) { w.HTTP.H2 = &H2{}; w.HTTP.H2.ended("RST_STREAM", 13) })), fault.CauseNone, Certain, gate, "HTTP_1_1_REQUIRED"},
 	{"HTTP/2 is answered otherwise", report(with(walkTo(gate, ok()), func(w *Walk) { w.HTTP.H2 = &H2{Status: 503} })), fault.CauseUpstreamStatus, Likely, gate, "503 by HTTP/2"},
 	{"HTTP/2 ran out of time", report(with(walkTo(gate, ok()), func(w *Walk) { w.HTTP.H2 = &H2{Error: "no answer", Cause: fault.CauseHeadTimeout, cut: true} })), fault.CauseNone, Certain, gate, "answers 200"},
+	{"a cut that HTTP/2 hides", report(with(walkTo(gate, broke(fault.Evidence{Stage: fault.Body, End: fault.Closed, Status: 200, Rule: fault.RuleBodyShort, Body: 10, Sent: 9, Got: 99})), func(w *Walk) { w.HTTP.H2 = &H2{Status: 200, Complete: true, BodySize: 10} })), fault.CauseBodyShort, Certain, gate, "as if it were whole"},
 	{"HTTP/2 only", report(with(walkTo(gate, broke(fault.Evidence{Stage: fault.FirstByte, End: fault.Closed, Sent: 9})), func(w *Walk) { w.HTTP.H2 = &H2{Status: 200, Complete: true} })), fault.CauseHTTP1OnHTTP2Port, Likely, gate, "by HTTP/2"},
 	{"a reset of a middlebox", report(with(walkTo(gate, broke(reset)), func(w *Walk) { w.Path[0].TTL = &TTL{Answer: 58, Reset: 61} })), fault.CauseResetBeforeAnswer, Certain, gate, "3 hops nearer"},
 	{"a refusal of a middlebox", report(with(refusedAt(gate), func(w *Walk) { w.Path[0].TTL = &TTL{Answer: 116, Ping: true, Reset: 63} })), fault.CauseConnectionRefused, Certain, gate, "11 hops nearer"},
