@@ -121,6 +121,7 @@ func (h *Here) configured(ctx context.Context, t *Target, l *machine.Listener, l
 	}
 	if route.Answer != "" {
 		h.note("the proxy answers this URL by itself: %s", route.Answer)
+		h.answer = route.Answer
 	}
 	if route.Unsure != "" {
 		h.note("whether another rule takes it cannot be told from the URL alone: %s", route.Unsure)

@@ -245,7 +245,7 @@ func (r *Report) byLog(own, f *finding) *finding {
 	if said.line != "" {
 		proof = "the log says of this request: " + firstWords(said.line)
 	}
-	same := f.cause == said.Cause || f.walk != own.walk && linkOf(f.cause)&linkOf(said.Cause) != 0
+	same := f.cause == said.Cause || f.otherProtocol() || f.cause == fault.CauseProxyLoop || f.walk != own.walk && linkOf(f.cause)&linkOf(said.Cause) != 0
 	if same || f.walk != own.walk && f.confidence == Certain && linkOf(f.cause)&(linkConnect|linkName|linkTLS) != 0 {
 		f.proof = append([]string{proof}, f.proof...)
 		if f.cause == said.Cause {
@@ -256,12 +256,26 @@ func (r *Report) byLog(own, f *finding) *finding {
 	seen := f.sentence
 	out := *own
 	out.cause, out.kind, out.confidence, out.missing, out.advice = said.Cause, fault.TypeNone, Certain, nil, nil
-	out.sentence = subjectHere(r, own.walk) + " says of this request in its log: " + said.Text
+	out.sentence = subjectHere(r, own.walk) + " says of this request in its log: " + said.words()
 	out.proof = append([]string{proof}, own.proof...)
 	if seen != "" {
 		out.proof = append(out.proof, "without the log: "+seen)
 	}
 	return &out
+}
+
+// lineMessage is the message of a line of nginx's error log: behind its number, before who asked for what.
+var lineMessage = regexp.MustCompile(`\d+#\d+: (?:\*\d+ )?(.+?)(?:, client: |$)`)
+
+// words say what the log says: of the gateway's own troubles in its own words, which name the file or the limit.
+func (f *HereFinding) words() string {
+	if f.Cause.Entry().Family != fault.FamilyGateway && f.Cause != fault.CauseRouteBroken {
+		return f.Text
+	}
+	if m := lineMessage.FindStringSubmatch(strings.TrimSpace(f.line)); m != nil {
+		return redactText(m[1])
+	}
+	return f.Text
 }
 
 // subjectHere names the proxy of this machine.

@@ -67,7 +67,8 @@ type Here struct {
 	Request   []HereFinding  `json:"of_this_request,omitempty"` // what they say of the very requests of this run
 	Notes     []string       `json:"notes,omitempty"`           // what the position explains
 
-	logs *logs // to be read again when the requests were made
+	answer string // what the configuration answers by itself, empty where it asks an upstream
+	logs   *logs  // to be read again when the requests were made
 }
 
 // ConfigPlace is a line of a configuration.

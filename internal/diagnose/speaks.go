@@ -142,10 +142,23 @@ func judgeSpeaks(w *Walk) *finding {
 		sentence: fmt.Sprintf("the gateway speaks %s to %s, and that port speaks %s", wanted.title, w.Target.label(), titleOfProtocol(s.Found[0])),
 		proof:    []string{fmt.Sprintf("asked in %s it does not answer, in %s it does", wanted.title, titleOfProtocol(s.Found[0]))},
 	}
+	if wanted.name == "h2c" && s.Found[0] == "http" {
+		f.cause = fault.CauseHTTP2OnHTTP1Port
+	}
 	if other != nil && other.pass != "" && wanted.pass != "" {
 		f.advice = []string{fmt.Sprintf("Speak %s to it (nginx: %s instead of %s), or give the application a port for %s.", other.title, other.pass, wanted.pass, wanted.title)}
 	}
 	return f
+}
+
+// otherProtocol reports whether a finding is that a port speaks another protocol than it is asked in, and was asked in that as well: it
+// explains what a log has, whatever that is.
+func (f *finding) otherProtocol() bool {
+	switch f.cause {
+	case fault.CauseWrongService, fault.CauseHTTP1OnHTTP2Port, fault.CauseHTTP2OnHTTP1Port, fault.CauseProxyProtocolMismatch, fault.CausePlainToTLSPort, fault.CauseTLSToPlainPort:
+		return f.confidence == Certain
+	}
+	return false
 }
 
 // refineSpeaks tells a port that hangs up because it is asked in another protocol than its own, before anybody is said to have crashed.

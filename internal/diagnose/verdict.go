@@ -67,12 +67,16 @@ func (f *finding) whatIsLeft(r *Report) {
 // weigh chooses between what the URL shows and what its upstreams show.
 func weigh(r *Report, own *finding, broken []*finding) *finding {
 	broken = slices.DeleteFunc(broken, func(f *finding) bool { return f.onlyStraight(own) })
+	if f := r.byConfig(own); f != nil {
+		return f
+	}
 	switch {
 	case own == nil && len(broken) == 0:
 		return nil
 	case own == nil:
 		f := broken[0]
 		f.pattern = hidden(r, broken)
+		f.sentence += fmt.Sprintf("; %s of %s, which hides it", f.pattern, gatewayTitle(r))
 		f.proof = append(f.proof, "the gateway hides it: "+answerWords(r.Walk.main()))
 		return f
 	case !r.askedUpstreams():
@@ -181,6 +185,13 @@ func blame(r *Report, own *finding, broken []*finding) *finding {
 			text = fmt.Sprintf("%s passes it on as %d", maker, x.Status)
 		}
 		root.proof = append(root.proof, text)
+		root.sentence += "; " + text
+		if !all {
+			root.sentence += ", " + root.pattern
+		}
+		if a := r.Walk.Again; a != nil && a.Failed > 0 && a.Asked > 1 {
+			root.sentence += fmt.Sprintf(", %d of %d times", a.Failed, a.Asked)
+		}
 	} else {
 		root.proof = append(root.proof, "through the gateway: "+own.sentence)
 	}
@@ -194,6 +205,14 @@ func same(broken []*finding) bool {
 		}
 	}
 	return true
+}
+
+// gatewayTitle is the gateway's name with its address.
+func gatewayTitle(r *Report) string {
+	if t := title(r); t != "the gateway" {
+		return t + " at " + r.Walk.Target.label()
+	}
+	return r.Walk.Target.label()
 }
 
 // hidden says how many upstreams fail behind a gateway that answers well.
@@ -269,7 +288,7 @@ func (f *finding) verdict(r *Report) Verdict {
 // counted says of how many requests it failed, empty where one was made: 3 of 8 times.
 func (f *finding) counted() string {
 	a := f.walk.Again
-	if a == nil || a.Asked < 2 || a.Failed == 0 {
+	if f.walk.Target.Upstream || a == nil || a.Asked < 2 || a.Failed == 0 {
 		return ""
 	}
 	return fmt.Sprintf("%d of %d times", a.Failed, a.Asked)
