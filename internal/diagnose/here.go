@@ -146,7 +146,7 @@ func (h *Here) upstream(u *proxyconf.Upstream, route *proxyconf.Route, p *machin
 	}
 	h.Upstreams = append(h.Upstreams, HereUpstream{
 		Address: u.Address, Unix: u.Unix, Scheme: u.Scheme, ServerName: u.ServerName, Insecure: u.Insecure,
-		Path: route.Path, Host: route.Host,
+		Path: route.Path, Host: route.Host, SendsProxy: u.SendsProxy,
 		File: u.Place.File, Line: u.Place.Line, Text: u.Place.Text,
 	})
 	if u.Unix != "" {

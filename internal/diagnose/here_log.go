@@ -285,7 +285,17 @@ func subjectHere(r *Report, w *Walk) string {
 			return s
 		}
 	}
-	return r.Here.Proxy + " at " + w.Target.label()
+	return hereTitle(r.Here.Proxy) + " at " + w.Target.label()
+}
+
+// hereTitle is a product as people call it.
+func hereTitle(product string) string {
+	if t := map[string]string{
+		"haproxy": "HAProxy", "apache": "Apache", "caddy": "Caddy", "traefik": "Traefik", "envoy": "Envoy", "varnish": "Varnish", "squid": "Squid", "openresty": "OpenResty", "whygate": "Whygate",
+	}[product]; t != "" {
+		return t
+	}
+	return product
 }
 
 // firstWords shortens a line of a log for a proof.

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -12,7 +13,12 @@ import (
 
 // byConfig is the finding that the proxy's configuration explains alone: it answers by itself, or sends the request back to itself.
 func (r *Report) byConfig(own *finding) *finding {
-	if r.Here == nil || own == nil {
+	switch f := r.proxyHeader(); {
+	case r.Here == nil:
+		return nil
+	case f != nil:
+		return f
+	case own == nil:
 		return nil
 	}
 	if f := r.itself(own); f != nil {
@@ -21,14 +27,47 @@ func (r *Report) byConfig(own *finding) *finding {
 	return r.circle(own)
 }
 
-// itself: the configuration has the very answer.
-func (r *Report) itself(own *finding) *finding {
-	words := strings.Fields(r.Here.answer)
-	if len(words) < 2 || words[0] != "return" {
+// proxyHeader: the gateway begins its connections to an upstream with a header of the PROXY protocol, and that answers well without one.
+func (r *Report) proxyHeader() *finding {
+	x := r.Walk.main()
+	if !x.answered() || x.Status != 400 && x.Status < 500 {
 		return nil
 	}
-	code, err := strconv.Atoi(words[1])
-	if err != nil {
+	for _, w := range r.Upstreams {
+		up := w.main()
+		if !w.Target.proxied || !up.answered() || up.Status >= 400 {
+			continue
+		}
+		f := &finding{
+			cause: fault.CauseProxyProtocolMismatch, confidence: Likely, evidence: up.Evidence, answer: x,
+			sentence: fmt.Sprintf("%s sends a header of the PROXY protocol to %s, which answers well without one and does not know it; it answers %d for it", hereTitle(r.Here.Proxy), w.Target.label(), x.Status),
+			proof:    []string{fmt.Sprintf("straight and without the header: %s", answerWords(up)), fmt.Sprintf("through the gateway: %d", x.Status)},
+		}
+		f.finish(w)
+		return f
+	}
+	return nil
+}
+
+// answerCode finds the status that a rule answers with.
+var answerCode = regexp.MustCompile(`\b(?:return|respond|status|deny_status|redirect)\s+"?([1-5]\d\d)\b`)
+
+// codeOf is the status that the configuration's own answer has, 0 where it has none.
+func codeOf(answer string) int {
+	if m := answerCode.FindStringSubmatch(answer); m != nil {
+		code, _ := strconv.Atoi(m[1])
+		return code
+	}
+	if strings.HasPrefix(answer, "http-request deny") {
+		return 403
+	}
+	return 0
+}
+
+// itself: the configuration has the very answer.
+func (r *Report) itself(own *finding) *finding {
+	code := codeOf(r.Here.answer)
+	if code == 0 {
 		return nil
 	}
 	f := *own
@@ -37,7 +76,7 @@ func (r *Report) itself(own *finding) *finding {
 	x := own.answer
 	switch {
 	case code == 444 && x == nil && own.evidence != nil && own.evidence.Stage >= fault.Write && (own.evidence.End == fault.Closed || own.evidence.End == fault.Reset):
-		f.cause, f.sentence = fault.CauseRequestDenied, fmt.Sprintf("%s at %s is told to end the connection without an answer (return 444)", r.Here.Proxy, r.Walk.Target.label())
+		f.cause, f.sentence = fault.CauseRequestDenied, fmt.Sprintf("%s at %s is told to end the connection without an answer (return 444)", hereTitle(r.Here.Proxy), r.Walk.Target.label())
 	case x == nil || x.Status != code || code < 400:
 		return nil
 	case own.cause == fault.CauseMaintenance || own.cause == fault.CauseRateLimited || own.cause == fault.CauseRequestDenied:

@@ -84,9 +84,10 @@ type HereUpstream struct {
 	Unix       string `json:"unix,omitempty"`
 	Scheme     string `json:"scheme,omitempty"` // http, https, or another protocol such as fastcgi; empty is http
 	ServerName string `json:"server_name,omitempty"`
-	Path       string `json:"-"`                  // what it is asked for, where the proxy changes the path
-	Host       string `json:"host,omitempty"`     // the Host field that the proxy sends, where it is not the client's
-	Insecure   bool   `json:"insecure,omitempty"` // the proxy does not verify the certificate
+	Path       string `json:"-"`                            // what it is asked for, where the proxy changes the path
+	Host       string `json:"host,omitempty"`               // the Host field that the proxy sends, where it is not the client's
+	Insecure   bool   `json:"insecure,omitempty"`           // the proxy does not verify the certificate
+	SendsProxy bool   `json:"sends_proxy_header,omitempty"` // each connection begins with a header of the PROXY protocol
 	File       string `json:"file,omitempty"`
 	Line       int    `json:"line,omitempty"`
 	Text       string `json:"text,omitempty"`

@@ -31,6 +31,7 @@ type Target struct {
 	address netip.Addr   // dial this one
 	assumed bool         // the scheme was not given
 	speaks  string       // another protocol than HTTP that the gateway speaks to it, empty for HTTP
+	proxied bool         // the gateway sends it a header of the PROXY protocol
 	found   bool         // it was found on this machine, and nobody named it
 	login   string       // the Authorization that the URL's user information stands for, empty if it has none
 }

@@ -74,7 +74,7 @@ func (r *runner) addHere(ctx context.Context, found <-chan hereFound, front *Tar
 		if err != nil {
 			continue
 		}
-		t.found, t.assumed = true, false
+		t.found, t.assumed, t.proxied = true, false, u.SendsProxy
 		if u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" {
 			t.speaks = u.Scheme
 		}

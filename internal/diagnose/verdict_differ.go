@@ -103,7 +103,7 @@ func title(r *Report) string {
 		return m
 	}
 	if r.Here != nil && r.Here.Proxy != "" {
-		return r.Here.Proxy
+		return hereTitle(r.Here.Proxy)
 	}
 	return "the gateway"
 }

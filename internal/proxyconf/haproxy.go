@@ -435,6 +435,13 @@ func haproxyServers(b *section, sections []*section, route *Route) {
 				u.ServerName = strings.TrimSuffix(strings.TrimPrefix(sni, "str("), ")")
 			}
 		}
+		u.SendsProxy = slices.ContainsFunc(l.words[3:], func(w string) bool { return w == "send-proxy" || strings.HasPrefix(w, "send-proxy-v2") })
+		switch proto := haproxyOption(l.words, "proto"); {
+		case u.Scheme == "http" && proto == "h2":
+			u.Scheme = "h2c"
+		case proto == "fcgi":
+			u.Scheme = "fastcgi"
+		}
 		address := l.words[2]
 		if path, ok := strings.CutPrefix(strings.TrimPrefix(address, "unix@"), "/"); ok {
 			u.Unix = "/" + path

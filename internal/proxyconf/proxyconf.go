@@ -30,6 +30,7 @@ type Upstream struct {
 	Down       bool   // switched off in the configuration
 	ServerName string // the name that is sent (SNI) and verified, where the configuration has one
 	Insecure   bool   // the certificate is not verified
+	SendsProxy bool   // each connection begins with a header of the PROXY protocol
 	Place      Place
 }
 

@@ -336,3 +336,27 @@ func TestNginxFollows(t *testing.T) {
 		}
 	}
 }
+
+// TestHAProxyProtocols reads what a server is spoken to in.
+func TestHAProxyProtocols(t *testing.T) {
+	const text = "frontend f\n  bind :80\n  mode http\n  default_backend b\nbackend b\n  server a 10.0.0.1:1 send-proxy-v2\n  server b 10.0.0.1:2 proto h2\n  server c 10.0.0.1:3 proto fcgi\n  server d 10.0.0.1:4 ssl verify none alpn h2\n  server e 10.0.0.1:5 check\n"
+	file := filepath.Join(t.TempDir(), "haproxy.cfg")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Read(t.Context(), "haproxy", file, Files{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := c.Match(t.Context(), Request{Scheme: "http", Host: "a.test", Address: ":80"})
+	if err != nil || r == nil {
+		t.Fatal(r, err)
+	}
+	got := ""
+	for _, u := range r.Upstreams {
+		got += fmt.Sprintf("%s %s %v;", u.Scheme, u.Address, u.SendsProxy)
+	}
+	if want := "http 10.0.0.1:1 true;h2c 10.0.0.1:2 false;fastcgi 10.0.0.1:3 false;https 10.0.0.1:4 false;http 10.0.0.1:5 false;"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
