@@ -61,7 +61,7 @@ func (w *world) otherCode(text string, asJSON bool) error {
 	}
 	p := newPage(w.stdout)
 	if c := phrase.ByCode(text); c != nil {
-		p.paragraph(fmt.Sprintf("%s is no status code. %s.", text, capital(c.Of)))
+		p.paragraph(fmt.Sprintf("%s is no status code. %s.", text, capital(c.Of, nil)))
 		fmt.Fprintln(p.w)
 	} else {
 		fmt.Fprintf(p.w, "%q is no status code, but words of a log.\n\n", text)

@@ -360,7 +360,7 @@ func ofCoding(w *Walk, x *Exchange) *finding {
 			continue
 		}
 		f := &finding{
-			cause: fault.CauseBadContentCoding, sentence: fmt.Sprintf("%s answers %d with a body that is not what its fields say: %s", w.Target.label(), asked.Status, why),
+			cause: fault.CauseBadContentCoding, sentence: fmt.Sprintf("%s answers %d with a body that is not what its headers say: %s", w.Target.label(), asked.Status, why),
 			proof:  []string{"Content-Encoding: " + orNone(asked.field("Content-Encoding")) + ", and the body begins with " + firstLine(asked.answer.Body[:min(len(asked.answer.Body), 12)])},
 			advice: []string{"Let one only compress, the application or a proxy, and let nothing on the way change the body or drop Content-Encoding."},
 		}

@@ -290,7 +290,7 @@ func (h *H2) checkLength(method string) {
 	if h.BodySize < h.length {
 		h.Cause = fault.CauseHTTP2StreamCut
 	}
-	h.Error = fmt.Sprintf("Content-Length says %d, %d octets came, and the stream ends as if that were all", h.length, h.BodySize)
+	h.Error = fmt.Sprintf("Content-Length says %d, %d bytes came, and the stream ends as if that were all", h.length, h.BodySize)
 }
 
 // goAway ends the connection: with an error, or without one for a stream that is above the last.

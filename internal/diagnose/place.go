@@ -53,16 +53,15 @@ func StackAdvice(o On) []string {
 		return visitedAdvice(o)
 	}
 	var out []string
-	directives := 0
+	directed := false
 	for _, line := range advice.For(o.Product, o.Cause) {
 		isDirective := strings.Contains(line, comment)
-		if line = o.concrete(line); line == "" || directives > 0 && !isDirective && strings.HasPrefix(line, "Write the endpoint") {
-			continue // the directive says it in the product's words
+		if line = o.concrete(line); line != "" {
+			out, directed = append(out, line), directed || isDirective
 		}
-		if isDirective {
-			directives++
-		}
-		out = append(out, line)
+	}
+	if directed { // it says so in the product's words
+		out = slices.DeleteFunc(out, func(line string) bool { return !strings.Contains(line, comment) && strings.HasPrefix(line, "Write the endpoint") })
 	}
 	return out
 }

@@ -43,7 +43,7 @@ func (x *Exchange) words() *reading {
 		if value == "" {
 			continue
 		}
-		place := "its field " + name
+		place := "its header " + name
 		if causes := namedErrors.of(name, value); causes != nil {
 			return &reading{causes: causes, line: name + ": " + firstLine([]byte(value)), place: place, is: phrase.Strong, rank: phrase.Worded}
 		}

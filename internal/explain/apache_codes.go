@@ -316,6 +316,10 @@ func (l *apacheLine) judgeTLS(e *Entry) bool {
 		told(e, ByGateway, fault.TLS, fault.Malformed, fault.CauseTLSALPN)
 	case 2008, 1993, 2041: // a client's handshake
 		client(e, ByClient, fault.Receive, fault.Closed)
+		e.Evidence.Rule = fault.RuleTLSHandshake
+	case 1996: // HTTP spoken on HTTPS port
+		client(e, ByGateway, fault.Receive, fault.Malformed)
+		e.Evidence.Rule = fault.RulePlainOnTLS
 	default:
 		return false
 	}

@@ -61,7 +61,9 @@ func judgeHandshake(e *Entry, line []byte) bool {
 	}
 	e.Time, e.Client, e.Said = at, withoutPort(line[:open-1]), message
 	client(e, ByClient, fault.Receive, fault.Closed)
-	if has(message, "imeout") {
+	if has(message, "SSL handshake") {
+		e.Evidence.Rule = fault.RuleTLSHandshake
+	} else if has(message, "imeout") {
 		client(e, ByClient, fault.Receive, fault.Timeout)
 		e.Evidence.Timer = fault.TimerRequest
 	}

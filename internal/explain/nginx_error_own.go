@@ -28,6 +28,9 @@ func (l *nginxLine) judgeClient(e *Entry) bool {
 		e.Evidence.Rule = fault.RuleHeadSize
 	case starts(m, "client timed out"):
 		l.judgeClientTimeout(e)
+	case starts(m, "client sent plain HTTP request to HTTPS port"):
+		client(e, ByGateway, stage, fault.Malformed)
+		e.Evidence.Rule = fault.RulePlainOnTLS
 	case starts(m, "client sent "):
 		client(e, ByGateway, stage, fault.Malformed)
 		e.Evidence.Rule = fault.RuleRequestLine

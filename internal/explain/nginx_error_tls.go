@@ -33,6 +33,7 @@ func (l *nginxLine) judgeSSL(e *Entry) bool {
 	case starts(m, "peer closed connection in SSL handshake"):
 		if stage != fault.TLS {
 			client(e, ByClient, fault.Receive, fault.Closed)
+			e.Evidence.Rule = fault.RuleTLSHandshake
 			return true
 		}
 		e.fail(ByGateway, fault.TLS, fault.Closed)
@@ -81,7 +82,9 @@ func certificateOf(n int64) *fault.Certificate {
 func judgeClientTLS(e *Entry, m []byte) {
 	client(e, ByClient, fault.Receive, fault.Closed)
 	if has(m, ":http request") || has(m, ":https proxy request") {
-		e.Evidence.End, e.Evidence.Rule = fault.Malformed, fault.RuleRequestLine
+		e.Evidence.End, e.Evidence.Rule = fault.Malformed, fault.RulePlainOnTLS
+	} else if has(m, "while SSL handshaking") {
+		e.Evidence.Rule = fault.RuleTLSHandshake
 	}
 }
 

@@ -79,7 +79,7 @@ var reportsHTTP1 = map[Cause]said{
 		nginx:   `502 "upstream prematurely closed connection` + nginxHead + `" or "recv() failed (104: Connection reset by peer)"`,
 		haproxy: "502, termination state SH or PH",
 		envoy:   "503 UC",
-		caddy:   `502 "net/http: HTTP/1.x transport connection broken: unexpected EOF", and within a field line "malformed MIME header: missing colon: "Content-Ty""`,
+		caddy:   `502 "net/http: HTTP/1.x transport connection broken: unexpected EOF", and within a header line "malformed MIME header: missing colon: "Content-Ty""`,
 		traefik: "500 for FIN, 502 for RST",
 		apache:  "502: AH10404: Error reading headers from backend, then AH01106: bad HTTP/1.1 header returned by /URI (GET)",
 		alb:     albOwn502,

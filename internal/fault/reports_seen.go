@@ -63,7 +63,7 @@ var seenPrograms = [...]seen{
 		CauseClosedBeforeAnswer: `502 ERR_ZERO_SIZE_OBJECT 0`,
 		CauseResetBeforeAnswer:  "502 ERR_READ_ERROR 104",
 		CauseHeadTooLarge:       "502 ERR_TOO_BIG 0",
-		CauseNotHTTP:            "200, with the octets as its body",
+		CauseNotHTTP:            "200, with the bytes as its body",
 		CauseBodyShort:          "200, cut",
 		CauseHeadTimeout:        "504 after 15 minutes (read_timeout)",
 		CausePlainToTLSPort:     "502 ERR_READ_ERROR 104",
@@ -82,7 +82,7 @@ var seenPrograms = [...]seen{
 		CauseConnectionRefused:  `503 Backend fetch failed with Retry-After: 5: "FetchError no backend connection"`,
 		CauseClosedBeforeAnswer: `503 Backend fetch failed: "FetchError HTC eof (-1)"; a GET on a reused connection is repeated, a POST is not`,
 		CauseResetBeforeAnswer:  `503: "FetchError HTC eof (-1)", as for FIN`,
-		CauseBodyShort:          "200 with the head and no octet of the body, then FIN",
+		CauseBodyShort:          "200 with the head and no byte of the body, then FIN",
 		CauseChunksCut:          `200, cut: "FetchError chunked read err"`,
 		CauseHeadTimeout:        "503 after 60 s (first_byte_timeout)",
 		CausePlainToTLSPort:     "503",
@@ -111,18 +111,18 @@ var seenPrograms = [...]seen{
 		CauseClosedBeforeAnswer: `502: "Error proxying to upstream server: EOF"`,
 		CauseResetBeforeAnswer:  `502: "Error proxying to upstream server: read tcp IP:P->IP:P: read: connection reset by peer"`,
 		CauseNotHTTP:            `502: "net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0-OpenSSH_9.2""`,
-		CauseBodyShort:          `closed without an octet, the head is swallowed: "httputil: ReverseProxy read error during body copy: unexpected EOF"`,
+		CauseBodyShort:          `closed without a byte, the head is swallowed: "httputil: ReverseProxy read error during body copy: unexpected EOF"`,
 		CauseHeadTimeout:        "502 after 30 s, not 504",
 		CauseTLSToPlainPort:     `502: "tls: first record does not look like a TLS handshake"`,
 	}},
 	{"frp", "0.61", map[Cause]string{
 		CauseConnectionRefused:  `404 "Faithfully yours, frp." of frps; frpc: "connect to local service [IP:P] error: dial tcp IP:P: connect: connection refused", frps: "do http proxy request [host: H] error: EOF"`,
 		CauseClosedBeforeAnswer: "404",
-		CauseBodyShort:          "closed without an octet, the head is swallowed",
+		CauseBodyShort:          "closed without a byte, the head is swallowed",
 		CauseHeadTimeout:        "504 after 60 s",
 	}},
 	{"hitch, stunnel, sniproxy, pen", "1.7, 5.68, 0.6, 0.34", map[Cause]string{
-		CauseConnectionRefused: `no octet, FIN (pen: RST), as if the application had hung up; stunnel: "s_connect: connect IP:P: Connection refused (111)", hitch: "{backend} Socket error: Connection refused", sniproxy: "recv(server): Connection refused, closing connection"`,
+		CauseConnectionRefused: `no byte, FIN (pen: RST), as if the application had hung up; stunnel: "s_connect: connect IP:P: Connection refused (111)", hitch: "{backend} Socket error: Connection refused", sniproxy: "recv(server): Connection refused, closing connection"`,
 	}},
 	{"vite", "8.4, Angular 22", map[Cause]string{
 		CauseConnectionRefused:  `502 without a body (500 in vite 7): "[vite] http proxy error: /URI" and "Error: connect ECONNREFUSED IP:P"`,
@@ -175,6 +175,6 @@ var seenPrograms = [...]seen{
 	}},
 	{"bun, deno, workerd", "1.4, 2.9, 2026", map[Cause]string{
 		CauseConnectionRefused: `500; bun: "ECONNREFUSED: Unable to connect. Is the computer able to access the url?", deno: "client error (Connect): tcp connect error: Connection refused (os error 111)", workerd: "Network connection lost."`,
-		CauseHeadTooLarge:      "200: a field of 70,000 octets passes",
+		CauseHeadTooLarge:      "200: a header of 70,000 bytes passes",
 	}},
 }

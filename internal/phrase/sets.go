@@ -61,7 +61,8 @@ var (
 	tlsTimeout  = []fault.Cause{fault.CauseTLSHandshakeTimeout}
 	tlsBroken   = []fault.Cause{fault.CauseTLSProtocolError}
 	tlsAlert    = []fault.Cause{fault.CauseTLSAlert}
-	requestTLS  = []fault.Cause{fault.CauseRequestMalformed}
+	requestTLS  = []fault.Cause{fault.CauseRequestPlainOnTLSPort}
+	shakeFailed = []fault.Cause{fault.CauseRequestTLSFailed, fault.CauseRequestPlainOnTLSPort}
 	tlsRecord   = []fault.Cause{fault.CauseTLSRecordCorrupt}
 
 	nxDomain       = []fault.Cause{fault.CauseDNSNXDomain, fault.CauseDNSNoData}
