@@ -36,7 +36,7 @@ func (w *world) explainCommand() *cobra.Command {
 		Long: `Read the logs of nginx, HAProxy, Envoy, Apache and other proxies, balancers and CDNs, of application servers and of the
 kernel, and say in order of weight which causes are at work, what proves it and what to do.
 
-Files may be plain, gzip or zstd; without a file, or with -, standard input is read. Formats are recognised line by line,
+Files may be plain, gzip, bzip2 or zstd; without a file, or with -, standard input is read. Formats are recognised line by line,
 also behind syslog, journald, docker, CRI and kubectl prefixes. Give the error log and the access log, and the
 application's log too: lines of one request are joined, and what happened at the same time is said.
 

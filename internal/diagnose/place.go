@@ -61,7 +61,9 @@ func StackAdvice(o On) []string {
 		}
 	}
 	if directed { // it says so in the product's words
-		out = slices.DeleteFunc(out, func(line string) bool { return !strings.Contains(line, comment) && strings.HasPrefix(line, "Write the endpoint") })
+		out = slices.DeleteFunc(out, func(line string) bool {
+			return !strings.Contains(line, comment) && strings.HasPrefix(line, "Write the endpoint")
+		})
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -284,7 +285,10 @@ func TestMask(t *testing.T) {
 	}
 }
 
-// TestPacked reads gzip and zstd, told by their magic numbers and not by their names.
+// oneRefusalBzip2 is a line of nginx's about a refused connection, by bzip2 1.0.8.
+const oneRefusalBzip2 = "QlpoOTFBWSZTWc/oQlQAACxfgAAQWHX9sArARAov5//AMACq2GgoJpoZkTTRoaYGo9I0w1U/TKbJT9SPKADagAAAamo00NT0E8iMAEwEbUyNLwfViWHpPyZbMuZiO9ywu3yMKxUpYkTTjSas1RBOO4pw11Z2ELr0FKsHOysRIyYqGZY7LotGruFKRZchSnA9so88LqktuO9ZM+w/hwqEVIMQkHluGBJ9XQ9XwapCUp/oB2Ka2sSVAl8vERiUY7hon0A5BsIYT4ReFiQRBMKloKKTI1whRbQTgFdBg/INLQcfxdyRThQkM/oQlQA="
+
+// TestPacked reads gzip, bzip2 and zstd, told by their magic numbers and not by their names.
 func TestPacked(t *testing.T) {
 	t.Parallel()
 	n := newNginx()
@@ -305,6 +309,13 @@ func TestPacked(t *testing.T) {
 		if r := explainText(t, "log", text); r.Faults != 500 || r.Files[0].Lines != 500 {
 			t.Errorf("%d faults in %d lines", r.Faults, r.Files[0].Lines)
 		}
+	}
+	bz, err := base64.StdEncoding.DecodeString(oneRefusalBzip2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := explainText(t, "log", string(bz)); r.Faults != 1 || r.Files[0].Lines != 1 {
+		t.Errorf("bzip2: %d faults in %d lines", r.Faults, r.Files[0].Lines)
 	}
 	cut := Options{Sources: []Source{StreamSource("-", bytes.NewReader(zipped.Bytes()[:zipped.Len()-20]))}}
 	if r, err := Explain(t.Context(), cut); err != nil || r.Faults == 0 || r.Files[0].Err() == nil || r.Files[0].Error == "" {

@@ -194,7 +194,7 @@ func (r *run) readFollowed(f *feed, wake chan struct{}) error {
 func packed(file io.ReaderAt) bool {
 	var magic [4]byte
 	n, _ := file.ReadAt(magic[:], 0)
-	return n == 4 && (magic[0] == 0x1f && magic[1] == 0x8b || magic == [4]byte{0x28, 0xb5, 0x2f, 0xfd})
+	return n == 4 && (string(magic[:3]) == "BZh" || magic[0] == 0x1f && magic[1] == 0x8b || magic == [4]byte{0x28, 0xb5, 0x2f, 0xfd})
 }
 
 // mergeFollow takes the lines of all feeds as they come, and tells the state again where something changed.

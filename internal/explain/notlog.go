@@ -19,7 +19,6 @@ const lookMax = 64 << 10
 // packers are archives and compressions that are not read here, by their first octets, with the command that unpacks them.
 var packers = [...]struct{ magic, is, with string }{
 	{"\xfd7zXZ\x00", "compressed with xz", "xzcat"},
-	{"BZh", "compressed with bzip2", "bzcat"},
 	{"PK\x03\x04", "a ZIP archive", "unzip -p"},
 	{"\x04\x22\x4d\x18", "compressed with lz4", "lz4cat"},
 	{"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "7z x -so"},

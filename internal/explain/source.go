@@ -3,6 +3,7 @@ package explain
 import (
 	"bufio"
 	"bytes"
+	"compress/bzip2"
 	"context"
 	"io"
 	"os"
@@ -22,7 +23,7 @@ type Source struct {
 	path string                        // the file to follow, empty where it cannot be followed
 }
 
-// FileSource is a file: plain, gzip or zstd, told by its first octets. What is no regular file, such as a named pipe or
+// FileSource is a file: plain, gzip, bzip2 or zstd, told by its first octets. What is no regular file, such as a named pipe or
 // /dev/fd/63, is a stream: it is read once, and cannot be followed.
 func FileSource(path string) Source {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
@@ -53,7 +54,7 @@ type unpacked struct {
 
 func (u *unpacked) Close() error { return u.close() }
 
-// unpack undoes gzip and zstd, which it knows by their magic numbers (RFC 1952 section 2.3.1, RFC 8878 section 3.1.1).
+// unpack undoes gzip, bzip2 and zstd, which it knows by their magic numbers (RFC 1952 section 2.3.1, RFC 8878 section 3.1.1).
 func unpack(r io.ReadCloser) (io.ReadCloser, error) {
 	b := bufio.NewReaderSize(r, 16<<10)
 	magic, err := b.Peek(4)
@@ -67,6 +68,8 @@ func unpack(r io.ReadCloser) (io.ReadCloser, error) {
 			return nil, err
 		}
 		return &unpacked{z, r.Close}, nil
+	case len(magic) == 4 && bytes.HasPrefix(magic, []byte("BZh")) && magic[3] >= '1' && magic[3] <= '9':
+		return &unpacked{bzip2.NewReader(b), r.Close}, nil
 	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		z, err := zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(decompressMemory), zstd.WithDecoderMaxWindow(decompressMemory))
 		if err != nil {
