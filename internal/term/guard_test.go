@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/whygate/whygate/internal/visible"
@@ -102,4 +103,22 @@ func FuzzGuard(f *testing.F) {
 			t.Errorf("%q let through %q", text, got)
 		}
 	})
+}
+
+// Lines of several goroutines come whole, each written at once.
+func TestGuardByManyGoroutines(t *testing.T) {
+	var b bytes.Buffer
+	g := styledGuard(&b)
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for range 50 {
+				_, _ = g.Write([]byte("one line\x07é\n"))
+			}
+		})
+	}
+	wait.Wait()
+	if got, want := b.String(), strings.Repeat("one line\\aé\n", 400); got != want {
+		t.Errorf("%.200q", got)
+	}
 }
