@@ -342,8 +342,9 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// quote shows a value of the file in a message, clipped so that a mistake cannot fill the screen.
+// quote shows a value of the file in a message, without a password or a token in it, and clipped so that a mistake cannot fill the screen.
 func quote(s string) string {
+	s = plain(s)
 	if r := []rune(s); len(r) > 80 {
 		s = string(r[:80]) + "…"
 	}

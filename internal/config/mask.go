@@ -60,13 +60,15 @@ var (
 	blockScalar = regexp.MustCompile(`[|>][-+0-9]*\s*(#.*)?$`)
 	spaceless   = regexp.MustCompile(`^[A-Za-z_][\w-]*:[^/\s]`) // a key whose colon lacks its space
 	beginsValue = regexp.MustCompile(`^(unix|systemd|file|https?):`)
-	inURL       = regexp.MustCompile(`://[^/@\s"']*@`)
+	inURL       = regexp.MustCompile(`(://)[^/@\s"']*@|[^/@:\s"'\[{,]+:[^/@:\s"']*@`)
+	inQuery     = regexp.MustCompile(`(?i)([?&;][^=&\s"']*(?:pass|secret|token|auth|cred|key|cookie|session|sig)[^=&\s"']*=)[^&\s"'\]},]+`)
 	byDefault   = regexp.MustCompile(`(?i)(\$\{[a-z0-9_]*(?:pass|secret|token|auth|cred|key|cookie|session)[a-z0-9_]*:-)[^}]*`)
 )
 
-// plain masks passwords within a value: in a URL, and as what stands for a variable that is not set.
+// plain masks secrets within a value: a user's password and a query's token in a URL, and what stands for a variable that is not set.
 func plain(text string) string {
-	return byDefault.ReplaceAllString(inURL.ReplaceAllString(text, "://"+mask+"@"), "${1}"+mask)
+	text = inQuery.ReplaceAllString(inURL.ReplaceAllString(text, "${1}"+mask+"@"), "${1}"+mask)
+	return byDefault.ReplaceAllString(text, "${1}"+mask)
 }
 
 // keyShown is a key's name for a message. What follows a colon in it was meant as the value.

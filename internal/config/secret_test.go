@@ -38,6 +38,10 @@ func TestSnippetsMaskFields(t *testing.T) {
 		head + "{\"routes\": [{\"pool\": \"web\", \"token\": \"INLINESECRET\"}]}\n",
 		strings.Replace(head, "http://127", "http://u:INLINESECRET@127", 1) + "routes: [{pool: web}]\n",
 		strings.Replace(head, "3000]", "3000], tls: {key: \"-----BEGIN PRIVATE KEY----- INLINESECRET\"}", 1) + "routes: [{pool: web}]\n",
+		strings.Replace(head, "http://127", "http://INLINESECRET@127", 1) + "routes: [{pool: web}]\n",
+		strings.Replace(head, "http://127", "u:INLINESECRET@127", 1) + "routes: [{pool: web}]\n",
+		strings.Replace(head, "http://127.0.0.1:3000", "http://a:1/x?a=b&api_token=INLINESECRET", 1) + "routes: [{pool: web}]\n",
+		strings.Replace(head, "http://127.0.0.1:3000", "postgres://u:INLINESECRET@a:1/x", 1) + "routes: [{pool: web, path: \"/a?session=INLINESECRET\", host: \"u:INLINESECRET@h\"}]\n",
 		head + "routes: [{pool: web}]\nlimits: {idle: \"${API_TOKEN_UNSET:-INLINESECRET}\"}\n",
 		// What is wrong between keys is told in the words of the file, too.
 		"version: 1\nlisten: [{address: \"${SOCKET}\"}, {address: \"${SOCKET}\"}]\nadmin: ${SOCKET}\nroutes: [{pool: \"${TOKEN}\", path: /a, strip: \"${PREFIX}\"}]\npools: {web: {endpoints: [http://127.0.0.1:3000]}}\n",
