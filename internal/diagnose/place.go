@@ -113,7 +113,8 @@ func (o *On) concrete(line string) string {
 	if !placed || strings.Contains(block, " ") || len(o.Config) == 0 {
 		return line
 	}
-	place := o.line(set, block)
+	filled, _, _ := strings.Cut(line, comment)
+	place := o.line(filled, block)
 	if place == "" {
 		if block == "upstream" { // the upstream is named in the route itself, and there is no such block
 			return ""
@@ -124,7 +125,22 @@ func (o *On) concrete(line string) string {
 		return "" // nor is there a next one
 	}
 	set, why, _ = strings.Cut(line, comment)
+	set = o.named(set)
 	return set + comment + strings.Replace(why, block, block+", "+place, 1)
+}
+
+// named gives a server line of HAProxy the name that the server has.
+func (o *On) named(set string) string {
+	rest, isServer := strings.CutPrefix(set, "server app ")
+	if !isServer || o.At == nil {
+		return set
+	}
+	for _, c := range o.Config {
+		if words := strings.Fields(c.Text); len(words) > 2 && words[0] == "server" && words[2] == o.At.label() {
+			return "server " + words[1] + " " + rest
+		}
+	}
+	return set
 }
 
 // passes are nginx's directives that name the upstream in a location.
@@ -134,7 +150,9 @@ var passes = []string{"proxy_pass", "fastcgi_pass", "uwsgi_pass", "grpc_pass", "
 func (o *On) line(set, block string) string {
 	directive := firstWord(set)
 	for _, c := range o.Config {
-		if word := firstWord(c.Text); word == directive && word != "server" && word != "BalancerMember" {
+		word := firstWord(c.Text)
+		one := word != "server" && word != "BalancerMember" // there are several of these, and only that of the same address is meant
+		if word == directive && (one || o.At != nil && strings.Contains(set, o.At.label()) && strings.Contains(c.Text, o.At.label())) {
 			return fmt.Sprintf("in place of %s:%d", c.File, c.Line)
 		}
 	}

@@ -81,6 +81,18 @@ func TestAdviceNamesTheConfiguration(t *testing.T) {
 	}
 }
 
+// HAProxy's servers have names.
+func TestAdviceNamesTheServer(t *testing.T) {
+	t.Parallel()
+	url, _ := parseTarget("http://site.test/a")
+	upstream, _ := upstreamTarget("127.0.0.1:3943", &url)
+	config := []ConfigPlace{{File: "/h.cfg", Line: 15, Text: "server two 127.0.0.1:3943 check"}, {File: "/h.cfg", Line: 10, Text: "use_backend tls"}}
+	lines := StackAdvice(On{Product: "haproxy", Cause: fault.CausePlainToTLSPort, URL: &url, At: &upstream, Config: config})
+	if !strings.HasPrefix(lines[0], "server two 127.0.0.1:3943 ssl ") || !strings.Contains(lines[0], "# backend, in place of /h.cfg:15: ") {
+		t.Errorf("%q", lines)
+	}
+}
+
 // What was typed is a URL: nobody has a pool.
 func TestAdviceOnTheURLItself(t *testing.T) {
 	t.Parallel()
