@@ -105,7 +105,7 @@ func TestAdviceOnTheURLItself(t *testing.T) {
 	}{
 		{"whygate", fault.CauseTLSCertificateSelfSigned, nil, "Give the server a certificate that clients trust: listen[].tls.cert in its configuration"},
 		{"nginx", fault.CauseTLSCertificateWrongName, []string{"a.test"}, "Ask for a name that the certificate has: a.test"},
-		{"", fault.CauseTLSCertificateWrongName, nil, "Give the server a certificate for localhost, in its subjectAltName"},
+		{"", fault.CauseTLSCertificateWrongName, nil, "Give the server a certificate for localhost, in its subjectAltName."},
 		{"", fault.CauseDNSNXDomain, nil, "Check how localhost is spelt in the URL."},
 		{"", fault.CausePlainToTLSPort, nil, "Ask for it with https: https://localhost:18443/a"},
 		{"", fault.CauseTLSToPlainPort, nil, "Ask for it with http: http://localhost:18443/a"},

@@ -77,7 +77,9 @@ func visitedAdvice(o On) []string {
 	for _, line := range lines {
 		if names != "" || !strings.Contains(line, "{names}") {
 			if setting == "" {
-				line = strings.TrimSuffix(line, ": {cert}")
+				if rest, told := strings.CutSuffix(line, ": {cert}"); told {
+					line = rest + "."
+				}
 			}
 			out = append(out, fill.Replace(line))
 		}
