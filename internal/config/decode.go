@@ -23,6 +23,7 @@ type decoder struct {
 	file      string
 	options   Options
 	lines     []string
+	sure      sureness // of the lines
 	problems  Problems
 	positions map[string]position
 	written   map[string]expansion // of values that have a part from the environment, by their path
@@ -100,7 +101,7 @@ func (d *decoder) section(k *key, n ast.Node, into reflect.Value, path string, f
 			continue
 		}
 		if c == nil {
-			d.fail(e.at, join(path, keyShown(e.name)), "unknown key "+quote(keyShown(e.name)), unknownHint(k, e.name))
+			d.unknown(k, e, path)
 			continue
 		}
 		seen[c.name] = true
@@ -111,6 +112,15 @@ func (d *decoder) section(k *key, n ast.Node, into reflect.Value, path string, f
 			d.fail(from, join(path, c.name), "the key "+quote(c.name)+" is missing"+of(path), "add "+c.name+": "+c.shown())
 		}
 	}
+}
+
+// unknown notes a key that a section does not have. What has no colon behind it may be a value at the wrong place, and is not repeated.
+func (d *decoder) unknown(k *key, e entry, path string) {
+	if _, null := e.value.(*ast.NullNode); null && !strings.Contains(e.name, ":") && !d.hasColon(e) && mayBeSecret(firstWord(e.name), "") {
+		d.fail(e.at, path, "here must be a key, a colon and a value", "the keys here are "+strings.Join(k.names(), ", "))
+		return
+	}
+	d.fail(e.at, join(path, keyShown(e.name)), "unknown key "+quote(keyShown(e.name)), unknownHint(k, e.name))
 }
 
 // misspelt reports whether an unknown key of the section was meant to be c, so that one mistake is not told twice.
@@ -252,10 +262,21 @@ func (d *decoder) field(e entry, path string) (string, bool) {
 	d.positions[path] = e.at
 	s, ok := scalarText(n)
 	if _, null := n.(*ast.NullNode); null || !ok {
-		d.fail(e.at, path, "the header "+quote(e.name)+" must have a value", `write "" to remove the header`)
+		named := "the header " + quote(e.name)
+		if !d.hasColon(e) { // it may be a value at the wrong place
+			named, path = "a header", parent(path)
+		}
+		d.fail(e.at, path, named+" must have a value", `write "" to remove the header`)
 		return "", false
 	}
 	return d.fieldValue(s, path, at(n))
+}
+
+// hasColon reports whether a colon stands behind a key, as far as its line tells.
+func (d *decoder) hasColon(e entry) bool {
+	rest := part(d.line(e.at.line), e.at.column-1, len(d.line(e.at.line)))
+	_, after, found := strings.Cut(rest, e.name)
+	return found && strings.HasPrefix(strings.TrimLeft(after, `"' `), ":")
 }
 
 // scalar reads one value of a kind.
@@ -351,7 +372,7 @@ func (d *decoder) note(s Severity, at position, path, message, hint string) {
 		message, hint, path = "there are more problems than these", "", ""
 	}
 	d.problems = append(d.problems, Problem{
-		Severity: s, File: d.file, Line: at.line, Column: at.column, Path: path, Message: message, Hint: hint, Snippet: snippet(d.lines, at),
+		Severity: s, File: d.file, Line: at.line, Column: at.column, Path: path, Message: message, Hint: hint, Snippet: snippet(d.lines, at, d.sure),
 	})
 }
 

@@ -8,10 +8,7 @@ func unknownHint(k *key, name string) string {
 	if before, after, ok := strings.Cut(name, ":"); ok && k.child(before) != nil && k.child(before).kind != fields {
 		return "a space must follow the colon: " + before + ": " + after
 	}
-	names := make([]string, len(k.children))
-	for i, c := range k.children {
-		names[i] = c.name
-	}
+	names := k.names()
 	dashed := strings.ToLower(strings.ReplaceAll(name, "-", "_"))
 	if near := nearest(dashed, names); near != "" {
 		return "did you mean " + quote(near) + "?"
@@ -25,6 +22,15 @@ func unknownHint(k *key, name string) string {
 		return "did you mean " + quote(c.path) + "?"
 	}
 	return "the keys here are " + strings.Join(names, ", ")
+}
+
+// names are the keys of a section.
+func (k *key) names() []string {
+	names := make([]string, len(k.children))
+	for i, c := range k.children {
+		names[i] = c.name
+	}
+	return names
 }
 
 // known reports whether other proxies call the key so.

@@ -3,6 +3,7 @@ package config
 import (
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // A problem may be shown to who must not read the file, and ends up in logs. So a line that it shows has no value that may be a
@@ -16,8 +17,16 @@ const mask = "***"
 // upMax is how many lines up the sections around a line are looked for: a file has a hundred problems, and each looks.
 const upMax = 20_000
 
+// sureness says how much is known of the lines.
+type sureness uint8
+
+const (
+	isYAML  sureness = iota
+	notYAML          // there is a mistake before which quotes, comments and indentation mean nothing
+)
+
 // masked is a line, counted from 0, without what may be a secret. What follows that is cut.
-func masked(lines []string, i int) string {
+func masked(lines []string, i int, s sureness) string {
 	text := lines[i]
 	around := ancestors(lines, i)
 	parent := ""
@@ -26,7 +35,8 @@ func masked(lines []string, i int) string {
 			if !k.secret {
 				continue
 			}
-			if first := keysIn(text, k.name); n == len(around)-1 && len(first) > 0 && !blockScalar.MatchString(lines[j]) {
+			first := keysIn(text, k.name)
+			if n == len(around)-1 && len(first) > 0 && !goesOn(text, "", first, s) && !blockScalar.MatchString(lines[j]) {
 				return plain(cut(text, first[0].end))
 			}
 			return mask
@@ -36,8 +46,17 @@ func masked(lines []string, i int) string {
 	if parent == "key" && len(keysIn(text, parent)) == 0 { // the path of a private key is one line: these are the key's own
 		return mask
 	}
-	for _, k := range keysIn(text, parent) {
-		if k.secret {
+	found := keysIn(text, parent)
+	if goesOn(text, parent, found, s) {
+		return mask
+	}
+	if s == notYAML {
+		text = uptoStranger(text, parent)
+	} else if i := strings.Index(text, "#"); i >= 0 { // what was turned off may be as secret as what is not
+		text = text[:i] + uptoStranger(text[i:], "")
+	}
+	for _, k := range found {
+		if k.secret && k.end <= len(text) {
 			text = cut(text, k.end)
 			break
 		}
@@ -46,6 +65,51 @@ func masked(lines []string, i int) string {
 		text = text[:begin] + mask
 	}
 	return plain(text)
+}
+
+// goesOn reports whether a line has something before its first key: the end of a value that began in a line before, or one that stands where
+// a key should. Items of a list of ours are no such thing.
+func goesOn(text, parent string, found []keyAt, s sureness) bool {
+	_, _, dash := textOf(text)
+	before := text
+	if len(found) > 0 {
+		before = text[:found[0].begin]
+	} else if holdsValues(parent) && (s == isYAML || dash) {
+		return false
+	}
+	if i := strings.IndexByte(before, '#'); i >= 0 && s == isYAML {
+		before = before[:i]
+	}
+	return strings.ContainsFunc(before, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) })
+}
+
+// holdsValues reports whether values of ours, and no keys, stand under a key.
+func holdsValues(name string) bool {
+	for i := range keys {
+		if keys[i].name == name {
+			return keys[i].kind.shape == scalarShape || keys[i].kind.shape == listShape
+		}
+	}
+	return false
+}
+
+// stranger is what looks like a key, whatever quotes and comments are around it.
+var stranger = regexp.MustCompile(`([A-Za-z_][\w.-]*)["']?[ \t]*:(?:[^/\d]|$)`)
+
+// uptoStranger cuts a line behind the first thing that looks like a key and is none of ours, or sets headers.
+func uptoStranger(text, parent string) string {
+	for _, m := range stranger.FindAllStringSubmatchIndex(text, -1) {
+		name := text[m[2]:m[3]]
+		if m[2] > 0 && text[m[2]-1] == '/' { // a host with its port
+			continue
+		}
+		if mayBeSecret(name, parent) {
+			end := m[3] + strings.IndexByte(text[m[3]:], ':') + 1
+			return cut(text, end)
+		}
+		parent = name
+	}
+	return text
 }
 
 // cut is a line up to the end of a key, with the mask in the place of what follows.
@@ -103,8 +167,12 @@ func ancestors(lines []string, i int) []int {
 // textOf gives where a line begins, where its text begins behind the dashes of a list, and whether there is such a dash. The
 // text's column is -1 where there is none.
 func textOf(line string) (indent, column int, dash bool) {
-	indent = len(line) - len(strings.TrimLeft(line, " "))
-	rest := line[indent:]
+	rest := strings.TrimLeft(line, " \t")
+	for _, c := range line[:len(line)-len(rest)] {
+		if indent++; c == '\t' { // which YAML does not allow
+			indent += tabWidth - 1
+		}
+	}
 	column = indent
 	for rest == "-" || strings.HasPrefix(rest, "- ") {
 		dash = true
@@ -118,9 +186,13 @@ func textOf(line string) (indent, column int, dash bool) {
 	return indent, column, dash
 }
 
+// tabWidth is what a tab is taken for, in columns.
+const tabWidth = 8
+
 // keyAt is a key in a line: its name, where its colon ends, and whether its value may be a secret.
 type keyAt struct {
 	name   string
+	begin  int
 	end    int
 	secret bool
 }
@@ -133,27 +205,33 @@ func lastKey(line, parent string) string {
 	return parent
 }
 
-// keysIn finds the keys in a line, up to the first whose value may be a secret. parent is the key that the line belongs to.
+// bracket is an open bracket: the key before it, and whether it holds keys.
+type bracket struct {
+	key  string
+	keys bool
+}
+
+// keysIn finds the keys in a line, up to the first whose value may be a secret, or to what stands where a key is due and is none.
+// parent is the key that the line belongs to.
 func keysIn(line, parent string) (keys []keyAt) {
-	open := []string{parent} // the key before each bracket
-	last := parent
-	due := true // a key may begin here, if anything does
+	open := []bracket{{key: parent}}
+	last, due := parent, true // due: a key may begin here, if anything does
 	for i := 0; i < len(line); {
+		within := open[len(open)-1]
 		switch c := line[i]; c {
 		case '#':
 			return keys
 		case ' ', '\t':
 			i++
 		case ',':
-			due = true
+			due = within.keys
 			i++
 		case '-':
 			if i++; i < len(line) && line[i] != ' ' {
 				i = word(line, i, len(open) > 1)
 			}
 		case '{', '[':
-			open = append(open, last)
-			due = c == '{'
+			open, due = append(open, bracket{last, c == '{'}), c == '{'
 			i++
 		case '}', ']':
 			if i++; len(open) > 1 {
@@ -161,19 +239,21 @@ func keysIn(line, parent string) (keys []keyAt) {
 			}
 		default:
 			end := word(line, i, len(open) > 1)
-			colon := end + len(line[end:]) - len(strings.TrimLeft(line[end:], " "))
-			if colon >= len(line) || line[colon] != ':' {
-				if tight := spaceless.FindString(line[i:end]); due && tight != "" && !beginsValue.MatchString(tight) {
-					end, colon = i+len(tight)-2, i+len(tight)-2
-				} else {
-					i, due = max(end, i+1), false
-					continue
+			colon := colonOf(line, i, end, due)
+			if colon < 0 {
+				if due && within.keys && mayBeSecret(firstWord(line[i:end]), "") {
+					return append(keys, keyAt{"", i, i, true})
 				}
+				i, due = max(end, i+1), false
+				continue
+			}
+			if quoted := line[i] == '"' || line[i] == '\''; !quoted && strings.ContainsAny(line[i:min(end, colon)], ` "',{}[]`) {
+				return append(keys, keyAt{"", i, i, true}) // no key of anybody's: the end of a value, as a rule
 			}
 			due = false
-			last = strings.Trim(line[i:end], `"' `)
-			secret := mayBeSecret(last, open[len(open)-1])
-			keys = append(keys, keyAt{last, colon + 1, secret})
+			last = strings.Trim(line[i:min(end, colon)], `"' `)
+			secret := mayBeSecret(last, within.key) || within.key == "pools" && !opensSection(line[colon+1:])
+			keys = append(keys, keyAt{last, i, colon + 1, secret})
 			if secret {
 				return keys
 			}
@@ -181,6 +261,30 @@ func keysIn(line, parent string) (keys []keyAt) {
 		}
 	}
 	return keys
+}
+
+// opensSection reports whether what stands behind a pool's name may be its section: nothing yet, a mapping, an alias.
+func opensSection(rest string) bool {
+	rest = strings.TrimLeft(rest, " ")
+	return rest == "" || strings.IndexByte("{&*#", rest[0]) >= 0
+}
+
+// colonOf is where the colon of a key stands that begins at one place and ends at another, -1 if that is no key. Where a key is due, one
+// whose colon lacks its space is one as well.
+func colonOf(line string, begin, end int, due bool) int {
+	colon := end + len(line[end:]) - len(strings.TrimLeft(line[end:], " "))
+	if colon < len(line) && line[colon] == ':' {
+		return colon
+	}
+	if tight := spaceless.FindString(line[begin:end]); due && tight != "" && !beginsValue.MatchString(tight) {
+		return begin + len(tight) - 2
+	}
+	return -1
+}
+
+func firstWord(text string) string {
+	word, _, _ := strings.Cut(text, " ")
+	return strings.Trim(word, `"'`)
 }
 
 // word gives the end of what begins there: a text in quotes, an anchor, or words up to a colon or, within brackets, a comma.

@@ -115,7 +115,8 @@ func (d *decoder) resolve(n ast.Node, from position) (ast.Node, bool) {
 
 // told is a part of a value, for a message: not that of a header's.
 func (d *decoder) told(part string) string {
-	if d.secretly {
+	part, rest, _ := strings.Cut(part, " ") // an alias and a tag are one word
+	if d.secretly || rest != "" {
 		return mask
 	}
 	return part

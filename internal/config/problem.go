@@ -114,11 +114,11 @@ type position struct{ line, column int }
 const snippetMax = 110
 
 // snippet shows the line with a caret under the column, and without what may be a secret.
-func snippet(lines []string, at position) string {
+func snippet(lines []string, at position, s sureness) string {
 	if at.line < 1 || at.line > len(lines) {
 		return ""
 	}
-	text, column := masked(lines, at.line-1), at.column
+	text, column := masked(lines, at.line-1, s), at.column
 	cut, begin := 0, ""
 	if column > snippetMax-20 { // cut at the left, so that the place stays in view
 		cut = min(column-snippetMax/2, utf8.RuneCountInString(text))

@@ -110,7 +110,7 @@ listen:
 		if strings.Contains(line, "X-A") {
 			want = "    X-A: ***"
 		}
-		if got := masked(lines, i); got != want {
+		if got := masked(lines, i, isYAML); got != want {
 			t.Errorf("line %d: got %q, want %q", i+1, got, want)
 		}
 	}

@@ -37,6 +37,7 @@ func (d *decoder) read(data []byte) ast.Node {
 	v := veiled(src)
 	docs, err := yamltree.Parse(v.text, yamltree.Limits{Tokens: tokensMax, Aliases: yamltree.Resolved, Restore: v.lift})
 	if err != nil {
+		d.sure = notYAML
 		at, message := syntax(err)
 		d.fail(at, "", message, syntaxHint(d.line(at.line)))
 		return nil
