@@ -82,6 +82,12 @@ func Of(f *Facts) []string {
 	lines = f.render(lines, placeAdvice(f))
 	lines = f.render(lines, decided(f))
 	own := f.render(f.settings(), laterAdvice(f))
+	if f.alone() {
+		own = nil
+	}
+	if f.placed() {
+		lines, own = append(lines, own...), nil
+	}
 	for i, line := range general {
 		if line = Foreign(line); line != "" && !(i == 0 && f.placed()) {
 			lines = append(lines, line)
@@ -164,8 +170,8 @@ func isOwn(text string) bool {
 	return false
 }
 
-// Foreign gives a line of the catalogue as it is said of another program: without the parts of it, between semicolons, that
-// are about Whygate's own configuration, and empty where nothing is left.
+// Foreign gives a line of the catalogue as it is said of another program: up to the semicolon before what is about Whygate's
+// own configuration, and empty where nothing is left.
 func Foreign(line string) string {
 	if !isOwn(line) {
 		return line
@@ -177,9 +183,10 @@ func Foreign(line string) string {
 	}
 	var kept []string
 	for part := range strings.SplitSeq(strings.TrimSuffix(line, "."), "; ") {
-		if !isOwn(part) {
-			kept = append(kept, part)
+		if isOwn(part) { // what follows goes on about it
+			break
 		}
+		kept = append(kept, part)
 	}
 	if len(kept) == 0 {
 		return ""

@@ -18,7 +18,7 @@ func Check(f *Facts) string {
 	}
 	family := FamilyOf(f.Product)
 	for _, of := range [...]map[fault.Cause]string{checksOfModule[f.Module], checks[f.Product], checks[family], checksOfAll} {
-		if text := of[f.Cause]; text != "" && !(f.Module != "" && f.Module != "grpc" && strings.Contains(text, "http://{peer")) {
+		if text := of[f.Cause]; text != "" && !(f.Module != "" && f.Module != "grpc" && strings.Contains(text, "http://{addr")) {
 			return f.fill(text)
 		}
 	}
@@ -35,11 +35,11 @@ func moment(at time.Time, by time.Duration) (string, bool) {
 
 const (
 	atThatMoment = "journalctl -S '{since:TIME}' -U '{until:TIME}': what the application and the kernel say of that moment; docker logs --since and kubectl logs --previous have a container's"
-	tlsShown     = "openssl s_client -connect {peer:HOST:PORT} -servername NAME </dev/null: how the handshake ends, and with which certificate"
-	headShown    = "curl -sv -o /dev/null http://{peer:HOST:PORT}/PATH: the head as the application sends it"
-	bodyCut      = "curl -sv -o /dev/null http://{peer:HOST:PORT}/PATH: (18) transfer closed with outstanding data, if the application ends it"
+	tlsShown     = "openssl s_client -connect {addr:HOST:PORT} -servername NAME </dev/null: how the handshake ends, and with which certificate"
+	headShown    = "curl -sv -o /dev/null http://{addr:HOST:PORT}/PATH: the head as the application sends it"
+	bodyCut      = "curl -sv -o /dev/null http://{addr:HOST:PORT}/PATH: (18) transfer closed with outstanding data, if the application ends it"
 	spoken       = `printf 'GET / HTTP/1.0\r\n\r\n' | nc -w3 {host:HOST} {port:PORT} | head -c 60: what the port speaks`
-	dug          = "dig +short NAME @RESOLVER, with the proxy's own resolver: what it answers"
+	dug          = "dig +short {host:NAME} @RESOLVER, with the proxy's own resolver: what it answers"
 )
 
 var checksOfAll = map[fault.Cause]string{
@@ -62,24 +62,24 @@ var checksOfAll = map[fault.Cause]string{
 	fault.CauseUpstreamStatus:     "the application's own log at {time:that second}: the error is there",
 	fault.CauseWorkerKilled:       "dmesg -T | grep -i 'killed process'; kubectl get pod POD -o yaml | grep -A3 lastState",
 	fault.CauseOutOfMemory:        "dmesg -T | grep -i 'killed process'",
-	fault.CauseKeepaliveRace:      "whygate diagnose --idle-probe http://{peer:HOST:PORT}/: how long it keeps an idle connection, against how long the proxy does",
+	fault.CauseKeepaliveRace:      "whygate diagnose --idle-probe http://{addr:HOST:PORT}/: how long it keeps an idle connection, against how long the proxy does",
 	fault.CauseWorkerTimeout:      "the application server's log at {time:that second}: WORKER TIMEOUT, harakiri, execution timed out",
-	fault.CauseHeadTimeout:        "curl -so /dev/null -w '%{time_starttransfer}\\n' http://{peer:HOST:PORT}/PATH: how long the application takes without the proxy",
+	fault.CauseHeadTimeout:        "curl -so /dev/null -w '%{time_starttransfer}\\n' http://{addr:HOST:PORT}/PATH: how long the application takes without the proxy",
 	fault.CauseWorkersBusy:        "ss -lnt 'sport = :{port:PORT}' where the application runs, while it happens: Recv-Q grows",
 	fault.CauseConnectionLost:     "ss -tno dst {host:HOST}: a timer that backs off means that packets vanish",
 
-	fault.CauseHeadTooLarge: "curl -sD - -o /dev/null http://{peer:HOST:PORT}/PATH | wc -c: octets of the head", fault.CauseFieldTooLarge: headShown, fault.CauseTooManyFields: headShown,
+	fault.CauseHeadTooLarge: "curl -sD - -o /dev/null http://{addr:HOST:PORT}/PATH | wc -c: octets of the head", fault.CauseFieldTooLarge: headShown, fault.CauseTooManyFields: headShown,
 	fault.CauseBadField: headShown, fault.CauseConflictingLengths: headShown, fault.CauseLengthAndEncoding: headShown, fault.CauseInvalidLength: headShown, fault.CauseHeadCut: headShown,
 	fault.CauseBodyShort: bodyCut, fault.CauseChunksCut: bodyCut, fault.CauseBodyReset: bodyCut, fault.CauseBodyStalled: bodyCut,
 	fault.CauseNotHTTP: spoken, fault.CauseWrongService: spoken, fault.CauseBadStatusLine: spoken, fault.CauseNoHead: spoken,
-	fault.CausePlainToTLSPort: tlsShown, fault.CauseTLSNameUnknown: "openssl s_client -connect {peer:HOST:PORT} -servername NAME </dev/null, and once more with -noservername: the first works and the second fails",
-	fault.CauseTLSToPlainPort: "curl -sv http://{peer:HOST:PORT}/: an answer means that the port speaks plain HTTP", fault.CauseTLSNoSharedCipher: tlsShown, fault.CauseTLSVersionMismatch: tlsShown,
+	fault.CausePlainToTLSPort: tlsShown, fault.CauseTLSNameUnknown: "openssl s_client -connect {addr:HOST:PORT} -servername NAME </dev/null, and once more with -noservername: the first works and the second fails",
+	fault.CauseTLSToPlainPort: "curl -sv http://{addr:HOST:PORT}/: an answer means that the port speaks plain HTTP", fault.CauseTLSNoSharedCipher: tlsShown, fault.CauseTLSVersionMismatch: tlsShown,
 	fault.CauseTLSCertificateExpired: tlsShown, fault.CauseTLSCertificateWrongName: tlsShown, fault.CauseTLSCertificateUntrusted: tlsShown, fault.CauseTLSCertificateUnknownAuthority: tlsShown,
 	fault.CauseTLSCertificateSelfSigned: tlsShown, fault.CauseTLSHandshakeClosed: tlsShown, fault.CauseTLSHandshakeTimeout: tlsShown, fault.CauseTLSProtocolError: tlsShown, fault.CauseTLSAlert: tlsShown,
-	fault.CauseTLSClientCertificateRequired: tlsShown, fault.CauseTLSALPN: "openssl s_client -connect {peer:HOST:PORT} -alpn h2,http/1.1 </dev/null | grep ALPN",
+	fault.CauseTLSClientCertificateRequired: tlsShown, fault.CauseTLSALPN: "openssl s_client -connect {addr:HOST:PORT} -alpn h2,http/1.1 </dev/null | grep ALPN",
 	fault.CauseDNSNXDomain: dug, fault.CauseDNSNoData: dug, fault.CauseDNSServFail: dug, fault.CauseDNSError: dug, fault.CauseDNSTimeout: dug, fault.CauseDNSRefused: dug,
-	fault.CauseHTTP2OnHTTP1Port:    "curl -sv --http2-prior-knowledge http://{peer:HOST:PORT}/: an answer means that the port speaks HTTP/2",
-	fault.CauseHTTP1OnHTTP2Port:    "curl -sv --http1.1 http://{peer:HOST:PORT}/: an answer means that the port speaks HTTP/1",
+	fault.CauseHTTP2OnHTTP1Port:    "curl -sv --http2-prior-knowledge http://{addr:HOST:PORT}/: an answer means that the port speaks HTTP/2",
+	fault.CauseHTTP1OnHTTP2Port:    "curl -sv --http1.1 http://{addr:HOST:PORT}/: an answer means that the port speaks HTTP/1",
 	fault.CauseNoEndpoints:         "kubectl get endpointslices -l kubernetes.io/service-name=SERVICE: none is ready",
 	fault.CauseNobodyAvailable:     "the lines just before {time:it} in the proxy's own log: which failures or health checks put the servers out",
 	fault.CausePortsExhausted:      "ss -s: about 28,000 in timewait to one upstream",
@@ -93,8 +93,8 @@ var checksOfModule = map[string]map[fault.Cause]string{
 		fault.CauseHeadTimeout: "request_slowlog_timeout = 5s and slowlog in php-fpm's pool: the stack of the script that takes so long",
 		fault.CauseWorkersBusy: "grep max_children /var/log/php*-fpm.log", fault.CauseHeadTooLarge: "SCRIPT_FILENAME=FILE REQUEST_METHOD=GET cgi-fcgi -bind -connect {peer:SOCKET} | head -c 9000",
 	},
-	"uwsgi": {fault.CauseHeadTimeout: "uwsgitop, with stats = in uWSGI's configuration: what each worker is at", fault.CauseHeadTooLarge: "uwsgi_curl {peer:HOST:PORT} /PATH | head -c 9000"},
-	"grpc":  {fault.CauseHeadTimeout: "grpcurl -plaintext {peer:HOST:PORT} list: whether it answers at all", fault.CauseClosedBeforeAnswer: atThatMoment},
+	"uwsgi": {fault.CauseHeadTimeout: "uwsgitop, with stats = in uWSGI's configuration: what each worker is at", fault.CauseHeadTooLarge: "uwsgi_curl {addr:HOST:PORT} /PATH | head -c 9000"},
+	"grpc":  {fault.CauseHeadTimeout: "grpcurl -plaintext {addr:HOST:PORT} list: whether it answers at all", fault.CauseClosedBeforeAnswer: atThatMoment},
 }
 
 // checks are those of one product.
@@ -107,8 +107,8 @@ var checks = map[string]map[fault.Cause]string{
 		fault.CauseRateLimited:        "grep 'limiting requests' /var/log/nginx/error.log",
 		fault.CauseOwnLimit:           "nginx -T | grep worker_connections",
 		fault.CauseConnectTimeout:     "grep 'while connecting to upstream' /var/log/nginx/error.log; nc -zvw3 {host:HOST} {port:PORT}",
-		fault.CauseTLSNameUnknown:     "openssl s_client -connect {peer:HOST:PORT} -noservername </dev/null: it fails, since nginx sends no name unless proxy_ssl_server_name is on",
-		fault.CauseHTTP2ProtocolError: "curl -sv --http1.1 http://{peer:HOST:PORT}/: an answer means that the port speaks no HTTP/2, and grpc_pass is wrong",
+		fault.CauseTLSNameUnknown:     "openssl s_client -connect {addr:HOST:PORT} -noservername </dev/null: it fails, since nginx sends no name unless proxy_ssl_server_name is on",
+		fault.CauseHTTP2ProtocolError: "curl -sv --http1.1 http://{addr:HOST:PORT}/: an answer means that the port speaks no HTTP/2, and grpc_pass is wrong",
 	},
 	"haproxy": {
 		fault.CauseUnknown:         `echo "show errors" | socat stdio /run/haproxy/admin.sock`,

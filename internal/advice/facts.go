@@ -54,19 +54,24 @@ func (f *Facts) fill(text string) string {
 	return text
 }
 
-var valueKeys = map[string]bool{"peer": true, "port": true, "longer": true, "ran": true, "status": true, "quoted": true, "name": true, "dir": true, "boolean": true, "host": true, "since": true, "until": true, "time": true, "clock": true}
+var valueKeys = map[string]bool{"peer": true, "port": true, "longer": true, "ran": true, "status": true, "quoted": true, "name": true, "dir": true, "boolean": true, "host": true, "since": true, "until": true, "time": true, "clock": true, "addr": true, "bound": true}
 
 // value finds what a line shows for a key. What goes into a command is harmless there: see plain.
 func (f *Facts) value(key string) (value string, known bool) {
 	switch key {
 	case "peer":
 		return f.Upstream, plain(f.Upstream)
+	case "addr": // who was asked, where it is an address or a name with a port: HAProxy names a server of a backend
+		_, port := hostAndPort(f.Upstream)
+		return f.Upstream, port != "" && plain(f.Upstream) && !strings.Contains(f.Upstream, "/")
+	case "bound":
+		return boundPort(f.Text)
 	case "port":
 		_, port := hostAndPort(f.Upstream)
 		return port, plain(port)
 	case "host":
 		host, _ := hostAndPort(f.Upstream)
-		return host, plain(host)
+		return host, plain(host) && !strings.Contains(host, "/")
 	case "since":
 		return moment(f.At, -2*time.Second)
 	case "until":
@@ -127,6 +132,25 @@ func quotedIn(text string) (string, bool) {
 			if name, _, found := strings.Cut(rest, quote); found && name != "" && len(name) < 80 {
 				return name, true
 			}
+		}
+	}
+	return "", false
+}
+
+// boundPort finds the port that a program could not have: bind() to 0.0.0.0:80, address already in use :::3000.
+func boundPort(text string) (string, bool) {
+	for _, mark := range [...]string{"0.0.0.0:", "[::]:", ":::", "127.0.0.1:", "localhost:", "port: ", "port "} {
+		i := strings.LastIndex(text, mark)
+		if i < 0 {
+			continue
+		}
+		rest := text[i+len(mark):]
+		end := 0
+		for end < len(rest) && rest[end] >= '0' && rest[end] <= '9' {
+			end++
+		}
+		if end > 0 && end <= 5 {
+			return rest[:end], true
 		}
 	}
 	return "", false

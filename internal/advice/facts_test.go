@@ -45,11 +45,11 @@ func TestForeign(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
 		"Start the application.": "Start the application.",
-		"Move long work to a queue and answer 202; raise timeouts.head for that pool alone.":            "Move long work to a queue and answer 202.",
-		"The gateway's timer (timeouts.read in Whygate) fired with part of the body received.":          "The gateway's timer fired with part of the body received.",
-		"Set pools.NAME.tls.ca to that authority's certificate.":                                        "",
-		"Go on with that proxy's log: whygate explain FILE reads it.":                                   "Go on with that proxy's log: whygate explain FILE reads it.",
-		"For streams, unset timeouts.response in that pool; the application's own limit ends a client.": "The application's own limit ends a client.",
+		"Move long work to a queue and answer 202; raise timeouts.head for that pool alone.":   "Move long work to a queue and answer 202.",
+		"The gateway's timer (timeouts.read in Whygate) fired with part of the body received.": "The gateway's timer fired with part of the body received.",
+		"Set pools.NAME.tls.ca to that authority's certificate.":                               "",
+		"Go on with that proxy's log: whygate explain FILE reads it.":                          "Go on with that proxy's log: whygate explain FILE reads it.",
+		"Set pools.NAME.tls.server_name to a name that it has; it is sent as SNI.":             "",
 	} {
 		if got := Foreign(line); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -70,6 +70,9 @@ func TestPlaces(t *testing.T) {
 		{Facts{Product: "haproxy", Upstream: "127.0.0.1:4180", Contained: true}, "server app SERVICE:4180", "redispatch"},
 		{Facts{Product: "apache", Upstream: "127.0.0.1:4180", Contained: true}, "ProxyPass / http://SERVICE:4180/", "status=+H"},
 		{Facts{Product: "caddy", Upstream: "localhost:4180", Contained: true}, "reverse_proxy SERVICE:4180", "backup"},
+		{Facts{Product: "traefik", Upstream: "127.0.0.1:4180"}, "ss -lntp 'sport = :4180'", "retry"},
+		{Facts{Product: "vite", Upstream: "::1:3000"}, "http://127.0.0.1:3000", "backup"},
+		{Facts{Product: "caddy", Upstream: "app", Cause: fault.CauseDNSNXDomain}, "getent hosts app", "backup"},
 		{Facts{Product: "nginx", Upstream: "127.0.0.1:4180"}, "ss -lntp 'sport = :4180'", "backup"},
 		{Facts{Product: "nginx", Upstream: "[::1]:8089"}, "proxy_pass http://127.0.0.1:8089;", "backup"},
 		{Facts{Product: "caddy", Upstream: "[::1]:8089"}, "reverse_proxy 127.0.0.1:8089", "backup"},

@@ -29,6 +29,9 @@ const (
 var containerNets = []netip.Prefix{netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("10.88.0.0/16"), netip.MustParsePrefix("10.89.0.0/16")}
 
 func hostAndPort(upstream string) (host, port string) {
+	if port, found := strings.CutPrefix(upstream, "::1:"); found { // as Node writes [::1]:3000
+		return "::1", port
+	}
 	host = upstream
 	if i := strings.LastIndexByte(upstream, ':'); i > 0 && !strings.HasPrefix(upstream, "unix:") && strings.IndexByte(upstream[i:], ']') < 0 {
 		if host, port = upstream[:i], upstream[i+1:]; strings.Count(host, ":") > 0 && host[0] != '[' {
@@ -85,6 +88,7 @@ var ofConnecting = []fault.Cause{
 var pass = map[string]string{
 	"nginx": "proxy_pass http://%s;", "ingress-nginx": "", "kong": "curl -X PATCH localhost:8001/services/NAME -d url=http://%s", "openresty": "proxy_pass http://%s;",
 	"haproxy": "server app %s", "apache": "ProxyPass / http://%s/", "caddy": "reverse_proxy %s", "traefik": "loadBalancer: {servers: [{url: http://%s}]}",
+	"vite": `server.proxy: {"/api": "http://%s"}`, "http-proxy-middleware": `target: "http://%s"`, "next": `destination: "http://%s/:path*"`,
 	"envoy": "", "varnish": "backend default { .host = \"%s\"; }", "squid": "",
 }
 
@@ -109,6 +113,9 @@ var refresh = map[string][]directive{
 func placeAdvice(f *Facts) []directive {
 	if slices.Contains(ofSchemes, f.Cause) {
 		return schemeAdvice(f)
+	}
+	if slices.Contains(ofNames, f.Cause) {
+		return nameAdvice(f)
 	}
 	if !slices.Contains(ofConnecting, f.Cause) {
 		return nil
@@ -197,4 +204,31 @@ func schemeAdvice(f *Facts) []directive {
 func (f *Facts) placed() bool {
 	p := placeOf(f.Upstream)
 	return slices.Contains(ofConnecting, f.Cause) && (p == placeLoopback4 || p == placeLocalhost)
+}
+
+// ofNames are the causes that a name explains.
+var ofNames = []fault.Cause{fault.CauseDNSNXDomain, fault.CauseDNSNoData, fault.CauseDNSServFail, fault.CauseDNSError}
+
+// nameAdvice: a service's or a container's name is known to the resolver of its own network alone.
+func nameAdvice(f *Facts) []directive {
+	name, _ := hostAndPort(f.Upstream)
+	if placeOf(f.Upstream) != placeName || !plain(name) {
+		return nil
+	}
+	switch {
+	case strings.Contains(name, ".svc"):
+		return []directive{{set: "kubectl get svc,endpointslices -A | grep " + strings.SplitN(name, ".", 2)[0], why: "a service's name is NAME.NAMESPACE.svc.cluster.local"}}
+	case strings.Contains(name, ".") || strings.Contains(name, "/"):
+		return nil
+	}
+	return []directive{{set: "getent hosts " + name, why: "in the proxy's own container: a service's name is known only to containers of the same network, and only while it runs (docker compose ps; docker network inspect NETWORK)"}}
+}
+
+// alone reports whether nobody listens on this machine itself: then what a product can do with other endpoints helps nobody.
+func (f *Facts) alone() bool {
+	switch placeOf(f.Upstream) {
+	case placeLoopback4, placeLoopback6, placeLocalhost, placeSocket:
+		return f.Cause == fault.CauseConnectionRefused
+	}
+	return false
 }

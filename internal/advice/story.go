@@ -19,6 +19,7 @@ type story struct {
 	causes   []fault.Cause // the causes that such lines are judged to
 	words    string        // one of these stands in the line, in lower case, joined by bars
 	and      string        // one of these as well, empty for nothing
+	title    string        // a few words, in place of the catalogue's; empty where those are right
 	sentence string        // says what happened, in place of the catalogue's; empty where that one is right
 	do       []directive   // what to do, before all other advice
 	alone    bool          // the other advice of the cause is about something else
@@ -94,6 +95,14 @@ func (n Story) story() *story {
 func (n Story) Sentence(f *Facts) string {
 	if s := n.story(); s != nil {
 		return f.fill(s.sentence)
+	}
+	return ""
+}
+
+// Title is what happened in a few words, empty where the catalogue's title is right.
+func (n Story) Title() string {
+	if s := n.story(); s != nil {
+		return s.title
 	}
 	return ""
 }

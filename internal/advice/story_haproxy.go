@@ -18,7 +18,18 @@ var haproxyShow = directive{
 
 var storiesOfHAProxy = []story{
 	{
+		products: "haproxy", causes: starting, words: "could not resolve address",
+		title:    "HAProxy did not start",
+		sentence: "HAProxy did not start: it looks up its servers' names when it starts, and one did not resolve",
+		do: []directive{
+			{where: "backend", set: "server app NAME:8080 resolvers docker init-addr last,libc,none", why: "starts without the address, and looks it up while running; nameserver dns 127.0.0.11:53 in a section resolvers docker, in Kubernetes kube-dns's address"},
+			{set: "getent hosts NAME", why: "in HAProxy's own container or machine: the service must be up, and in one network with it"},
+		},
+		alone: true, unlogged: true, check: "getent hosts NAME where HAProxy runs",
+	},
+	{
 		products: "haproxy", causes: own, words: statePH,
+		title:    "HAProxy could not change the answer",
 		sentence: "HAProxy failed while it changed the answer's head: the fields that its rules add do not fit into what tune.maxrewrite keeps free",
 		do: []directive{
 			{where: "global", set: "tune.maxrewrite 4096", why: "room for what http-response rules add; 1024 is the default, and tune.bufsize must be larger by what the application sends"},
@@ -29,6 +40,7 @@ var storiesOfHAProxy = []story{
 	},
 	{
 		products: "haproxy", causes: refusedAnswer, words: statePH,
+		title:    "HAProxy refused the answer",
 		sentence: "HAProxy took the answer of {peer:the server} and refused it: it is no valid HTTP, too large, or a rule forbids it",
 		do:       []directive{haproxyShow, {set: "curl -sv --http1.1 http://SERVER:PORT/PATH -o /dev/null", why: "shows the same head: two Content-Length, a blank in a field's name, or more than 16 KiB"}},
 		alone:    true, check: `echo "show errors" | socat stdio /run/haproxy/admin.sock`,

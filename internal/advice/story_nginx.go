@@ -18,16 +18,18 @@ var nginxTest = directive{set: "nginx -t", why: "names the file and the line; a 
 var storiesOfNginx = []story{
 	{
 		products: "nginx", causes: starting, words: "address already in use", and: emerg + "|bind()",
+		title:    "nginx did not start",
 		sentence: "nginx did not start: another program, or another nginx, has the port already",
 		do: []directive{
-			{set: "ss -lntp 'sport = :80'", why: "who listens there; take the port of the message"},
+			{set: "ss -lntp 'sport = :{bound:80}'", why: "who listens there"},
 			{set: "systemctl stop apache2", why: "or whatever it is; a second nginx that was started by hand ends with nginx -s stop"},
-			{why: "In a container, the port on the host is published by another one: docker ps --filter publish=80"},
+			{why: "In a container, the port on the host is published by another one: docker ps --filter publish={bound:80}"},
 		},
-		alone: true, unlogged: true, certain: true, check: "ss -lntp 'sport = :80', with the port of the message: who has it",
+		alone: true, unlogged: true, certain: true, check: "ss -lntp 'sport = :{bound:80}': who has it",
 	},
 	{
 		products: "nginx", causes: starting, words: "permission denied", and: "bind() to",
+		title:    "nginx did not start",
 		sentence: "nginx did not start: it may not open the port",
 		do: []directive{
 			{set: "semanage port -a -t http_port_t -p tcp 8081", why: "with SELinux, for a port that is not one of HTTP's; ausearch -m avc -ts recent shows the denial"},
@@ -37,6 +39,7 @@ var storiesOfNginx = []story{
 	},
 	{
 		products: "nginx", causes: starting, words: "cannot assign requested address", and: "bind() to",
+		title:    "nginx did not start",
 		sentence: "nginx did not start: the address in listen is none of this machine's",
 		do: []directive{
 			{set: "ip -br address", why: "which addresses there are; listen 80; takes all of them"},
@@ -46,6 +49,7 @@ var storiesOfNginx = []story{
 	},
 	{
 		products: "nginx", causes: starting, words: "host not found in upstream|host not found in resolver", and: emerg,
+		title:    "nginx did not start",
 		sentence: `nginx did not start: it looks up the names in its configuration when it starts, and "{quoted:a name}" did not resolve`,
 		do: []directive{
 			{set: "getent hosts {name:NAME}", why: "in nginx's own container or machine: the service must be up, and in one network with nginx"},
@@ -56,6 +60,7 @@ var storiesOfNginx = []story{
 	},
 	{
 		products: "nginx", causes: starting, words: "cannot load certificate|ssl_ctx_use_privatekey|pem_read_bio|ssl: error", and: emerg,
+		title:    "nginx did not start",
 		sentence: "nginx did not start: it cannot read a certificate or its key",
 		do: []directive{
 			nginxTest,
@@ -66,6 +71,7 @@ var storiesOfNginx = []story{
 	},
 	{
 		products: "nginx", causes: starting, words: "unknown directive", and: emerg,
+		title:    "nginx did not start",
 		sentence: "nginx did not start: it does not know a directive of its configuration",
 		do: []directive{
 			{set: "nginx -V 2>&1 | tr ' ' '\\n' | grep module", why: "which modules this one has; a directive of another module needs load_module, or another build"},
@@ -75,12 +81,14 @@ var storiesOfNginx = []story{
 	},
 	{
 		products: "nginx", causes: starting, words: emerg,
+		title:    "nginx did not start",
 		sentence: "nginx did not start, or did not take its new configuration",
 		do:       []directive{nginxTest, {why: "The message names what is wrong: correct it, then nginx -t && nginx -s reload."}},
 		alone:    true, unlogged: true, certain: true, check: "nginx -t",
 	},
 	{
 		products: "nginx", causes: own, words: "exited on signal 9",
+		title:    "A worker of nginx was killed",
 		sentence: "a worker process of nginx was killed: by the kernel for want of memory, as a rule",
 		do: []directive{
 			{set: "dmesg -T | grep -i 'killed process'", why: "whether the kernel did it, and how much it had"},
@@ -90,6 +98,7 @@ var storiesOfNginx = []story{
 	},
 	{
 		products: "nginx", causes: own, words: "exited on signal",
+		title:    "A worker of nginx crashed",
 		sentence: "a worker process of nginx crashed: all requests that it had were cut off",
 		do: []directive{
 			{set: "coredumpctl info nginx", why: "the stack of the crash; worker_rlimit_core 500m; and working_directory /tmp; where there is none"},
@@ -99,6 +108,7 @@ var storiesOfNginx = []story{
 	},
 	{
 		products: "nginx", causes: append([]fault.Cause{fault.CauseUpstreamStatus, fault.CauseApplicationError}, own...), words: "auth request unexpected status",
+		title:    "The authentication service failed",
 		sentence: "the authentication service that auth_request asks answered {status:with an error}, and nginx made a 500 of it: the application was not asked",
 		do: []directive{
 			{why: "Read the log of the authentication service at that second: the answer {status:} is its own. auth_request (nginx.ingress.kubernetes.io/auth-url) takes 2xx as yes, and 401 and 403 as no; all else is an error."},

@@ -136,6 +136,14 @@ func (l *apacheLine) judge(e *Entry) {
 		e.told(ByGateway, fault.CauseUnknown)
 		return
 	}
+	if has(l.errno, "No space left on device") {
+		told(e, ByGateway, fault.Select, fault.Exhausted, fault.CauseInternalError)
+		return
+	}
+	if has(l.message, "is larger than the configured limit") {
+		e.clientFault(413)
+		return
+	}
 	switch string(l.level) {
 	case "error", "crit", "alert", "emerg":
 		e.unruled = true

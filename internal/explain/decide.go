@@ -87,6 +87,9 @@ func (g *engine) describe(s *Finding, f *finding) {
 		e.Endpoint = s.Upstreams[0].Name
 	}
 	facts := g.facts(s, f)
+	if title := facts.Story.Title(); title != "" {
+		s.Title = title
+	}
 	s.Sentence = facts.Story.Sentence(facts)
 	if s.Sentence == "" {
 		s.Sentence = strings.TrimSuffix(f.format.sentence(v, &e), ".")
@@ -115,6 +118,9 @@ func (g *engine) facts(s *Finding, f *finding) *advice.Facts {
 		Product: f.format.Product, Version: g.versions[joinFamily(f.key.product)], Cause: s.verdict, Text: f.raw, Module: f.module, Upstream: f.evidence.Endpoint,
 		Waited: f.waits.typical(), Contained: f.contained, At: f.first,
 	}
+	if facts.Product == "nginx" {
+		facts.Product = g.nginxKind()
+	}
 	if len(s.Upstreams) > 0 {
 		facts.Upstream = s.Upstreams[0].Name
 	}
@@ -126,6 +132,16 @@ func (g *engine) facts(s *Finding, f *finding) *advice.Facts {
 		facts.Decider = s.decider.product
 	}
 	return facts
+}
+
+// nginxKind gives the product whose nginx it is, as the access logs beside its error log tell.
+func (g *engine) nginxKind() string {
+	for i, f := range g.formats[:min(len(g.formats), formatsMax)] {
+		if (f.Product == "ingress-nginx" || f.Product == "kong") && g.kinds[i] != [KindNoise + 1]int64{} {
+			return f.Product
+		}
+	}
+	return "nginx"
 }
 
 // advise gives what to do. Where the cause is not known, it is to read what tells.

@@ -17,7 +17,7 @@ var entriesBody = []Entry{
 			"It always stops at about 64 KiB or at the same byte: look at what the application does there; large packets lost look the same.",
 		},
 		Advice: []string{
-			"For event streams, have the application send a comment line (\": ping\") every 15 s, or raise timeouts.read for that pool.",
+			"For event streams, have the application send a comment line (\": ping\") every 15 s; or raise timeouts.read for that pool.",
 			"Find what the application waits for in the middle of its body: its log, py-spy dump, jstack, slow queries.",
 		},
 		Covers:  []string{"R14", "C13"},

@@ -17,7 +17,7 @@ var entriesConnection = []Entry{
 			"It repeats with the same URL: then this request kills it. It comes in bursts over all URLs: then it is a restart or a deploy.",
 		},
 		Advice: []string{
-			"Read the application's log at the second of the incident, and its restarts: systemctl status UNIT, kubectl get pods.",
+			"Read the application's log at that second, and its restarts: systemctl status UNIT, kubectl get pods.",
 			"If the kernel killed it, raise its memory limit or find what the request allocates.",
 			"If it comes with deploys, let the process finish its requests on SIGTERM, and take it out of rotation before.",
 			"Check that the endpoint's scheme and port are right: some TLS, SSH and database ports close on a plain HTTP request.",

@@ -58,7 +58,7 @@ var entriesGateway = []Entry{
 			"free -m, and memory.events of the gateway's cgroup.",
 		},
 		Advice: []string{
-			"Give the host or the cgroup more memory, or lower limits.connections.",
+			"Give the host or the cgroup more memory; or lower limits.connections.",
 			"Look for connections with much unsent data (ss -tm): slow clients hold the kernel's buffers.",
 		},
 		Covers:  []string{"A17"},

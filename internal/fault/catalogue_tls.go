@@ -58,7 +58,7 @@ var entriesTLS = []Entry{
 			"The upstream's own log has its reason at that second.",
 		},
 		Advice: []string{
-			"Read the upstream's TLS log at the time of the incident: the side that sent the alert knows why.",
+			"Read the upstream's TLS log at that time: the side that sent the alert knows why.",
 			"For 80 (internal_error), check the upstream's certificate and key files: they do not fit each other, or cannot be read.",
 		},
 		Covers:  []string{"T9"},
