@@ -5,7 +5,7 @@ import "github.com/whygate/whygate/internal/fault"
 // The directives and the parameters of ProxyPass are those of mod_proxy, mod_proxy_http, mod_proxy_balancer, mod_ssl, core and
 // mod_reqtimeout, on httpd.apache.org/docs/2.4. All were taken by apache2 2.4.71 -t.
 
-const apachePass = "ProxyPass / http://10.0.0.7:8080/"
+const apachePass = "ProxyPass / http://{addr:10.0.0.7:8080}/"
 
 var apacheTimeout = directive{where: "virtual host", set: apachePass + " timeout={longer:120}", why: "for this worker alone; ProxyTimeout, and then Timeout, count without it"}
 
@@ -63,13 +63,13 @@ var ofApache = table{
 	fault.CauseFieldTooLarge:         {{where: "virtual host", set: apachePass + " responsefieldsize=32768", why: "8192 is the default"}},
 	fault.CauseBadField:              {{where: "virtual host", set: "ProxyBadHeader Ignore", why: "leaves the line out, until the application is right"}},
 	fault.CauseProxyProtocolMismatch: {{where: "server", set: "RemoteIPProxyProtocol On", why: "where Apache is the one that receives it; towards upstreams it sends none"}},
-	fault.CauseHTTP2OnHTTP1Port:      {{where: "virtual host", set: "ProxyPass / h2c://10.0.0.7:50051/", why: "with mod_proxy_http2"}},
+	fault.CauseHTTP2OnHTTP1Port:      {{where: "virtual host", set: "ProxyPass / h2c://{addr:10.0.0.7:50051}/", why: "with mod_proxy_http2"}},
 	fault.CauseHTTP1OnHTTP2Port:      {{where: "virtual host", set: apachePass, why: "http:// instead of h2c://"}},
 	fault.CauseNobodyAvailable: {
-		{where: "balancer", set: "BalancerMember http://10.0.0.7:8080 retry=5", why: "60 s is the default"},
+		{where: "balancer", set: "BalancerMember http://{addr:10.0.0.7:8080} retry=5", why: "60 s is the default"},
 		{where: "balancer", set: "ProxySet forcerecovery=On", why: "asks all again when none is left; on by default"},
 	},
-	fault.CauseNoEndpoints:          {{where: "balancer", set: "BalancerMember http://10.0.0.7:8080", why: "AH01171: the balancer has none"}},
+	fault.CauseNoEndpoints:          {{where: "balancer", set: "BalancerMember http://{addr:10.0.0.7:8080}", why: "AH01171: the balancer has none"}},
 	fault.CausePortsExhausted:       {{where: "virtual host", set: apachePass + " enablereuse=On", why: "uses connections again"}, {where: "virtual host", set: "ProxySourceAddress 10.0.0.20", why: "another source address has ports of its own"}},
 	fault.CauseOwnLimit:             {{where: "server", set: "MaxRequestWorkers 800", why: "AH00484 and AH00161 say that it is reached; ServerLimit and ThreadsPerChild must fit"}},
 	fault.CauseClientLeft:           {{why: "Apache goes on reading from the upstream; the access log's %X says X for a connection that the client broke."}},
@@ -81,7 +81,7 @@ var ofApache = table{
 	fault.CauseMaintenance:          {{where: "virtual host", set: `Header always set Retry-After 120 "expr=%{REQUEST_STATUS} == 503"`, why: "tells clients when to come back"}},
 	fault.CauseUpstreamStatus:       {{where: "balancer", set: "ProxySet failonstatus=502,503", why: "leaves a member out that answers so"}},
 	fault.CauseWrongHost:            {{where: "virtual host", set: "ProxyPreserveHost On", why: "the default is the name in ProxyPass"}},
-	fault.CauseRedirectLoop:         {{where: "virtual host", set: `RequestHeader set X-Forwarded-Proto "https"`, why: "tells the application that the client came over https"}, {where: "virtual host", set: "ProxyPassReverse / http://10.0.0.7:8080/", why: "mends its redirects"}},
+	fault.CauseRedirectLoop:         {{where: "virtual host", set: `RequestHeader set X-Forwarded-Proto "https"`, why: "tells the application that the client came over https"}, {where: "virtual host", set: "ProxyPassReverse / http://{addr:10.0.0.7:8080}/", why: "mends its redirects"}},
 	fault.CauseUpgradeRefused:       {{where: "virtual host", set: apachePass + " upgrade=websocket", why: "since 2.4.47, without mod_proxy_wstunnel"}},
 	fault.CauseProxyLoop:            {{where: "server", set: "ProxyVia On", why: "makes a loop visible"}},
 }

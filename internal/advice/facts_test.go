@@ -78,6 +78,8 @@ func TestPlaces(t *testing.T) {
 		{Facts{Product: "caddy", Upstream: "[::1]:8089"}, "reverse_proxy 127.0.0.1:8089", "backup"},
 		{Facts{Product: "nginx", Upstream: "172.19.0.4:8000", Contained: true}, "resolver 127.0.0.11", "backup"},
 		{Facts{Product: "haproxy", Upstream: "172.19.0.4:8000"}, "nameserver dns 127.0.0.11:53", "backup"},
+		{Facts{Product: "nginx", Upstream: "10.244.1.7:8080", Contained: true, Cause: fault.CauseHostUnreachable}, "resolver 127.0.0.11", "nothing"},
+		{Facts{Product: "nginx", Upstream: "10.9.9.9:8080", Cause: fault.CauseTLSToPlainPort}, "proxy_pass http://10.9.9.9:8080;", "10.0.0.7"},
 		{Facts{Product: "nginx", Upstream: "192.0.2.7:80"}, "Start the application", "SERVICE"},
 		{Facts{Product: "nginx", Upstream: "10.0.0.7:8000", Served: true}, "Start the application", "nothing"},
 		{Facts{Product: "nginx", Upstream: "10.0.0.7:443", Cause: fault.CauseNotHTTP, Text: `upstream: "http://10.0.0.7:443/"`}, "https://10.0.0.7:443", "nothing"},

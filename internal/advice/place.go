@@ -127,6 +127,10 @@ func placeAdvice(f *Facts) []directive {
 		return ofLoopback(f)
 	case placeContainer:
 		return ofMoved(f)
+	case placePrivate:
+		if f.Contained && f.Cause == fault.CauseHostUnreachable { // nobody has the address any more
+			return ofMoved(f)
+		}
 	}
 	return nil
 }

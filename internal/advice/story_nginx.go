@@ -87,6 +87,27 @@ var storiesOfNginx = []story{
 		alone:    true, unlogged: true, certain: true, check: "nginx -t",
 	},
 	{
+		products: "nginx", causes: own, words: "permission denied", and: `open() "|mkdir() "`,
+		title:    "nginx may not open a file",
+		sentence: "nginx may not open a file: its worker's user has no right to it",
+		do: []directive{
+			{set: "namei -l {dir:DIRECTORY}; ps -o user= -C nginx", why: "each directory on the way needs x for that user, the last one w where nginx buffers bodies and answers"},
+			{set: "chown -R www-data {dir:DIRECTORY}", why: "for client_body_temp_path, proxy_temp_path and caches, with the user of the line above"},
+			{set: "restorecon -Rv {dir:DIRECTORY}", why: "with SELinux, where the rights are right: ls -Z shows the label"},
+		},
+		alone: true, unlogged: true, certain: true, check: "namei -l {dir:DIRECTORY}; ausearch -m avc -ts recent",
+	},
+	{
+		products: "nginx", causes: append([]fault.Cause{fault.CauseProxyLoop}, own...), words: "redirection cycle",
+		title:    "nginx redirects to itself",
+		sentence: "nginx redirected the request to itself ten times over: the last file of try_files, or of error_page, does not exist",
+		do: []directive{
+			{set: "nginx -T | grep -n -E 'root|try_files|error_page|rewrite'", why: "the file that all requests fall back on must exist below root: an application that was not built, or another root"},
+			{where: "location", set: "try_files $uri $uri/ =404;", why: "ends with a status instead of a file"},
+		},
+		alone: true, unlogged: true, certain: true, check: "ls -l of the file that try_files ends with",
+	},
+	{
 		products: "nginx", causes: own, words: "exited on signal 9",
 		title:    "A worker of nginx was killed",
 		sentence: "a worker process of nginx was killed: by the kernel for want of memory, as a rule",

@@ -36,6 +36,8 @@ func TestStories(t *testing.T) {
 		{"nginx", fault.CauseDNSNXDomain, `[emerg] 1#1: host not found in upstream "api:80" in /etc/nginx/conf.d/a.conf:2`, `"api:80" did not resolve`},
 		{"nginx", fault.CauseDNSNXDomain, `[error] 1#1: *1 host not found in upstream "api:80"`, ""},
 		{"caddy", fault.CauseInternalError, `write /var/lib/caddy/x: no space left on device`, "disk is full"},
+		{"nginx", fault.CauseRouteBroken, `[crit] 15#15: *4 open() "/var/cache/nginx/client_temp/1" failed (13: Permission denied)`, "may not open a file"},
+		{"nginx", fault.CauseRouteBroken, `rewrite or internal redirection cycle while internally redirecting to "/index.html"`, "ten times"},
 		{"haproxy", fault.CauseDNSNXDomain, "[ALERT]    (1) : parsing [/x:21] : 'server app' : could not resolve address 'app'.", "HAProxy did not start"},
 		{"apache", fault.CauseInternalError, "(28)No space left on device: AH00023: Couldn't create the proxy mutex", "no semaphore left"},
 		{"apache", fault.CauseInternalError, "(28)No space left on device: AH00489: x", "disk is full"},
