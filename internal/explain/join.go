@@ -246,6 +246,14 @@ func (g *engine) joinRequest(r *record, t time.Time, j *joint) bool {
 	return true
 }
 
+// began gives how long before its fault a request may have begun, which is the time that some access logs have.
+func (s *seen) began() time.Duration {
+	if s.lasted == waitUnsaid { // a timer ran out, and the line does not say which
+		return outcomeLate
+	}
+	return s.lasted + outcomeEarly
+}
+
 // joinTrace joins what two programs say of one request, by an id that both have: the one that passed an answer on says less
 // than the one that made it.
 func (g *engine) joinTrace(r *record, t time.Time, j *joint) bool {
@@ -325,18 +333,25 @@ func (g *engine) joinConsequence(r *record, t time.Time) bool {
 	return ok && gap >= 0 && gap <= outGap
 }
 
-// joinConnection joins nginx's lines about one request of a connection: what follows from what was wrong with an answer, and
-// the next upstream that was asked after one had failed.
+// joinConnection joins lines about one request: what follows from what was wrong with an answer, and the next upstream that
+// was asked after one had failed. nginx names the connection and the request, Apache the thread.
 func (g *engine) joinConnection(r *record, t time.Time, s *seen, j *joint) bool {
 	gap := t.Sub(s.at)
-	if joinFamily(r.format.Product) != "nginx" || gap < 0 || s.keys[byExchange] == 0 || s.keys[byExchange] != j.keys[byExchange] {
+	switch family := joinFamily(r.format.Product); {
+	case gap < 0:
+		return false
+	case family == "nginx":
+		if s.keys[byExchange] == 0 || s.keys[byExchange] != j.keys[byExchange] {
+			return false
+		}
+	case family != "apache" || r.Again || len(r.Upstream) == 0 || s.joined:
 		return false
 	}
 	upstream := g.window.hash(r.Upstream)
 	for i := range s.tried {
 		switch s.tried[i] {
 		case upstream: // the same one: another line about the same attempt, if it has other words
-			return gap <= attemptGap && s.said != g.window.hash(r.Said)
+			return gap <= attemptGap && s.said != g.window.hash(r.Said) && len(r.Client) > 0
 		case 0:
 			if gap > attemptGap+r.lasted() {
 				return false
@@ -351,8 +366,8 @@ func (g *engine) joinConnection(r *record, t time.Time, s *seen, j *joint) bool 
 // joinOutcome joins a line about a whole exchange, with its status.
 func (g *engine) joinOutcome(r *record, t time.Time, j *joint) {
 	w := g.window
-	late := func(s *seen) bool { gap := t.Sub(s.at); return gap >= -outcomeEarly && gap <= outcomeLate }
-	near := func(s *seen) bool { gap := t.Sub(s.at); return gap >= -outcomeEarly && gap <= outcomeEarly }
+	late := func(s *seen) bool { gap := t.Sub(s.at); return gap >= -s.began() && gap <= outcomeLate }
+	near := func(s *seen) bool { gap := t.Sub(s.at); return gap >= -s.began() && gap <= outcomeEarly }
 	s := w.find(byExchange, j.keys[byExchange], func(s *seen) bool { return !s.outcome && !s.joined && !s.answered && late(s) })
 	if s == nil && r.Bare {
 		s = w.find(byClient, j.keys[byClient], func(s *seen) bool { return !s.outcome && !s.joined && !s.answered && near(s) })

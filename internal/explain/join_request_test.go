@@ -50,6 +50,14 @@ func TestOneRequestIsOneFault(t *testing.T) {
 				"[Tue Nov 24 10:00:00.123470 2026] [proxy_ajp:error] [pid 25957] (120006)APR does not understand this error code: [client 192.0.2.220:56452] AH00878: read response failed from 127.0.0.1:8009 (localhost)\n",
 			1, "keepalive-race",
 		},
+		"Apache: each member of a balancer": {
+			apacheRefused("10.0.0.7:80") + apacheRefused("10.0.0.8:80") + `192.0.2.1 - - [24/Nov/2026:10:00:00 +0000] "GET /r HTTP/1.1" 503 341 "-" "-"` + "\n", 1, "connection-refused",
+		},
+		"Apache: the access log has the time when the request began": {
+			"[Tue Nov 24 10:00:00.1 2026] [proxy_http:error] [pid 7:tid 8] (70007)The timeout specified has expired: [client 192.0.2.1:5] AH01102: error reading status line from remote server 10.0.0.7:8080\n" +
+				"[Tue Nov 24 10:00:00.1 2026] [proxy:error] [pid 7:tid 8] [client 192.0.2.1:5] AH00898: Error reading from remote server returned by /r\n" +
+				`192.0.2.1 - - [24/Nov/2026:09:59:00 +0000] "GET /r HTTP/1.1" 502 341 "-" "-"` + "\n", 1, "head-timeout",
+		},
 		"Apache 2.2: the worker is disabled for it": {
 			"[Tue Nov 24 16:38:35 2026] [error] (111)Connection refused: proxy: HTTP: attempt to connect to 127.0.0.1:8881 (localhost) failed\n" +
 				"[Tue Nov 24 16:38:35 2026] [error] ap_proxy_connect_backend disabling worker for (localhost)\n[Tue Nov 24 16:38:55 2026] [error] proxy: HTTP: disabled connection for (localhost)\n",
@@ -92,4 +100,11 @@ func TestTrace(t *testing.T) {
 			t.Errorf("%d faults, first %s:\n%s", r.Faults, r.Findings[0].Cause, text)
 		}
 	}
+}
+
+// apacheRefused is what Apache writes of a balancer's member that refused.
+func apacheRefused(peer string) string {
+	return "[Tue Nov 24 10:00:00.1 2026] [proxy:error] [pid 7:tid 8] (111)Connection refused: AH00957: http: attempt to connect to " + peer + " (" + peer + ") failed\n" +
+		"[Tue Nov 24 10:00:00.1 2026] [proxy_balancer:error] [pid 7:tid 8] AH00959: ap_proxy_connect_backend disabling worker for (" + peer + ") for 60s\n" +
+		"[Tue Nov 24 10:00:00.1 2026] [proxy_http:error] [pid 7:tid 8] [client 192.0.2.1:5] AH01114: HTTP: failed to make connection to backend: 10.0.0.7\n"
 }
