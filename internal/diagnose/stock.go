@@ -51,7 +51,7 @@ var stocks = []stock{
 
 	{"lighttpd", 503, "", []fault.Cause{fault.CauseConnectionRefused, fault.CauseNobodyAvailable}, "could not connect to its application, or holds it to be down"},
 	{"lighttpd", 500, "", endedFirst, "got no answer from its application, which ended the connection: its 500 stands for the 502 of others"},
-	{"lighttpd", 502, "", anyAnswer, ""},
+	{"lighttpd", 502, "", []fault.Cause{fault.CauseNotHTTP, fault.CauseHeadTooLarge, fault.CauseBadField}, ""},
 	{"lighttpd", 504, "", only(fault.CauseHeadTimeout), ""},
 
 	{"apache", 503, "due to maintenance downtime or capacity problems", []fault.Cause{fault.CauseConnectionRefused, fault.CauseConnectTimeout, fault.CauseConnectionLimit}, "could not connect to its worker, or has none left: the page is its stock 503, whose word of maintenance means nothing"},
@@ -66,9 +66,11 @@ var stocks = []stock{
 	{"haproxy", 504, "", only(fault.CauseHeadTimeout), ""},
 
 	{"tinyproxy", 0, "unable to connect|could not connect", refusedFirst, ""},
+	{"tinyproxy", 503, "could not retrieve all the headers", []fault.Cause{fault.CauseNotHTTP, fault.CauseHeadCut}, ""},
 	{"tinyproxy", 502, "", anyFailure, ""},
 	{"privoxy", 0, "connect failed|connection failure", refusedFirst, ""},
 	{"privoxy", 0, "no data received|no server or forwarder", endedFirst, ""},
+	{"privoxy", 0, "response invalid", []fault.Cause{fault.CauseNotHTTP, fault.CauseBadField}, ""},
 	{"privoxy", 0, "no such domain", only(fault.CauseDNSNXDomain), ""},
 	{"sniproxy", 0, "", anyFailure, ""},
 	{"nghttpx", 503, "", nobodyThere, ""},
@@ -86,6 +88,10 @@ var stocks = []stock{
 	{"http-proxy-middleware", 504, "", anyFailure, "could not connect, or was hung up on: its 504 stands for refused, reset and closed"},
 	{"http-proxy-middleware", 502, "", only(fault.CauseNotHTTP), ""},
 	{"http-proxy-middleware", 500, "", []fault.Cause{fault.CauseHeadTooLarge, fault.CauseTLSToPlainPort, fault.CauseConnectionRefused}, "got no answer that it could use: its 500 stands for a head that is too large, and for TLS to a plain port"},
+	{"express-http-proxy", 504, "", endedFirst, "was hung up on by its upstream: its 504 is no timeout"},
+	{"fastify", 504, "fst_reply_from", only(fault.CauseHeadTimeout), ""},
+	{"fastify", 0, "fst_reply_from", anyFailure, "got no answer from its upstream (@fastify/reply-from), and does not say why"},
+	{"verdaccio", 503, "resource unavailable", []fault.Cause{fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer, fault.CauseHeadTimeout}, "got no answer from its uplink"},
 	{"nitro", 0, "bad gateway|fetch failed", anyFailure, "got no answer from its upstream, for a reason that it logs nowhere"},
 	{"vite", 0, "", anyFailure, "got no answer from its upstream: its terminal says why"},
 	{"workerd", 0, "network connection lost", anyFailure, ""},

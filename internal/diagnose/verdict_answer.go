@@ -135,7 +135,7 @@ func isGateway(product string) bool {
 	case "nginx", "openresty", "tengine", "angie", "freenginx", "apisix", "ingress-nginx", "kong", "haproxy", "envoy", "istio", "traefik", "caddy", "apache", "varnish", "squid", "iis", "alb", "gcp", "cloud-run",
 		"gke-default-backend", "cloudflare", "cloudfront", "fastly", "akamai", "heroku", "vercel", "netlify", "azure-front-door", "azure-app-gateway", "azure-app-service", "whygate", "api-gateway", "fly", "railway",
 		"render", "ngrok", "imperva", "sucuri", "bunny", "keycdn", "ddos-guard", "big-ip", "netscaler", "h2o", "trafficserver", "lighttpd", "nghttpx", "oauth2-proxy", "frp", "tinyproxy", "privoxy", "sniproxy",
-		"litespeed", "linkerd", "tyk", "krakend", "gitlab-workhorse", "passenger", "http-proxy-middleware", "nitro", "vite", "cors-anywhere", "create-react-app", "verdaccio":
+		"litespeed", "linkerd", "tyk", "krakend", "gitlab-workhorse", "passenger", "http-proxy-middleware", "nitro", "vite", "cors-anywhere", "create-react-app", "express-http-proxy", "verdaccio":
 		return true
 	}
 	return false

@@ -24,8 +24,12 @@ var nodeRules = []rule{
 	{product: "create-react-app", title: "Create React App's proxy", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return page(v.failed() && strings.HasPrefix(v.body, "Proxy error: Could not proxy request"), `"Proxy error: Could not proxy request" as the body`)
 	}},
-	{product: "workerd", title: "workerd", layer: Origin, part: PartPage, certainty: Likely, own: true, knows: func(v *view) string {
+	{product: "workerd", title: "workerd (wrangler)", layer: Origin, part: PartPage, certainty: Likely, own: true, knows: func(v *view) string {
 		return page(v.status >= 500 && v.says("network connection lost."), `"Network connection lost." on the page`)
+	}},
+	{product: "express-http-proxy", title: "express-http-proxy", layer: Proxy, part: PartHeader, certainty: Certain, own: true, knows: func(v *view) string { return v.starts("X-Timeout-Reason", "express-http-proxy") }},
+	{product: "verdaccio", title: "Verdaccio", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.failed() && v.contains("X-Powered-By", "verdaccio") != "" && v.says(`"error":`), "its own object of an error")
 	}},
 	{product: "verdaccio", title: "Verdaccio", layer: Proxy, part: PartHeader, certainty: Likely, knows: func(v *view) string { return v.contains("X-Powered-By", "verdaccio") }},
 	{product: "vite", title: "Vite's proxy", layer: Proxy, part: PartPage, certainty: Hint, own: true, knows: func(v *view) string {
