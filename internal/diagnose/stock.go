@@ -130,6 +130,11 @@ var stocks = []stock{
 	{"api-gateway", 503, "service unavailable", anyFailure, ""},
 
 	{"cloudfront", 0, "wasn't able to connect|either the attempt failed or the origin closed|can't connect to the server", append(anyFailure[:3:3], fault.CauseConnectTimeout), "got no answer from its origin"},
+	{"cloudfront", 403, "request blocked", only(fault.CauseContentFilter), "refuses the request by a rule of the site's firewall (AWS WAF)"},
+	{"cloudfront", 403, "bad request|could not be satisfied", []fault.Cause{fault.CauseWrongHost, fault.CauseContentFilter}, "refuses the request: it does not know the host, or a rule of the site forbids it"},
+	{"cloudflare", 403, "you have been blocked|attention required", only(fault.CauseContentFilter), "refuses the request by a firewall rule of the site"},
+	{"akamai", 403, "", only(fault.CauseContentFilter), "refuses the request by a rule of the site: the reference number finds it"},
+	{"s3", 404, "nosuchbucket", only(fault.CauseWrongHost), "has no bucket of this name: the name leads to one that is gone"},
 	{"cloudfront", 504, "", lateAnswer, ""},
 	{"cloudfront", 502, "", append(anyFailure[:3:3], fault.CauseTLSProtocolError), "got no answer from its origin"},
 	{"cloudfront", 503, "lambda", only(fault.CauseApplicationError), "met an error of its own function"},

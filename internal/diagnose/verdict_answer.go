@@ -133,7 +133,7 @@ func ofServerError(w *Walk, x *Exchange) *finding {
 func isGateway(product string) bool {
 	switch product {
 	case "nginx", "openresty", "tengine", "angie", "freenginx", "apisix", "ingress-nginx", "kong", "haproxy", "envoy", "istio", "traefik", "caddy", "apache", "varnish", "squid", "iis", "alb", "gcp", "cloud-run",
-		"gke-default-backend", "cloudflare", "cloudfront", "fastly", "akamai", "heroku", "vercel", "netlify", "azure-front-door", "azure-app-gateway", "azure-app-service", "whygate", "api-gateway", "fly", "railway",
+		"gke-default-backend", "cloudflare", "cloudfront", "fastly", "akamai", "heroku", "vercel", "netlify", "azure-front-door", "azure-app-gateway", "azure-app-service", "whygate", "api-gateway", "fly", "railway", "s3",
 		"render", "ngrok", "imperva", "sucuri", "bunny", "keycdn", "ddos-guard", "big-ip", "netscaler", "h2o", "trafficserver", "lighttpd", "nghttpx", "oauth2-proxy", "frp", "tinyproxy", "privoxy", "sniproxy",
 		"litespeed", "linkerd", "tyk", "krakend", "gitlab-workhorse", "passenger", "http-proxy-middleware", "nitro", "vite", "cors-anywhere", "create-react-app", "express-http-proxy", "verdaccio":
 		return true
@@ -283,6 +283,10 @@ func ofGatewayPage(w *Walk, x *Exchange, title string) *finding {
 	}
 	if x.Status == 504 {
 		f.cause, f.kind = fault.CauseHeadTimeout, fault.TypeConnectionReadTimeout
+		if took := time.Duration(x.FirstByte); took < timerLeast {
+			f.sentence = fmt.Sprintf("%s answers 504 after %s: it did not wait for its upstream now, and holds it to be down, or gives an older answer", subject(w, x), ms(took))
+			return f
+		}
 		f.sentence = fmt.Sprintf("the upstream of %s did not answer, or did not take the connection, within %s", subject(w, x), ms(time.Duration(x.FirstByte)))
 	}
 	return f

@@ -205,7 +205,7 @@ func linkOf(c fault.Cause) int {
 		return linkHead
 	case fault.CauseNobodyAvailable:
 		return linkNobody | linkConnect // held to be down, as a rule because it could not be connected to
-	case fault.CauseNoEndpoints, fault.CauseNoRoute, fault.CauseServiceFailed, fault.CauseServiceStopped:
+	case fault.CauseNoEndpoints, fault.CauseQueueFull, fault.CauseNoRoute, fault.CauseServiceFailed, fault.CauseServiceStopped:
 		return linkNobody
 	case fault.CauseBodyShort, fault.CauseBodyReset, fault.CauseChunksCut, fault.CauseBodyStalled, fault.CauseBadChunk:
 		return linkBody

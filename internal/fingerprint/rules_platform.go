@@ -41,6 +41,10 @@ var platformRules = []rule{
 		return page(v.page && v.says("there isn't a github pages site here."), `"There isn't a GitHub Pages site here." on the page`)
 	}},
 	{product: "github-pages", title: "GitHub Pages", layer: Edge, part: PartHeader, certainty: Certain, knows: func(v *view) string { return v.is("Server", "GitHub.com") }},
+	{product: "s3", title: "Amazon S3", layer: Edge, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.failed() && v.is("Server", "AmazonS3") != "" && v.says("<error><code>"), "its own object of an error")
+	}},
+	{product: "s3", title: "Amazon S3", layer: Edge, part: PartHeader, certainty: Likely, knows: func(v *view) string { return v.is("Server", "AmazonS3") }},
 	{product: "aws-waf", title: "AWS WAF", layer: Edge, part: PartHeader, certainty: Certain, own: true, knows: func(v *view) string { return v.there("X-Amzn-Waf-Action") }},
 	{product: "datadome", title: "DataDome", layer: Edge, part: PartHeader, certainty: Likely, own: true, knows: func(v *view) string {
 		return page((v.status == 403 || v.status == 405 || v.status == 429) && v.has("X-DataDome"), v.there("X-DataDome"))
