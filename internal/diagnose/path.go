@@ -25,6 +25,7 @@ type Path struct {
 	Hops      []Hop           `json:"hops,omitempty"`
 	MTU       *MTU            `json:"mtu,omitempty"`
 	Queue     *Queue          `json:"queue,omitempty"`
+	Beside    []Beside        `json:"beside,omitempty"`    // other ports of the same host, after a silence
 	NoFamily  bool            `json:"no_family,omitempty"` // this machine has no route for the whole address family
 	TTL       *TTL            `json:"ttl,omitempty"`       // of the target's packets, where they could be seen
 
@@ -176,6 +177,9 @@ func (p *Path) failed(ctx context.Context, at netip.AddrPort, o *Options, before
 	group.Go(func() { p.Echo = echo(ctx, at.Addr(), min(o.timeout(), time.Second)) })
 	if !o.NoTrace {
 		group.Go(func() { p.Hops, p.syns = trace(ctx, at, tracing{tries: traceTries}) })
+	}
+	if e.End == fault.Timeout && p.ICMP == nil {
+		group.Go(func() { p.Beside = besides(ctx, at) })
 	}
 	group.Wait()
 	if p.Echo != nil {

@@ -24,6 +24,7 @@ type finding struct {
 	walk       *Walk
 	evidence   *fault.Evidence
 	answer     *Exchange // the answer that it was read from, nil where it was none
+	tail       string    // goes behind the sentence, where that is made of the evidence
 	at         string    // the hop that is to blame, where that is not the walk's target
 	weak       bool      // it rests on words that are said of many things
 }

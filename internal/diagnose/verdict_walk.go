@@ -37,6 +37,10 @@ func (f *finding) finish(w *Walk) {
 			f.sentence += ", which is as long as this probe waits"
 		}
 	}
+	if f.tail != "" && !strings.HasSuffix(f.sentence, f.tail) {
+		f.sentence += f.tail
+		f.tail = ""
+	}
 	if f.evidence != nil && f.kind == fault.TypeNone {
 		if own := fault.Classify(f.evidence); own.Cause == f.cause {
 			f.kind = own.Type
@@ -164,6 +168,9 @@ func ofPath(w *Walk, p *Path) *finding {
 		f.resetFrom(p)
 	}
 	f.proof = append(f.proof, pathProof(p)...)
+	if p.Evidence.End == fault.Timeout && p.Neighbour != neighbourFailed && (p.Queue == nil || p.Queue.Length <= p.Queue.Max) {
+		f.tail = p.where()
+	}
 	if p.Queue != nil && p.Queue.Length > p.Queue.Max {
 		f.advice = append(f.advice, "The application accepts nothing: look what its workers wait for, then give listen() a larger backlog and raise net.core.somaxconn.")
 	}

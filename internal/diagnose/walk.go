@@ -242,6 +242,9 @@ func (w *walker) connect(ctx context.Context, addresses []netip.AddrPort) (open 
 		}
 		group.Wait()
 		w.tally.add(len(addresses), "connection without a request")
+		for _, p := range w.walk.Path {
+			w.tally.add(len(p.Beside), "connection without a request")
+		}
 	}
 	for i, p := range w.walk.Path {
 		if p.Cause == fault.CauseNone && i < len(addresses) {
