@@ -88,8 +88,8 @@ func Of(f *Facts) []string {
 	if f.placed() {
 		lines, own = append(lines, own...), nil
 	}
-	for i, line := range general {
-		if line = Foreign(line); line != "" && !(i == 0 && f.placed()) {
+	for i, line := range foreignAdvice(general) {
+		if line != "" && !(i == 0 && f.placed()) {
 			lines = append(lines, line)
 			if i == 0 {
 				lines, own = append(lines, own...), nil
@@ -193,6 +193,19 @@ func Foreign(line string) string {
 	}
 	text := strings.Join(kept, "; ") + "."
 	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// foreignAdvice gives the catalogue's advice as it is said of another program, empty where a line is about Whygate alone. What
+// begins with "or" stands by itself where the line before it is left out.
+func foreignAdvice(lines []string) []string {
+	out := make([]string, len(lines))
+	for i, line := range lines {
+		out[i] = Foreign(line)
+		if rest, found := strings.CutPrefix(out[i], "Or "); found && i > 0 && out[i-1] == "" {
+			out[i] = strings.ToUpper(rest[:1]) + rest[1:]
+		}
+	}
+	return out
 }
 
 // ForeignAll gives the lines as they are said of another program: see Foreign.

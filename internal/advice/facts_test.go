@@ -169,3 +169,15 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+// TestNoAdviceBeginsWithOr: the alternative to a line that is left out stands by itself.
+func TestNoAdviceBeginsWithOr(t *testing.T) {
+	t.Parallel()
+	for product := range tables {
+		for c := range fault.Causes {
+			if lines := For(product, fault.Cause(c)); strings.HasPrefix(lines[0], "Or ") {
+				t.Errorf("%s, %s: %s", product, fault.Cause(c), lines[0])
+			}
+		}
+	}
+}

@@ -146,6 +146,7 @@ func (v *envoyLine) judgeConnect(e *Entry) {
 	switch errno := envoyErrno(reason); {
 	case has(reason, "TLS_error") || has(reason, "TLS error") || has(reason, "OPENSSL_internal") || has(reason, "SSL routines"):
 		blameTLS(e, reason, fault.TLS)
+		e.nameless()
 	case errno != 0:
 		e.errno(errno)
 		if errno == syscall.EHOSTUNREACH {

@@ -150,6 +150,7 @@ func judgeCheck(e *Entry, reason []byte) {
 		e.fail(ByGateway, fault.TLS, fault.Timeout)
 	case starts(reason, "Layer6"):
 		blameTLS(e, reason, fault.TLS)
+		e.nameless()
 	case starts(reason, "Layer7 timeout"):
 		e.fail(ByGateway, fault.FirstByte, fault.Timeout)
 		e.Evidence.Timer = fault.TimerHead

@@ -196,6 +196,7 @@ func (h *haproxyLine) judgeTLS(e *Entry) {
 		v.End = fault.Closed
 	case len(h.sslErr) > 0:
 		blameTLS(e, h.sslErr, fault.TLS)
+		e.nameless()
 	default:
 		v.End = fault.Closed
 	}

@@ -46,17 +46,23 @@ func (l *nginxLine) judgeSSL(e *Entry) bool {
 			return true
 		}
 		blameTLS(e, m, stage)
-		switch {
-		case e.Evidence.Alert == 40: // nginx sends no name unless proxy_ssl_server_name is on: that comes first
-			e.Evidence.Told = fault.CauseTLSNameUnknown
-			e.may(fault.CauseTLSNameUnknown, fault.CauseTLSNoSharedCipher, fault.CauseTLSClientCertificateRequired)
-		case has(m, "bad extension"): // the server selected a protocol that was not offered
+		e.nameless()
+		if has(m, "bad extension") { // the server selected a protocol that was not offered
 			e.Evidence.Told = fault.CauseTLSALPN
 		}
 	default:
 		return false
 	}
 	return true
+}
+
+// nameless puts first what a handshake failure is with a proxy that sends no name unless it is told to: nginx without
+// proxy_ssl_server_name, HAProxy without sni, Envoy without sni or auto_sni.
+func (e *Entry) nameless() {
+	if e.Evidence.Alert == 40 {
+		e.Evidence.Told = fault.CauseTLSNameUnknown
+		e.may(fault.CauseTLSNameUnknown, fault.CauseTLSNoSharedCipher, fault.CauseTLSClientCertificateRequired)
+	}
 }
 
 // certificateOf reads the number of an X509_V_ERR of OpenSSL.
