@@ -122,43 +122,71 @@ var (
 	hostTitle     = regexp.MustCompile(`(?i)^(?:welcome to |site |this is )?((?:[a-z0-9-]+\.)+[a-z]{2,24})[.!]?$`)
 )
 
-// ofOtherSite: the page says that it belongs to another name, and its cookies are for another.
+// ofOtherSite: the page says that it belongs to another name, or its cookies are for another. What a page says of itself counts where
+// the server gives the same to a name that nobody has: then it has no site for ours either.
 func ofOtherSite(w *Walk, x *Exchange) *finding {
+	asked := siteAsked(w)
+	other, proof, sure := x.otherSite(asked)
+	if other == "" || !sure && !sameAnswer(x, w.HTTP.Stranger) {
+		return nil
+	}
+	f := &finding{
+		cause: fault.CauseWrongHost, confidence: Likely, sentence: fmt.Sprintf("%s answers %d with a page of another site, %s, and not of %s", w.Target.label(), x.Status, other, asked),
+		proof:   []string{proof},
+		advice:  []string{"Give the server a site for the name " + asked + ": without one it answers with its first, or its default."},
+		missing: []string{"whether " + asked + " and " + other + " are meant to be one site"},
+	}
+	if sameAnswer(x, w.HTTP.Stranger) {
+		f.proof = append(f.proof, "asked for "+strangerHost+", which nobody has, the same page comes")
+	}
+	return f
+}
+
+// strangerHost is a name that nobody has: RFC 6761, section 6.4.
+const strangerHost = "whygate-asks.invalid"
+
+// siteAsked is the name that a walk asks for, empty where it is an address or a name of this machine.
+func siteAsked(w *Walk) string {
 	asked, _, err := net.SplitHostPort(w.Target.Authority)
 	if err != nil {
 		asked = w.Target.Authority
 	}
 	asked = strings.ToLower(strings.TrimSuffix(asked, "."))
 	if net.ParseIP(strings.Trim(asked, "[]")) != nil || !strings.Contains(asked, ".") {
-		return nil
+		return ""
 	}
-	other, proof, sure := "", "", Possible
+	return asked
+}
+
+// sameAnswer reports whether another exchange was answered with the same page.
+func sameAnswer(x, other *Exchange) bool {
+	return other.answered() && other.Status == x.Status && (bytes.Equal(x.answer.Body, other.answer.Body) || pageTitle(x) != "" && pageTitle(x) == pageTitle(other))
+}
+
+// otherSite gives the name of another site that a page belongs to by what it says, empty where it says none. It is sure where a browser
+// could not use the page under the name that was asked for.
+func (x *Exchange) otherSite(asked string) (other, proof string, sure bool) {
+	if asked == "" {
+		return "", "", false
+	}
 	for _, f := range x.answer.Fields {
-		if domain := cookieDomain(f); domain != "" && other == "" && !sameSite(domain, asked) {
-			other, proof, sure = domain, "its cookie is for the domain "+domain+", and a browser refuses it", Likely
+		if domain := cookieDomain(f); domain != "" && !sameSite(domain, asked) {
+			return domain, "its cookie is for the domain " + domain + ", and a browser refuses it", true
 		}
 	}
 	for _, mark := range [...]*regexp.Regexp{canonicalLink, siteMeta} {
-		if m := linkValue.FindSubmatch(mark.Find(x.answer.Body)); m != nil && other == "" {
+		if m := linkValue.FindSubmatch(mark.Find(x.answer.Body)); m != nil {
 			if u, err := url.Parse(string(m[1])); err == nil && u.Hostname() != "" && !sameSite(strings.ToLower(u.Hostname()), asked) {
-				other, proof = strings.ToLower(u.Hostname()), "the page names "+firstLine([]byte(redactURL(string(m[1]))))+" as its own address"
+				return strings.ToLower(u.Hostname()), "the page names " + firstLine([]byte(redactURL(string(m[1])))) + " as its own address", false
 			}
 		}
 	}
 	for _, text := range [...]string{pageTitle(x), firstHeading(x)} {
-		if m := hostTitle.FindStringSubmatch(text); m != nil && other == "" && !sameSite(strings.ToLower(m[1]), asked) {
-			other, proof = strings.ToLower(m[1]), fmt.Sprintf("the page calls itself %q", text)
+		if m := hostTitle.FindStringSubmatch(text); m != nil && !sameSite(strings.ToLower(m[1]), asked) {
+			return strings.ToLower(m[1]), fmt.Sprintf("the page calls itself %q", text), false
 		}
 	}
-	if other == "" {
-		return nil
-	}
-	return &finding{
-		cause: fault.CauseWrongHost, confidence: sure, sentence: fmt.Sprintf("%s answers %d with a page of another site, %s, and not of %s", w.Target.label(), x.Status, other, asked),
-		proof:   []string{proof},
-		advice:  []string{"Give the server a site for the name " + asked + ": without one it answers with its first, or its default."},
-		missing: []string{"whether " + asked + " and " + other + " are meant to be one site"},
-	}
+	return "", "", false
 }
 
 // cookieDomain is the domain of a Set-Cookie field, empty where it has none.
@@ -223,7 +251,8 @@ var softWords = []struct {
 
 // closedWords say of a page that the site is closed for a while.
 var closedWords = []string{
-	"maintenance", "be right back", "back soon", "be back shortly", "temporarily closed", "temporarily down", "temporarily unavailable", "under construction", "wartung", "en mantenimiento", "en maintenance", "in manutenzione", "onderhoud",
+	"under maintenance", "maintenance mode", "down for maintenance", "site maintenance", "scheduled maintenance", "undergoing maintenance", "maintenance in progress", "be right back", "back soon", "be back shortly",
+	"temporarily closed", "temporarily down", "temporarily unavailable", "wartungsarbeiten", "wartungsmodus", "wegen wartung", "en mantenimiento", "en maintenance", "in manutenzione", "in onderhoud",
 }
 
 // ofSoftError: an error or maintenance page that says 200.
@@ -282,12 +311,12 @@ func soft(x *Exchange) *softened {
 			return &softened{fault.CauseUpstreamStatus, shown, &as}
 		}
 		for _, s := range softWords {
-			if strings.HasPrefix(lower, s.words) {
+			if rest, begins := strings.CutPrefix(lower, s.words); begins && (rest == "" || rest[0] < 'a' || rest[0] > 'z') {
 				return &softened{s.cause, shown, nil}
 			}
 		}
 		for _, words := range closedWords {
-			if strings.Contains(lower, words) && x.isPage() {
+			if (strings.Contains(lower, words) || lower == "maintenance" || lower == "wartung") && x.isPage() {
 				return &softened{fault.CauseMaintenance, shown, nil}
 			}
 		}

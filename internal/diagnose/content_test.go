@@ -55,6 +55,9 @@ var contentCases = map[string]struct {
 	"an article on domains":      {page(200, "<html><title>When a domain is for sale</title>"+strings.Repeat(long, 4)+"</html>"), "shop.test", fault.CauseNone, ""},
 	"another site's cookie":      {page(200, "<html>hello</html>", "Set-Cookie: sid=1; Domain=.blog.example; Path=/"), "shop.test", fault.CauseWrongHost, "blog.example"},
 	"another site's canonical":   {page(200, `<html><head><link rel="canonical" href="https://blog.example/"/></head>`+long), "shop.test", fault.CauseWrongHost, "blog.example"},
+	"a site's second name":       {sites("stage.test", `<html><head><link rel="canonical" href="https://www.shop.example/"/></head>`+long, "nothing here"), "stage.test", fault.CauseNone, ""},
+	"an application on upkeep":   {page(200, "<html><title>Fleet Maintenance</title><div id=root></div></html>"), "", fault.CauseNone, ""},
+	"an application on errors":   {page(200, "<html><title>Application errors</title><div id=root></div></html>"), "", fault.CauseNone, ""},
 	"its own canonical":          {page(200, `<html><head><link rel="canonical" href="https://www.shop.test/"/></head>`+long), "shop.test", fault.CauseNone, ""},
 	"its own cookie":             {page(200, "<html>hello</html>", "Set-Cookie: sid=1; Domain=shop.test"), "www.shop.test", fault.CauseNone, ""},
 	"an address has no site":     {page(200, `<html><head><link rel="canonical" href="https://blog.example/"/></head>`), "", fault.CauseNone, ""},
@@ -99,6 +102,17 @@ func TestContent(t *testing.T) {
 				t.Errorf("nothing says %q:\n%s", c.says, all)
 			}
 		})
+	}
+}
+
+// sites answers for one name with a page, and for every other with another.
+func sites(name, its, others string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if strings.EqualFold(r.Host, name) {
+			page(200, its)(w, r)
+			return
+		}
+		page(200, others)(w, r)
 	}
 }
 

@@ -24,6 +24,7 @@ type HTTP struct {
 	Clamped  *Exchange   `json:"clamped,omitempty"`   // the same with small segments, after a silence
 	Bare     *Exchange   `json:"bare,omitempty"`      // the same without its query, after a failure
 	Coded    *Exchange   `json:"coded,omitempty"`     // the same with a browser's Accept-Encoding, after a success
+	Stranger *Exchange   `json:"stranger,omitempty"`  // the same for a name that nobody has, where the page may be another site's
 	TLSWorks *Tried      `json:"tls_works,omitempty"` // a handshake with a port that was asked in clear, after a failure
 	Spoke    *Spoke      `json:"spoke,omitempty"`     // what the server does by itself, after a failure
 	H2       *H2         `json:"h2,omitempty"`
@@ -157,6 +158,7 @@ func (c *client) close() { c.up.Close() }
 // query is a request to send.
 type query struct {
 	label, method, path, agent string
+	host                       string // another than the target's, empty for that
 	cookie                     string // that answers before it set
 	kept                       bool   // on a connection that carried one before, if there is one
 	coded                      bool   // compressed as browsers want it
@@ -341,7 +343,11 @@ func (c *client) request(q query) []byte {
 		path = c.target.Path
 	}
 	b := h1.AppendRequestLine(nil, []byte(q.method), []byte(path))
-	b = appendField(b, "Host", c.target.Authority)
+	host := q.host
+	if host == "" {
+		host = c.target.Authority
+	}
+	b = appendField(b, "Host", host)
 	for _, f := range c.fields(q) {
 		b = appendField(b, f.Name, f.Value)
 	}

@@ -359,6 +359,9 @@ func notesOf(w *Walk) (out []string) {
 	if !x.answered() {
 		return out
 	}
+	if other, proof, _ := x.otherSite(siteAsked(w)); other != "" && x.Status < 300 {
+		out = append(out, of+"the page belongs to "+other+" by its own words: "+proof)
+	}
 	if text := lossNote(w); text != "" {
 		out = append(out, of+text)
 	}

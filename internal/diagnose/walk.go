@@ -316,7 +316,17 @@ func (w *walker) askMore(ctx context.Context) {
 		}
 	}
 	if x.answered() && x.Status < 300 && method == "GET" && w.o.safe() && !w.o.gives("Accept-Encoding") && !w.walk.Target.Upstream {
-		group.Go(func() { h.Coded = w.client.ask(query{label: "compressed", method: method, coded: true}) })
+		group.Go(func() {
+			q := query{label: "compressed", method: method, coded: true}
+			if h.Coded = w.client.ask(q); failed(h.Coded) && !h.Coded.cut {
+				h.Coded = w.client.ask(q) // one failure may be chance
+			}
+		})
+		if other, _, sure := x.otherSite(siteAsked(w.walk)); other != "" && !sure {
+			group.Go(func() {
+				h.Stranger = w.client.ask(query{label: "for nobody's name", method: method, host: strangerHost, elsewhere: true})
+			})
+		}
 	}
 	w.askSockets(ctx, &group)
 	if w.walk.TLS != nil && w.walk.TLS.ALPN == "h2" && !w.o.HTTP1 && w.o.safe() && (x.answered() || !h.reachedNobody()) {
