@@ -29,6 +29,7 @@ type Name struct {
 	Took      Millis          `json:"took_ms"`
 	Search    []string        `json:"search,omitempty"` // the names that the search list makes of it, in their order
 	Servers   []*ServerSays   `json:"servers"`
+	Wildcard  string          `json:"wildcard,omitempty"`    // that gives any name beside it the same addresses; looked for where the answer is no site's
 	Aliases   *AliasChain     `json:"alias_chain,omitempty"` // where the name's aliases lead to no address
 
 	Disagree    bool `json:"servers_disagree"`    // two servers answer differently

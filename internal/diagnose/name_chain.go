@@ -109,3 +109,35 @@ func (n *Name) hostsFileWords() string {
 	}
 	return ""
 }
+
+// wildcardLabel is a label that nobody has made a name of.
+const wildcardLabel = "whygate-asks-nobodys-name"
+
+// probeWildcard reports whether any name beside the host's has its addresses: a typing error would not show then. It gives the wildcard,
+// empty where there is none.
+func (n *Name) probeWildcard(ctx context.Context) string {
+	_, parent, found := strings.Cut(strings.TrimSuffix(n.Host, "."), ".")
+	if !found || !strings.Contains(parent, ".") || len(n.HostsFile) > 0 {
+		return ""
+	}
+	for _, s := range n.Servers {
+		if !s.A.Answered || len(s.A.Addresses) == 0 {
+			continue
+		}
+		n.asked++
+		a := ask(ctx, s.Server, wildcardLabel+"."+parent, dns.TypeA, false)
+		if a.Answered && len(a.Addresses) > 0 && slices.Equal(slices.Sorted(slices.Values(a.Addresses)), slices.Sorted(slices.Values(s.A.Addresses))) {
+			return "*." + parent
+		}
+		return ""
+	}
+	return ""
+}
+
+// wildcardWords say that a name may be a typing error, empty where it is a name of its own.
+func (n *Name) wildcardWords() string {
+	if n == nil || n.Wildcard == "" {
+		return ""
+	}
+	return "any name below " + strings.TrimPrefix(n.Wildcard, "*.") + " has this address (a wildcard in DNS): " + n.Host + " may be a typing error"
+}

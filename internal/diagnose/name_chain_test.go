@@ -27,6 +27,9 @@ func zoneServer(t *testing.T, zone map[string]string) string {
 		name := strings.ToLower(q.Question[0].Name)
 		for range 6 {
 			data, known := zone[strings.TrimSuffix(name, ".")]
+			if _, parent, _ := strings.Cut(strings.TrimSuffix(name, "."), "."); !known {
+				data, known = zone["*."+parent]
+			}
 			header := dns.RR_Header{Name: name, Class: dns.ClassINET, Ttl: 5}
 			switch {
 			case !known:
@@ -85,6 +88,20 @@ func TestBrokenLink(t *testing.T) {
 				t.Errorf("%v, want %v and %q: %s\n%q", v.Cause, c.cause, c.says, v.Sentence, v.Proof)
 			}
 		})
+	}
+}
+
+// TestWildcard says of a name whose page is no site's that a wildcard may have caught a typing error.
+func TestWildcard(t *testing.T) {
+	t.Parallel()
+	server := zoneServer(t, map[string]string{"shop.corp.test": "127.0.0.1", "*.corp.test": "127.0.0.1", "shop.only.test": "127.0.0.1"})
+	a := serve(t, page(200, "<html><head><title>Welcome to nginx!</title></head><body>nginx.org</body></html>"))
+	_, port, _ := net.SplitHostPort(a.Listener.Addr().String())
+	for host, caught := range map[string]bool{"shpo.corp.test": true, "shop.only.test": false} {
+		v := run(t, &Options{URL: "http://" + host + ":" + port, Servers: []string{server}, Count: 1}).Verdict
+		if v.Cause != fault.CauseWrongHost || strings.Contains(v.Sentence, "may be a typing error") != caught {
+			t.Errorf("%s: %v: %s", host, v.Cause, v.Sentence)
+		}
 	}
 }
 

@@ -337,6 +337,9 @@ func notesOf(w *Walk) (out []string) {
 		out = append(out, of+"the IPv6 address was not tried: this machine has no route for IPv6")
 	}
 	if n := w.Name; n != nil && n.Cause == fault.CauseNone {
+		if words := n.wildcardWords(); words != "" {
+			out = append(out, of+words)
+		}
 		if n.Disagree {
 			out = append(out, of+"the name servers do not agree on "+n.Host)
 		}

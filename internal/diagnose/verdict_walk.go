@@ -46,6 +46,9 @@ func (f *finding) finish(w *Walk) {
 			f.kind = own.Type
 		}
 	}
+	if words := w.Name.wildcardWords(); words != "" && f.cause == fault.CauseWrongHost && !strings.Contains(f.sentence, words) {
+		f.sentence += "; " + words
+	}
 	if words := w.Name.hostsFileWords(); words != "" && !strings.Contains(f.sentence, words) && (f.evidence == nil || f.evidence.Stage >= fault.Dial) {
 		f.sentence += "; " + words
 		f.proof = append(f.proof, "the address is from the hosts file; DNS says otherwise")

@@ -170,6 +170,11 @@ func (w *walker) end(ctx context.Context) {
 			w.walk.Again = w.probeAgain(ctx, x)
 		}
 	}
+	if f := judgeAnswer(w.walk); w.walk.Name != nil && ctx.Err() == nil && (x.Status == 404 || f != nil && (f.cause == fault.CauseWrongHost || f.cause == fault.CauseNoRoute)) {
+		before := w.walk.Name.asked
+		w.walk.Name.Wildcard = w.walk.Name.probeWildcard(ctx)
+		w.tally.add(w.walk.Name.asked-before, "DNS question")
+	}
 	if len(w.open) > 0 && ctx.Err() == nil && w.walk.suspicious() {
 		w.walk.Loss = w.shaker().probeLoss(ctx)
 		w.tally.add(w.walk.Loss.Tried, "connection without a request")
