@@ -104,10 +104,28 @@ func (f *finding) onlyStraight(own *finding) bool {
 	switch {
 	case f.answer != nil && f.answer.Status < 500 && f.cause != fault.CausePlainToTLSPort && f.cause != fault.CauseTLSClientCertificateRequired:
 		return true
+	case own == nil && !f.walk.Target.found && f.schemeOnly():
+		return true // it was named with a scheme that is not its own, and the gateway knows better
 	case own == nil:
 		return f.evidence != nil && f.evidence.End == fault.Untrusted || f.cause == fault.CauseTLSClientCertificateRequired || f.cause == fault.CauseContentFilter
 	}
 	return false
+}
+
+// schemeOnly reports whether a finding is that a port was spoken to by TLS that is none of TLS, or the other way round.
+func (f *finding) schemeOnly() bool {
+	return f.cause == fault.CauseTLSToPlainPort || f.cause == fault.CausePlainToTLSPort
+}
+
+// schemeNote says of an upstream that was named with another scheme than it speaks, and of no fault, how to name it.
+func (r *Report) schemeNote(w *Walk) string {
+	f := judgeWalk(w)
+	if f == nil || w.Target.found || !f.schemeOnly() || judgeWalk(r.Walk) != nil {
+		return ""
+	}
+	other := w.Target
+	other.as(!other.Secure)
+	return fmt.Sprintf("%s was asked by %s, as it was named, and speaks %s: name it --upstream %s://%s", w.Target.label(), w.Target.scheme(), other.scheme(), other.scheme(), w.Target.label())
 }
 
 // askedUpstreams reports whether any upstream was walked as far as it could be.
@@ -175,6 +193,10 @@ func blame(r *Report, own *finding, broken []*finding) *finding {
 	if !all {
 		root.pattern = fmt.Sprintf("%d of %d upstreams", len(broken), len(r.Upstreams))
 		root.ruled = append(root.ruled, healthyUpstreams(r, broken)...)
+	}
+	if root.schemeOnly() && !root.walk.Target.found {
+		root.confidence = Likely
+		root.missing = append(root.missing, fmt.Sprintf("whether the gateway speaks to it by %s, as --upstream has it: its configuration says so (--here)", root.walk.Target.scheme()))
 	}
 	if x := own.answer; x != nil {
 		maker := "the gateway"
@@ -318,6 +340,11 @@ func healthy(r *Report) Verdict {
 func notes(r *Report) (out []string) {
 	for _, w := range append([]*Walk{r.Walk}, r.Upstreams...) {
 		out = append(out, notesOf(w)...)
+	}
+	for _, w := range r.Upstreams {
+		if text := r.schemeNote(w); text != "" {
+			out = append(out, text)
+		}
 	}
 	if r.Here != nil {
 		out = append(out, r.Here.Notes...)

@@ -220,6 +220,8 @@ var judgeCases = []struct {
 	{"a quick 502 is no timeout", report(walkTo(gate, nginx(502, "502 Bad Gateway")), with(walkTo(up, ok()), func(w *Walk) { w.HTTP.Main.FirstByte = Millis(800 * time.Millisecond) })), fault.CauseUnknown, Possible, gate, "nothing is wrong"},
 	{"an upstream that lets only the gateway in", report(walkTo(gate, ok()), walkTo(up, answer(403, "no"))), fault.CauseNone, Certain, gate, "403"},
 	{"a certificate that the gateway takes", report(walkTo(gate, ok()), walkTo(up, broke(untrusted))), fault.CauseNone, Certain, gate, "answers 200"},
+	{"an upstream named with a wrong scheme", report(walkTo(gate, ok()), with(walkTo(up, broke(reset)), func(w *Walk) { w.HTTP.TLSWorks = &Tried{OK: true, Detail: "TLS 1.3"} })), fault.CauseNone, Certain, gate, "name it --upstream https://10.0.0.7:8080"},
+	{"and a gateway that fails", report(walkTo(gate, nginx(502, "502 Bad Gateway")), with(walkTo(up, broke(reset)), func(w *Walk) { w.HTTP.TLSWorks = &Tried{OK: true, Detail: "TLS 1.3"} })), fault.CausePlainToTLSPort, Likely, up, "as --upstream has it"},
 	{"a 403 explains no 502", report(walkTo(gate, nginx(502, "502 Bad Gateway")), walkTo(up, answer(403, "no"))), fault.CauseUnknown, Possible, gate, "straight"},
 	{"a certificate that the gateway does not take", report(walkTo(gate, nginx(502, "502 Bad Gateway")), walkTo(up, broke(untrusted))), fault.CauseTLSCertificateUnknownAuthority, Certain, up, "nginx answers 502"},
 	{"limited pings are no black hole", report(with(walkTo(gate, broke(silence)), func(w *Walk) {
