@@ -227,6 +227,9 @@ func (r *Report) told(own *finding) *HereFinding {
 		if f.Cause.Entry().Family == fault.FamilyClient && (own.answer == nil || own.answer.Status >= 500) {
 			continue // our own connections that ended without a request
 		}
+		if own.answer != nil && own.answer.Status < 500 && !f.named() {
+			continue // of another request: this one was answered
+		}
 		return f
 	}
 	return nil
@@ -241,9 +244,13 @@ func (r *Report) byLog(own, f *finding) *finding {
 	if said == nil {
 		return f
 	}
-	proof := "the log says of this request: " + said.Text
+	when := "of this request"
+	if !said.named() {
+		when = "at this time"
+	}
+	proof := "the log says " + when + ": " + said.Text
 	if said.line != "" {
-		proof = "the log says of this request: " + firstWords(said.line)
+		proof = "the log says " + when + ": " + firstWords(said.line)
 	}
 	same := f.cause == said.Cause || f.otherProtocol() || f.cause == fault.CauseProxyLoop || f.walk != own.walk && linkOf(f.cause)&linkOf(said.Cause) != 0
 	if same || f.walk != own.walk && f.confidence == Certain && linkOf(f.cause)&(linkConnect|linkName|linkTLS) != 0 {
@@ -256,12 +263,17 @@ func (r *Report) byLog(own, f *finding) *finding {
 	seen := f.sentence
 	out := *own
 	out.cause, out.kind, out.confidence, out.missing, out.advice = said.Cause, fault.TypeNone, Certain, nil, nil
-	out.sentence = subjectHere(r, own.walk) + " says of this request in its log: " + said.words()
+	out.sentence = subjectHere(r, own.walk) + " says " + when + " in its log: " + said.words()
 	out.proof = append([]string{proof}, own.proof...)
 	if seen != "" {
 		out.proof = append(out.proof, "without the log: "+seen)
 	}
 	return &out
+}
+
+// named reports whether the line names a request, which is this one then.
+func (f *HereFinding) named() bool {
+	return !strings.Contains(f.line, "#") || strings.Contains(f.line, `request: "`) // nginx's lines have PID#TID
 }
 
 // lineMessage is the message of a line of nginx's error log: behind its number, before who asked for what.

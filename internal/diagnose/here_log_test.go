@@ -58,7 +58,13 @@ func TestLogOutweighsTheWire(t *testing.T) {
 		"an upstream that is closed":    {with2(report(walkTo(gate, nginx(502, "502 Bad Gateway")), walkTo(up, broke(closed))), func(r *Report) { r.Here = said(fault.CauseResetBeforeAnswer, "recv() failed (104)") }), fault.CauseClosedBeforeAnswer, up, "recv() failed (104)"},
 		"an upstream that refuses":      {with2(report(walkTo(gate, nginx(502, "502 Bad Gateway")), refusedAt(up)), func(r *Report) { r.Here = said(fault.CauseConnectionRefused, "connect() failed (111)") }), fault.CauseConnectionRefused, up, "connect() failed (111)"},
 		"clients that left":             {with2(report(walkTo(gate, nginx(502, "502 Bad Gateway"))), func(r *Report) { r.Here = said(fault.CauseClientLeft, "client closed connection") }), fault.CauseUnknown, gate, "does not show why"},
-		"nothing is wrong":              {with2(report(walkTo(gate, ok())), func(r *Report) { r.Here = said(fault.CauseConnectionRefused, "connect() failed (111)") }), fault.CauseNone, gate, "answers 200"},
+		"another request's trouble": {with2(report(walkTo(gate, answer(403, "no"))), func(r *Report) {
+			r.Here = &Here{Proxy: "nginx", Request: []HereFinding{{Cause: fault.CauseDescriptorsExhausted, Text: "x", line: "[crit] 7#7: accept4() failed (24: Too many open files)"}}}
+		}), fault.CauseRequestDenied, gate, "forbids"},
+		"a trouble at that time": {with2(report(walkTo(gate, broke(closed))), func(r *Report) {
+			r.Here = &Here{Proxy: "nginx", Request: []HereFinding{{Cause: fault.CauseDescriptorsExhausted, Text: "x", line: "[crit] 7#7: accept4() failed (24: Too many open files)"}}}
+		}), fault.CauseDescriptorsExhausted, gate, "says at this time in its log: accept4() failed"},
+		"nothing is wrong": {with2(report(walkTo(gate, ok())), func(r *Report) { r.Here = said(fault.CauseConnectionRefused, "connect() failed (111)") }), fault.CauseNone, gate, "answers 200"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
