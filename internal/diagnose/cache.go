@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +25,7 @@ func cached(x *Exchange) (why string, age time.Duration) {
 		value := strings.ToLower(x.field(name))
 		switch {
 		case value == "":
-		case strings.Contains(value, "hit") && !strings.Contains(value, "hit-for-pass"), strings.Contains(value, "stale"):
+		case hitWord.MatchString(value) && !strings.Contains(value, "hit-for-"):
 			return name + ": " + firstLine([]byte(x.field(name))), age
 		case strings.Contains(value, "miss"), strings.Contains(value, "bypass"), strings.Contains(value, "dynamic"), strings.Contains(value, "pass"):
 			missed = true
@@ -40,7 +41,10 @@ func cached(x *Exchange) (why string, age time.Duration) {
 }
 
 // cacheFields are the fields in which caches say what they did.
-var cacheFields = [...]string{"Cache-Status", "CF-Cache-Status", "X-Cache", "X-Cache-Status", "X-Proxy-Cache", "X-Vercel-Cache", "X-Nginx-Cache", "X-LiteSpeed-Cache", "X-Rack-Cache", "X-Drupal-Cache", "X-Fastcgi-Cache", "X-Cache-Hits-Status", "Server-Timing"}
+var cacheFields = [...]string{"Cache-Status", "CF-Cache-Status", "X-Cache", "X-Cache-Status", "X-Proxy-Cache", "X-Vercel-Cache", "X-Nginx-Cache", "X-LiteSpeed-Cache", "X-Rack-Cache", "X-Drupal-Cache", "X-Fastcgi-Cache", "Server-Timing"}
+
+// hitWord is what caches say of an answer that they had: HIT, TCP_HIT, STALE, and no white or hits.
+var hitWord = regexp.MustCompile(`(?:^|[^a-z])(?:hit|stale)(?:[^a-z]|$)`)
 
 // ofCache: an error that a cache gives again.
 func ofCache(w *Walk, x *Exchange) *finding {
