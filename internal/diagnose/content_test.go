@@ -174,6 +174,9 @@ func TestRedirects(t *testing.T) {
 			if v.Cause != c.cause || !strings.Contains(v.Sentence+strings.Join(v.Proof, "\n"), c.says) {
 				t.Fatalf("%v, want %v and %q\n%s\n%q", v.Cause, c.cause, c.says, v.Sentence, v.Proof)
 			}
+			if away := name == "to another host's port"; away && v.Confidence != Likely || name == "to a dead port" && v.Confidence != Certain {
+				t.Errorf("%s: %v", name, v.Confidence)
+			}
 			if strings.Contains(fmt.Sprint(v), "secret") {
 				t.Errorf("a value of a query is shown: %v", v)
 			}

@@ -134,6 +134,10 @@ func judgeRedirected(w *Walk) *finding {
 		f = ofExchange(last)
 		f.finish(there)
 		f.walk, f.ruled, f.pattern = nil, nil, ""
+		if !strings.EqualFold(there.Target.Host, w.Target.Host) && last.Evidence.Stage <= fault.Dial {
+			f.confidence = Likely
+			f.missing = append(f.missing, "whether a visitor's browser can reach "+there.Target.label()+": this machine cannot")
+		}
 	case last.Status == 404 || last.Status == 410:
 		f = &finding{cause: fault.CauseNoRoute, confidence: Possible, evidence: last.Evidence, sentence: fmt.Sprintf("the answer is %d", last.Status)}
 	case last.answered() && !isRedirect(last) && last.Status != 401 && last.Status != 403 && last.Status != 405:
