@@ -283,11 +283,11 @@ func foreign(line []byte) bool {
 	any := uint64(0)
 	for len(line) >= 8 {
 		eight := binary.LittleEndian.Uint64(line)
-		any |= eight | eight - blanks
+		any |= eight | (eight - blanks)
 		line = line[8:]
 	}
 	for _, c := range line {
-		any |= uint64(c) | uint64(c) - ' '
+		any |= uint64(c) | (uint64(c) - ' ')
 	}
 	return any&highs != 0
 }

@@ -112,7 +112,6 @@ var (
 	requestHead    = []fault.Cause{fault.CauseRequestHeadTooLarge}
 	requestBody    = []fault.Cause{fault.CauseRequestBodyTooLarge}
 	clientLeft     = []fault.Cause{fault.CauseClientLeft}
-	requestPlain   = []fault.Cause{fault.CauseRequestTLSOnPlainPort}
 	h1OnH2         = []fault.Cause{fault.CauseHTTP1OnHTTP2Port}
 	h2OnH1         = []fault.Cause{fault.CauseHTTP2OnHTTP1Port}
 	goAway         = []fault.Cause{fault.CauseHTTP2GoAway}
