@@ -250,6 +250,9 @@ func whose(f *explain.Finding) string {
 	}
 	switch f.By {
 	case "gateway":
+		if f.OfItself {
+			return maker + " says so of itself"
+		}
 		if strings.HasPrefix(f.Cause, "body-") || strings.HasPrefix(f.Cause, "chunk") {
 			return "noticed by " + maker
 		}

@@ -28,6 +28,16 @@ var storiesOfHAProxy = []story{
 		alone: true, unlogged: true, check: "getent hosts NAME where HAProxy runs",
 	},
 	{
+		products: "haproxy", causes: own, words: "parsing [|atal errors found|config : ", and: "[alert]",
+		title:    "HAProxy did not start",
+		sentence: "HAProxy did not start, or did not take its new configuration: the message names the file and the line",
+		do: []directive{
+			{set: "haproxy -c -f /etc/haproxy/haproxy.cfg", why: "names all mistakes; a reload that fails leaves the old process at work"},
+			{set: "haproxy -v", why: "whether the keyword is older or newer than this version"},
+		},
+		alone: true, unlogged: true, certain: true, check: "haproxy -c -f /etc/haproxy/haproxy.cfg",
+	},
+	{
 		products: "haproxy", causes: own, words: statePH,
 		title:    "HAProxy could not change the answer",
 		sentence: "HAProxy failed while it changed the answer's head: the fields that its rules add do not fit into what tune.maxrewrite keeps free",

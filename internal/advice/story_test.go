@@ -38,6 +38,7 @@ func TestStories(t *testing.T) {
 		{"caddy", fault.CauseInternalError, `write /var/lib/caddy/x: no space left on device`, "disk is full"},
 		{"nginx", fault.CauseRouteBroken, `[crit] 15#15: *4 open() "/var/cache/nginx/client_temp/1" failed (13: Permission denied)`, "may not open a file"},
 		{"nginx", fault.CauseRouteBroken, `rewrite or internal redirection cycle while internally redirecting to "/index.html"`, "ten times"},
+		{"haproxy", fault.CauseRouteBroken, "[ALERT]    (1) : config : parsing [/etc/haproxy/haproxy.cfg:12] : unknown keyword 'foo'", "HAProxy did not start"},
 		{"haproxy", fault.CauseDNSNXDomain, "[ALERT]    (1) : parsing [/x:21] : 'server app' : could not resolve address 'app'.", "HAProxy did not start"},
 		{"apache", fault.CauseInternalError, "(28)No space left on device: AH00023: Couldn't create the proxy mutex", "no semaphore left"},
 		{"apache", fault.CauseInternalError, "(28)No space left on device: AH00489: x", "disk is full"},

@@ -99,6 +99,7 @@ func (g *engine) describe(s *Finding, f *finding) {
 			s.Candidates = append(s.Candidates, Candidate{c.String(), c.Entry().Title, tellOf(c)})
 		}
 	}
+	s.OfItself = f.requestless && facts.Story.Unlogged()
 	s.Proof = entry.Proof
 	if f.format.Product != "whygate" {
 		s.Proof = advice.ForeignAll(s.Proof)

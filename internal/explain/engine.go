@@ -159,7 +159,7 @@ func (g *engine) take(r *record, file *File, t time.Time) {
 	s := seen{
 		keys: j.keys, at: t, finding: f, group: group, outcome: r.Status != 0, joined: j.joined, answered: j.joined, bare: r.Bare, open: open(r),
 		head: r.verdict.Stage == fault.Head, clocked: !r.Time.IsZero(), place: at, more: r.more, lasted: r.lasted(),
-		said: g.window.hash(r.Said), process: r.Process, starting: r.story.Unlogged(), product: r.format.Product,
+		said: g.window.hash(r.Said), process: r.Process, starting: r.story.Unlogged(), product: r.format.Product, requestless: r.requestless(),
 	}
 	if s.tried[0] = g.window.hash(r.Upstream); s.starting {
 		s.tried[0] = s.said

@@ -17,11 +17,20 @@ var haproxyError = &Format{
 	Better:  "# haproxy.cfg, in defaults: option httplog, and option log-health-checks",
 	Parse: func(e *Entry, line []byte) bool {
 		if starts(line, "[") {
+			alert := starts(line, "[ALERT]")
+			if n, _, ok := readUint(between(line, "(", ")")); ok {
+				e.Process = uint64(n)
+			}
 			if line = haproxyLeader(line); line == nil {
 				return false
 			}
-			if !judgeHAProxyEvent(e, line) {
-				e.Kind, e.Said = KindNoise, line
+			switch {
+			case judgeHAProxyEvent(e, line):
+			case alert && (has(line, "parsing [") || has(line, "atal errors found") || has(line, "config : ")) && !has(line, "could not resolve"):
+				e.Said = line
+				e.fail(ByGateway, fault.Select, fault.Misconfigured)
+			default:
+				e.Kind, e.Said, e.unruled = KindNoise, line, alert
 			}
 			return true
 		}

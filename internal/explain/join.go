@@ -43,6 +43,8 @@ type seen struct {
 	starting bool             // it is about a program that did not start, and about no request
 	tried    [triedMax]uint64 // whom its request has asked so far
 	product  string
+
+	requestless bool // its line names no request
 }
 
 // triedMax is how many upstreams of one request are remembered.

@@ -40,6 +40,9 @@ func TestOneRequestIsOneFault(t *testing.T) {
 				"nginx: [emerg] bind() to [::]:80 failed (98: Address already in use)\n" +
 				"2026/11/24 10:00:03 [emerg] 1#1: still could not bind()\n", 1, "route-broken",
 		},
+		"HAProxy: two lines of one start": {
+			"[ALERT]    (1) : config : parsing [/etc/haproxy/haproxy.cfg:12] : unknown keyword 'foo' in 'frontend' section\n[ALERT]    (1) : config : Fatal errors found in configuration.\n", 1, "route-broken",
+		},
 		"nginx: two starts": {
 			"2026/11/24 10:00:00 [emerg] 1#1: host not found in upstream \"api\" in /etc/nginx/nginx.conf:7\nnginx: [emerg] host not found in upstream \"api\" in /etc/nginx/nginx.conf:7\n" +
 				"2026/11/24 10:01:00 [emerg] 1#1: host not found in upstream \"api\" in /etc/nginx/nginx.conf:7\nnginx: [emerg] host not found in upstream \"api\" in /etc/nginx/nginx.conf:7\n", 2, "dns-nxdomain",

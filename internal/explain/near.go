@@ -17,6 +17,7 @@ type event struct {
 	said    string
 	place   place
 	product string
+	teller  bool // a proxy's controller tells it, of no request
 }
 
 // events has what was told, by cause. Of each it keeps the one that was read last and the one with the latest time: a log
@@ -51,7 +52,7 @@ func (v *events) note(e *event) *happenings {
 // happened notes an event, and counts it at the faults just before it. A fault is held against the events of one cause once:
 // those that come later are further away from it.
 func (g *engine) happened(r *record, at place, t time.Time) {
-	e := event{at: t, clocked: !r.Time.IsZero(), system: r.format.Role == RoleSystem, cause: r.verdict.Cause, said: clip(r.Said, textMax), place: at, product: r.format.Product}
+	e := event{at: t, clocked: !r.Time.IsZero(), system: r.format.Role == RoleSystem, cause: r.verdict.Cause, said: clip(r.Said, textMax), place: at, product: r.format.Product, teller: r.format.Role == RoleProxy}
 	known := g.events.note(&e)
 	w := g.window
 	newest := w.at(w.count)
@@ -87,6 +88,9 @@ func (g *engine) lookBack(s *seen) {
 // near reports whether an event and a fault are of one moment: by their clocks, and where one of them has none by their
 // places in one log.
 func (e *event) near(s *seen) bool {
+	if e.teller && s.requestless { // it tells of itself
+		return false
+	}
 	if e.clocked && s.clocked {
 		gap := s.at.Sub(e.at)
 		return within(gap, nearGap) || gap > 0 && (busy(e.cause) && gap <= s.lasted+nearGap || standing(e.cause) && gap <= outGap)
@@ -101,7 +105,7 @@ func busy(c fault.Cause) bool {
 }
 
 // standing reports whether a cause is a state that lasts: then what a controller told of it a while ago counts.
-func standing(c fault.Cause) bool { return c == fault.CauseNoEndpoints || c == fault.CauseRouteBroken }
+func standing(c fault.Cause) bool { return c == fault.CauseNoEndpoints }
 
 // nearby counts an event near a fault, each cause once for each fault.
 func (s *seen) nearby(e *event) {

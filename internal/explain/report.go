@@ -58,7 +58,8 @@ type Finding struct {
 	Example    Example        `json:"example"`
 	Proof      []string       `json:"proof"`
 	Advice     []string       `json:"advice"`
-	Check      string         `json:"check"` // the one command or line of a log that would make it certain
+	OfItself   bool           `json:"of_itself,omitempty"` // the lines are about the program and about no request
+	Check      string         `json:"check"`               // the one command or line of a log that would make it certain
 	Better     string         `json:"better,omitempty"`
 	Lacks      string         `json:"lacks,omitempty"`
 
