@@ -119,7 +119,7 @@ var varnishTags = map[string]bool{
 // parseVarnishLog reads the three layouts of a line: "--  Tag   text" in a group, "*   << Request  >> 2" at a group's head,
 // and "  3 FetchError b text" with -g raw.
 func parseVarnishLog(e *Entry, line []byte) bool {
-	if len(line) < 8 {
+	if len(line) < 6 {
 		return false
 	}
 	e.noise(MarkerNone)
