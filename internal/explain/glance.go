@@ -83,7 +83,7 @@ var levelWords = [...]string{"error", "fatal", "panic", "emerg", "alert", "sever
 // requestWords stand in lines that tell of a request and of its status.
 var requestWords = [...]string{
 	"get /", "post /", "put /", "head /", "delete /", "patch /", "options /", "get http", "post http", "put http", "head http", "patch http", "delete http", "connect ",
-	"http/1", "http/2", "http/3", "status", "code=", "code:", "code\"", "code ",
+	"http/1", "http/2", "http/3", "status", "code=", "code:", "code\"", "code ", "answer", "respon",
 }
 
 // carrierKeys are keys without which peelJSON peels nothing; they are given in their own case of letters.

@@ -17,6 +17,7 @@ type parser struct {
 	zone       *time.Location  // of the logs that name none
 	each       *eachWriter     // prints every line, nil if nobody asked
 	entry      Entry
+	seen       signs                    // of the line that is read, where no format was sure of it
 	sets       map[uint64][]fault.Cause // sets of candidates, each kept once
 	opened     int                      // the line that opened what the next record of JSON stands in, 0 for none
 	joined     []byte                   // a record of several lines
@@ -84,6 +85,7 @@ func (p *parser) line(b *block, line, text []byte, number int) (more int) {
 	}
 	e := &p.entry
 	f, inner := p.recogniser.Read(e, line)
+	p.seen = p.recogniser.seen
 	if (f == nil || f.wordy) && p.recogniser.loosely {
 		f, inner, more = p.several(f, inner, line, text)
 		if more > 0 && p.opened > 0 && e.Kind != KindUnknown && bytes.IndexByte(line, '{') >= 0 {
@@ -121,7 +123,7 @@ func (p *parser) take(b *block, f *Format, inner, line []byte, number, more int)
 	if f == nil {
 		if len(bytes.TrimSpace(line)) > 0 && len(line) < lineMax { // a longer one is counted as long
 			b.unknown++
-			if p.each == nil && erroneous(line) {
+			if p.each == nil && erroneous(line, p.seen) {
 				b.unjudge(nil, line, number)
 			}
 		}

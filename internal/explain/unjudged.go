@@ -39,17 +39,18 @@ type unjudgedLines struct {
 // shapeSeed makes equal shapes equal in all blocks of a run, and nothing more.
 var shapeSeed = maphash.MakeSeed()
 
-// errorWords are pieces of the words by which lines say that they are errors, whatever the case of the first letter.
-var errorWords = [...][]byte{
-	[]byte("rror"), []byte("RROR"), []byte("rit"), []byte("RIT"), []byte("atal"), []byte("ATAL"), []byte("lert"), []byte("LERT"), []byte("merg"), []byte("anic"), []byte("evere"), []byte("EVERE"), []byte("<e>"),
-}
-
-// erroneous reports whether a line of no format looks as if something failed: it has a 5xx, or the level of an error.
-func erroneous(line []byte) bool {
-	if has5xx(line) {
-		return true
+// erroneous reports whether a line of no format looks as if something failed: it tells of an answer and has a 5xx, or it has
+// the level of an error. seen are the signs that a glance found in it.
+func erroneous(line []byte, seen signs) bool {
+	if seen&(signStatus|signRequest) == signStatus|signRequest {
+		if _, _, request := requestIn(line); !request { // what was answered to one that could be read, was read as well
+			return true
+		}
 	}
-	return slices.ContainsFunc(errorWords[:], func(word []byte) bool { return bytes.Contains(line, word) }) && severityOf(line) >= severityError && !oneOfList(line, others[:])
+	if seen&signLevel == 0 && letterSeverity(line) < severityError {
+		return false
+	}
+	return severityOf(line) >= severityError && !oneOfList(line, others[:])
 }
 
 // unruled reports whether a line of a format is an error of a proxy in wording that no rule has.
