@@ -56,10 +56,15 @@ func ofAnswer(w *Walk, x *Exchange) *finding {
 	return f
 }
 
-// saysTLSPort knows the answers with which servers tell that their port speaks TLS.
+// tlsPort finds the sentences with which servers tell that their port speaks TLS: of plain HTTP that came to such a port, or of TLS or
+// https that must be spoken to it.
+var tlsPort = regexp.MustCompile(`(?i)plain http request was sent to (an? )?(https|ssl|tls)\b|http request to an? (https|ssl|tls)\b|speaking plain http to an? |` +
+	`combination of host and port requires (tls|ssl|https)|\bport (speaks|uses|requires|expects|is for|only accepts|accepts only) (only )?(tls|ssl|https)\b|` +
+	`(plain|clear ?text|unencrypted|insecure) http (requests? )?(is|are|was|to|on|sent|not)\b[^.]{0,40}\b(tls|ssl|https)\b|(tls|ssl|https) (is )?(required|expected) (on|for|by) this (port|listener|connection)`)
+
+// saysTLSPort reports whether the answer says in words that its port speaks TLS. A 400 for other reasons is none.
 func saysTLSPort(x *Exchange) bool {
-	return x.Status == 400 && bodyHas(x, "plain http request was sent to https port", "client sent an http request to an https server",
-		"speaking plain http to an ssl-enabled server port", "this combination of host and port requires tls")
+	return x.Status == 400 && tlsPort.MatchString(plainText(x.answer.Body[:min(len(x.answer.Body), 8<<10)]))
 }
 
 func bodyHas(x *Exchange, texts ...string) bool {

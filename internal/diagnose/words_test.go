@@ -101,6 +101,16 @@ var wordCases = map[string]struct {
 	"a pool that is stopped":        {answer(503, "<HTML><BODY><h2>Service Unavailable</h2>\r\n<hr><p>HTTP Error 503. The service is unavailable.</p></BODY></HTML>", "Server: Microsoft-HTTPAPI/2.0"), fault.CauseServiceStopped, []string{"IIS at"}, ""},
 	"a 504 at once":                 {nginx(504, "504 Gateway Time-out"), fault.CauseHeadTimeout, []string{"nginx at", "did not wait"}, ""},
 	"the default backend":           {answer(404, "default backend - 404"), fault.CauseNoRoute, []string{"ingress-nginx"}, ""},
+	"Whygate's TLS port":            {answer(400, "This port speaks TLS: ask it by https://.\n"), fault.CausePlainToTLSPort, []string{"a port that speaks TLS"}, ""},
+	"nginx's TLS port":              {answer(400, "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n<center>The plain HTTP request was sent to HTTPS port</center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n", "Server: nginx"), fault.CausePlainToTLSPort, nil, ""},
+	"Apache's TLS port":             {answer(400, "<title>400 Bad Request</title><p>Your browser sent a request that this server could not understand.<br />\nReason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n Instead use the HTTPS scheme to access this URL, please.</p>", "Server: Apache"), fault.CausePlainToTLSPort, nil, ""},
+	"Go's TLS port":                 {answer(400, "Client sent an HTTP request to an HTTPS server.\n"), fault.CausePlainToTLSPort, nil, ""},
+	"Tomcat's TLS port":             {answer(400, "Bad Request\r\nThis combination of host and port requires TLS.\r\n"), fault.CausePlainToTLSPort, nil, ""},
+	"another's TLS port":            {answer(400, "Bad request: this port requires HTTPS"), fault.CausePlainToTLSPort, nil, ""},
+	"a TLS port in two lines":       {answer(400, "<h1>Bad Request</h1><p>Plain HTTP requests are not allowed on\n <b>TLS</b> listeners.</p>"), fault.CausePlainToTLSPort, nil, ""},
+	"a 400 about a URL's scheme":    {answer(400, `{"error":"the field callback must begin with https://"}`), fault.CauseNone, nil, "speaks TLS"},
+	"a 400 of an API":               {answer(400, `{"error":"parameter q is missing"}`), fault.CauseNone, nil, "speaks TLS"},
+	"a page about TLS ports":        {answer(200, "<html><title>Troubleshooting</title><body><p>The plain HTTP request was sent to HTTPS port: what it means</p></body></html>"), fault.CauseNone, nil, ""},
 	"Fastly knows no such domain":   {reasoned(answer(500, "<html><title>Fastly error: unknown domain shop.test</title><p>Fastly error: unknown domain: shop.test</p></html>"), "Domain Not Found"), fault.CauseWrongHost, []string{"Fastly at"}, ""},
 }
 
