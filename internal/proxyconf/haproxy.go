@@ -41,11 +41,25 @@ func readHAProxy(r *reader, file string) error {
 				if l.words[0] == "log" && len(l.words) > 1 && l.words[1] == "/dev/log" {
 					r.log("/var/log/haproxy.log") // where Debian's rsyslog rule puts it
 				}
+				r.statsSocket(l.words)
 			}
 		}
 	}
 	r.Config.match = func(q Request) *Route { return haproxyRoute(sections, q) }
 	return nil
+}
+
+// socketsMax is how many stats sockets are kept: one tells everything, except where there are several processes.
+const socketsMax = 4
+
+// statsSocket keeps the path of a "stats socket" of this machine's files.
+func (r *reader) statsSocket(words []string) {
+	if len(words) < 3 || words[0] != "stats" || words[1] != "socket" || len(r.Config.Sockets) >= socketsMax {
+		return
+	}
+	if path := strings.TrimPrefix(words[2], "unix@"); strings.HasPrefix(path, "/") {
+		r.Config.Sockets = append(r.Config.Sockets, path)
+	}
 }
 
 // haproxyFile splits a file into sections.

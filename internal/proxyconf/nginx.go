@@ -36,6 +36,7 @@ func readNginx(all *reader, file string) error {
 		return err
 	}
 	logsOf(r.Config, root)
+	nginxState(r.Config, root)
 	r.Config.match = func(q Request) *Route { return nginxRoute(root, q) }
 	return nil
 }

@@ -54,7 +54,18 @@ type Config struct {
 	Logs     []string // files of its logs, the error log first; a relative one begins at the product's own prefix
 	Problems []string // what could not be read
 
+	Connections int      // the most that a worker has at once (nginx's worker_connections), 0 where it is not said
+	Sockets     []string // unix sockets where the proxy tells its state (HAProxy's "stats socket")
+	Status      []Status // where it tells its state by HTTP, on loopback and in clear (nginx's stub_status)
+
 	match func(q Request) *Route
+}
+
+// Status is a page on loopback where a proxy tells its own state.
+type Status struct {
+	Address string // host:port
+	Host    string // the Host field
+	Path    string
 }
 
 // Request is what a route is chosen by.
