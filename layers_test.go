@@ -64,7 +64,7 @@ var only = map[string][]string{
 	"internal/balance":     {},                                                                                                // it knows no addresses: it gives an index
 	"internal/route":       {},                                                                                                // it is given octets
 	"internal/proxyconf":   {"internal/openfile", "internal/yamltree"},                                                        // it reads files, whatever they are for
-	"internal/machine":     {},                                                                                                // it reads /proc
+	"internal/machine":     {"internal/openfile"},                                                                             // it reads /proc
 	"internal/resilience":  {"internal/fault"},                                                                                // it does not know HTTP
 	"internal/h1":          {"internal/fault", "internal/httpmsg"},                                                            // no I/O: not conn
 	"internal/lab":         {"internal/fault"},                                                                                // it must not share the codec that it tests

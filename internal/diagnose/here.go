@@ -68,11 +68,15 @@ func findHere(ctx context.Context, t *Target, anyway bool) (*Here, error) {
 		return h, nil
 	}
 	h.Proxy, h.PID = productOf(l.Process), l.Process.PID
+	h.listens = l.Address
 	h.limits(l)
-	if !proxyconf.Readable(h.Proxy) {
-		return h, nil
+	if proxyconf.Readable(h.Proxy) {
+		err = h.configured(ctx, t, l, listeners)
 	}
-	return h, h.configured(ctx, t, l, listeners)
+	h.lookAround(ctx, &around{
+		config: h.config, backend: h.backend, process: l.Process, listeners: listeners, system: &machine.System{}, run: runSystemd, kernel: machine.KernelLog,
+	})
+	return h, err
 }
 
 // configured reads the proxy's configuration and its logs.
@@ -87,6 +91,10 @@ func (h *Here) configured(ctx context.Context, t *Target, l *machine.Listener, l
 	if err != nil {
 		h.note("its configuration could not be read: %v", err)
 		return nil
+	}
+	h.config = c
+	for _, file := range c.Files {
+		h.wasRead(file)
 	}
 	for _, p := range c.Problems {
 		h.note("its configuration: %s", p)
@@ -104,7 +112,7 @@ func (h *Here) configured(ctx context.Context, t *Target, l *machine.Listener, l
 	defer h.selinux()
 	route, err := c.Match(ctx, proxyconf.Request{Scheme: scheme, Host: host, Address: at, Path: t.Path})
 	if route != nil {
-		known.server, known.backend = route.Server, route.Name
+		known.server, known.backend, h.backend = route.Server, route.Name, route.Name
 	}
 	h.read(ctx, known)
 	if err != nil {
@@ -172,13 +180,15 @@ func (h *Here) upstream(u *proxyconf.Upstream, route *proxyconf.Route, p *machin
 // portsNear is the share of this machine's ports for connections from which there are few left for one destination.
 const portsNear = 0.9
 
-// ports notes when nearly all ports to the upstream wait to be free again.
+// ports notes when nearly all ports to the upstream are in use, or wait to be free again.
 func (h *Here) ports(to netip.AddrPort, u *proxyconf.Upstream) {
 	low, high := machine.Ports()
-	if n := machine.TimeWait(to); high > low && float64(n) > portsNear*float64(high-low) {
-		text := fmt.Sprintf("%d of %d ports for connections to %s wait to be free again (TIME_WAIT)", n, high-low, u.Address)
-		h.note("%s", text)
-		h.Findings = append(h.Findings, HereFinding{Cause: fault.CausePortsExhausted, Text: text})
+	used, waiting := machine.PortsTo(to)
+	if high > low && float64(used) > portsNear*float64(high-low) {
+		h.state(HereState{
+			Cause: fault.CausePortsExhausted, At: u.Address,
+			Text: fmt.Sprintf("%d of this machine's %d ports for connections to %s are taken, %d of them in TIME_WAIT", used, high-low+1, u.Address, waiting),
+		})
 	}
 }
 
@@ -299,8 +309,7 @@ const queueWorth = 8
 func (h *Here) limits(l *machine.Listener) {
 	p := l.Process
 	if p.Limit > 0 && float64(p.Descriptors) > descriptorsNear*float64(p.Limit) {
-		h.note("%s has %d of its %d descriptors open (LimitNOFILE)", p.Name(), p.Descriptors, p.Limit)
-		h.Findings = append(h.Findings, HereFinding{Cause: fault.CauseDescriptorsExhausted, Text: fmt.Sprintf("%d of %d descriptors are open", p.Descriptors, p.Limit)})
+		h.state(HereState{Cause: fault.CauseDescriptorsExhausted, Text: fmt.Sprintf("%s (process %d) has %d of its %d descriptors open (LimitNOFILE, worker_rlimit_nofile, ulimit -n)", p.Name(), p.PID, p.Descriptors, p.Limit)})
 	}
 	if l.Queue >= queueWorth {
 		h.note("%d connections wait to be accepted at %v; since this machine started, %d found an accept queue full (ListenOverflows)",

@@ -177,6 +177,7 @@ func (h *Here) read(ctx context.Context, l *logs) {
 	h.Findings = append(h.Findings, found...)
 	h.LogLines = append(h.LogLines, lines...)
 	h.logs = l
+	h.wasRead(l.names...)
 }
 
 // readRequest reads what the logs say of the requests of this run, once they were made.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/proxyconf"
 )
 
 // Defaults and bounds of a run.
@@ -66,9 +67,15 @@ type Here struct {
 	Findings  []HereFinding  `json:"findings,omitempty"`        // what the logs say outright
 	Request   []HereFinding  `json:"of_this_request,omitempty"` // what they say of the very requests of this run
 	Notes     []string       `json:"notes,omitempty"`           // what the position explains
+	State     []HereState    `json:"state,omitempty"`           // what the machine, the proxy and its upstreams say of their own state
+	Read      []string       `json:"read,omitempty"`            // everything that was found and read
 
 	answer string // what the configuration answers by itself, empty where it asks an upstream
 	logs   *logs  // to be read again when the requests were made
+
+	listens netip.AddrPort    // where the proxy takes the URL's connections
+	config  *proxyconf.Config // the proxy's, nil where it could not be read
+	backend string            // the route's name
 }
 
 // ConfigPlace is a line of a configuration.

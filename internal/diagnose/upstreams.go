@@ -100,6 +100,9 @@ func (r *runner) addHere(ctx context.Context, found <-chan hereFound, front *Tar
 	if f.here.Proxy != "" {
 		r.step(hereStep(f.here))
 	}
+	if len(f.here.Read) > 0 {
+		r.step(Step{Name: "read", Text: strings.Join(f.here.Read, ", ")})
+	}
 }
 
 // redact masks the secrets of what was read of logs and configurations.
@@ -115,6 +118,9 @@ func (h *Here) redact() {
 	}
 	for i := range h.Notes {
 		h.Notes[i] = redactText(h.Notes[i])
+	}
+	for i := range h.State {
+		h.State[i].Text = redactText(h.State[i].Text)
 	}
 	for i := range h.Config {
 		h.Config[i].Text = redactLine(h.Config[i].Text)

@@ -42,7 +42,13 @@ func Judge(r *Report) Verdict {
 			broken = append(broken, f)
 		}
 	}
-	f := r.byLog(own, weigh(r, own, broken))
+	f := r.byState(own, r.byLog(own, weigh(r, own, broken)))
+	v := healthyOr(r, f)
+	v.Notes = append(v.Notes, r.stateNotes(&v)...)
+	return v
+}
+
+func healthyOr(r *Report, f *finding) Verdict {
 	if f == nil {
 		return healthy(r)
 	}

@@ -50,17 +50,20 @@ func Listeners(pid int) ([]Listener, error) {
 	return all, nil
 }
 
-// TimeWait counts the connections to the address that wait for their port to be free again.
-func TimeWait(to netip.AddrPort) int {
-	n := 0
+// PortsTo counts the ports of this machine that connections to the address hold, and those of them that only wait to be free again
+// (TIME_WAIT).
+func PortsTo(to netip.AddrPort) (used, waiting int) {
 	for _, name := range []string{"tcp", "tcp6"} {
 		_ = eachSocket(0, name, func(w []string) {
-			if remote, ok := addressOf(w[2]); ok && w[3] == stateTimeWait && remote.Port() == to.Port() && remote.Addr().Unmap() == to.Addr().Unmap() {
-				n++
+			if remote, ok := addressOf(w[2]); ok && remote.Port() == to.Port() && remote.Addr().Unmap() == to.Addr().Unmap() {
+				used++
+				if w[3] == stateTimeWait {
+					waiting++
+				}
 			}
 		})
 	}
-	return n
+	return used, waiting
 }
 
 // Ports gives the range of ports that connections are made from.
@@ -173,7 +176,8 @@ func Look(pid int) *Process {
 	if fds, err := os.ReadDir(dir + "/fd"); err == nil {
 		p.Descriptors = len(fds)
 	}
-	p.Limit = limit(dir)
+	limits, _ := os.ReadFile(dir + "/limits")
+	p.Limit = limitOf(string(limits))
 	return p
 }
 
@@ -182,20 +186,6 @@ func other(dir, kind string) bool {
 	theirs, err := os.Readlink(filepath.Join(dir, "ns", kind))
 	ours, err2 := os.Readlink(filepath.Join("/proc/self/ns", kind))
 	return err == nil && err2 == nil && theirs != ours
-}
-
-// limit is how many descriptors the process may have, 0 if that is not known.
-func limit(dir string) int {
-	b, _ := os.ReadFile(dir + "/limits")
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "Max open files"); ok {
-			if w := strings.Fields(rest); len(w) > 0 {
-				n, _ := strconv.Atoi(w[0])
-				return n
-			}
-		}
-	}
-	return 0
 }
 
 // Counter reads a counter of /proc/net/netstat or snmp, such as TcpExt ListenOverflows; 0 if there is none.

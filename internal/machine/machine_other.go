@@ -7,8 +7,11 @@ import "net/netip"
 // Listeners fails: there is no /proc.
 func Listeners(int) ([]Listener, error) { return nil, ErrUnsupported }
 
-// TimeWait counts nothing.
-func TimeWait(netip.AddrPort) int { return 0 }
+// PortsTo counts nothing.
+func PortsTo(netip.AddrPort) (used, waiting int) { return 0, 0 }
+
+// KernelLog is not known.
+func KernelLog() string { return "" }
 
 // Ports is not known.
 func Ports() (low, high int) { return 0, 0 }

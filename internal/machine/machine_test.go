@@ -103,7 +103,7 @@ func TestCounters(t *testing.T) {
 	if _, err := os.Stat("/proc/self/net/snmp"); err == nil && Counter("Tcp", "ActiveOpens") == 0 {
 		t.Error("no connection was ever opened")
 	}
-	if Counter("Tcp", "Nothing") != 0 || TimeWait(netip.MustParseAddrPort("192.0.2.1:1")) != 0 {
+	if used, waiting := PortsTo(netip.MustParseAddrPort("192.0.2.1:1")); Counter("Tcp", "Nothing") != 0 || used != 0 || waiting != 0 {
 		t.Error("something was found that cannot be there")
 	}
 }

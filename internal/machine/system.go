@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"os"
 	"path"
 	"regexp"
 	"strconv"
@@ -113,6 +114,12 @@ func (s *System) member(ctx context.Context, pid int) (m Member, ok bool) {
 	limits, _ := s.Root.Read(ctx, dir+"/limits", openfile.Options{Max: smallMax})
 	m.Limit = limitOf(string(limits))
 	return m, true
+}
+
+// isSocket reports whether a descriptor is one: its link of /proc is "socket:[INODE]".
+func (s *System) isSocket(link string) bool {
+	to, err := os.Readlink(string(s.Root) + link)
+	return err == nil && strings.HasPrefix(to, "socket:")
 }
 
 // limitOf is the number of "Max open files", the soft one; 0 if there is none.
