@@ -87,7 +87,7 @@ func listensAt(m []byte, a netip.Addr) bool {
 
 // listenOverflows reads how many connections the kernel dropped because an accept queue was full, 0 if it does not tell.
 func listenOverflows() int64 {
-	b, err := os.ReadFile("/proc/net/netstat")
+	b, err := os.ReadFile("/proc/thread-self/net/netstat")
 	if err != nil {
 		return 0
 	}

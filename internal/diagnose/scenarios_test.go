@@ -55,6 +55,7 @@ func TestScenarios(t *testing.T) {
 	all = append(all, h.recorded()...)
 	all = append(all, h.atTimes()...)
 	all = append(all, h.lossy()...)
+	all = append(all, h.here()...)
 	if only := os.Getenv("SCENARIO"); only != "" {
 		all = slices.DeleteFunc(all, func(p played) bool { return !regexp.MustCompile(only).MatchString(p.name) })
 	}
@@ -183,7 +184,7 @@ func (o *outcome) explain(t *testing.T) {
 	}
 	v := &o.report.Verdict
 	t.Logf("    %s; at %s, %s, pattern %q", v.Sentence, v.At, v.Confidence, v.Pattern)
-	for _, p := range slices.Concat(v.Proof, v.Missing) {
+	for _, p := range slices.Concat(v.Proof, v.Missing, v.Notes) {
 		t.Logf("      - %s", p)
 	}
 	for _, s := range o.report.Steps {

@@ -77,7 +77,7 @@ func Ports() (low, high int) {
 
 // eachSocket calls visit with the words of each line of /proc/net/tcp or tcp6.
 func eachSocket(pid int, name string, visit func(words []string)) error {
-	who := "self"
+	who := "thread-self" // the process may have threads in other namespaces
 	if pid > 0 {
 		who = strconv.Itoa(pid)
 	}
@@ -184,13 +184,13 @@ func Look(pid int) *Process {
 // other reports whether the process's namespace of that kind is not ours; false where that cannot be seen.
 func other(dir, kind string) bool {
 	theirs, err := os.Readlink(filepath.Join(dir, "ns", kind))
-	ours, err2 := os.Readlink(filepath.Join("/proc/self/ns", kind))
+	ours, err2 := os.Readlink(filepath.Join("/proc/thread-self/ns", kind))
 	return err == nil && err2 == nil && theirs != ours
 }
 
 // Counter reads a counter of /proc/net/netstat or snmp, such as TcpExt ListenOverflows; 0 if there is none.
 func Counter(group, name string) uint64 {
-	for _, file := range []string{"/proc/self/net/netstat", "/proc/self/net/snmp"} {
+	for _, file := range []string{"/proc/thread-self/net/netstat", "/proc/thread-self/net/snmp"} {
 		b, _ := os.ReadFile(file)
 		var heads []string
 		for line := range strings.Lines(string(b)) {
