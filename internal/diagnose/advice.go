@@ -57,6 +57,14 @@ func command(r *Report, v *Verdict) string {
 	if w != nil && w.Target.Host != "" {
 		host, port = w.Target.Host, w.Target.Port
 	}
+	if w != nil {
+		switch p := w.worstPath(); {
+		case w.main().answered() && (p == nil || p.Cause == fault.CauseNone):
+			return "" // its answer tells of somebody behind it, whose address is not known
+		case p != nil && p.Cause != fault.CauseNone && w.goodPath() != nil:
+			host, port, _ = net.SplitHostPort(p.Address) // the one address of several that fails
+		}
+	}
 	switch v.Cause {
 	case fault.CauseConnectionRefused:
 		if w != nil && w.Target.Network == "unix" {

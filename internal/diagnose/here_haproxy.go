@@ -110,9 +110,9 @@ func (h *Here) haproxyStat(text, backend string) {
 
 // haproxyHolds tells of one server. While another takes the requests, one that is down explains none of them.
 func (h *Here) haproxyHolds(s haproxyServer, anyUp bool) {
-	since := ""
+	is, since := "is", ""
 	if n := s.number("lastchg"); n > 0 {
-		since = fmt.Sprintf(" for %v", time.Duration(n)*time.Second)
+		is, since = "has been", fmt.Sprintf(" for %v", time.Duration(n)*time.Second)
 	}
 	if s["addr"] == "" { // a socket of the level "user" does not tell it
 		s["addr"] = h.addressOf(s["svname"])
@@ -121,20 +121,20 @@ func (h *Here) haproxyHolds(s haproxyServer, anyUp bool) {
 	switch status := s["status"]; {
 	case strings.HasPrefix(status, "MAINT"):
 		state.Cause = fault.CauseMaintenance
-		state.Text = fmt.Sprintf("HAProxy has %s in %s%s: somebody took it out of service (\"set server %s/%s state ready\" brings it back)", s.label(), status, since, s["pxname"], s["svname"])
+		state.Text = fmt.Sprintf("HAProxy's %s %s in %s%s: somebody took it out of service (\"set server %s/%s state ready\" brings it back)", s.label(), is, status, since, s["pxname"], s["svname"])
 		if strings.Contains(status, "resolution") {
 			state.Cause = fault.CauseDNSError
-			state.Text = fmt.Sprintf("HAProxy has %s in %s%s: its name does not resolve", s.label(), status, since)
+			state.Text = fmt.Sprintf("HAProxy's %s %s in %s%s: its name does not resolve", s.label(), is, status, since)
 		}
 	case strings.HasPrefix(status, "DRAIN"), strings.HasPrefix(status, "NOLB"):
 		state.Cause = fault.CauseMaintenance
-		state.Text = fmt.Sprintf("HAProxy has %s in %s%s: it gets no new requests", s.label(), status, since)
+		state.Text = fmt.Sprintf("HAProxy's %s %s in %s%s: it gets no new requests", s.label(), is, status, since)
 	case strings.HasPrefix(status, "DOWN"):
 		state.Cause = haproxyCheck(s)
-		state.Text = fmt.Sprintf("HAProxy holds %s to be DOWN%s: %s", s.label(), since, checkWords(s))
+		state.Text = fmt.Sprintf("HAProxy's %s %s DOWN%s: %s", s.label(), is, since, checkWords(s))
 	case s.number("qcur") > 0 && s.number("slim") > 0 && s.number("scur") >= s.number("slim"):
 		state.Cause, state.weak = fault.CauseQueueTimeout, false
-		state.Text = fmt.Sprintf("%s has %d of %d connections in use (maxconn), and %s in its queue", s.label(), s.number("scur"), s.number("slim"), plural(s.number("qcur"), "request"))
+		state.Text = fmt.Sprintf("HAProxy's %s has %d of %d connections in use (maxconn), and %s in its queue", s.label(), s.number("scur"), s.number("slim"), plural(s.number("qcur"), "request"))
 	default:
 		return
 	}

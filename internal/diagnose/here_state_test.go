@@ -28,7 +28,7 @@ func TestHAProxyTells(t *testing.T) {
 		weak  bool
 	}{
 		"refused":      {"web,s1,0,0,0,0,,DOWN,35,L4CON,,Connection refused,127.0.0.1:3000", fault.CauseConnectionRefused, "L4CON (Connection refused)", false},
-		"no route":     {"web,s1,0,0,0,0,,DOWN,35,* L4CON,,No route to host,10.0.0.7:80", fault.CauseHostUnreachable, "for 35s", false},
+		"no route":     {"web,s1,0,0,0,0,,DOWN,35,* L4CON,,No route to host,10.0.0.7:80", fault.CauseHostUnreachable, "has been DOWN for 35s", false},
 		"no answer":    {"web,s1,0,0,0,0,,DOWN 1/2,3,L4TOUT,,,10.0.0.7:80", fault.CauseConnectTimeout, "L4TOUT", false},
 		"a bad check":  {"web,s1,0,0,0,0,,DOWN,3,L7STS,404,Not Found,10.0.0.7:80", fault.CauseNobodyAvailable, "L7STS 404 (Not Found)", false},
 		"TLS":          {"web,s1,0,0,0,0,,DOWN,3,L6RSP,,SSL handshake failure,10.0.0.7:443", fault.CauseTLSProtocolError, "L6RSP", false},
@@ -191,7 +191,7 @@ func TestStateDecides(t *testing.T) {
 		return r
 	}
 	silentUp := broke(silence)
-	down := HereState{Cause: fault.CauseConnectionRefused, At: up, Text: "HAProxy holds web/s1 to be DOWN for 35s: its check ends with L4CON (Connection refused)"}
+	down := HereState{Cause: fault.CauseConnectionRefused, At: up, Text: "HAProxy's web/s1 has been DOWN for 35s: its check ends with L4CON (Connection refused)"}
 	full := HereState{Cause: fault.CauseWorkersBusy, At: up, Text: "the accept queue of 10.0.0.7:8080 is full"}
 	weak := down
 	weak.weak = true
@@ -203,7 +203,7 @@ func TestStateDecides(t *testing.T) {
 	}{
 		"a 503 of nobody":          {says(down, report(walkTo(gate, answer(503, "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n")))), fault.CauseConnectionRefused, "L4CON"},
 		"an upstream that refuses": {says(down, report(walkTo(gate, nginx(502, "502 Bad Gateway")), refusedAt(up))), fault.CauseConnectionRefused, "refused"},
-		"it answers straight":      {says(down, report(walkTo(gate, answer(503, "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n")), walkTo(up, ok()))), fault.CauseNobodyAvailable, "its health check or its address of them is wrong; HAProxy holds web/s1 to be DOWN"},
+		"it answers straight":      {says(down, report(walkTo(gate, answer(503, "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n")), walkTo(up, ok()))), fault.CauseNobodyAvailable, "its health check or its address of them is wrong; HAProxy's web/s1 has been DOWN"},
 		"a silent upstream":        {says(full, report(walkTo(gate, nginx(504, "504 Gateway Time-out")), walkTo(up, silentUp))), fault.CauseWorkersBusy, "accept queue"},
 		"a silent gateway":         {says(nofile, report(walkTo(gate, broke(silence)))), fault.CauseDescriptorsExhausted, "1024 of its 1024"},
 		"nothing is wrong":         {says(nofile, report(walkTo(gate, ok()))), fault.CauseNone, "answers 200"},

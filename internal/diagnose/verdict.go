@@ -83,7 +83,7 @@ func weigh(r *Report, own *finding, broken []*finding) *finding {
 	case own == nil:
 		f := broken[0]
 		f.pattern = hidden(r, broken)
-		f.sentence += fmt.Sprintf("; %s of %s, which hides it", f.pattern, gatewayTitle(r))
+		f.sentence += fmt.Sprintf("; it is %s of %s, which hides it", f.pattern, gatewayTitle(r))
 		f.proof = append(f.proof, "the gateway hides it: "+answerWords(r.Walk.main()))
 		return f
 	case !r.askedUpstreams():

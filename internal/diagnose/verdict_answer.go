@@ -35,7 +35,7 @@ func ofAnswer(w *Walk, x *Exchange) *finding {
 	var f *finding
 	switch {
 	case saysTLSPort(x):
-		f = &finding{cause: fault.CausePlainToTLSPort, kind: fault.TypeHTTPProtocolError, sentence: "plain HTTP was sent to a port that speaks TLS"}
+		f = &finding{cause: fault.CausePlainToTLSPort, kind: fault.TypeHTTPProtocolError, sentence: w.Target.label() + " speaks TLS, and was asked in plain HTTP"}
 		f.proof = append(f.proof, fmt.Sprintf("the answer is %d, and says so: %s", x.Status, bodyLine(x)))
 	case x.Status == 400 && bodyHas(x, "no required ssl certificate was sent", "ssl certificate error"):
 		f = &finding{cause: fault.CauseTLSClientCertificateRequired, kind: fault.TypeTLSAlertReceived, sentence: w.Target.label() + " requires a client certificate"}

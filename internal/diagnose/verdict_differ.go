@@ -50,13 +50,13 @@ func differ(r *Report, own *finding) *finding {
 	up := r.Upstreams[0]
 	switch {
 	case own.cause == fault.CauseNobodyAvailable:
-		own.sentence = fmt.Sprintf("%s holds its servers to be down, and straight they answer: its health check or its address of them is wrong", title(r))
+		own.sentence = fmt.Sprintf("%s holds its servers to be down, but asked straight they answer: its health check or its address of them is wrong", title(r))
 		own.proof = append(own.proof, straight(r)...)
 		own.missing = nil
 		return own
 	case own.cause == fault.CauseUnknown || own.cause == fault.CauseUpstreamStatus:
 		own.cause, own.confidence = fault.CauseUnknown, Possible
-		own.sentence = fmt.Sprintf("%s answers %d, and straight to %s nothing is wrong: the gateway asks in another way, at another address, or holds it to be down", title(r), x.Status, up.Target.label())
+		own.sentence = fmt.Sprintf("%s answers %d, but asked straight %s answers well: the gateway asks in another way, at another address, or holds it to be down", title(r), x.Status, up.Target.label())
 		own.proof = append(own.proof, straight(r)...)
 		own.missing = []string{
 			"the upstream's scheme as the gateway has it: --upstream https://HOST:PORT shows whether it speaks TLS to a plain port",

@@ -63,7 +63,10 @@ func (r *Report) byState(own, f *finding) *finding {
 		}
 		out := *f
 		out.cause, out.kind, out.confidence, out.advice, out.missing = s.Cause, fault.TypeNone, max(f.confidence, Likely), nil, nil
-		out.sentence = strings.TrimSuffix(f.sentence, ".") + ": " + s.Text
+		out.sentence = f.sentence + "; this machine says why: " + s.Text
+		if s.Cause == fault.CauseWorkersBusy && strings.Contains(f.sentence, "accept queue is full") {
+			out.sentence = f.sentence // the same in other words
+		}
 		if f.cause == fault.CauseUnknown || f.cause == fault.CauseUpstreamStatus || f.cause == fault.CauseNobodyAvailable {
 			out.sentence = f.briefly(r) + s.Text
 		}

@@ -217,7 +217,7 @@ var judgeCases = []struct {
 	{"530 of somebody else", report(walkTo(gate, answer(530, "site frozen"))), fault.CauseUpstreamStatus, Likely, gate, "530"},
 	{"529 of anybody", report(walkTo(gate, answer(529, "{}"))), fault.CauseUpstreamOverloaded, Possible, gate, "529"},
 	{"Traefik's words", report(walkTo(gate, answer(503, "no available server\n"))), fault.CauseNobodyAvailable, Likely, gate, "no available server"},
-	{"a quick 502 is no timeout", report(walkTo(gate, nginx(502, "502 Bad Gateway")), with(walkTo(up, ok()), func(w *Walk) { w.HTTP.Main.FirstByte = Millis(800 * time.Millisecond) })), fault.CauseUnknown, Possible, gate, "nothing is wrong"},
+	{"a quick 502 is no timeout", report(walkTo(gate, nginx(502, "502 Bad Gateway")), with(walkTo(up, ok()), func(w *Walk) { w.HTTP.Main.FirstByte = Millis(800 * time.Millisecond) })), fault.CauseUnknown, Possible, gate, "answers well"},
 	{"an upstream that lets only the gateway in", report(walkTo(gate, ok()), walkTo(up, answer(403, "no"))), fault.CauseNone, Certain, gate, "403"},
 	{"a certificate that the gateway takes", report(walkTo(gate, ok()), walkTo(up, broke(untrusted))), fault.CauseNone, Certain, gate, "answers 200"},
 	{"an upstream named with a wrong scheme", report(walkTo(gate, ok()), with(walkTo(up, broke(reset)), func(w *Walk) { w.HTTP.TLSWorks = &Tried{OK: true, Detail: "TLS 1.3"} })), fault.CauseNone, Certain, gate, "name it --upstream https://10.0.0.7:8080"},

@@ -34,7 +34,7 @@ func (f *finding) finish(w *Walk) {
 		e.Timer = fault.TimerNone // no key of a gateway sets how long a probe waits
 		f.sentence = (fault.Fault{Type: f.kind, Cause: f.cause, Stage: e.Stage}).Sentence(&e)
 		if timed && e.After > 0 {
-			f.sentence += ", which is as long as this probe waits"
+			f.sentence = waitedOut(f.sentence)
 		}
 	}
 	if f.tail != "" && !strings.HasSuffix(f.sentence, f.tail) {
@@ -175,6 +175,7 @@ func ofPath(w *Walk, p *Path) *finding {
 		f.tail = p.where()
 	}
 	if p.Queue != nil && p.Queue.Length > p.Queue.Max {
+		f.sentence = p.Address + " did not take the connection: its accept queue is full, since the program accepts none"
 		f.advice = append(f.advice, "The application accepts nothing: look what its workers wait for, then give listen() a larger backlog and raise net.core.somaxconn.")
 	}
 	return f
@@ -250,6 +251,15 @@ func (w *Walk) pathTo(address string) *Path {
 	return nil
 }
 
+// waitedOut says behind the time of a sentence that it is the probe's own, and what follows of causes after that.
+func waitedOut(sentence string) string {
+	const own = ", which is as long as this probe waits"
+	if what, why, found := strings.Cut(sentence, ": "); found {
+		return what + own + ": " + why
+	}
+	return sentence + own
+}
+
 // resetFrom tells a reset that something nearer than the server sent in its name.
 func (f *finding) resetFrom(p *Path) {
 	n := p.TTL.nearer()
@@ -261,6 +271,9 @@ func (f *finding) resetFrom(p *Path) {
 		of = "its reply to a ping"
 	}
 	f.proof = append(f.proof, fmt.Sprintf("the reset came with a TTL of %d, %s with %d: something %s nearer than the server sent it, a firewall or another middlebox", p.TTL.Reset, of, p.TTL.Answer, plural(n, "hop")))
+	if p.Evidence.End == fault.Refused {
+		f.sentence = fmt.Sprintf("the connection to %s was refused by something %s nearer than the server: a firewall or another middlebox", p.Address, plural(n, "hop"))
+	}
 	f.advice = append(f.advice, "Look at the firewalls and load balancers on the way to "+p.Address+" before the server: the reset is not its own.")
 }
 

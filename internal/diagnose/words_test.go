@@ -101,7 +101,7 @@ var wordCases = map[string]struct {
 	"a pool that is stopped":        {answer(503, "<HTML><BODY><h2>Service Unavailable</h2>\r\n<hr><p>HTTP Error 503. The service is unavailable.</p></BODY></HTML>", "Server: Microsoft-HTTPAPI/2.0"), fault.CauseServiceStopped, []string{"IIS at"}, ""},
 	"a 504 at once":                 {nginx(504, "504 Gateway Time-out"), fault.CauseHeadTimeout, []string{"nginx at", "did not wait"}, ""},
 	"the default backend":           {answer(404, "default backend - 404"), fault.CauseNoRoute, []string{"ingress-nginx"}, ""},
-	"Whygate's TLS port":            {answer(400, "This port speaks TLS: ask it by https://.\n"), fault.CausePlainToTLSPort, []string{"a port that speaks TLS"}, ""},
+	"Whygate's TLS port":            {answer(400, "This port speaks TLS: ask it by https://.\n"), fault.CausePlainToTLSPort, []string{gate, "speaks TLS"}, ""},
 	"nginx's TLS port":              {answer(400, "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n<center>The plain HTTP request was sent to HTTPS port</center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n", "Server: nginx"), fault.CausePlainToTLSPort, nil, ""},
 	"Apache's TLS port":             {answer(400, "<title>400 Bad Request</title><p>Your browser sent a request that this server could not understand.<br />\nReason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n Instead use the HTTPS scheme to access this URL, please.</p>", "Server: Apache"), fault.CausePlainToTLSPort, nil, ""},
 	"Go's TLS port":                 {answer(400, "Client sent an HTTP request to an HTTPS server.\n"), fault.CausePlainToTLSPort, nil, ""},
