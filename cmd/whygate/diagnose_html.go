@@ -153,7 +153,7 @@ type station struct {
 	state        string // good, bad, or empty where it was not reached
 }
 
-// routeLeast is the least width of the picture of the way: a short way is not drawn larger.
+// routeLeast is the width of the picture of a way that fills the page: a shorter one is not drawn larger, and takes a part of it.
 const routeLeast = 860
 
 // routeSVG draws the way: this machine, the hops, the target, the upstreams behind it.
@@ -167,7 +167,8 @@ func routeSVG(r *diagnose.Report) template.HTML {
 	}
 	height := max(rows*(high+16)+24, high+40)
 	var s strings.Builder
-	fmt.Fprintf(&s, `<svg viewBox="0 0 %d %d" role="img" aria-label="The way from here to the target">`, max(columns*(wide+gap)-gap+32, routeLeast), height)
+	width := columns*(wide+gap) - gap + 32
+	fmt.Fprintf(&s, `<svg viewBox="0 0 %d %d" style="--part:%.2f" role="img" aria-label="The way from here to the target">`, width, height, min(float64(width)/routeLeast, 1))
 	middle := (height - high) / 2
 	for i, st := range line {
 		x := 16 + i*(wide+gap)

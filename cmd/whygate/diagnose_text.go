@@ -35,6 +35,7 @@ const (
 	missingShown = 2
 	notesShown   = 2
 	rowShown     = 3 // lines of one row
+	readShown    = 9 // lines of the row that names all that was read
 	itemShown    = 5 // lines of one item of the verdict
 )
 
@@ -63,7 +64,11 @@ func (d *diagnosis) step(s diagnose.Step) {
 	}
 	textWidth := d.width - rowName - rowTime - 5
 	lines := strings.Split(term.Wrap(term.Clean(text), textWidth, ""), "\n")
-	for i, line := range short(lines, rowShown) {
+	most := rowShown
+	if s.Name == "read" {
+		most = readShown
+	}
+	for i, line := range short(lines, most) {
 		line = term.Cut(line, textWidth)
 		if i > 0 {
 			fmt.Fprintf(d.w, "    %s%s\n", strings.Repeat(" ", rowName), line)

@@ -81,9 +81,9 @@ func weigh(r *Report, own *finding, broken []*finding) *finding {
 	case own == nil && len(broken) == 0:
 		return nil
 	case own == nil:
-		f := broken[0]
+		f := surest(broken)
 		f.pattern = hidden(r, broken)
-		f.sentence += fmt.Sprintf("; it is %s of %s, which hides it", f.pattern, gatewayTitle(r))
+		f.sentence += fmt.Sprintf("; %s hides it: %s %s", gatewayTitle(r), f.pattern, map[bool]string{true: "fails", false: "fail"}[len(broken) == 1])
 		f.proof = append(f.proof, "the gateway hides it: "+answerWords(r.Walk.main()))
 		return f
 	case !r.askedUpstreams():
@@ -184,14 +184,20 @@ func (f *finding) schemeUnknown(r *Report) *Walk {
 	return nil
 }
 
-// blame names the upstream's fault as the root of what the gateway shows.
-func blame(r *Report, own *finding, broken []*finding) *finding {
+// surest is the finding that is proven best: of a chain, whose links before the broken one only pass on that something failed, that one.
+func surest(broken []*finding) *finding {
 	root := broken[0]
 	for _, f := range broken[1:] {
 		if f.confidence > root.confidence {
 			root = f
 		}
 	}
+	return root
+}
+
+// blame names the upstream's fault as the root of what the gateway shows.
+func blame(r *Report, own *finding, broken []*finding) *finding {
+	root := surest(broken)
 	all := len(broken) == len(r.Upstreams)
 	if all && len(broken) > 1 && same(broken) {
 		root.proof = append(root.proof, fmt.Sprintf("all %d upstreams fail alike", len(broken)))

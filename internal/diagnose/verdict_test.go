@@ -203,6 +203,7 @@ var judgeCases = []struct {
 
 	{"behind the gateway: refused", report(walkTo(gate, nginx(502, "502 Bad Gateway")), refusedAt(up)), fault.CauseConnectionRefused, Certain, up, "nginx answers 502"},
 	{"behind the gateway: one of two", report(walkTo(gate, ok()), refusedAt(up), walkTo("10.0.0.8:8080", ok())), fault.CauseConnectionRefused, Certain, up, "1 of 2"},
+	{"a chain whose last link is broken", report(walkTo(gate, ok()), walkTo(up, nginx(502, "502 Bad Gateway")), refusedAt("10.0.0.8:8080")), fault.CauseConnectionRefused, Certain, "10.0.0.8:8080", "hides it: 2 of 2 upstreams fail"},
 	{"behind the gateway: both", report(walkTo(gate, nginx(502, "502 Bad Gateway")), refusedAt(up), refusedAt("10.0.0.8:8080")), fault.CauseConnectionRefused, Certain, up, "all 2"},
 	{"passed through", report(walkTo(gate, answer(500, "oops")), walkTo(up, answer(500, "oops"))), fault.CauseApplicationError, Likely, up, "500"},
 	{"the gateway is not reached", report(refusedAt(gate), refusedAt(up)), fault.CauseConnectionRefused, Certain, gate, "ECONNREFUSED"},
