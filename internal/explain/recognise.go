@@ -83,7 +83,11 @@ func (r *Recogniser) noise(e *Entry, f *Format, line []byte) *Format {
 	}
 	kept := *e
 	e.Candidates = nil
-	if words := wording(e, line, severityOf(line)); words != nil && e.Kind == KindFault && e.read.Is == phrase.Strong && e.read.Rank >= phrase.Worded {
+	level, least := severityOf(line), phrase.Worded
+	if level >= severityError {
+		least = phrase.Named
+	}
+	if words := wording(e, line, level); words != nil && e.Kind == KindFault && e.read.Is == phrase.Strong && int(e.read.Rank) >= least {
 		if words.Product == "" || words.Product == "application" || words.Role == f.Role {
 			words = f
 		}

@@ -142,7 +142,10 @@ var others = [...]string{
 }
 
 // about are words of an exchange with an upstream, in lower case: beside them, words that mean many things mean one.
-const about = "upstream|proxy|proxies|backend|origin|gateway|fetch|http://|https://|request to|rpc error|grpc|connect to|connecting to|dial |balancer|endpoint|requests.exceptions|httpx|aiohttp|urllib|webclient|resttemplate|feign|okhttp|net/http|reqwest|axios|tcp connect|round trip|roundtrip|httpclient|http client|connection error|service unavailable|bad gateway|502|503|504|server:|sock"
+const about = "upstream|proxy|proxies|backend|origin|gateway|fetch|http://|https://|request to|rpc error|grpc|connect to|connecting to|dial |balancer|endpoint|requests.exceptions|httpx|aiohttp|urllib|request failed|clientrequest|node:_http|undici|http.client|open-uri|net::http|faraday|guzzle|lwp::|curl:|curl error|webclient|resttemplate|feign|okhttp|net/http|reqwest|axios|tcp connect|round trip|roundtrip|httpclient|http client|connection error|service unavailable|bad gateway|502|503|504|server:|sock"
+
+// raised are ends of the names of errors, as languages show one that nobody caught: RequestError: …, SocketException: ….
+const raised = "error: |exception: |error("
 
 // wordMax is the longest message that is read by its words, in octets.
 const wordMax = 8 << 10
@@ -194,7 +197,7 @@ func means(r *phrase.Reading, text []byte, level severity) bool {
 	}
 	talk := phrase.OneOf(text, about)
 	if p.Is == phrase.Errno {
-		return talk || level >= severityError || level == severityUnsaid && (bytes.IndexByte(text, ' ') < 0 || len(text) < 60 || hasPeer(text[r.To:]))
+		return talk || level >= severityError || level == severityUnsaid && phrase.OneOf(text, raised) || level == severityUnsaid && (bytes.IndexByte(text, ' ') < 0 || len(text) < 60 || hasPeer(text[r.To:]))
 	}
 	return talk
 }

@@ -41,7 +41,7 @@ var applicationPhrases = []Phrase{
 	{"memory cgroup out of memory", "", "", outOfMemory, exact, Strong, Application, "linux", ""},
 	{"oomkilled", "", "", outOfMemory, exact, Strong, Application, "kubernetes", ""},
 	{"oom-killed", "", "", outOfMemory, exact, Strong, Application, "", ""},
-	{"oom-kill:", "", "", outOfMemory, named, Strong, Application, "linux", ""},
+	{"oom-kill:", "", "", outOfMemory, Named, Strong, Application, "linux", ""},
 	{"was sent sigkill! perhaps out of memory", "", "", workerKilled, exact, Strong, Application, "gunicorn", ""},
 	{"segmentation fault", "", "", workerCrashed, code, Errno, Application, "", ""},
 	{"allowed memory size of", "", "", outOfMemory, Worded, Strong, Application, "php", ""},

@@ -2,7 +2,7 @@ package phrase
 
 // httpPhrases are what clients of an upstream say of an answer that breaks HTTP/1, or their limits.
 var httpPhrases = []Phrase{
-	{"header overflow", "", "request", headTooLarge, Worded, Strong, Gateway, "", "Node"},
+	{"header overflow", "", "request header|clienterror|bad request", headTooLarge, Worded, Strong, Gateway, "", "Node"},
 	{"hpe_header_overflow", "", "clienterror", headTooLarge, Worded, Strong, Gateway, "", "Node"},
 	{"headers overflow error", "", "", headTooLarge, Worded, Strong, Gateway, "", "undici"},
 	{"und_err_headers_overflow", "", "", headTooLarge, Worded, Strong, Gateway, "", "undici"},
@@ -11,7 +11,7 @@ var httpPhrases = []Phrase{
 	{"response header too large", "", "", headTooLarge, Worded, Strong, Gateway, "", ""},
 	{"server response headers exceeded", "", "", headTooLarge, Worded, Strong, Gateway, "", "Go"},
 	{"response header list larger", "", "", headTooLarge, Worded, Strong, Gateway, "", "Go"},
-	{"exceeded max http header", "", "request", headTooLarge, named, Strong, Gateway, "", ""},
+	{"exceeded max http header", "", "request", headTooLarge, Named, Strong, Gateway, "", ""},
 	{"toolonghttpheader", "", "", headTooLarge, Worded, Strong, Gateway, "", "Netty"},
 	{"toolongframeexception", "header", "request", headTooLarge, Worded, Strong, Gateway, "", "Netty"},
 	{"got more than 100 headers", "", "", tooMany, Worded, Strong, Gateway, "", "Python"},
@@ -19,7 +19,7 @@ var httpPhrases = []Phrase{
 	{"headers count exceeds limit", "", "", tooMany, exact, Strong, Gateway, "envoy", ""},
 	{"headers_size_exceeds_limit", "", "", headTooLarge, exact, Strong, Gateway, "envoy", ""},
 	{"headers size exceeds limit", "", "", headTooLarge, exact, Strong, Gateway, "envoy", ""},
-	{"too many headers", "", "request", tooMany, named, Strong, Gateway, "", ""},
+	{"too many headers", "", "request", tooMany, Named, Strong, Gateway, "", ""},
 	{"got more than 65536 bytes when reading header", "", "", fieldLarge, Worded, Strong, Gateway, "", "Python"},
 	{"header line too long", "", "request", fieldLarge, Worded, Strong, Gateway, "", ""},
 	{"response header length exceeded", "", "", headTooLarge, Worded, Strong, Gateway, "", ".NET"},
@@ -36,8 +36,8 @@ var httpPhrases = []Phrase{
 	{"hpe_invalid_transfer_encoding", "", "", lengthCoding, Worded, Strong, Gateway, "", "Node"},
 	{"hpe_invalid_chunk_size", "", "", badChunk, Worded, Strong, Gateway, "", "Node"},
 	{"hpe_invalid_eof_state", "", "", bodyCut, Worded, Strong, Gateway, "", "Node"},
-	{"content-length can't be present with", "", "request", lengthCoding, Worded, Strong, Gateway, "", "Node"},
-	{"malformed http response", "", "", badStatus, named, Strong, Gateway, "", "Go"},
+	{"content-length can't be present with", "", "request header|clienterror|bad request", lengthCoding, Worded, Strong, Gateway, "", "Node"},
+	{"malformed http response", "", "", badStatus, Named, Strong, Gateway, "", "Go"},
 	{"malformed http response \"ssh-", "", "", wrongService, exact, Strong, Gateway, "", "Go"},
 	{"malformed http response \"220 ", "", "", wrongService, exact, Strong, Gateway, "", "Go"},
 	{"malformed http status code", "", "", badStatus, Worded, Strong, Gateway, "", "Go"},
