@@ -67,6 +67,11 @@ func Settings(product string, c fault.Cause) []string {
 // catalogue's advice, whose first line goes to the root, with what to set in the product's own syntax behind that line. For
 // any product except Whygate it is without what is about Whygate's own configuration. It is never empty.
 func Of(f *Facts) []string {
+	if !plain(f.Upstream) && f.Upstream != "" { // it goes into commands
+		safe := *f
+		safe.Upstream = ""
+		f = &safe
+	}
 	general := f.Cause.Entry().Advice
 	if f.Product == "whygate" {
 		return general

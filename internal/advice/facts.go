@@ -163,7 +163,7 @@ func dirIn(text string) (string, bool) {
 		return "", false
 	}
 	path, _, found := strings.Cut(rest, `"`)
-	if i := strings.LastIndexByte(path, '/'); found && i > 0 && plain(path[:i]) {
+	if i := strings.LastIndexByte(path, '/'); found && i > 0 && plain(path[:i]) && !strings.Contains(path, "..") {
 		return "/" + path[:i], true
 	}
 	return "", false

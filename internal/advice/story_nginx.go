@@ -1,6 +1,10 @@
 package advice
 
-import "github.com/whygate/whygate/internal/fault"
+import (
+	"strings"
+
+	"github.com/whygate/whygate/internal/fault"
+)
 
 // own are the causes to which lines about the proxy itself are judged.
 var own = []fault.Cause{fault.CauseInternalError, fault.CauseRouteBroken, fault.CauseOwnLimit, fault.CauseDescriptorsExhausted, fault.CauseMemoryExhausted, fault.CauseUnknown}
@@ -92,8 +96,9 @@ var storiesOfNginx = []story{
 		sentence: "nginx may not open a file: its worker's user has no right to it",
 		do: []directive{
 			{set: "namei -l {dir:DIRECTORY}; ps -o user= -C nginx", why: "each directory on the way needs x for that user, the last one w where nginx buffers bodies and answers"},
-			{set: "chown -R www-data {dir:DIRECTORY}", why: "for client_body_temp_path, proxy_temp_path and caches, with the user of the line above"},
-			{set: "restorecon -Rv {dir:DIRECTORY}", why: "with SELinux, where the rights are right: ls -Z shows the label"},
+			{set: "chown -R www-data {dir:DIRECTORY}", why: "nginx writes there: client_body_temp_path, proxy_temp_path, a cache; with the user of the line above", fits: nginxWrites},
+			{set: "restorecon -Rv {dir:DIRECTORY}", why: "with SELinux, where the rights are right: ls -Z shows the label", fits: nginxWrites},
+			{why: "Let that user read the file and pass each directory on the way (chmod o+r, o+x), or move it below the site's root; with SELinux, ls -Z shows whether the label is in the way.", fits: func(f *Facts) bool { return !nginxWrites(f) }},
 		},
 		alone: true, unlogged: true, certain: true, check: "namei -l {dir:DIRECTORY}; ausearch -m avc -ts recent",
 	},
@@ -159,4 +164,18 @@ var storiesOfNginx = []story{
 		products: "nginx", causes: append([]fault.Cause{fault.CauseDNSNXDomain, fault.CauseDNSError, fault.CauseDNSNoResolver}, own...), words: "no resolver defined to resolve",
 		check: "nginx -T | grep -n resolver", certain: true,
 	},
+}
+
+// nginxWrites reports whether the directory of the line is one that nginx has for its own: only there may it be given to nginx.
+func nginxWrites(f *Facts) bool {
+	dir, ok := dirIn(f.Text)
+	if !ok {
+		return false
+	}
+	for _, own := range [...]string{"/var/cache/nginx", "/var/lib/nginx", "/var/tmp/nginx", "/var/cache/openresty"} {
+		if dir == own || strings.HasPrefix(dir, own+"/") {
+			return true
+		}
+	}
+	return strings.HasSuffix(dir, "_temp") || strings.Contains(dir, "_temp/")
 }

@@ -88,7 +88,7 @@ var entriesClient = []Entry{
 		Title:    "The client's TLS handshake failed",
 		Family:   FamilyClient,
 		Type:     TypeHTTPRequestError,
-		sentence: "the TLS handshake with the client failed[: {detail}]",
+		sentence: "the TLS handshake with the client failed",
 		Meaning: "The client connected to a TLS port, and the handshake did not come to its end: it does not trust the gateway's certificate, has no TLS version or cipher suite in common with it, " +
 			"gave up, or speaks another protocol. No request was read. 400 is for the log only: nobody could be answered.",
 		Proof: []string{

@@ -201,8 +201,6 @@ func (w *writer) appendPrivate(dst []byte, name string) []byte {
 	switch name {
 	case "sample":
 		return appendQuoted(dst, Redact(e.Sample), sampleMax)
-	case "detail":
-		return appendPrintable(dst, e.Detail, valueMax)
 	case "near":
 		return appendQuoted(dst, nearOffset(Redact(e.Sample), e.Offset), sampleMax)
 	case "edetext":

@@ -39,8 +39,8 @@ var doorEnds = [listener.Reasons]fault.End{
 	listener.AlertReceived: fault.Alert, listener.LeftHalfway: fault.Closed, listener.TooSlow: fault.Timeout, listener.TooMany: fault.Limit,
 }
 
-// handshakeFailed counts a failed handshake, writes a line of the access log, and at most once a second for each reason keeps
-// an incident and logs it. Of a connection that said nothing there is only the count: balancers and scanners make them all day.
+// handshakeFailed counts a failed handshake, and at most once a second for each reason writes a line of the access log, keeps an
+// incident and logs it. What came in clear was answered, and has a line each time, as every answer. Of a connection that said nothing there is only the count: balancers and scanners make them all day.
 func (g *Gateway) handshakeFailed(h *listener.Handshake) {
 	d := &g.door
 	d.failed[h.Reason].Add(1)
@@ -61,7 +61,7 @@ func (g *Gateway) handshakeFailed(h *listener.Handshake) {
 		e.Rule, e.Limit, status = fault.RuleNone, int64(h.Max), 503
 	}
 	r := telemetry.Record{
-		At: time.Now().Add(-h.Took), Duration: h.Took, Client: h.Client, Secure: h.Reason != listener.PlainHTTP, Status: status, By: telemetry.ByGateway,
+		Began: conn.Now() - int64(h.Took), At: time.Now().Add(-h.Took), Duration: h.Took, Client: h.Client, Secure: h.Reason != listener.PlainHTTP, Status: status, By: telemetry.ByGateway,
 		Fault: fault.Classify(e), Evidence: e,
 	}
 	if h.Reason != listener.PlainHTTP && h.Reason != listener.TooMany { // nobody was answered, by its own doing
@@ -76,7 +76,9 @@ func (g *Gateway) handshakeFailed(h *listener.Handshake) {
 	} else {
 		d.unlogged[h.Reason].Add(1)
 	}
-	g.writeLog(&r)
+	if told || h.Reason == listener.PlainHTTP {
+		g.writeLog(&r)
+	}
 }
 
 // tellHandshake logs a failed handshake, with how many like it were not since the last one.

@@ -26,6 +26,7 @@ func TestTheDoorLeavesEvidence(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "access.log")
 	text := strings.Replace(pool("127.0.0.1:0", httpOrigin(t, "x"), ""), `:0"}`, fmt.Sprintf(`:0", tls: {cert: %s, key: %s}}`, cert, key), 1)
 	g := startText(t, strings.Replace(text, `access_log: "off"`, "access_log: "+log, 1))
+	began := time.Now().Add(-time.Second) // the log's clock is read now and then
 	knock := func(say func(net.Conn)) {
 		t.Helper()
 		c, err := net.Dial("tcp", g.address)
@@ -43,10 +44,11 @@ func TestTheDoorLeavesEvidence(t *testing.T) {
 			b, err := os.ReadFile(log)
 			if all := bytes.Split(bytes.TrimSpace(b), []byte("\n")); err == nil && len(b) > 0 && len(all) >= lines {
 				var l struct {
+					Time   time.Time
 					Status int
 					Fault  struct{ Cause string }
 				}
-				if err := json.Unmarshal(all[lines-1], &l); err != nil || l.Status != 400 {
+				if err := json.Unmarshal(all[lines-1], &l); err != nil || l.Status != 400 || l.Time.Before(began) {
 					t.Fatalf("%s: %v", all[lines-1], err)
 				}
 				last, _ = fault.ParseCause(l.Fault.Cause)
@@ -75,8 +77,8 @@ func TestTheDoorLeavesEvidence(t *testing.T) {
 		t.Errorf("a client that does not trust us is logged as %s", got)
 	}
 	all := g.Incidents(10)
-	if len(all) != 2 {
-		t.Fatalf("%d incidents, want one of a kind", len(all))
+	if len(all) < 2 || len(all) > 3 { // of the two in clear, both have one where a second lay between
+		t.Fatalf("%d incidents, want one of a kind in a second", len(all))
 	}
 	trust, plain := all[0], all[1]
 	if plain.Cause != fault.CauseRequestPlainOnTLSPort || !strings.HasPrefix(string(plain.Evidence.Sample), "GET /x") || strings.Contains(string(plain.Evidence.Sample), "secret") {

@@ -49,6 +49,9 @@ type Handshake struct {
 	Max    int           // limits.connections
 }
 
+// detailMax bounds what crypto/tls says, in bytes.
+const detailMax = 200
+
 // firstMax is how many of a client's first bytes are kept until its handshake has ended.
 const firstMax = 64
 
@@ -100,8 +103,10 @@ func (ss *session) handshake() bool {
 	}
 	if ss.server.Failed != nil {
 		alert, _ := conn.AlertOf(err)
+		detail := err.Error()
+		detail = detail[:min(len(detail), detailMax)] // crypto/tls quotes what the client offered
 		ss.server.Failed(&Handshake{
-			Client: ss.client, Local: ss.local, Reason: reason, Detail: err.Error(), Alert: alert, First: first,
+			Client: ss.client, Local: ss.local, Reason: reason, Detail: detail, Alert: alert, First: first,
 			Took: time.Duration(conn.Now() - began), Limit: ss.limits.HeadTime,
 		})
 	}
@@ -114,10 +119,10 @@ func reasonOf(err error, first []byte) Reason {
 	var errno syscall.Errno
 	_, alert := conn.AlertOf(err)
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return TooSlow
 	case len(first) == 0:
 		return Silent
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return TooSlow
 	case errors.As(err, &record) && looksHTTP(first):
 		return PlainHTTP
 	case errors.As(err, &record):
