@@ -56,6 +56,8 @@ func TestScenarios(t *testing.T) {
 	all = append(all, h.atTimes()...)
 	all = append(all, h.lossy()...)
 	all = append(all, h.here()...)
+	all = append(all, h.more()...)
+	holdsKinds(t, all)
 	if only := os.Getenv("SCENARIO"); only != "" {
 		all = slices.DeleteFunc(all, func(p played) bool { return !regexp.MustCompile(only).MatchString(p.name) })
 	}
