@@ -38,7 +38,9 @@ func (h *Here) phpFPM(ctx context.Context, a *around) {
 		network, address := "tcp", u.Address
 		root := openfile.Root(a.process.Root)
 		if u.Unix != "" {
-			network, address = "unix", a.process.Path(u.Unix)
+			if network, address = "unix", socketOf(a.process, u.Unix); address == "" {
+				continue
+			}
 		} else if to, err := addressHere(u.Address); err != nil || !to.Addr().IsLoopback() || a.process.OtherNet {
 			continue
 		}

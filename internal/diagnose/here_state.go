@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -86,7 +87,9 @@ func (h *Here) lookAround(ctx context.Context, a *around) {
 	h.kernelLog(ctx, a, owners)
 	if a.config != nil {
 		for _, path := range a.config.Sockets {
-			h.askHAProxy(ctx, a.process.Path(path), a.backend)
+			if path = socketOf(a.process, path); path != "" {
+				h.askHAProxy(ctx, path, a.backend)
+			}
 		}
 		for _, s := range a.config.Status {
 			h.askStubStatus(ctx, s, a)
@@ -95,6 +98,22 @@ func (h *Here) lookAround(ctx context.Context, a *around) {
 	h.phpFPM(ctx, a)
 	h.units(ctx, a, owners)
 	h.wasRead(a.system.Read()...)
+}
+
+// socketOf is the path to connect to for a unix socket of a process, empty where it may lead elsewhere: below the root of another mount
+// namespace a symbolic link would be followed in ours.
+func socketOf(p *machine.Process, name string) string {
+	if p.Root == "" {
+		return p.Path(name)
+	}
+	at := p.Root
+	for part := range strings.SplitSeq(strings.Trim(name, "/"), "/") {
+		at += "/" + part
+		if info, err := os.Lstat(at); err != nil || part == ".." || info.Mode()&os.ModeSymlink != 0 {
+			return ""
+		}
+	}
+	return at
 }
 
 // owners finds who listens at the upstreams of this machine; an upstream that nobody listens at has none.

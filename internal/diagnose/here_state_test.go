@@ -3,7 +3,10 @@ package diagnose
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
+	"net/http"
+	"net/http/fcgi"
 	"os"
 	"path/filepath"
 	"strings"
@@ -220,6 +223,49 @@ func TestStateDecides(t *testing.T) {
 				t.Errorf("what the machine says is lost:\n%s", all)
 			}
 		})
+	}
+}
+
+// TestAsksFPM asks a real responder of FastCGI, which the configuration below a root has as a pool.
+func TestAsksFPM(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() { // ends when the listener is closed
+		_ = fcgi.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet && r.URL.String() == "/fpm-status" {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, `{"pool":"www","listen queue":3,"idle processes":0,"active processes":2}`)
+			}
+		}))
+	}()
+	address := l.Addr().String()
+	h, a := machineOf(t, map[string]string{"etc/php/8.2/fpm/pool.d/www.conf": "[www]\nlisten = " + address + "\npm.status_path = /fpm-status\n"}, "", nil)
+	a.process.Root, h.Upstreams = string(a.system.Root), []HereUpstream{{Address: address, Scheme: "fastcgi"}}
+	h.phpFPM(t.Context(), a)
+	if len(h.State) != 1 || h.State[0].Cause != fault.CauseWorkersBusy || h.State[0].At != address || len(h.Read) != 2 {
+		t.Errorf("%+v, read %q", h.State, h.Read)
+	}
+}
+
+// TestSocketsBelowARoot: a link below another mount namespace's root is not followed in ours.
+func TestSocketsBelowARoot(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	if err := errors.Join(os.MkdirAll(root+"/run/h", 0o755), os.WriteFile(root+"/run/h/s", nil, 0o600), os.Symlink("/run", root+"/link"), os.Symlink("/run/docker.sock", root+"/run/h/l")); err != nil {
+		t.Fatal(err)
+	}
+	p := &machine.Process{Root: root}
+	for name, want := range map[string]string{"/run/h/s": root + "/run/h/s", "/link/h/s": "", "/run/h/l": "", "/run/../../x": "", "/gone": ""} {
+		if got := socketOf(p, name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if got := socketOf(&machine.Process{}, "/run/h/s"); got != "/run/h/s" {
+		t.Errorf("ours: %q", got)
 	}
 }
 
