@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -52,7 +54,11 @@ func (h *Here) phpFPM(ctx context.Context, a *around) {
 		if u.Unix != "" {
 			at = "unix:" + u.Unix
 		}
-		b := fastcgiGet(ctx, network, address, p.status, "json")
+		b, silent := fastcgiGet(ctx, network, address, p.status, "json")
+		if silent {
+			h.wasRead("PHP-FPM's status of the pool " + p.name + " (one request)")
+			h.state(HereState{Cause: fault.CauseWorkersBusy, At: at, Text: fmt.Sprintf("PHP-FPM's pool %s does not even answer for its own status in %v: all its workers are at work (pm.max_children = %d)", p.name, tellTime, p.children)})
+		}
 		h.poolSays(b, p, at)
 	}
 }
@@ -152,13 +158,14 @@ func (h *Here) poolSays(b []byte, p *pool, at string) {
 	}
 }
 
-// fastcgiGet asks a FastCGI application for a path by GET (FastCGI 1.0, section 3), and gives its standard output.
-func fastcgiGet(ctx context.Context, network, address, script, query string) []byte {
+// fastcgiGet asks a FastCGI application for a path by GET (FastCGI 1.0, section 3), and gives its standard output. silent
+// says that it took the request, and that nothing came in time.
+func fastcgiGet(ctx context.Context, network, address, script, query string) (out []byte, silent bool) {
 	ctx, cancel := context.WithTimeout(ctx, tellTime)
 	defer cancel()
 	nc, err := (&net.Dialer{}).DialContext(ctx, network, address)
 	if err != nil {
-		return nil
+		return nil, false
 	}
 	defer nc.Close()
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
@@ -176,10 +183,10 @@ func fastcgiGet(ctx context.Context, network, address, script, query string) []b
 	request := record(1, []byte{0, 1, 0, 0, 0, 0, 0, 0}) // a responder that closes the connection
 	request = append(append(append(request, record(4, params)...), record(4, nil)...), record(5, nil)...)
 	if _, err := nc.Write(request); err != nil {
-		return nil
+		return nil, false
 	}
-	b, _ := io.ReadAll(io.LimitReader(nc, 64<<10))
-	return fastcgiOut(b)
+	b, err := io.ReadAll(io.LimitReader(nc, 64<<10))
+	return fastcgiOut(b), len(b) == 0 && errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // fastcgiOut joins the contents of the records of standard output.

@@ -251,6 +251,27 @@ func TestAsksFPM(t *testing.T) {
 	}
 }
 
+// TestSilentFPM: a pool that takes connections and answers nothing has no worker left; one that is not there says nothing.
+func TestSilentFPM(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, open := range []bool{true, false} {
+		if !open {
+			_ = l.Close()
+		}
+		address := l.Addr().String()
+		h, a := machineOf(t, map[string]string{"etc/php-fpm.d/www.conf": "[www]\nlisten = " + address + "\npm.max_children = 2\npm.status_path = /s\n"}, "", nil)
+		a.process.Root, h.Upstreams = string(a.system.Root), []HereUpstream{{Address: address, Scheme: "fastcgi"}}
+		h.phpFPM(t.Context(), a)
+		if open != (len(h.State) == 1 && h.State[0].Cause == fault.CauseWorkersBusy && strings.Contains(h.State[0].Text, "pm.max_children = 2")) || !open && len(h.State) != 0 {
+			t.Errorf("open %v: %+v", open, h.State)
+		}
+	}
+}
+
 // TestSocketsBelowARoot: a link below another mount namespace's root is not followed in ours.
 func TestSocketsBelowARoot(t *testing.T) {
 	t.Parallel()
