@@ -1,6 +1,9 @@
 package explain
 
 import (
+	"bufio"
+	"compress/gzip"
+	"os"
 	"regexp"
 	"strconv"
 	"testing"
@@ -66,4 +69,53 @@ func TestOrdinaryLinesAreNoFaults(t *testing.T) {
 			}
 		}
 	}
+}
+
+// ordinaryFile has distinct lines of some twenty-five programs that did ordinary work, at levels up to their most talkative one.
+const ordinaryFile = "../../testdata/ordinary.log.gz"
+
+// TestOrdinaryLogsAreNoFaults reads them over and over, with other times and numbers in each round.
+func TestOrdinaryLogsAreNoFaults(t *testing.T) {
+	const least = 100_000
+	lines := ordinaryLines(t)
+	r := NewRecogniser(formats, time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC))
+	changing := regexp.MustCompile(`:\d\d\b|\b\d{5,}\b`)
+	read, alarmed := 0, map[int]bool{}
+	for round := 0; read < least; round++ {
+		for i, line := range lines {
+			text := changing.ReplaceAllStringFunc(line, func(old string) string {
+				if old[0] == ':' {
+					return ":" + strconv.Itoa(10+round%50)
+				}
+				return strconv.Itoa(10_000 + (round*7919+i*31+len(old))%50_000)
+			})
+			var e Entry
+			if f, _ := r.Read(&e, []byte(text)); f != nil && e.Kind == KindFault && !alarmed[i] {
+				alarmed[i] = true
+				t.Errorf("%s: %s", f.Name, text)
+			}
+			read++
+		}
+	}
+}
+
+func ordinaryLines(t *testing.T) (lines []string) {
+	t.Helper()
+	file, err := os.Open(ordinaryFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	unpacked, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scanner := bufio.NewScanner(unpacked)
+	for scanner.Scan() {
+		lines = append(lines, scanner.Text())
+	}
+	if scanner.Err() != nil || len(lines) < 1000 {
+		t.Fatalf("%d lines: %v", len(lines), scanner.Err())
+	}
+	return lines
 }
