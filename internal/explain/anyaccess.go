@@ -26,10 +26,19 @@ func has5xx(line []byte) bool {
 			return false
 		}
 		i += from
-		if from = i + 1; isStatusAt(line, i) {
+		if from = i + 1; isStatusAt(line, i) && !inQuery(line[:i]) {
 			return true
 		}
 	}
+}
+
+// inQuery reports whether what follows b is the value of a parameter in a URL, as in /items?page=502.
+func inQuery(b []byte) bool {
+	if !ends(b, "=") {
+		return false
+	}
+	word := b[bytes.LastIndexAny(b, " \"\t")+1:]
+	return bytes.ContainsAny(word, "?&") && !starts(word, "?")
 }
 
 // isStatusAt reports whether a status of 500 to 599 stands by itself at i.

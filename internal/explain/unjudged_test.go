@@ -37,3 +37,19 @@ func TestUnjudged(t *testing.T) {
 		t.Errorf("%d shapes of %d lines", len(r.Unjudged), r.Unread())
 	}
 }
+
+// A number in a URL's query is no status.
+func TestQueriesAreNotErroneous(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]bool{
+		`GET /items?page=502 200 2 - 8.448 ms`:                          false,
+		`GET /items?id=1&page=502 200 2 - 8.448 ms`:                     false,
+		`10.0.0.9 "GET /items?page=503 HTTP/1.1" 200 5`:                 false,
+		`10.0.0.9 "GET /items?page=503 HTTP/1.1" 502 5`:                 true,
+		`level=warn msg="upstream call" status=503 path=/items?page=12`: true,
+	} {
+		if got := erroneous([]byte(line)); got != want {
+			t.Errorf("%s: %v; want %v", line, got, want)
+		}
+	}
+}
