@@ -86,6 +86,9 @@ func skipPeer(b []byte) []byte {
 	return b[end:]
 }
 
+// pathMax bounds a socket's path, in octets: sun_path has 108.
+const pathMax = 256
+
 // cutPeer takes a peer off the beginning: a URL's authority, HOST:PORT, unix:PATH or a socket's path.
 func cutPeer(b []byte) (peer []byte, end int) {
 	for _, scheme := range [...]string{"http://", "https://", "ws://", "wss://", "grpc://", "grpcs://", "tcp://", "h2c://", "fastcgi://", "uwsgi://", "ajp://"} {
@@ -102,7 +105,7 @@ func cutPeer(b []byte) (peer []byte, end int) {
 	}
 	if starts(b, "unix:") || starts(b, "/") {
 		n := 0
-		for n < len(b) && b[n] > ' ' && bytes.IndexByte([]byte("\"',;)|"), b[n]) < 0 {
+		for n < len(b) && n < pathMax && b[n] > ' ' && bytes.IndexByte([]byte("\"',;)|"), b[n]) < 0 {
 			n++
 		}
 		path := bytes.TrimRight(b[:n], ":.")

@@ -80,10 +80,23 @@ const setMax = 64
 // line's head, where severityOf looks.
 var levelWords = [...]string{"error", "fatal", "panic", "emerg", "alert", "severe", "[crit", "\"crit", "=crit", " crit", "<crit"}
 
-// requestWords stand in lines that tell of a request and of its status.
-var requestWords = [...]string{
-	"get /", "post /", "put /", "head /", "delete /", "patch /", "options /", "get http", "post http", "put http", "head http", "patch http", "delete http", "connect ",
-	"http/1", "http/2", "http/3", "status", "code=", "code:", "code\"", "code ", "answer", "respon",
+// requestWords stand in lines that tell of a request or of its status; methods are looked for by hand, where there is a 5xx.
+var requestWords = [...]string{"http/1", "http/2", "http/3", "status", "code=", "code:", "code\"", "code ", "answer", "respon"}
+
+// hasMethod reports whether a method stands in the line as a word, in capitals or in quotes.
+func hasMethod(line []byte) bool {
+	for i := 0; i+3 < len(line); i++ {
+		c := line[i] | 0x20
+		if c < 'c' || c > 'p' || i > 0 && (isAlphanumeric(line[i-1]) || line[i-1] == '_') {
+			continue
+		}
+		for _, m := range [...]string{"get", "post", "put", "patch", "delete", "head", "options", "connect"} {
+			if n := len(m); c == m[0] && phrase.Starts(line[i:], m) && i+n < len(line) && !isAlphanumeric(line[i+n]) && (isUpper(line[i]) || line[i+n] == '"') {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // carrierKeys are keys without which peelJSON peels nothing; they are given in their own case of letters.
@@ -231,17 +244,9 @@ func (d *dispatch) glance(line []byte, places *marksAt) (seen signs, offer set) 
 		}
 		seen |= w.sign
 	})
-	if seen&signRequest != 0 { // without, a 5xx is any number
-		seen |= numbers(line)
-	} else {
-		for from := 0; ; {
-			i := bytes.IndexByte(line[from:], '[')
-			if i < 0 {
-				break
-			}
-			seen |= numberAt(line, from+i)
-			from += i + 1
-		}
+	seen |= numbers(line)
+	if seen&(signStatus|signRequest) == signStatus && hasMethod(line) {
+		seen |= signRequest
 	}
 	if foreign(line) {
 		seen |= signForeign
@@ -254,7 +259,7 @@ func (d *dispatch) glance(line []byte, places *marksAt) (seen signs, offer set) 
 
 // numbers looks for a status that stands by itself, and for dates in brackets, eight octets at a time.
 //
-// hot: once per line of an unknown format that tells of requests.
+// hot: once per line of an unknown format.
 func numbers(line []byte) (seen signs) {
 	i := 0
 	for ; i+8 <= len(line); i += 8 {
@@ -305,7 +310,7 @@ func numberAt(line []byte, i int) signs {
 	case isStatusAt(line, i):
 		return signStatus
 	case line[i] != '[' || i+7 > len(line) || !isDigit(line[i+1]) || !isDigit(line[i+2]):
-	case line[i+3] == '/':
+	case line[i+3] == '/', line[i+3] == '\\' && line[i+4] == '/': // as it is, and as PHP writes it in JSON
 		return signCommon
 	case line[i+5] == '-' && isDigit(line[i+3]) && bracketed(line[i:]):
 		return signEnvoy

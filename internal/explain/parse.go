@@ -123,7 +123,7 @@ func (p *parser) take(b *block, f *Format, inner, line []byte, number, more int)
 	if f == nil {
 		if len(bytes.TrimSpace(line)) > 0 && len(line) < lineMax { // a longer one is counted as long
 			b.unknown++
-			if p.each == nil && erroneous(line, p.seen) {
+			if p.each == nil && erroneous(line, p.seen) && !p.before(line) {
 				b.unjudge(nil, line, number)
 			}
 		}
@@ -169,6 +169,18 @@ func (p *parser) take(b *block, f *Format, inner, line []byte, number, more int)
 		p.keep(b, e, f, inner, number)
 		b.records[len(b.records)-1].more = more
 	}
+}
+
+// before reports whether a line of no format is older than what is asked for: by its own time, or by that of the line before it.
+func (p *parser) before(line []byte) bool {
+	if p.since.IsZero() {
+		return false
+	}
+	t, _ := anyClock(line, p.recogniser.now)
+	if t.IsZero() {
+		return p.old
+	}
+	return t.Before(p.since)
 }
 
 // date moves a time that was read as local time into the zone that the logs are in.

@@ -11,7 +11,7 @@ import (
 // oom-kill.
 
 var systemdLog = &Format{
-	begins: "SRF", marks: []string{".service: ", ".scope: ", ".socket: ", ".slice: "},
+	begins: "SRF", marks: []string{"Failed to start ", ".service: ", ".scope: ", ".socket: ", ".slice: "},
 	Name: "systemd", Title: "systemd unit messages", Product: "systemd", Role: RoleSystem,
 	Gives:  "That a service was killed, crashed, failed or was stopped, and when it came back.",
 	Lacks:  "Why an application exited with a status of its own.",

@@ -73,8 +73,13 @@ func (b *block) unjudge(f *Format, line []byte, number int) {
 			return
 		}
 	}
-	if len(b.unjudged) < unjudgedBlock {
+	if len(b.unjudged) < unjudgedBlock-1 {
 		b.unjudged = append(b.unjudged, unjudgedLines{shape, f, 1, number, b.scratch.keep(line[:min(len(line), textMax)])})
+		return
+	}
+	if len(b.unjudged) < unjudgedBlock { // the last place is for all that there is no room for
+		text := b.scratch.keep(append([]byte("further shapes, such as "), line[:min(len(line), textMax)]...))
+		b.unjudged = append(b.unjudged, unjudgedLines{0, nil, 1, number, text})
 		return
 	}
 	b.unjudged[unjudgedBlock-1].count++

@@ -58,16 +58,25 @@ func (r Reading) Causes() []fault.Cause {
 	return r.Phrase.Causes
 }
 
+// phrasesMax bounds the table, for a set of its phrases on the stack.
+const phrasesMax = 2048
+
 // textMax bounds how much of a message is looked at for the words beside a phrase, in octets.
 const textMax = 16 << 10
 
 // Read finds the phrase that says most of a message. It allocates nothing.
 func Read(text []byte) (r Reading) {
 	text = text[:min(len(text), textMax)]
+	var unfit [phrasesMax / 64]uint64 // those that were looked at: what stands beside them is the same wherever they stand
 	table.Each(text, func(which, at int) {
 		p := &phrases[which]
-		if (r.Phrase == nil || p.Rank > r.Phrase.Rank) && p.fits(text) {
+		if r.Phrase != nil && p.Rank <= r.Phrase.Rank || unfit[which>>6]&(1<<(which&63)) != 0 {
+			return
+		}
+		if p.fits(text) {
 			r = Reading{p, at, at + len(p.Text)}
+		} else {
+			unfit[which>>6] |= 1 << (which & 63)
 		}
 	})
 	return r
