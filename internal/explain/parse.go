@@ -19,6 +19,7 @@ type parser struct {
 	entry      Entry
 	seen       signs                    // of the line that is read, where no format was sure of it
 	sets       map[uint64][]fault.Cause // sets of candidates, each kept once
+	spent      int                      // octets that were looked at for records of several lines, in this block
 	opened     int                      // the line that opened what the next record of JSON stands in, 0 for none
 	joined     []byte                   // a record of several lines
 	packed     []byte
@@ -38,7 +39,7 @@ func (p *parser) parse(b *block) {
 	clear(b.served)
 	slow := !p.since.IsZero() || p.each != nil
 	text := b.text
-	p.opened = 0
+	p.opened, p.spent = 0, 0
 	skip := 0 // lines that belong to the record before them
 	for number := b.first; len(text) > 0; number++ {
 		line := text

@@ -13,11 +13,15 @@ import (
 const (
 	recordLines  = 200
 	recordOctets = 32 << 10
+	gatherMax    = 4 << 20 // octets that are looked at in vain for records of several lines, in one block
 )
 
 // gather looks whether the line begins a record of several lines, and reads it. It gives nil, and leaves the entry as it
 // is, where the line is better read by itself; more is how many lines of rest belong to the record.
 func (p *parser) gather(line, rest []byte) (f *Format, text []byte, more int) {
+	if p.spent > gatherMax {
+		return nil, nil, 0
+	}
 	clean := plainText(line)
 	if body := bytes.TrimLeft(clean, " \t"); len(body) > 0 && (body[0] == '{' || body[0] == '-' && ends(body, "{")) && len(body) < 80 {
 		return p.gatherJSON(rest)
@@ -72,8 +76,10 @@ func (p *parser) gatherJSON(rest []byte) (f *Format, text []byte, more int) {
 	p.joined = head
 	end := nestedEnd(head)
 	if end < 0 {
+		p.spent += len(head)
 		return nil, nil, 0
 	}
+	p.spent += end
 	more = bytes.Count(head[:end], []byte{'\n'}) + 1
 	if more > recordLines {
 		return nil, nil, 0
@@ -116,6 +122,7 @@ func (p *parser) gatherStack(head, rest []byte) (f *Format, text []byte, more in
 	depth := carried(head)
 	blank := 0
 	for len(rest) > 0 && more < recordLines && len(p.joined) < wordMax {
+		p.spent += len(p.joined)
 		line := rest
 		if i := bytes.IndexByte(rest, '\n'); i >= 0 {
 			line, rest = rest[:i], rest[i+1:]

@@ -275,6 +275,7 @@ func withoutColors(b []byte) []byte {
 				b = b[end+1:]
 				continue
 			}
+			return append(out, b...) // no sequence ends any more
 		}
 		out, b = append(out, b[0]), b[1:]
 	}
