@@ -30,7 +30,10 @@ type HTTP struct {
 	H2       *H2         `json:"h2,omitempty"`
 	Follow   []*Exchange `json:"redirects,omitempty"` // the redirects followed
 	Loop     string      `json:"redirect_loop,omitempty"`
-	Limits   []Limit     `json:"head_limits,omitempty"` // limits of other proxies that the response head passes
+
+	NotFollowed *NotFollowed `json:"redirect_not_followed,omitempty"`
+
+	Limits []Limit `json:"head_limits,omitempty"` // limits of other proxies that the response head passes
 }
 
 // Limit is a limit of a proxy on the head of a response.
@@ -110,6 +113,7 @@ type client struct {
 
 	at       netip.AddrPort
 	patience time.Duration // bounds each wait
+	guard    *guard        // of where redirects may lead, nil for none
 }
 
 // newClient makes a client of the name or of one address of it.
@@ -155,6 +159,13 @@ const leftLeast = 10 * time.Millisecond
 
 func (c *client) close() { c.up.Close() }
 
+// watch lets a guard decide which addresses are dialed.
+func (c *client) watch(g *guard) {
+	if c.guard = g; g != nil {
+		c.up.Refuse = g.refuse
+	}
+}
+
 // query is a request to send.
 type query struct {
 	label, method, path, agent string
@@ -168,8 +179,10 @@ type query struct {
 // ask sends one request and reads its answer to the end.
 func (c *client) ask(q query) *Exchange {
 	if c.left() < c.patience { // a new connection would wait for longer than the run may
+		g := c.guard
 		c = newClient(c.ctx, c.target, c.o, c.at, c.tally)
 		defer c.close()
+		c.watch(g)
 	}
 	x := &Exchange{Label: q.label, Method: q.method, Address: c.address, wanted: q.kept}
 	c.tally.request(q.method, c.target.label())

@@ -22,7 +22,8 @@ const visitsMax = 3
 // follow follows the redirects as a browser does, to other hosts as well, until an answer is none or one goes round in a circle. A
 // redirect that sets a cookie may lead to its own URL: the cookie is sent then. An upstream's redirect to another scheme, host or port
 // is the gateway's to follow: that is not the upstream's. Where an address was given to dial, another site's name is not asked:
-// what DNS says of it is not what was asked about.
+// what DNS says of it is not what was asked about. Another host gets nothing that was given for the first, and nobody is sent to an
+// address that is closer to this machine than the first.
 func (w *walker) follow(ctx context.Context, h *HTTP) {
 	t := w.walk.Target
 	at, err := url.Parse(t.scheme() + "://" + t.Authority + t.Path)
@@ -32,6 +33,7 @@ func (w *walker) follow(ctx context.Context, h *HTTP) {
 	first := at
 	cookies := &jar{}
 	cookies.take(h.Main)
+	watch := guardOf(h.Main)
 	seen := map[string]bool{canonical(at) + " ": true}
 	visits := map[string]int{canonical(at): 1}
 	for x := h.Main; len(h.Follow) < redirectsMax && isRedirect(x) && ctx.Err() == nil; {
@@ -39,23 +41,28 @@ func (w *walker) follow(ctx context.Context, h *HTTP) {
 		if err != nil || x.field("Location") == "" || next.Hostname() == "" || next.Scheme != "http" && next.Scheme != "https" {
 			return
 		}
-		q := query{elsewhere: originOf(next) != originOf(first), cookie: cookies.value()}
+		o := w.o
+		q := query{elsewhere: originOf(next) != originOf(first), cookie: cookies.value(next)}
 		if !strings.EqualFold(next.Hostname(), first.Hostname()) {
 			if t.Upstream || t.address.IsValid() && !sameSite(strings.ToLower(next.Hostname()), strings.ToLower(first.Hostname())) || inward(next, first) {
 				return
 			}
 			q.elsewhere, q.cookie = true, "" // cookies stay with the host that set them
+			o = o.forStrangers()
 		} else if q.elsewhere && t.Upstream {
 			return
 		}
-		key := canonical(next) + " " + cookies.value()
+		key := canonical(next) + " " + cookies.value(next)
 		if visits[canonical(next)]++; seen[key] || visits[canonical(next)] > visitsMax {
 			h.Loop = next.Scheme + "://" + next.Host + RedactPath(next.RequestURI())
 			return
 		}
 		seen[key] = true
 		to := redirectTarget(&t, next)
-		x = w.askRedirected(ctx, &to, next, q)
+		if x = w.askRedirected(ctx, &to, o, watch, q); x == nil {
+			h.NotFollowed = watch.refused(&to)
+			return
+		}
 		if strings.EqualFold(next.Hostname(), first.Hostname()) {
 			cookies.take(x)
 		}
@@ -89,16 +96,27 @@ func redirectTarget(t *Target, next *url.URL) Target {
 	return to
 }
 
-// askRedirected asks the URL of a redirect.
-func (w *walker) askRedirected(ctx context.Context, to *Target, next *url.URL, q query) *Exchange {
+// forStrangers are the options for another host than the URL's: without the fields and the certificate that were given for the URL.
+func (o *Options) forStrangers() *Options {
+	out := *o
+	out.Fields, out.Certificate = nil, nil
+	return &out
+}
+
+// askRedirected asks the URL of a redirect, nil where the guard refuses its address.
+func (w *walker) askRedirected(ctx context.Context, to *Target, o *Options, g *guard, q query) *Exchange {
 	at := netip.AddrPort{}
 	if port, err := strconv.ParseUint(to.Port, 10, 16); err == nil && to.address.IsValid() {
 		at = netip.AddrPortFrom(to.address.Unmap(), uint16(port))
 	}
-	c := newClient(ctx, to, w.o, at, w.tally)
+	c := newClient(ctx, to, o, at, w.tally)
 	defer c.close()
+	c.watch(g)
 	q.label, q.method = "redirected to "+to.URL, w.o.method()
 	x := c.ask(q)
+	if g.kept.Load() != nil {
+		return nil
+	}
 	x.to = to
 	return x
 }
@@ -174,7 +192,7 @@ func badLocation(w *Walk, x *Exchange) *finding {
 		f.sentence = fmt.Sprintf("%s redirects to %s, which is the visitor's own machine", w.Target.label(), redactURL(next.String()))
 		f.advice = []string{"Tell the application its public address, or let the gateway rewrite Location (nginx: proxy_redirect), and pass Host and X-Forwarded-Proto on."}
 	default:
-		return nil
+		return notFollowed(w, f)
 	}
 	return f
 }
@@ -203,11 +221,13 @@ func (j *jar) take(x *Exchange) {
 	}
 }
 
-// value is the Cookie field.
-func (j *jar) value() string {
-	pairs := make([]string, len(j.cookies))
-	for i, c := range j.cookies {
-		pairs[i] = c.Name + "=" + c.Value
+// value is the Cookie field for a URL. A cookie that is Secure does not go in clear but to this machine: RFC 6265, section 5.4.
+func (j *jar) value(to *url.URL) string {
+	pairs := make([]string, 0, len(j.cookies))
+	for _, c := range j.cookies {
+		if !c.Secure || to.Scheme == "https" || loopbackName(to.Hostname()) {
+			pairs = append(pairs, c.Name+"="+c.Value)
+		}
 	}
 	return strings.Join(pairs, "; ")
 }

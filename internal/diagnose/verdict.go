@@ -358,6 +358,9 @@ func notes(r *Report) (out []string) {
 			out = append(out, text)
 		}
 	}
+	if h := r.Walk.HTTP; h != nil && h.NotFollowed != nil {
+		out = append(out, fmt.Sprintf("the redirect to %s was not followed: %s (%s)", h.NotFollowed.URL, h.NotFollowed.Why, h.NotFollowed.Address))
+	}
 	if r.Here != nil {
 		out = append(out, r.Here.Notes...)
 	}

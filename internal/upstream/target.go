@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +24,9 @@ type Options struct {
 	HeadMax  int           // octets of a response head
 	TLSConf  *tls.Config   // for https endpoints; ServerName empty is the endpoint's host
 	Resolver *Resolver
+
+	// Refuse reports whether an address is not to be dialed: a name with such an address is not dialed at all. Nil refuses none.
+	Refuse func(netip.Addr) bool
 }
 
 // idleMax is how many unused connections are kept per endpoint: more than that many clients at once is rare, and each
@@ -196,6 +201,10 @@ func (t *Target) dialAll(ctx context.Context, ev *fault.Evidence, now int64) *Co
 		addrs, ok := t.Resolver.resolve(ctx, t.Host, ev)
 		now = stamp(ev, fault.Resolve, now)
 		if !ok {
+			return nil
+		}
+		if t.Refuse != nil && slices.ContainsFunc(addrs, t.Refuse) {
+			ev.End, ev.Detail = fault.NoAddress, "its address is not to be dialed"
 			return nil
 		}
 		t.learn(addrs, now)
