@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -76,7 +77,16 @@ func (s *shaker) speaks(ctx context.Context, request []byte, without ...string) 
 		})
 	}
 	group.Wait()
+	slices.SortFunc(found.Found, func(a, b string) int { return rankOf(a) - rankOf(b) })
 	return found
+}
+
+// rankOf is a protocol's place in greetings: the order in which answers arrive says nothing. The PROXY protocol's header comes last.
+func rankOf(name string) int {
+	if at := slices.IndexFunc(greetings, func(g greeting) bool { return g.name == name }); at >= 0 {
+		return at
+	}
+	return len(greetings)
 }
 
 // exchange sends octets on a connection of its own and gives the first that come.

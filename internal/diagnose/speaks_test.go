@@ -121,3 +121,23 @@ func TestGreetingsAreHarmless(t *testing.T) {
 		}
 	}
 }
+
+// TestSpeaksInOrder: which answer arrived first does not decide what a port speaks.
+func TestSpeaksInOrder(t *testing.T) {
+	t.Parallel()
+	said := make(chan struct{})
+	address := listener(t, func(c net.Conn) {
+		switch b, _ := bufio.NewReader(c).Peek(4); string(b) {
+		case "OPTI":
+			_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\n\r\n"))
+			close(said)
+		case "PRI ":
+			<-said
+			_, _ = c.Write(appendFrame(nil, frameSettings, 0, 0, nil))
+		}
+	})
+	s := &shaker{network: "tcp", address: address}
+	if found := s.speaks(t.Context(), nil, "fastcgi", "uwsgi", "ajp").Found; !slices.Equal(found, []string{"h2c", "http"}) {
+		t.Errorf("%q", found)
+	}
+}
