@@ -97,7 +97,7 @@ func (s *shaker) askH2(ctx context.Context, fields []Field) *H2 {
 	defer stop()
 	x := &h2Exchange{H2: h, in: bufio.NewReader(nc), out: nc}
 	if _, err = nc.Write(s.requestH2(fields)); err == nil {
-		err = x.read(s.o.timeout(), nc)
+		err = x.read(short, s.o.timeout(), nc)
 	}
 	if err != nil && !h.Complete && h.Error == "" {
 		h.failed(err)
@@ -182,10 +182,13 @@ type h2Exchange struct {
 }
 
 // read reads frames until the stream has ended, in one way or another.
-func (x *h2Exchange) read(patience time.Duration, nc net.Conn) error {
+func (x *h2Exchange) read(ctx context.Context, patience time.Duration, nc net.Conn) error {
 	payload := make([]byte, h2FrameMax)
 	for range h2Frames {
 		_ = nc.SetReadDeadline(time.Now().Add(patience))
+		if ctx.Err() != nil { // its end had set a deadline, which this one undid
+			return ctx.Err()
+		}
 		var head [9]byte
 		if _, err := io.ReadFull(x.in, head[:]); err != nil {
 			return err

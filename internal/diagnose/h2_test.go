@@ -1,10 +1,13 @@
 package diagnose
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -189,4 +192,18 @@ func FuzzH2(f *testing.F) {
 			b = b[3+n:]
 		}
 	})
+}
+
+// TestH2EndsWithTheRun: a read that begins after the run's end does not wait.
+func TestH2EndsWithTheRun(t *testing.T) {
+	t.Parallel()
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	x := &h2Exchange{H2: &H2{}, in: bufio.NewReader(near), out: io.Discard}
+	if err := x.read(ctx, time.Second, near); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
 }
