@@ -88,12 +88,20 @@ func redirectTarget(t *Target, next *url.URL) Target {
 		to.Host, to.ServerName, to.login = next.Hostname(), next.Hostname(), ""
 	}
 	to.Secure = next.Scheme == "https"
-	to.Authority, to.Path = next.Host, next.RequestURI()
+	to.Authority, to.Path = next.Host, requestTarget(next)
 	if to.Port = next.Port(); to.Port == "" {
 		to.Port = map[bool]string{false: "80", true: "443"}[to.Secure]
 	}
 	to.URL = next.Scheme + "://" + next.Host + RedactPath(to.Path)
 	return to
+}
+
+// requestTarget is the request target of a URL that an answer gave, escaped as browsers do: the special-query percent-encode set of the
+// URL standard.
+func requestTarget(u *url.URL) string {
+	out := *u
+	out.RawQuery = escapeQuery(u.RawQuery, `"'<>`)
+	return out.RequestURI()
 }
 
 // forStrangers are the options for another host than the URL's: without the fields and the certificate that were given for the URL.
@@ -158,10 +166,13 @@ func judgeRedirected(w *Walk) *finding {
 		}
 	case last.Status == 404 || last.Status == 410:
 		f = &finding{cause: fault.CauseNoRoute, confidence: Possible, evidence: last.Evidence, sentence: fmt.Sprintf("the answer is %d", last.Status)}
-	case last.answered() && !isRedirect(last) && last.Status != 401 && last.Status != 403 && last.Status != 405:
+	case last.answered() && !isRedirect(last) && last.Status != 401 && last.Status != 403:
 		if f = ofAnswer(there, last); f != nil && f.confidence == 0 {
 			f.confidence = Certain
 		}
+	}
+	if f == nil && refusedThere(last) {
+		f = &finding{cause: fault.CauseUpstreamStatus, confidence: Possible, evidence: last.Evidence, sentence: fmt.Sprintf("the answer is %d", last.Status)}
 	}
 	if f == nil {
 		return nil
@@ -171,6 +182,16 @@ func judgeRedirected(w *Walk) *finding {
 	f.answer, f.at = x, there.Target.label()
 	f.advice = append([]string{"If the redirect should not lead there, mend its Location where it is made; else mend what it leads to."}, f.advice...)
 	return f
+}
+
+// refusedThere reports whether an answer is an error of the client's that a browser's redirect does not earn: no wish for a login, no
+// refusal of this very visitor, no limit.
+func refusedThere(x *Exchange) bool {
+	switch x.Status {
+	case 401, 403, 407, 429:
+		return false
+	}
+	return x.Status >= 400 && x.Status < 500
 }
 
 // badLocation: a redirect that leads nowhere, or to the machine of whoever follows it.
@@ -187,7 +208,7 @@ func badLocation(w *Walk, x *Exchange) *finding {
 		f.sentence = fmt.Sprintf("%s answers %d without a Location: nobody can follow it", w.Target.label(), x.Status)
 		f.proof[0] = fmt.Sprintf("the answer is %d, and has no Location", x.Status)
 	case err != nil || (next.Scheme == "http" || next.Scheme == "https") && next.Hostname() == "":
-		f.sentence = fmt.Sprintf("%s redirects to what is no URL: %s", w.Target.label(), firstLine([]byte(location)))
+		f.sentence = fmt.Sprintf("%s redirects to what is no URL: %s", w.Target.label(), redactURL(firstLine([]byte(location))))
 	case inward(next, at):
 		f.sentence = fmt.Sprintf("%s redirects to %s, which is the visitor's own machine", w.Target.label(), redactURL(next.String()))
 		f.advice = []string{"Tell the application its public address, or let the gateway rewrite Location (nginx: proxy_redirect), and pass Host and X-Forwarded-Proto on."}

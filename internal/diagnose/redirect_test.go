@@ -141,3 +141,58 @@ func TestSecureCookies(t *testing.T) {
 		}
 	}
 }
+
+// TestRedirectIsEscaped as browsers escape it: what a request line cannot carry, and quotes.
+func TestRedirectIsEscaped(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 16)
+	var to string
+	a := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if got <- r.RequestURI; r.URL.Path == "/" {
+			w.Header()["Location"] = []string{to}
+			w.WriteHeader(http.StatusFound)
+		}
+	})
+	to = "/näh e?q=\"a b\"&r='<c>'&s=ä%20"
+	r := run(t, &Options{URL: a.URL, Count: -1})
+	if r.Walk.HTTP.Follow == nil || r.Walk.HTTP.Follow[0].Status != 200 {
+		t.Fatalf("%+v", r.Verdict)
+	}
+	for len(got) > 0 {
+		if uri := <-got; uri != "/" && uri != "/n%C3%A4h%20e?q=%22a%20b%22&r=%27%3Cc%3E%27&s=%C3%A4%20" {
+			t.Errorf("asked for %s", uri)
+		}
+	}
+}
+
+// TestChainEndsInRefusal: the end of a chain that no browser gets on from is told.
+func TestChainEndsInRefusal(t *testing.T) {
+	t.Parallel()
+	for status, told := range map[int]bool{400: true, 404: true, 405: true, 409: true, 422: true, 431: true, 401: false, 403: false, 407: false, 200: false} {
+		w := walkTo(gate, answer(302, "", "Location: /x"))
+		x := answer(status, "words of a page")
+		x.Label = "redirected to http://10.0.0.1/x"
+		w.HTTP.Follow = []*Exchange{x}
+		v := Judge(report(w))
+		if says := strings.Contains(v.Sentence, "redirects to http://10.0.0.1/x, and there"); told && !says || !told && v.Cause == fault.CauseUpstreamStatus {
+			t.Errorf("%d: %v: %s", status, v.Cause, v.Sentence)
+		}
+	}
+}
+
+// TestBrokenLocationIsMasked: the password in what is no URL is not shown either.
+func TestBrokenLocationIsMasked(t *testing.T) {
+	t.Parallel()
+	for _, location := range []string{"http://me:s3cret@[bad/", "http://me:s3/cret@a.test/", "http://me:s3?cret@a.test/", "http://me:pw@s3cret@[bad/", "//me:s3cret@[bad/?t=s3cret#s3cret", "http://[bad/?token=s3cret"} {
+		r := report(walkTo(gate, answer(302, "", "Location: "+location)))
+		v := Judge(r)
+		all := v.Sentence + strings.Join(v.Proof, "\n") + httpStepText(r)
+		if strings.Contains(all, "s3cret") || strings.Contains(all, "cret@") || strings.Contains(all, "s3/") {
+			t.Errorf("%s: %s", location, all)
+		}
+	}
+}
+
+func httpStepText(r *Report) string {
+	return redactField(Field{"Location", r.Walk.HTTP.Main.field("Location")}).Value
+}

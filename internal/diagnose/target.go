@@ -105,7 +105,7 @@ func (t *Target) setRequest(u *url.URL) {
 		t.Path = "/"
 	}
 	if u.RawQuery != "" {
-		t.Path += "?" + escapeQuery(u.RawQuery)
+		t.Path += "?" + escapeQuery(u.RawQuery, "")
 	}
 	if u.User != nil {
 		password, _ := u.User.Password()
@@ -132,11 +132,11 @@ func ascii(host string) (string, error) {
 	return name, nil
 }
 
-// escapeQuery escapes what a request line cannot carry: url.Parse takes a query as it is.
-func escapeQuery(query string) string {
+// escapeQuery escapes what a request line cannot carry, and those octets: url.Parse takes a query as it is.
+func escapeQuery(query, those string) string {
 	var b strings.Builder
 	for i := range len(query) {
-		if c := query[i]; c <= ' ' || c >= 0x7f {
+		if c := query[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(those, c) >= 0 {
 			fmt.Fprintf(&b, "%%%02X", c)
 		} else {
 			b.WriteByte(c)
@@ -206,7 +206,7 @@ func local(address string) bool {
 // word of a line of a configuration after which the rest is a secret.
 var (
 	queryValue = regexp.MustCompile(`([?&#][^=&\s"#]{1,64}=)[^&\s"#]+`)
-	userInfo   = regexp.MustCompile(`(://)[^/\s"@]+@`)
+	userInfo   = regexp.MustCompile(`(//)[^/\s"?#]+@`)
 	secretWord = regexp.MustCompile(`(?i)(\S*(?:authorization|cookie|password|passwd|secret|token|api-?key|credential)\S*[\s:=]+)\S.*`)
 )
 
@@ -219,9 +219,19 @@ func redactText(text string) string {
 func redactLine(text string) string { return secretWord.ReplaceAllString(redactText(text), "${1}***") }
 
 // redactURL masks the secrets of a URL: user information, the values of its query, its fragment.
+// Of what is no URL, everything before an @ may be a password.
 func redactURL(text string) string {
+	_, err := url.Parse(text)
 	text, _, _ = strings.Cut(text, "#")
-	return RedactPath(userInfo.ReplaceAllString(text, "${1}***@"))
+	text = RedactPath(userInfo.ReplaceAllString(text, "${1}***@"))
+	if at := strings.LastIndexByte(text, '@'); err != nil && at >= 0 {
+		from := 0
+		if i := strings.Index(text[:at], "//"); i >= 0 {
+			from = i + len("//")
+		}
+		text = text[:from] + "***" + text[at:]
+	}
+	return text
 }
 
 // RedactPath masks the values of a query, and keeps its names.
