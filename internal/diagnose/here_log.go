@@ -90,6 +90,8 @@ var (
 	lineServer  = regexp.MustCompile(`, server: ([^,]*)`)
 	lineHost    = regexp.MustCompile(`, host: "([^"]*)"`)
 	lineRequest = regexp.MustCompile(`, request: "[A-Z]+ ([^ "]*)`)
+	lineTarget  = regexp.MustCompile(`"[A-Z]+ ([^ "]+)(?: HTTP/[\d.]+)?"`) // HAProxy's and access logs'
+	lineReturns = regexp.MustCompile(`\breturned by ([^ ,\n]+)`)           // Apache's, without the query
 	lineBackend = regexp.MustCompile(` ([^ /\[\]"]+)/(\S+) -?\d+/-?\d+/-?\d+/`)
 )
 
@@ -111,16 +113,68 @@ func (l *logs) ofSite(line []byte) bool {
 	return true
 }
 
-// ofRequest reports whether a line may be about this very request: it names its path, or none.
+// ofRequest reports whether a line may be about this very request: it names its target, or none. Of HAProxy's lines and others' those
+// that name none are about servers, and no part of a request.
 func (l *logs) ofRequest(line []byte) bool {
+	if same, names := l.request(line); names {
+		return same
+	}
 	switch l.product {
 	case "nginx", "openresty":
-		if m := lineRequest.FindSubmatch(line); m != nil {
-			return string(m[1]) == l.path
-		}
 		return !bytes.Contains(line, []byte(`, client: `)) && bytes.Contains(line, []byte(": ")) && bytes.Contains(line, []byte("["))
+	case "apache":
+		return bytes.Contains(line, []byte("[client ")) || bytes.Contains(line, []byte(" AH0"))
 	}
-	return bytes.Contains(line, []byte(l.path))
+	return false
+}
+
+// request reports whether a line names a request, and whether that has the target of ours: the whole of it, as /a is in /api too.
+func (l *logs) request(line []byte) (same, names bool) {
+	switch l.product {
+	case "nginx", "openresty":
+		m := lineRequest.FindSubmatch(line)
+		return m != nil && string(m[1]) == l.path, m != nil
+	case "haproxy", "apache":
+		if m := lineTarget.FindSubmatch(line); m != nil {
+			return originForm(string(m[1])) == l.path, true
+		}
+		if m := lineReturns.FindSubmatch(line); m != nil {
+			path, _, _ := strings.Cut(l.path, "?")
+			return string(m[1]) == path, true
+		}
+		return false, false
+	}
+	same = holdsWhole(line, l.path)
+	return same, same
+}
+
+// originForm is a request target without the scheme and the authority that HTTP/2's requests have in HAProxy's log.
+func originForm(target string) string {
+	_, rest, found := strings.Cut(target, "://")
+	if !found || strings.HasPrefix(target, "/") {
+		return target
+	}
+	if at := strings.IndexAny(rest, "/?"); at >= 0 {
+		return rest[at:]
+	}
+	return "/"
+}
+
+// holdsWhole reports whether a text stands in a line as a value of its own, between blanks, quotes or the like.
+func holdsWhole(line []byte, text string) bool {
+	const around = " \t\r\n\"'`=,;()"
+	for from := 0; ; {
+		at := bytes.Index(line[from:], []byte(text))
+		if at < 0 || text == "" {
+			return false
+		}
+		at += from
+		end := at + len(text)
+		if at > 0 && strings.IndexByte(around, line[at-1]) >= 0 && (end == len(line) || strings.IndexByte(around, line[end]) >= 0) {
+			return true
+		}
+		from = at + 1
+	}
 }
 
 // tails reads the ends of the logs, the lines that pass only.
@@ -189,6 +243,10 @@ func (h *Here) readRequest(ctx context.Context, began time.Time) {
 	defer cancel()
 	sources := h.logs.tails(ctx, func(line []byte) bool { return h.logs.ofSite(line) && h.logs.ofRequest(line) }, func(string, error) {})
 	found, lines := findings(ctx, sources, time.Since(began)+time.Second)
+	for i := range found {
+		_, names := h.logs.request([]byte(found[i].line))
+		found[i].nameless = !names
+	}
 	h.Request = found
 	for i, line := range lines {
 		if !slices.Contains(h.LogLines, line) {
@@ -256,7 +314,7 @@ func (r *Report) byLog(own, f *finding) *finding {
 	same := f.cause == said.Cause || f.otherProtocol() || f.cause == fault.CauseProxyLoop || f.walk != own.walk && linkOf(f.cause)&linkOf(said.Cause) != 0
 	if same || f.walk != own.walk && f.confidence == Certain && linkOf(f.cause)&(linkConnect|linkName|linkTLS) != 0 {
 		f.proof = append([]string{proof}, f.proof...)
-		if f.cause == said.Cause {
+		if f.cause == said.Cause && said.named() {
 			f.confidence = Certain
 		}
 		return f
@@ -266,6 +324,9 @@ func (r *Report) byLog(own, f *finding) *finding {
 	out.cause, out.kind, out.confidence, out.missing, out.advice = said.Cause, fault.TypeNone, Certain, nil, nil
 	out.sentence = subjectHere(r, own.walk) + " says " + when + " in its log: " + said.words()
 	out.proof = append([]string{proof}, own.proof...)
+	if !said.named() {
+		out.confidence, out.missing = Likely, []string{"a line of the log that names this request"}
+	}
 	if seen != "" {
 		out.proof = append(out.proof, "without the log: "+seen)
 	}
@@ -274,7 +335,7 @@ func (r *Report) byLog(own, f *finding) *finding {
 
 // named reports whether the line names a request, which is this one then.
 func (f *HereFinding) named() bool {
-	return !strings.Contains(f.line, "#") || strings.Contains(f.line, `request: "`) // nginx's lines have PID#TID
+	return !f.nameless && (!strings.Contains(f.line, "#") || strings.Contains(f.line, `request: "`)) // nginx's lines have PID#TID
 }
 
 // lineMessage is the message of a line of nginx's error log: behind its number, before who asked for what.

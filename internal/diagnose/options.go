@@ -106,7 +106,8 @@ type HereFinding struct {
 	Text  string      `json:"text"`
 	Count int         `json:"count,omitempty"`
 
-	line string // of the log, as an example
+	line     string // of the log, as an example
+	nameless bool   // it names no request: it was written at the time of ours
 }
 
 // timeout bounds one wait.
