@@ -3,6 +3,7 @@ package diagnose
 import (
 	"bufio"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/http/fcgi"
@@ -127,9 +128,11 @@ func TestSpeaksInOrder(t *testing.T) {
 	t.Parallel()
 	said := make(chan struct{})
 	address := listener(t, func(c net.Conn) {
-		switch b, _ := bufio.NewReader(c).Peek(4); string(b) {
+		in := bufio.NewReader(c)
+		switch b, _ := in.Peek(4); string(b) {
 		case "OPTI":
 			_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\n\r\n"))
+			_, _ = io.Copy(io.Discard, in) // until it was read, and hung up on
 			close(said)
 		case "PRI ":
 			<-said
