@@ -100,5 +100,6 @@ func notFollowed(w *Walk, f *finding) *finding {
 	}
 	f.cause = fault.CauseRouteBroken
 	f.sentence = w.Target.label() + " redirects to " + no.URL + ", which is the visitor's own machine: it resolves to " + no.Address
+	f.missing = append(f.missing, "what the name resolves to for visitors: here it may be a line of the hosts file")
 	return f
 }

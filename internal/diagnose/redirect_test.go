@@ -120,7 +120,7 @@ func TestRedirectInward(t *testing.T) {
 		}
 		v := Judge(report(w.walk))
 		all := v.Sentence + strings.Join(v.Notes, "\n")
-		if v.Cause != fault.CauseRouteBroken || !strings.Contains(all, "was not followed") || !strings.Contains(all, "127.0.0.1") || strings.Contains(all, "s3cret") {
+		if v.Cause != fault.CauseRouteBroken || v.Confidence != Likely || len(v.Missing) == 0 || !strings.Contains(all, "was not followed") || !strings.Contains(all, "127.0.0.1") || strings.Contains(all, "s3cret") {
 			t.Errorf("%v: %s", v.Cause, all)
 		}
 	}
