@@ -146,14 +146,13 @@ func TestSecureCookies(t *testing.T) {
 func TestRedirectIsEscaped(t *testing.T) {
 	t.Parallel()
 	got := make(chan string, 16)
-	var to string
+	const to = "/näh e?q=\"a b\"&r='<c>'&s=ä%20"
 	a := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if got <- r.RequestURI; r.URL.Path == "/" {
 			w.Header()["Location"] = []string{to}
 			w.WriteHeader(http.StatusFound)
 		}
 	})
-	to = "/näh e?q=\"a b\"&r='<c>'&s=ä%20"
 	r := run(t, &Options{URL: a.URL, Count: -1})
 	if r.Walk.HTTP.Follow == nil || r.Walk.HTTP.Follow[0].Status != 200 {
 		t.Fatalf("%+v", r.Verdict)
