@@ -90,12 +90,14 @@ func TestIdleConnections(t *testing.T) {
 	}
 }
 
-// serving asks for answers until stop is closed and returns the slowest.
+// serving asks for answers until stop is closed, five times at least, and returns the slowest.
 func serving(t *testing.T, g *gateway, stop <-chan struct{}) (slowest time.Duration, asked int) {
 	for {
 		select {
 		case <-stop:
-			return slowest, asked
+			if asked >= 5 { // on a busy machine it may be over before another was asked so often
+				return slowest, asked
+			}
 		default:
 		}
 		began := time.Now()
@@ -152,7 +154,7 @@ func TestSlowloris(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	t.Logf("%d others served, the slowest in %v", asked, slowest)
-	if slowest > 2*time.Second || asked < 2 { // on a busy machine a second is soon over
+	if slowest > time.Second || asked < 5 {
 		t.Errorf("%d others served, the slowest in %v", asked, slowest)
 	}
 	for _, c := range all {
