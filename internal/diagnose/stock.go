@@ -7,6 +7,7 @@ import (
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/fingerprint"
+	"github.com/whygate/whygate/internal/phrase"
 )
 
 // stock is an answer that a product makes by itself: what it means, where its own words do not name a cause that package phrase
@@ -179,22 +180,12 @@ func ofStock(w *Walk, x *Exchange) *finding {
 	}
 	for i := range stocks {
 		s := &stocks[i]
-		if s.product != maker.Product || s.status != 0 && s.status != x.Status || x.Status < 400 || s.says != "" && !hasOne(text, s.says) {
+		if s.product != maker.Product || s.status != 0 && s.status != x.Status || x.Status < 400 || s.says != "" && !phrase.OneOf([]byte(text), s.says) {
 			continue
 		}
 		return s.finding(w, x, maker)
 	}
 	return nil
-}
-
-// hasOne reports whether one of the texts, joined by bars, is in the text.
-func hasOne(text, words string) bool {
-	for word := range strings.SplitSeq(words, "|") {
-		if strings.Contains(text, word) {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *stock) finding(w *Walk, x *Exchange, maker fingerprint.Match) *finding {

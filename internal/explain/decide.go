@@ -108,7 +108,7 @@ func (g *engine) describe(s *Finding, f *finding) {
 	if s.Check = advice.Check(facts); s.Check == "" {
 		s.Check = tellOf(s.verdict)
 	}
-	if beside := g.detailed[joinFamily(f.key.product)]; s.Confidence != Certain && s.decider == nil && !facts.Story.Unlogged() && (beside == nil || beside == f.format) {
+	if beside := g.detailed[advice.FamilyOf(f.key.product)]; s.Confidence != Certain && s.decider == nil && !facts.Story.Unlogged() && (beside == nil || beside == f.format) {
 		s.Better, s.Lacks = f.format.Better, f.format.Lacks
 	}
 }
@@ -116,7 +116,7 @@ func (g *engine) describe(s *Finding, f *finding) {
 // facts puts together what the lines of a finding show of what can be done about it.
 func (g *engine) facts(s *Finding, f *finding) *advice.Facts {
 	facts := &advice.Facts{
-		Product: f.format.Product, Version: g.versions[joinFamily(f.key.product)], Cause: s.verdict, Text: f.raw, Module: f.module, Upstream: f.evidence.Endpoint,
+		Product: f.format.Product, Version: g.versions[advice.FamilyOf(f.key.product)], Cause: s.verdict, Text: f.raw, Module: f.module, Upstream: f.evidence.Endpoint,
 		Waited: f.waits.typical(), Contained: f.contained, At: f.first,
 	}
 	if facts.Product == "nginx" {

@@ -138,7 +138,7 @@ func (g *engine) take(r *record, file *File, t time.Time) {
 		return
 	}
 	if r.Took >= 0 && r.Status != 0 && len(r.Upstream) > 0 && !r.Bare {
-		g.detailed[joinFamily(r.format.Product)] = r.format
+		g.detailed[advice.FamilyOf(r.format.Product)] = r.format
 	}
 	if r.format.Role != RoleProxy {
 		r.story = advice.StoryOf(r.format.Product, r.verdict.Cause, r.text)
@@ -208,7 +208,7 @@ func within(gap, most time.Duration) bool { return gap >= -most && gap <= most }
 // mark notes a marker. Neighbours of a kind (a reload's many lines) are one.
 func (g *engine) mark(r *record, at place, t time.Time) {
 	if v := versionIn(r.Said); v != "" && len(g.versions) < formatsMax {
-		g.versions[joinFamily(r.format.Product)] = v
+		g.versions[advice.FamilyOf(r.format.Product)] = v
 	}
 	if n := len(g.markers); n > 0 {
 		last := &g.markers[n-1]
@@ -256,7 +256,7 @@ const explainersMax = 1024
 
 // symptom counts a fault that only follows from another, where one that explains it came just before.
 func (g *engine) symptom(f *finding, t time.Time) {
-	family := joinFamily(f.key.product)
+	family := advice.FamilyOf(f.key.product)
 	route := string(g.route) // of the record that was counted just now
 	if kind := explains(f.key.cause); kind != symptomNone {
 		if len(g.explained) >= explainersMax {

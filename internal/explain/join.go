@@ -4,12 +4,14 @@ import (
 	"hash/maphash"
 	"time"
 
+	"github.com/whygate/whygate/internal/advice"
 	"github.com/whygate/whygate/internal/fault"
 )
 
 // Bounds of the windows in which lines are joined.
 const (
 	windowSize   = 8192            // faults remembered
+	windowPart   = 256             // of which so many are made at a time
 	outcomeLate  = 5 * time.Minute // how long after an attempt failed its exchange may be logged: all timers of all attempts
 	outcomeEarly = 2 * time.Second // how long before, by clocks of one second
 	startEarly   = time.Minute     // how long before, where the line has the time when the request came, and not how long it took
@@ -65,7 +67,7 @@ const (
 // window remembers the last faults.
 type window struct {
 	seed  maphash.Seed
-	ring  [windowSize]seen
+	ring  [windowSize / windowPart]*[windowPart]seen // the parts are made when they are used: most logs have few faults
 	count uint64
 	last  [len(keys{})]map[uint64]uint64 // by each key, the number of the last fault with it
 }
@@ -83,7 +85,7 @@ func newWindow() *window {
 func (w *window) keys(r *record) (k keys) {
 	var h maphash.Hash
 	h.SetSeed(w.seed)
-	family := joinFamily(r.format.Product)
+	family := advice.FamilyOf(r.format.Product)
 	if len(r.Client) > 0 && len(r.Path) > 0 {
 		h.WriteString(family)
 		h.WriteByte(0)
@@ -133,17 +135,13 @@ func (w *window) hash(b []byte) uint64 {
 	return maphash.Bytes(w.seed, b)
 }
 
-func joinFamily(product string) string {
-	switch product {
-	case "ingress-nginx", "kong", "openresty":
-		return "nginx"
-	}
-	return product
-}
-
 // at gives the fault of that number, nil where it is not remembered any more.
 func (w *window) at(number uint64) *seen {
-	if s := &w.ring[number%windowSize]; number != 0 && s.number == number {
+	part := w.ring[number%windowSize/windowPart]
+	if number == 0 || part == nil {
+		return nil
+	}
+	if s := &part[number%windowPart]; s.number == number {
 		return s
 	}
 	return nil
@@ -153,7 +151,11 @@ func (w *window) at(number uint64) *seen {
 func (w *window) add(s seen) {
 	w.count++
 	s.number = w.count
-	old := &w.ring[s.number%windowSize]
+	part := &w.ring[s.number%windowSize/windowPart]
+	if *part == nil {
+		*part = new([windowPart]seen)
+	}
+	old := &(*part)[s.number%windowPart]
 	for i, key := range old.keys {
 		if key != 0 && w.last[i][key] == old.number {
 			delete(w.last[i], key)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/whygate/whygate/internal/advice"
 	"github.com/whygate/whygate/internal/fault"
 )
 
@@ -20,9 +21,9 @@ func (s *seen) began() time.Duration {
 // joinTrace joins what two programs say of one request, by an id that both have: the one that passed an answer on says less
 // than the one that made it.
 func (g *engine) joinTrace(r *record, t time.Time, j *joint) bool {
-	family := joinFamily(r.format.Product)
+	family := advice.FamilyOf(r.format.Product)
 	s := g.window.find(byTrace, j.keys[byTrace], func(s *seen) bool {
-		return !s.gone && joinFamily(s.product) != family && within(t.Sub(s.at), outcomeLate)
+		return !s.gone && advice.FamilyOf(s.product) != family && within(t.Sub(s.at), outcomeLate)
 	})
 	switch {
 	case s == nil:
@@ -50,7 +51,7 @@ func (g *engine) joinStart(r *record, at place, t time.Time) bool {
 	}
 	for n := g.window.count; n > 0 && g.window.count-n < startBack; n-- {
 		s := g.window.at(n)
-		if s == nil || !s.starting || s.gone || joinFamily(s.product) != joinFamily(r.format.Product) {
+		if s == nil || !s.starting || s.gone || advice.FamilyOf(s.product) != advice.FamilyOf(r.format.Product) {
 			continue
 		}
 		clocked := s.clocked && !r.Time.IsZero()
@@ -91,7 +92,7 @@ func (g *engine) joinConsequence(r *record, t time.Time) bool {
 	if kind == symptomNone || r.Time.IsZero() || !r.requestless() {
 		return false
 	}
-	by, ok := g.explained[explainerKey{joinFamily(r.format.Product), kind, ""}]
+	by, ok := g.explained[explainerKey{advice.FamilyOf(r.format.Product), kind, ""}]
 	gap := t.Sub(by.at)
 	return ok && gap >= 0 && gap <= outGap
 }
@@ -100,7 +101,7 @@ func (g *engine) joinConsequence(r *record, t time.Time) bool {
 // was asked after one had failed. nginx names the connection and the request, Apache the thread.
 func (g *engine) joinConnection(r *record, t time.Time, s *seen, j *joint) bool {
 	gap := t.Sub(s.at)
-	switch family := joinFamily(r.format.Product); {
+	switch family := advice.FamilyOf(r.format.Product); {
 	case gap < 0:
 		return false
 	case family == "nginx":
