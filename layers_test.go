@@ -22,7 +22,6 @@ var layers = map[string]int{
 	"internal/httpmsg": 0,
 
 	"internal/phrase":      1,
-	"internal/advice":      1,
 	"internal/h1":          1,
 	"internal/conn":        1,
 	"internal/statuscode":  1,
@@ -31,6 +30,7 @@ var layers = map[string]int{
 	"internal/openfile":    1,
 	"internal/yamltree":    1,
 
+	"internal/advice":     2,
 	"internal/upstream":   2,
 	"internal/listener":   2,
 	"internal/route":      2,
@@ -40,12 +40,12 @@ var layers = map[string]int{
 	"internal/incident":   2,
 	"internal/telemetry":  2,
 	"internal/config":     2,
-	"internal/explain":    2,
+	"internal/explain":    3,
 	"internal/lab":        2,
 	"internal/machine":    2,
 	"internal/proxyconf":  2,
 
-	"internal/diagnose": 3,
+	"internal/diagnose": 4,
 
 	"internal/proxy":   4,
 	"internal/gateway": 5,
@@ -58,7 +58,7 @@ var layers = map[string]int{
 // only has packages that may import nothing of ours but what stands here, with the reason.
 var only = map[string][]string{
 	"internal/explain":     {"internal/advice", "internal/fault", "internal/phrase", "internal/visible", "internal/openfile"}, // it reads logs, and knows nothing of our own proxy
-	"internal/advice":      {"internal/fault"},                                                                                // what to do, wherever it is shown
+	"internal/advice":      {"internal/fault", "internal/phrase"},                                                             // what to do, wherever it is shown
 	"internal/phrase":      {"internal/fault"},                                                                                // words and what they mean, wherever they stand
 	"internal/config":      {"internal/openfile", "internal/yamltree"},                                                        // nobody but gateway reads it, and it reads nobody
 	"internal/balance":     {},                                                                                                // it knows no addresses: it gives an index

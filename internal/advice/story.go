@@ -1,11 +1,11 @@
 package advice
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/phrase"
 )
 
 // Story is a finer kind of cause: what the words of a line tell beyond the catalogue's entry, which is for all programs. A
@@ -44,16 +44,28 @@ var ofCause = func() (of [fault.Causes][]Story) {
 	return of
 }()
 
+// storyWords finds whether a line has the words of any story at all, which few have.
+var storyWords = func() *phrase.Finder {
+	var words []string
+	for i := range stories {
+		words = append(words, strings.Split(stories[i].words, "|")...)
+	}
+	return phrase.NewFinder(words)
+}()
+
 // StoryOf finds what the words of a line tell beyond its cause; zero for nothing.
 func StoryOf(product string, c fault.Cause, line []byte) Story {
 	if int(c) >= len(ofCause) || len(ofCause[c]) == 0 {
 		return 0
 	}
-	line = bytes.ToLower(line[:min(len(line), lineMax)])
+	line = line[:min(len(line), lineMax)]
+	if !storyWords.Any(line) {
+		return 0
+	}
 	family := FamilyOf(product)
 	for _, n := range ofCause[c] {
 		s := &stories[n-1]
-		if s.of(family) && oneOf(line, s.words) && (s.and == "" || oneOf(line, s.and)) {
+		if s.of(family) && phrase.OneOf(line, s.words) && (s.and == "" || phrase.OneOf(line, s.and)) {
 			return n
 		}
 	}
@@ -69,15 +81,6 @@ func (s *story) of(family string) bool {
 	}
 	for name := range strings.SplitSeq(s.products, "|") {
 		if name == family {
-			return true
-		}
-	}
-	return false
-}
-
-func oneOf(line []byte, words string) bool {
-	for word := range strings.SplitSeq(words, "|") {
-		if bytes.Contains(line, []byte(word)) {
 			return true
 		}
 	}

@@ -164,6 +164,7 @@ type dispatch struct {
 // newDispatch builds it. A format that says nothing of its lines is offered all of them.
 func newDispatch(list []*Format) *dispatch {
 	d := &dispatch{marked: make([][]int, len(glances.words))}
+	places := map[*Format]int{}
 	for i, f := range list[:min(len(list), setMax)] {
 		one := set(1) << i
 		if f.begins == "" && f.dated == 0 && len(f.marks) == 0 && !f.common {
@@ -185,11 +186,12 @@ func newDispatch(list []*Format) *dispatch {
 		if f.common || len(f.marks) > 0 {
 			d.words |= one
 		}
-		for w := range glances.words {
-			for _, marked := range glances.words[w].formats {
-				if marked == f {
-					d.marked[w] = append(d.marked[w], i)
-				}
+		places[f] = i
+	}
+	for w := range glances.words {
+		for _, f := range glances.words[w].formats {
+			if place, listed := places[f]; listed {
+				d.marked[w] = append(d.marked[w], place)
 			}
 		}
 	}
@@ -248,53 +250,38 @@ func (d *dispatch) glance(line []byte, places *marksAt) (seen signs, offer set) 
 	if seen&(signStatus|signRequest) == signStatus && hasMethod(line) {
 		seen |= signRequest
 	}
-	if foreign(line) {
-		seen |= signForeign
-	}
 	if seen&signCommon != 0 {
 		offer |= d.common
 	}
 	return seen, offer
 }
 
-// numbers looks for a status that stands by itself, and for dates in brackets, eight octets at a time.
+// numbers looks for a status that stands by itself, for dates in brackets, and for octets that are no printable ASCII, eight
+// octets at a time.
 //
 // hot: once per line of an unknown format.
 func numbers(line []byte) (seen signs) {
-	i := 0
-	for ; i+8 <= len(line); i += 8 {
+	const highs, blanks = 0x8080808080808080, 0x2020202020202020
+	i, foreign := 0, uint64(0)
+	for ; i+8 <= len(line); i += 6 { // the last two octets are only looked at behind another
 		eight := binary.LittleEndian.Uint64(line[i:])
-		for hits := octetsEqual(eight, '5') | octetsEqual(eight, '['); hits != 0; hits &= hits - 1 {
-			at := i + bits.TrailingZeros64(hits)>>3
-			if at+3 < len(line) && !isDigit(line[at+2]) { // of either, the second octet behind it is a digit
-				continue
-			}
-			seen |= numberAt(line, at)
+		foreign |= eight | (eight - blanks) // a high bit, or a control below the blank
+		digits := octetsDigit(eight)
+		for hits := (octetsEqual(eight, '5') | octetsEqual(eight, '[')) & (digits >> 8) & (digits >> 16); hits != 0; hits &= hits - 1 {
+			seen |= numberAt(line, i+bits.TrailingZeros64(hits)>>3)
 		}
 	}
 	for ; i < len(line); i++ {
-		if line[i] == '5' || line[i] == '[' {
+		c := line[i]
+		foreign |= uint64(c) | (uint64(c) - ' ')
+		if c == '5' || c == '[' {
 			seen |= numberAt(line, i)
 		}
 	}
+	if foreign&highs != 0 {
+		seen |= signForeign
+	}
 	return seen
-}
-
-// foreign reports whether a line may have octets that are no printable ASCII.
-//
-// hot: once per line of an unknown format.
-func foreign(line []byte) bool {
-	const highs, blanks = 0x8080808080808080, 0x2020202020202020
-	any := uint64(0)
-	for len(line) >= 8 {
-		eight := binary.LittleEndian.Uint64(line)
-		any |= eight | (eight - blanks)
-		line = line[8:]
-	}
-	for _, c := range line {
-		any |= uint64(c) | (uint64(c) - ' ')
-	}
-	return any&highs != 0
 }
 
 // octetsEqual gives the highest bit of each of eight octets that is c. One more, behind one that is, may be given by mistake,
@@ -303,6 +290,13 @@ func octetsEqual(eight uint64, c byte) uint64 {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	x := eight ^ ones*uint64(c)
 	return (x - ones) &^ x & highs
+}
+
+// octetsDigit gives the highest bit of each of eight octets that is a digit.
+func octetsDigit(eight uint64) uint64 {
+	const zeros, lows, highs = 0x3030303030303030, 0x7f7f7f7f7f7f7f7f, 0x8080808080808080
+	x := eight ^ zeros // a digit is 0 to 9 now, and with 0x76 below 0x80
+	return ^((x&lows + 0x7676767676767676) | x) & highs
 }
 
 func numberAt(line []byte, i int) signs {

@@ -1,8 +1,9 @@
 package phrase
 
 import (
+	"cmp"
 	"encoding/binary"
-	"strings"
+	"slices"
 )
 
 // textMin is the shortest text that a Finder looks for, in octets: five of them have two pieces of four, one at an even
@@ -13,9 +14,9 @@ const textMin = 5
 // four: where one of them stands, which a table of bits tells, the text is compared. Letters of either case are alike. It is
 // not changed once it is built, and for any number of goroutines.
 type Finder struct {
-	bits   [1 << 16 / 64]uint64
-	bucket [1 << 16]uint16 // by hash, which of the pieces
-	pieces [][]piece
+	bits   [1 << hashBits / 64]uint64
+	pieces []piece                  // by hash
+	starts [1<<startBits + 1]uint16 // by the first bits of the hash, where its pieces begin
 	texts  []string
 }
 
@@ -45,13 +46,16 @@ func NewFinder(texts []string) *Finder {
 		for _, offset := range [...]int{from, from + 1} {
 			key := binary.LittleEndian.Uint32([]byte(text[offset:offset+4])) | fold
 			h := hash(key)
-			if m.bits[h>>6]&(1<<(h&63)) == 0 {
-				m.bits[h>>6] |= 1 << (h & 63)
-				m.bucket[h] = uint16(len(m.pieces))
-				m.pieces = append(m.pieces, nil)
-			}
-			m.pieces[m.bucket[h]] = append(m.pieces[m.bucket[h]], piece{key, uint16(i), uint8(offset)})
+			m.bits[h>>6] |= 1 << (h & 63)
+			m.pieces = append(m.pieces, piece{key, uint16(i), uint8(offset)})
 		}
+	}
+	slices.SortStableFunc(m.pieces, func(a, b piece) int { return cmp.Compare(hash(a.key), hash(b.key)) })
+	for start, at := 0, 0; start < len(m.starts); start++ {
+		for at < len(m.pieces) && int(hash(m.pieces[at].key)>>(hashBits-startBits)) < start {
+			at++
+		}
+		m.starts[start] = uint16(at)
 	}
 	return m
 }
@@ -59,21 +63,35 @@ func NewFinder(texts []string) *Finder {
 // fold makes letters of either case alike. It makes some other octets alike too, which the comparison tells apart.
 const fold = 0x20202020
 
-func hash(key uint32) uint32 { return key * 2654435761 >> 16 }
+// hashBits is how large the tables are: the bits fit into a core's first cache with room to spare.
+const (
+	hashBits  = 17
+	startBits = 12
+)
+
+func hash(key uint32) uint32 { return key * 2654435761 >> (32 - hashBits) }
 
 // common has letters in the order of how often logs have them, the rarest first.
 const common = "\x00zqjx_[]({\"#@vkwybf>-pgmhudlcnrsiato/0123456789:.e "
 
+// rank gives each letter's place in common, 0 for the others.
+var rank = func() (rank [256]uint8) {
+	for i := range len(common) {
+		rank[common[i]] = uint8(i)
+	}
+	return rank
+}()
+
 // rarest gives the place of the five octets of a text that stand least often in logs.
 func rarest(text string) int {
-	best, most := 0, int(^uint(0)>>1)
-	for i := 0; i+textMin <= len(text); i++ {
-		sum := 0
-		for _, c := range []byte(text[i : i+textMin]) {
-			sum += max(strings.IndexByte(common, c), 0)
+	best, least, sum := 0, int(^uint(0)>>1), 0
+	for i := range len(text) {
+		sum += int(rank[text[i]])
+		if i >= textMin {
+			sum -= int(rank[text[i-textMin]])
 		}
-		if sum < most {
-			best, most = i, sum
+		if i >= textMin-1 && sum < least {
+			best, least = i-textMin+1, sum
 		}
 	}
 	return best
@@ -119,7 +137,8 @@ func (m *Finder) Each(b []byte, found func(which, at int)) {
 func (m *Finder) compare(b []byte, i int, found func(which, at int)) bool {
 	hit := false
 	key := binary.LittleEndian.Uint32(b[i:]) | fold
-	for _, piece := range m.pieces[m.bucket[hash(key)]] {
+	start := hash(key) >> (hashBits - startBits)
+	for _, piece := range m.pieces[m.starts[start]:m.starts[start+1]] {
 		at := i - int(piece.offset)
 		if piece.key != key || at < 0 || !Starts(b[at:], m.texts[piece.text]) {
 			continue
