@@ -40,6 +40,7 @@ var requestSeeds = []string{
 	"\r\nOPTIONS * HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
 	"CONNECT [::1]:443 HTTP/1.1\r\nHost: h\r\n\r\n",
 	"GET / HTTP/1.1\nHost: h\nContent-Length: 5, 5\n\n",
+	"GET http://%c3%a4.example/ HTTP/1.1\r\nHost: h\r\n\r\n", "GET http://%80/ HTTP/1.1\r\nHost: h\r\n\r\n",
 	"GET / HTTP/1.1\r\nHost: h\r\nA : b\r\n c\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
 }
 
