@@ -17,6 +17,7 @@ const module = "github.com/whygate/whygate/"
 // characters (-1), words (0), octets (1), mechanisms (2), two of them combined for a purpose (3), the exchange (4), the wiring (5), programs (6).
 var layers = map[string]int{
 	"internal/visible": -1,
+	"internal/mono":    -1,
 
 	"internal/fault":   0,
 	"internal/httpmsg": 0,
@@ -61,14 +62,14 @@ var only = map[string][]string{
 	"internal/advice":      {"internal/fault", "internal/phrase"},                                                             // what to do, wherever it is shown
 	"internal/phrase":      {"internal/fault"},                                                                                // words and what they mean, wherever they stand
 	"internal/config":      {"internal/openfile", "internal/yamltree"},                                                        // nobody but gateway reads it, and it reads nobody
-	"internal/balance":     {},                                                                                                // it knows no addresses: it gives an index
+	"internal/balance":     {"internal/mono"},                                                                                 // it knows no addresses: it gives an index
 	"internal/route":       {},                                                                                                // it is given octets
 	"internal/proxyconf":   {"internal/openfile", "internal/yamltree"},                                                        // it reads files, whatever they are for
 	"internal/machine":     {"internal/openfile"},                                                                             // it reads /proc
-	"internal/resilience":  {"internal/fault"},                                                                                // it does not know HTTP
+	"internal/resilience":  {"internal/fault", "internal/mono"},                                                               // it does not know HTTP
 	"internal/h1":          {"internal/fault", "internal/httpmsg"},                                                            // no I/O: not conn
 	"internal/lab":         {"internal/fault"},                                                                                // it must not share the codec that it tests
-	"internal/conn":        {"internal/fault"},
+	"internal/conn":        {"internal/fault", "internal/mono"},
 	"internal/term":        {"internal/visible"}, // text for a terminal, whatever it says
 	"internal/statuscode":  {"internal/fault"},
 	"internal/fingerprint": {}, // messages as a status, fields and octets

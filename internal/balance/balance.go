@@ -8,6 +8,8 @@ package balance
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // Policy is the way of choosing.
@@ -18,10 +20,10 @@ const (
 	LeastRequests               // the one with the fewest requests in flight; in turn among equals
 )
 
-// FailedFor is how long an endpoint is tried last after it failed, in nanoseconds. A process that restarts is away for about as long,
+// FailedFor is how long an endpoint is tried last after it failed. A process that restarts is away for about as long,
 // and without this every request in that time would first fail there. It is no more than a matter of order, so a longer
 // time would gain little, while a shorter one would try a dead endpoint, and wait for it, more often.
-const FailedFor = int64(5 * time.Second)
+const FailedFor = 5 * time.Second
 
 // Set is the state of a pool's endpoints. Its methods may be called concurrently, but for Carry.
 type Set struct {
@@ -40,7 +42,7 @@ type endpoint struct {
 	inFlight atomic.Int64
 	started  atomic.Uint64
 	failed   atomic.Uint64
-	until    atomic.Int64 // tried last until then; 0 if it did not fail since its last success
+	until    mono.Atomic // tried last until then; 0 if it did not fail since its last success
 	_        [cacheLine - 32]byte
 }
 
@@ -75,7 +77,7 @@ func (s *Set) Len() int { return len(s.endpoints) }
 // outcome for another FailedFor, so that an endpoint that swallows connections costs one request its time, not all.
 //
 // hot: once per attempt.
-func (s *Set) Pick(tried *Tried, now int64) int {
+func (s *Set) Pick(tried *Tried, now mono.Time) int {
 	turn := s.turn.Add(1) - 1
 	for range s.endpoints {
 		i := s.choose(tried, now, turn)
@@ -87,7 +89,7 @@ func (s *Set) Pick(tried *Tried, now int64) int {
 }
 
 // choose picks among the endpoints that did not fail, and where there is none, among those that did.
-func (s *Set) choose(tried *Tried, now int64, turn uint64) int {
+func (s *Set) choose(tried *Tried, now mono.Time, turn uint64) int {
 	i := -1
 	switch s.policy {
 	case RoundRobin:
@@ -103,15 +105,15 @@ func (s *Set) choose(tried *Tried, now int64, turn uint64) int {
 
 // claim reports whether the caller may try the endpoint. It refuses one that is due again after a failure and that
 // another request has just claimed.
-func (s *Set) claim(i int, now int64) bool {
+func (s *Set) claim(i int, now mono.Time) bool {
 	e := s.endpoints[i]
 	until := e.until.Load()
-	return until == 0 || until > now || e.until.CompareAndSwap(until, now+FailedFor)
+	return until == 0 || until > now || e.until.CompareAndSwap(until, now.Add(FailedFor))
 }
 
 // inTurn counts the candidates first, so that the share of one that is left out is spread over all others, instead of
 // falling to its neighbour.
-func (s *Set) inTurn(tried *Tried, now int64, turn uint64) int {
+func (s *Set) inTurn(tried *Tried, now mono.Time, turn uint64) int {
 	n := uint64(0)
 	for i := range s.endpoints {
 		if s.candidate(i, tried, now) {
@@ -134,7 +136,7 @@ func (s *Set) inTurn(tried *Tried, now int64, turn uint64) int {
 	return last
 }
 
-func (s *Set) leastRequests(tried *Tried, now int64, turn uint64) int {
+func (s *Set) leastRequests(tried *Tried, now mono.Time, turn uint64) int {
 	n := len(s.endpoints)
 	best, fewest := -1, int64(0)
 	for k := range n {
@@ -151,7 +153,7 @@ func (s *Set) leastRequests(tried *Tried, now int64, turn uint64) int {
 
 // longestFailed is the endpoint whose failure is longest ago, -1 if each was tried.
 func (s *Set) longestFailed(tried *Tried) int {
-	best, earliest := -1, int64(0)
+	best, earliest := -1, mono.Time(0)
 	for i, e := range s.endpoints {
 		if until := e.until.Load(); !tried.Has(i) && (best < 0 || until < earliest) {
 			best, earliest = i, until
@@ -161,7 +163,7 @@ func (s *Set) longestFailed(tried *Tried) int {
 }
 
 // candidate reports whether the endpoint was not tried and is not to be tried last.
-func (s *Set) candidate(i int, tried *Tried, now int64) bool {
+func (s *Set) candidate(i int, tried *Tried, now mono.Time) bool {
 	return !tried.Has(i) && s.endpoints[i].until.Load() <= now
 }
 
@@ -176,10 +178,10 @@ func (s *Set) Start(i int) {
 func (s *Set) Finish(i int) { s.endpoints[i].inFlight.Add(-1) }
 
 // Failed notes that the endpoint failed: it is tried last for FailedFor.
-func (s *Set) Failed(i int, now int64) {
+func (s *Set) Failed(i int, now mono.Time) {
 	e := s.endpoints[i]
 	e.failed.Add(1)
-	e.until.Store(now + FailedFor)
+	e.until.Store(now.Add(FailedFor))
 }
 
 // Succeeded notes that the endpoint answered, whatever it answered.
@@ -198,7 +200,7 @@ type State struct {
 }
 
 // Snapshot appends the state of each endpoint, in order.
-func (s *Set) Snapshot(dst []State, now int64) []State {
+func (s *Set) Snapshot(dst []State, now mono.Time) []State {
 	for _, e := range s.endpoints {
 		dst = append(dst, State{e.inFlight.Load(), e.started.Load(), e.failed.Load(), e.until.Load() > now})
 	}

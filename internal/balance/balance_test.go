@@ -5,12 +5,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/whygate/whygate/internal/mono"
 )
 
-const second = int64(time.Second)
+const second = mono.Time(time.Second)
 
 // picks counts how often each endpoint is picked in n requests, each of which is over before the next.
-func picks(s *Set, n int, now int64) []int {
+func picks(s *Set, n int, now mono.Time) []int {
 	count := make([]int, s.Len())
 	for range n {
 		count[s.Pick(nil, now)]++
@@ -98,14 +100,14 @@ func TestEmptySet(t *testing.T) {
 func TestFailedIsTriedByOneFirst(t *testing.T) {
 	s := New(2, RoundRobin)
 	s.Failed(0, 0)
-	if got := picks(s, 10, FailedFor-1); got[0] != 0 {
+	if got := picks(s, 10, mono.Time(FailedFor-1)); got[0] != 0 {
 		t.Fatalf("picked %d times while it is last", got[0])
 	}
-	if got := picks(s, 10, FailedFor); got[0] != 1 {
+	if got := picks(s, 10, mono.Time(FailedFor)); got[0] != 1 {
 		t.Fatalf("picked %d times before its outcome is known, want 1", got[0])
 	}
 	s.Succeeded(0)
-	if got := picks(s, 10, FailedFor); got[0] != 5 {
+	if got := picks(s, 10, mono.Time(FailedFor)); got[0] != 5 {
 		t.Errorf("picked %d times after it answered, want 5", got[0])
 	}
 }
@@ -113,8 +115,8 @@ func TestFailedIsTriedByOneFirst(t *testing.T) {
 func TestUnknownOutcomeIsTriedAgainLater(t *testing.T) {
 	s := New(2, RoundRobin)
 	s.Failed(0, 0)
-	picks(s, 10, FailedFor) // one of them went to it and never came back
-	if got := picks(s, 10, 2*FailedFor); got[0] != 1 {
+	picks(s, 10, mono.Time(FailedFor)) // one of them went to it and never came back
+	if got := picks(s, 10, 2*mono.Time(FailedFor)); got[0] != 1 {
 		t.Errorf("picked %d times, want 1", got[0])
 	}
 }
@@ -161,7 +163,7 @@ func TestConcurrently(t *testing.T) {
 		var wg sync.WaitGroup
 		for g := range 8 {
 			wg.Go(func() {
-				for n := range int64(2000) {
+				for n := range mono.Time(2000) {
 					now := n * second / 100
 					i := s.Pick(nil, now)
 					if i < 0 {
@@ -169,7 +171,7 @@ func TestConcurrently(t *testing.T) {
 						return
 					}
 					s.Start(i)
-					if (n+int64(g))%7 == 0 {
+					if (n+mono.Time(g))%7 == 0 {
 						s.Failed(i, now)
 					} else {
 						s.Succeeded(i)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // Conn is one connection. Make one with New or NewTLS.
@@ -43,7 +44,7 @@ type half struct {
 	octets int64         // moved since the connection began, without TLS's own
 	errno  syscall.Errno // why it ended, where the kernel said
 	err    error         // the error as it was, for what only an error says (a certificate, an alert)
-	until  atomic.Int64  // the deadline in Now's terms, 0 for none; whoever writes may set a reader's
+	until  mono.Atomic   // the deadline, 0 for none; whoever writes may set a reader's
 }
 
 // New makes a Conn of a connection in clear: a TCP or unix socket, or an in-memory one.
@@ -123,11 +124,11 @@ func (c *Conn) WriteErrno() syscall.Errno { return c.out.errno }
 // ReadErr is the error a read ended with, for what only an error says: a TLS alert's number.
 func (c *Conn) ReadErr() error { return c.in.err }
 
-// SetReadUntil sets when waiting for the peer's octets ends, in Now's terms; 0 is never.
-func (c *Conn) SetReadUntil(until int64) { c.in.until.Store(until) }
+// SetReadUntil sets when waiting for the peer's octets ends, ; 0 is never.
+func (c *Conn) SetReadUntil(until mono.Time) { c.in.until.Store(until) }
 
-// SetWriteUntil sets when waiting for room to write ends, in Now's terms; 0 is never.
-func (c *Conn) SetWriteUntil(until int64) { c.out.until.Store(until) }
+// SetWriteUntil sets when waiting for room to write ends, ; 0 is never.
+func (c *Conn) SetWriteUntil(until mono.Time) { c.out.until.Store(until) }
 
 // SetWriteLeast sets how many octets the peer must take of what waits for it within the time of one write, for that time to
 // begin anew: what is slow may go on, what has stalled may not. It is 1 at first; a client that takes a few octets now and
@@ -142,19 +143,19 @@ func (c *Conn) SetWriteLeast(n int) {
 const WriteNever = math.MaxInt
 
 // Hurry is SetReadUntil from another goroutine than the reader's: a read that waits already learns of it.
-func (c *Conn) Hurry(until int64) {
+func (c *Conn) Hurry(until mono.Time) {
 	c.in.until.Store(until)
 	if c.sys != nil {
 		c.sys.kick()
 		return
 	}
-	_ = c.nc.SetReadDeadline(wall(until))
+	_ = c.nc.SetReadDeadline(until.Wall())
 }
 
 // Watch sets what is asked about once a second while a read waits. When it says true the read ends as Canceled:
-// nobody wants the answer any more. nil ends the watch. now is the present in Now's terms, or some time ago: what has passed
+// nobody wants the answer any more. nil ends the watch. now is the present , or some time ago: what has passed
 // since then counts.
-func (c *Conn) Watch(gone func() bool, now int64) {
+func (c *Conn) Watch(gone func() bool, now mono.Time) {
 	if c.sys != nil {
 		c.sys.setWatch(gone, now)
 	}
@@ -238,7 +239,7 @@ func (c *Conn) Fill() fault.End {
 // when Each returns. Elsewhere than on a plain socket Each is Fill, and use is not called.
 //
 // hot: once per wait.
-func (c *Conn) Each(use func() (now int64, stay bool)) fault.End {
+func (c *Conn) Each(use func() (now mono.Time, stay bool)) fault.End {
 	switch {
 	case c.r != c.w:
 		return fault.Completed
@@ -336,8 +337,8 @@ func (c *Conn) Ask(p []byte, check bool) (fault.Stage, fault.End) {
 	return fault.Head, fault.Completed
 }
 
-// Wrote is when Ask had written the request, in Now's terms; 0 where that took one call that did not wait.
-func (c *Conn) Wrote() int64 {
+// Wrote is when Ask had written the request, ; 0 where that took one call that did not wait.
+func (c *Conn) Wrote() mono.Time {
 	if c.sys == nil {
 		return 0
 	}
@@ -472,7 +473,7 @@ func (c *Conn) applyRead() {
 		return // NewTLS has told the socket where the deadline stands
 	}
 	for until := c.in.until.Load(); ; {
-		_ = c.nc.SetReadDeadline(wall(until))
+		_ = c.nc.SetReadDeadline(until.Wall())
 		now := c.in.until.Load()
 		if now == until { // else Hurry came between, and was undone here
 			break
@@ -488,16 +489,8 @@ func (c *Conn) applyWrite() {
 	if c.sys != nil {
 		return
 	}
-	_ = c.nc.SetWriteDeadline(wall(c.out.until.Load()))
+	_ = c.nc.SetWriteDeadline(c.out.until.Load().Wall())
 	if c.interrupted.Load() {
 		_ = c.nc.SetWriteDeadline(time.Unix(1, 0))
 	}
-}
-
-// wall turns a moment of Now's clock into the wall clock's, for net.Conn deadlines. The zero moment is no deadline.
-func wall(until int64) time.Time {
-	if until == 0 {
-		return time.Time{}
-	}
-	return time.Now().Add(time.Duration(until - Now()))
 }

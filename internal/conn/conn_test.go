@@ -20,12 +20,13 @@ import (
 
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	soon     = int64(50 * time.Millisecond)
+	soon     = 50 * time.Millisecond
 	patience = 10 * time.Second
 )
 
@@ -186,17 +187,17 @@ func TestReadDeadline(t *testing.T) {
 			t.Parallel()
 			c, other := pair(t, network)
 			for range 3 { // a deadline that has passed ends nothing later
-				began := conn.Now()
-				c.SetReadUntil(began + soon)
+				began := mono.Now()
+				c.SetReadUntil(began.Add(soon))
 				want(t, "Fill", c.Fill(), fault.Timeout)
-				if d := conn.Now() - began; d < soon || d > int64(5*time.Second) || c.ReadErrno() != 0 {
-					t.Errorf("after %v, errno %v", time.Duration(d), c.ReadErrno())
+				if d := mono.Now().Sub(began); d < soon || d > 5*time.Second || c.ReadErrno() != 0 {
+					t.Errorf("after %v, errno %v", d, c.ReadErrno())
 				}
-				c.SetReadUntil(conn.Now() + int64(patience))
+				c.SetReadUntil(mono.Now().Add(patience))
 				go send(t, other, "x")
 				want(t, "Fill", c.Fill(), fault.Completed)
 			}
-			c.SetReadUntil(conn.Now() - 1)
+			c.SetReadUntil(mono.Now() - 1)
 			want(t, "Fill in the past", c.Fill(), fault.Timeout)
 			c.SetReadUntil(0)
 			go send(t, other, "x")
@@ -208,16 +209,16 @@ func TestReadDeadline(t *testing.T) {
 // An earlier deadline than the one the timer is armed for, and a later one.
 func TestReadDeadlineMoves(t *testing.T) {
 	c, other := pair(t, "tcp")
-	c.SetReadUntil(conn.Now() + int64(time.Hour))
+	c.SetReadUntil(mono.Now().Add(time.Hour))
 	send(t, other, "x")
 	want(t, "Fill", c.Fill(), fault.Completed)
-	c.SetReadUntil(conn.Now() + soon)
+	c.SetReadUntil(mono.Now().Add(soon))
 	want(t, "Fill", c.Fill(), fault.Timeout)
-	c.SetReadUntil(conn.Now() + soon)
+	c.SetReadUntil(mono.Now().Add(soon))
 	send(t, other, "x")
 	want(t, "Fill", c.Fill(), fault.Completed)
-	c.SetReadUntil(conn.Now() + 4*soon) // the timer is armed for less
-	go func() { time.Sleep(time.Duration(2 * soon)); send(t, other, "y") }()
+	c.SetReadUntil(mono.Now().Add(4 * soon)) // the timer is armed for less
+	go func() { time.Sleep(2 * soon); send(t, other, "y") }()
 	want(t, "Fill", c.Fill(), fault.Completed)
 }
 
@@ -226,14 +227,14 @@ func TestWriteDeadline(t *testing.T) {
 		t.Run(network, func(t *testing.T) {
 			t.Parallel()
 			c, other := pair(t, network)
-			c.SetWriteUntil(conn.Now() + soon)
+			c.SetWriteUntil(mono.Now().Add(soon))
 			data := make([]byte, 64<<20) // nobody reads
 			want(t, "Write", c.Write(data), fault.Timeout)
 			if c.WriteErrno() != 0 || c.Sent() >= int64(len(data)) {
 				t.Errorf("errno %v, %d sent", c.WriteErrno(), c.Sent())
 			}
 			go func() { _, _ = io.Copy(io.Discard, other) }() // ends with the connection
-			c.SetWriteUntil(conn.Now() + int64(patience))
+			c.SetWriteUntil(mono.Now().Add(patience))
 			want(t, "Write when somebody reads", c.Write(data[:1<<20]), fault.Completed)
 		})
 	}
@@ -244,17 +245,17 @@ func TestHurry(t *testing.T) {
 		t.Run(network, func(t *testing.T) {
 			t.Parallel()
 			c, other := pair(t, network)
-			for _, until := range []int64{0, conn.Now() + int64(time.Hour)} {
+			for _, until := range []mono.Time{0, mono.Now().Add(time.Hour)} {
 				c.SetReadUntil(until)
-				go func() { time.Sleep(20 * time.Millisecond); c.Hurry(conn.Now() + soon) }()
+				go func() { time.Sleep(20 * time.Millisecond); c.Hurry(mono.Now().Add(soon)) }()
 				want(t, "Fill in a hurry", c.Fill(), fault.Timeout)
 			}
 			// More time is given the same way.
-			c.SetReadUntil(conn.Now() + 2*soon)
+			c.SetReadUntil(mono.Now().Add(2 * soon))
 			go func() {
-				time.Sleep(time.Duration(soon))
-				c.Hurry(conn.Now() + int64(patience))
-				time.Sleep(time.Duration(3 * soon))
+				time.Sleep(soon)
+				c.Hurry(mono.Now().Add(patience))
+				time.Sleep(3 * soon)
 				send(t, other, "x")
 			}()
 			want(t, "Fill with more time", c.Fill(), fault.Completed)
@@ -266,9 +267,9 @@ func TestHurry(t *testing.T) {
 func TestHurryRaces(t *testing.T) {
 	c, _ := pair(t, "tcp")
 	for range 300 {
-		c.SetReadUntil(conn.Now() + int64(time.Hour))
+		c.SetReadUntil(mono.Now().Add(time.Hour))
 		var wg sync.WaitGroup
-		wg.Go(func() { c.Hurry(conn.Now()) })
+		wg.Go(func() { c.Hurry(mono.Now()) })
 		want(t, "Fill", c.Fill(), fault.Timeout)
 		wg.Wait()
 	}
@@ -297,8 +298,8 @@ func TestInterrupt(t *testing.T) {
 func TestWatch(t *testing.T) {
 	c, other := pair(t, "tcp")
 	asked := 0
-	c.Watch(func() bool { asked++; return asked == 1 }, conn.Now())
-	c.SetReadUntil(conn.Now() + int64(patience))
+	c.Watch(func() bool { asked++; return asked == 1 }, mono.Now())
+	c.SetReadUntil(mono.Now().Add(patience))
 	began := time.Now()
 	want(t, "Fill", c.Fill(), fault.Canceled)
 	if d := time.Since(began); d < 500*time.Millisecond || d > 3*time.Second {
@@ -392,7 +393,7 @@ func TestAsk(t *testing.T) {
 		c, other := pair(t, "tcp")
 		send(t, other, "220 mail.lab.test ESMTP\r\n")
 		waitFor(t, "octets", func() bool { return c.Idle() == fault.Malformed })
-		c.SetReadUntil(conn.Now() + int64(patience))
+		c.SetReadUntil(mono.Now().Add(patience))
 		if stage, end := c.Ask(request("q"), false); stage != fault.Head || end != fault.Completed || !strings.HasPrefix(string(c.Buffered()), "220 ") {
 			t.Errorf("%s %s %q", stage, end, c.Buffered())
 		}
@@ -403,7 +404,7 @@ func TestAsk(t *testing.T) {
 			t.Fatal(err)
 		}
 		waitFor(t, "the end", c.Gone)
-		c.SetReadUntil(conn.Now() + int64(patience))
+		c.SetReadUntil(mono.Now().Add(patience))
 		if stage, end := c.Ask(request("q"), false); stage != fault.FirstByte || end != fault.Closed {
 			t.Errorf("%s %s", stage, end)
 		}
@@ -417,7 +418,7 @@ func TestAsk(t *testing.T) {
 	})
 	t.Run("no answer in time", func(t *testing.T) {
 		c, _ := pair(t, "tcp")
-		c.SetReadUntil(conn.Now() + soon)
+		c.SetReadUntil(mono.Now().Add(soon))
 		if stage, end := c.Ask(request("q"), true); stage != fault.FirstByte || end != fault.Timeout || c.Sent() != 1 {
 			t.Errorf("%s %s", stage, end)
 		}
@@ -440,7 +441,7 @@ func TestAsk(t *testing.T) {
 	})
 	t.Run("more than anybody reads", func(t *testing.T) {
 		c, _ := pair(t, "tcp")
-		c.SetWriteUntil(conn.Now() + soon)
+		c.SetWriteUntil(mono.Now().Add(soon))
 		if stage, end := c.Ask(append(conn.GetBuffer(), make([]byte, 64<<20)...), true); stage != fault.Write || end != fault.Timeout || c.Sent() == 0 {
 			t.Errorf("%s %s, %d sent", stage, end, c.Sent())
 		}
@@ -525,7 +526,7 @@ func spliced(t *testing.T) (dst, src *conn.Conn, sink, source net.Conn) {
 	return dst, src, sink, source
 }
 
-func never() int64 { return 0 }
+func never() mono.Time { return 0 }
 
 func TestSplice(t *testing.T) {
 	data := make([]byte, 8<<20)
@@ -574,7 +575,7 @@ func TestSplice(t *testing.T) {
 	t.Run("source is silent", func(t *testing.T) {
 		dst, src, _, source := spliced(t)
 		send(t, source, "x")
-		gap := func() int64 { return conn.Now() + soon }
+		gap := func() mono.Time { return mono.Now().Add(soon) }
 		if moved, read, write := conn.Splice(dst, src, 1<<20, gap, never); moved != 1 || read != fault.Timeout || write != fault.Completed {
 			t.Errorf("%d moved, %s, %s", moved, read, write)
 		}
@@ -582,7 +583,7 @@ func TestSplice(t *testing.T) {
 	t.Run("sink does not read", func(t *testing.T) {
 		dst, src, _, source := spliced(t)
 		go func() { _, _ = source.Write(make([]byte, 64<<20)) }() // ends when the connection does
-		gap := func() int64 { return conn.Now() + soon }
+		gap := func() mono.Time { return mono.Now().Add(soon) }
 		if moved, read, write := conn.Splice(dst, src, 64<<20, never, gap); read != fault.Completed || write != fault.Timeout {
 			t.Errorf("%d moved, %s, %s", moved, read, write)
 		}
@@ -620,11 +621,11 @@ func TestEach(t *testing.T) {
 			taken := make(chan int)
 			done := make(chan fault.End, 1)
 			go func() {
-				done <- c.Each(func() (int64, bool) {
+				done <- c.Each(func() (mono.Time, bool) {
 					got = append(got, c.Buffered()...)
 					c.Discard(len(c.Buffered()))
 					taken <- len(got)
-					return conn.Now(), true
+					return mono.Now(), true
 				})
 			}()
 			for i := range 200 {
@@ -640,7 +641,7 @@ func TestEach(t *testing.T) {
 	t.Run("left over", func(t *testing.T) {
 		c, other := pair(t, "tcp")
 		send(t, other, "hello")
-		want(t, "Each", c.Each(func() (int64, bool) { c.Discard(2); return conn.Now(), false }), fault.Completed)
+		want(t, "Each", c.Each(func() (mono.Time, bool) { c.Discard(2); return mono.Now(), false }), fault.Completed)
 		if string(c.Buffered()) != "llo" {
 			t.Errorf("%q", c.Buffered())
 		}
@@ -649,12 +650,12 @@ func TestEach(t *testing.T) {
 		for how, end := range map[string]func(*conn.Conn){"close": (*conn.Conn).Close, "end": (*conn.Conn).End, "abort": (*conn.Conn).Abort} {
 			c, other := pair(t, "tcp")
 			send(t, other, "hello")
-			want(t, "Each", c.Each(func() (int64, bool) {
+			want(t, "Each", c.Each(func() (mono.Time, bool) {
 				end(c)
 				if string(c.Buffered()) != "hello" {
 					t.Errorf("%s: %q after it was closed inside", how, c.Buffered())
 				}
-				return conn.Now(), false
+				return mono.Now(), false
 			}), fault.Closed)
 			if _, err := io.ReadAll(other); (how == "abort") != errors.Is(err, syscall.ECONNRESET) && how == "abort" {
 				t.Errorf("%s: %v", how, err)
@@ -663,14 +664,14 @@ func TestEach(t *testing.T) {
 	})
 	t.Run("deadline", func(t *testing.T) {
 		c, _ := pair(t, "tcp")
-		c.SetReadUntil(conn.Now() + soon)
-		want(t, "Each", c.Each(func() (int64, bool) { t.Error("called"); return 0, false }), fault.Timeout)
+		c.SetReadUntil(mono.Now().Add(soon))
+		want(t, "Each", c.Each(func() (mono.Time, bool) { t.Error("called"); return 0, false }), fault.Timeout)
 	})
 	t.Run("interrupted", func(t *testing.T) {
 		c, _ := pair(t, "tcp")
 		c.SetReadUntil(0)
 		go func() { time.Sleep(20 * time.Millisecond); c.Interrupt() }()
-		want(t, "Each", c.Each(func() (int64, bool) { t.Error("called"); return 0, false }), fault.Timeout)
+		want(t, "Each", c.Each(func() (mono.Time, bool) { t.Error("called"); return 0, false }), fault.Timeout)
 	})
 }
 
@@ -691,7 +692,7 @@ func TestAllocate(t *testing.T) {
 	}()
 	message := []byte("hello")
 	if n := testing.AllocsPerRun(500, func() {
-		c.SetReadUntil(conn.Now() + int64(time.Minute))
+		c.SetReadUntil(mono.Now().Add(time.Minute))
 		if stage, _ := c.Ask(append(conn.GetBuffer(), message...), true); stage != fault.Head {
 			t.Fatal(stage)
 		}
@@ -712,13 +713,13 @@ func TestWatchBeginsAnew(t *testing.T) {
 	t.Parallel()
 	c, other := pair(t, "tcp")
 	never := func() bool { return false }
-	c.Watch(never, conn.Now())
+	c.Watch(never, mono.Now())
 	go func() { time.Sleep(900 * time.Millisecond); send(t, other, "x") }() // its timer is about to fire
 	want(t, "Fill", c.Fill(), fault.Completed)
 	for _, wait := range []time.Duration{300 * time.Millisecond, 3500 * time.Millisecond} {
 		asked := make(chan time.Duration, 10)
 		began := time.Now()
-		c.Watch(func() bool { asked <- time.Since(began); return false }, conn.Now())
+		c.Watch(func() bool { asked <- time.Since(began); return false }, mono.Now())
 		go func() { time.Sleep(wait); send(t, other, "x") }()
 		want(t, "Fill", c.Fill(), fault.Completed)
 		close(asked)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // socket talks to a non-blocking socket through its RawConn. A read or write that need not wait is one raw system call:
@@ -25,28 +26,28 @@ import (
 // The fields that every read and write touches stand together: with hundreds of connections each cache line is a miss.
 type socket struct {
 	raw        syscall.RawConn
-	readArmed  int64       // when the runtime's timer fires, 0 if it is not armed
+	readArmed  mono.Time   // when the runtime's timer fires, 0 if it is not armed
 	watch      func() bool // asked while a read waits
-	watchAt    int64       // the next time it is asked
-	watchFrom  int64       // when it was set: it is not asked for watchFirst
+	watchAt    mono.Time   // the next time it is asked
+	watchFrom  mono.Time   // when it was set: it is not asked for watchFirst
 	rd         call
-	writeArmed int64
+	writeArmed mono.Time
 	wr         call
 
-	net.Conn         // *net.TCPConn or *net.UnixConn; deadlines, reads and writes of ours go past it
-	watchIn    int64 // how long after watchAt watch is asked again, in nanoseconds
+	net.Conn                 // *net.TCPConn or *net.UnixConn; deadlines, reads and writes of ours go past it
+	watchIn    time.Duration // how long after watchAt watch is asked again
 	interrupts atomic.Bool
-	least      int           // what a peer must take to be given more time for the rest, in octets
-	dontWait   bool          // a read that would wait ends as errWouldBlock
-	ended      bool          // TLS above has read the peer's FIN; after a close_notify it would not have come so far
-	readUntil  *atomic.Int64 // TLS above: the deadlines of Conn, handed down; nil without
-	writeUntil *atomic.Int64
+	least      int          // what a peer must take to be given more time for the rest, in octets
+	dontWait   bool         // a read that would wait ends as errWouldBlock
+	ended      bool         // TLS above has read the peer's FIN; after a close_notify it would not have come so far
+	readUntil  *mono.Atomic // TLS above: the deadlines of Conn, handed down; nil without
+	writeUntil *mono.Atomic
 }
 
 // How often watch is asked: after a second, then at twice the distance each time, up to the last.
 const (
-	watchFirst = int64(time.Second)
-	watchLast  = int64(15 * time.Second)
+	watchFirst = time.Second
+	watchLast  = 15 * time.Second
 )
 
 // call carries one read's or write's arguments and results past the RawConn's callback, which is made once per socket so
@@ -59,14 +60,14 @@ type call struct {
 	fresh   bool // ask: nothing was written on the connection before
 	n       int
 	errno   syscall.Errno
-	conn    *Conn                // each, ask: whose buffer is filled
-	use     func() (int64, bool) // each
+	conn    *Conn                    // each, ask: whose buffer is filled
+	use     func() (mono.Time, bool) // each
 	ask     []byte
-	wrote   int64 // ask: when the request had been written, if that took more than one call
+	wrote   mono.Time // ask: when the request had been written, if that took more than one call
 	p, q    []byte
 
-	unsent  int   // write: what the peer had not taken when the socket was full last, -1 where that is not known
-	stalled int64 // write: when that was
+	unsent  int       // write: what the peer had not taken when the socket was full last, -1 where that is not known
+	stalled mono.Time // write: when that was
 
 	iov  [2]syscall.Iovec
 	pipe *pipe
@@ -182,7 +183,7 @@ func (s *socket) onEach(fd uintptr) bool {
 			k.settled = true // many a client sends one request and its end with it: after the first, look at once
 			continue
 		}
-		if at := now + int64(Recheck); s.readArmed == 0 || s.readArmed > at {
+		if at := now.Add(Recheck); s.readArmed == 0 || s.readArmed > at {
 			s.readArmed = at
 			_ = s.Conn.SetReadDeadline(time.Now().Add(Recheck))
 			if s.interrupts.Load() { // it came before that deadline was set, and was undone by it
@@ -194,7 +195,7 @@ func (s *socket) onEach(fd uintptr) bool {
 }
 
 // each is Conn.Each on the socket.
-func (s *socket) each(c *Conn, use func() (int64, bool)) fault.End {
+func (s *socket) each(c *Conn, use func() (mono.Time, bool)) fault.End {
 	s.rd.op, s.rd.conn, s.rd.use = opEach, c, use
 	_, end := s.wait(&c.in)
 	return end
@@ -213,7 +214,7 @@ func (s *socket) onWritable(fd uintptr) bool {
 	if c.errno != syscall.EAGAIN {
 		return true
 	}
-	c.unsent, c.stalled = sysUnsent(fd), Now()
+	c.unsent, c.stalled = sysUnsent(fd), mono.Now()
 	return false
 }
 
@@ -246,19 +247,19 @@ func (s *socket) result(h *half) (int, fault.End) {
 }
 
 // setWatch sets what is asked while a read waits. Where the one before had come to be asked seldom, this one begins anew.
-func (s *socket) setWatch(gone func() bool, now int64) {
+func (s *socket) setWatch(gone func() bool, now mono.Time) {
 	s.watch, s.watchFrom = gone, now
-	if s.watchAt > now+watchFirst {
+	if s.watchAt > now.Add(watchFirst) {
 		s.watchAt = 0
 	}
 }
 
 // waitRead enters the poller until the prepared read is done, the deadline passes, or the watch ends it.
-func (s *socket) waitRead(deadline *atomic.Int64) fault.End {
+func (s *socket) waitRead(deadline *mono.Atomic) fault.End {
 	until := deadline.Load()
 	if s.readArmed == 0 && (until != 0 || s.watch != nil) || until != 0 && s.readArmed > until ||
 		s.watch != nil && (s.watchAt == 0 || s.readArmed > s.watchAt) {
-		if !s.armRead(Now(), deadline) {
+		if !s.armRead(mono.Now(), deadline) {
 			return fault.Timeout
 		}
 	}
@@ -273,7 +274,7 @@ func (s *socket) waitRead(deadline *atomic.Int64) fault.End {
 		if s.interrupts.Load() {
 			return fault.Timeout
 		}
-		now := Now()
+		now := mono.Now()
 		until = deadline.Load()
 		if until != 0 && now >= until {
 			s.readArmed = 0
@@ -291,21 +292,21 @@ func (s *socket) waitRead(deadline *atomic.Int64) fault.End {
 
 // askWatch asks whether anybody still waits and sets the time of the next look. A timer that was armed for an exchange before
 // this one is too early: a client that ended its side with its request gets the answer of an endpoint that is quick.
-func (s *socket) askWatch(now int64) bool {
-	if first := s.watchFrom + watchFirst; now < first {
+func (s *socket) askWatch(now mono.Time) bool {
+	if first := s.watchFrom.Add(watchFirst); now < first {
 		s.watchAt, s.watchIn = first, watchFirst
 		return true
 	}
 	s.watchIn = min(2*s.watchIn, watchLast)
-	s.watchAt = now + s.watchIn
+	s.watchAt = now.Add(s.watchIn)
 	return !s.watch()
 }
 
 // armRead sets the runtime's timer for what comes first, the deadline or the watch. It is false once the socket is interrupted.
-func (s *socket) armRead(now int64, deadline *atomic.Int64) bool {
+func (s *socket) armRead(now mono.Time, deadline *mono.Atomic) bool {
 	if s.watch != nil && s.watchAt <= now {
 		s.watchIn = watchFirst
-		s.watchAt = now + s.watchIn
+		s.watchAt = now.Add(s.watchIn)
 	}
 	for {
 		until := deadline.Load()
@@ -420,7 +421,7 @@ func (s *socket) ask(c *Conn, p []byte, check bool) (fault.Stage, int, fault.End
 // askSlowly goes on where the socket did not take all of p at once.
 func (s *socket) askSlowly(c *Conn, p []byte, n int, errno syscall.Errno) (fault.Stage, int, fault.End) {
 	c.out.octets += int64(max(n, 0))
-	began := Now()
+	began := mono.Now()
 	if errno != 0 && errno != syscall.EAGAIN {
 		c.out.errno = errno
 		return fault.Write, 0, EndOf(errno)
@@ -428,7 +429,7 @@ func (s *socket) askSlowly(c *Conn, p []byte, n int, errno syscall.Errno) (fault
 	if end := s.writeAll(&c.out, p[max(n, 0):], nil); end != fault.Completed {
 		return fault.Write, 0, end
 	}
-	s.rd.wrote = Now()
+	s.rd.wrote = mono.Now()
 	if until := c.in.until.Load(); until != 0 {
 		c.in.until.Store(until + s.rd.wrote - began) // the wait for the answer begins with the last octet of the request
 	}
@@ -473,7 +474,7 @@ func (s *socket) writeAll(h *half, p, q []byte) fault.End {
 //
 // The poller wakes a writer when a third of the socket's buffer is free, which a slow peer may take long to bring about. So at
 // the deadline the peer is given as much time again if it has taken something meanwhile: only who takes nothing has stalled.
-func (s *socket) waitWrite(deadline *atomic.Int64) fault.End {
+func (s *socket) waitWrite(deadline *mono.Atomic) fault.End {
 	until := deadline.Load()
 	if until != 0 && (s.writeArmed == 0 || s.writeArmed > until) && !s.armWrite(until) {
 		return fault.Timeout
@@ -486,7 +487,7 @@ func (s *socket) waitWrite(deadline *atomic.Int64) fault.End {
 		if !isTimeout(err) {
 			return fault.Closed
 		}
-		now := Now()
+		now := mono.Now()
 		if until != 0 && now >= until && s.took(now) {
 			until = now + until - s.wr.stalled
 			s.wr.stalled = now
@@ -503,7 +504,7 @@ func (s *socket) waitWrite(deadline *atomic.Int64) fault.End {
 }
 
 // took reports whether the peer has taken enough of what was written since the socket was last seen full: least octets.
-func (s *socket) took(now int64) bool {
+func (s *socket) took(now mono.Time) bool {
 	c := &s.wr
 	if c.stalled == 0 || now <= c.stalled {
 		return false
@@ -519,14 +520,14 @@ func (s *socket) took(now int64) bool {
 
 // armWrite sets the runtime's timer. It is false once the socket is interrupted: its look comes after the setting, since an
 // interrupt in between was undone by it.
-func (s *socket) armWrite(until int64) bool {
+func (s *socket) armWrite(until mono.Time) bool {
 	s.writeArmed = until
-	_ = s.Conn.SetWriteDeadline(wall(until))
+	_ = s.Conn.SetWriteDeadline(until.Wall())
 	return !s.interrupts.Load()
 }
 
 // wroteAt is when ask had written the request.
-func (s *socket) wroteAt() int64 { return s.rd.wrote }
+func (s *socket) wroteAt() mono.Time { return s.rd.wrote }
 
 // kick makes a read that waits look at its deadline again: it wakes as if the timer had fired, and arms it anew.
 func (s *socket) kick() { _ = s.Conn.SetReadDeadline(time.Unix(1, 0)) }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // A socket is the net.Conn that TLS runs over: what crypto/tls asks of one.
@@ -63,14 +64,10 @@ func (s *socket) SetDeadline(t time.Time) error {
 }
 
 // SetReadDeadline is for TLS above.
-func (s *socket) SetReadDeadline(t time.Time) error { s.readUntil.Store(until(t)); return nil }
+func (s *socket) SetReadDeadline(t time.Time) error { s.readUntil.Store(mono.FromWall(t)); return nil }
 
 // SetWriteDeadline is for TLS above.
-func (s *socket) SetWriteDeadline(t time.Time) error { s.writeUntil.Store(until(t)); return nil }
-
-func until(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return Now() + int64(time.Until(t))
+func (s *socket) SetWriteDeadline(t time.Time) error {
+	s.writeUntil.Store(mono.FromWall(t))
+	return nil
 }

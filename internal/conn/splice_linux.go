@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // pipe is the kernel buffer that splice(2) moves pages through.
@@ -77,8 +78,8 @@ func CanSplice(dst, src *Conn) bool {
 	return dst.sys != nil && src.sys != nil && dst.tls == nil && src.tls == nil && !unspliceable.Load()
 }
 
-// Gap is asked before each read and each write of Splice for the deadline, in Now's terms.
-type Gap func() int64
+// Gap is asked before each read and each write of Splice for the deadline, .
+type Gap func() mono.Time
 
 // Splice moves n octets from src to dst inside the kernel. It returns how many reached dst, and how each side stands:
 // Completed for a side that is not at fault. readGap and writeGap bound each wait. Exhausted of the reading side says that

@@ -13,6 +13,7 @@ import (
 	"github.com/whygate/whygate/internal/fingerprint"
 	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/upstream"
 )
 
@@ -188,16 +189,16 @@ func (c *client) ask(q query) *Exchange {
 	c.tally.request(q.method, c.target.label())
 	began := time.Now()
 	var a upstream.Attempt
-	a.Begin(c.up, conn.Now())
+	a.Begin(c.up, mono.Now())
 	whole := min(2*c.o.timeout(), c.left())
-	a.Whole = upstream.Whole{Until: conn.Now() + int64(whole), Setting: whole}
+	a.Whole = upstream.Whole{Until: mono.Now().Add(whole), Setting: whole}
 	good := c.exchange(&a, q, x)
 	x.keeps = good
 	if a.Conn != nil && !a.Evidence.Reused {
 		a.Conn.Control(func(fd uintptr) { x.Retransmits = retransmits(fd) })
 	}
 	if good {
-		a.Keep(conn.Now()) // which also finds octets that nobody asked for
+		a.Keep(mono.Now()) // which also finds octets that nobody asked for
 	} else {
 		a.Drop()
 	}
@@ -250,7 +251,7 @@ func (c *client) exchange(a *upstream.Attempt, q query, x *Exchange) bool {
 	if !c.body(a, &res, x) {
 		return false
 	}
-	a.Finish(conn.Now())
+	a.Finish(mono.Now())
 	return res.KeepAlive
 }
 
@@ -304,7 +305,7 @@ func (c *client) body(a *upstream.Attempt, res *httpmsg.Response, x *Exchange) b
 			return true
 		}
 		if x.BodySize > bodyMax {
-			a.Finish(conn.Now()) // it is large, and so far in order
+			a.Finish(mono.Now()) // it is large, and so far in order
 			return false
 		}
 		a.Conn.SetReadUntil(a.Whole.Gap(c.o.timeout()))
@@ -321,7 +322,7 @@ func (c *client) bodyEnded(a *upstream.Attempt, dec *h1.Decoder, length int64, e
 	ev := &a.Evidence
 	if end == fault.Timeout && (ev.Timer == fault.TimerResponse && dec.Received() > 0 || x.live()) {
 		x.Streams = true
-		a.Finish(conn.Now())
+		a.Finish(mono.Now())
 		return false
 	}
 	ev.Declared, ev.Body = max(length, -1), dec.Received()
@@ -331,7 +332,7 @@ func (c *client) bodyEnded(a *upstream.Attempt, dec *h1.Decoder, length int64, e
 			if a.Conn.Truncated() {
 				return false
 			}
-			a.Finish(conn.Now())
+			a.Finish(mono.Now())
 			return true
 		}
 		ev.Rule, ev.Offset = err.Rule, err.Offset

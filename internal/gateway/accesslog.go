@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/telemetry"
@@ -115,7 +114,7 @@ func (g *Gateway) writeLog(r *telemetry.Record) {
 		return
 	}
 	c := g.clock.Load()
-	r.At = c.wall.Add(time.Duration(r.Began - c.mono))
+	r.At = c.wall.Add(r.Began.Sub(c.mono))
 	if a.readable && r.Fault.Is() {
 		r.Advice = g.adviceOn(r.Fault, r.Pool)
 	}

@@ -20,8 +20,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/whygate/whygate/internal/config"
-	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/incident"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/telemetry"
 	"github.com/whygate/whygate/internal/visible"
 )
@@ -169,7 +169,7 @@ func reply(w http.ResponseWriter, status int, v any) {
 }
 
 func (g *Gateway) readyz(w http.ResponseWriter, _ *http.Request) {
-	g.readyAsked.Store(conn.Now())
+	g.readyAsked.Store(mono.Now())
 	if g.ready.Load() {
 		text(w, http.StatusOK, "ready\n")
 		return

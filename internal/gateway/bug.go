@@ -5,7 +5,7 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/whygate/whygate/internal/conn"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // bugEvery is how often a bug is logged at most: one that every request meets would fill the disk with stacks.
@@ -15,9 +15,9 @@ const bugEvery = time.Second
 func (g *Gateway) bug(what string, reason any) { g.bugAt(what, reason, debug.Stack()) }
 
 func (g *Gateway) bugAt(what string, reason any, stack []byte) {
-	now := conn.Now()
+	now := mono.Now()
 	last := g.bugged.Load()
-	if last != 0 && now-last < int64(bugEvery) || !g.bugged.CompareAndSwap(last, now) {
+	if last != 0 && now.Sub(last) < bugEvery || !g.bugged.CompareAndSwap(last, now) {
 		g.bugs.Add(1)
 		return
 	}

@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/listener"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/proxy"
 	"github.com/whygate/whygate/internal/telemetry"
 )
@@ -18,7 +18,7 @@ const doorEvery = time.Second
 // door counts the TLS handshakes with clients that failed, by reason.
 type door struct {
 	failed   [listener.Reasons]atomic.Uint64
-	logged   [listener.Reasons]atomic.Int64 // when each was logged last, in conn.Now's terms; 0 for never
+	logged   [listener.Reasons]mono.Atomic // when each was logged last, on mono's clock; 0 for never
 	unlogged [listener.Reasons]atomic.Uint64
 }
 
@@ -61,14 +61,14 @@ func (g *Gateway) handshakeFailed(h *listener.Handshake) {
 		e.Rule, e.Limit, status = fault.RuleNone, int64(h.Max), 503
 	}
 	r := telemetry.Record{
-		Began: conn.Now() - int64(h.Took), At: time.Now().Add(-h.Took), Duration: h.Took, Client: h.Client, Secure: h.Reason != listener.PlainHTTP, Status: status, By: telemetry.ByGateway,
+		Began: mono.Now().Add(-h.Took), At: time.Now().Add(-h.Took), Duration: h.Took, Client: h.Client, Secure: h.Reason != listener.PlainHTTP, Status: status, By: telemetry.ByGateway,
 		Fault: fault.Classify(e), Evidence: e,
 	}
 	if h.Reason != listener.PlainHTTP && h.Reason != listener.TooMany { // nobody was answered, by its own doing
 		r.By = telemetry.ByClient
 	}
-	now, last := conn.Now(), d.logged[h.Reason].Load()
-	told := (last == 0 || now-last >= int64(doorEvery)) && d.logged[h.Reason].CompareAndSwap(last, now)
+	now, last := mono.Now(), d.logged[h.Reason].Load()
+	told := (last == 0 || now.Sub(last) >= doorEvery) && d.logged[h.Reason].CompareAndSwap(last, now)
 	if told {
 		r.Incident = proxy.NewIncidentID()
 		g.recorder.Record(newIncident(&r))

@@ -20,9 +20,9 @@ import (
 
 	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
-	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/incident"
 	"github.com/whygate/whygate/internal/listener"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/proxy"
 	"github.com/whygate/whygate/internal/telemetry"
 )
@@ -58,8 +58,8 @@ type Gateway struct {
 	served     atomic.Pointer[config.Config]
 	ready      atomic.Bool
 	clock      atomic.Pointer[clock]
-	readyAsked atomic.Int64  // when readiness was last asked for, in conn.Now's terms; 0 for never
-	bugged     atomic.Int64  // when a bug was logged last, in conn.Now's terms; 0 for never
+	readyAsked mono.Atomic   // when readiness was last asked for, on mono's clock; 0 for never
+	bugged     mono.Atomic   // when a bug was logged last, on mono's clock; 0 for never
 	bugs       atomic.Uint64 // how many were not logged since
 	door       door
 	activated  *activation
@@ -157,10 +157,10 @@ const sweepEvery = time.Second
 // since the wall clock may be set.
 type clock struct {
 	wall time.Time
-	mono int64
+	mono mono.Time
 }
 
-func readClock() *clock { return &clock{time.Now(), conn.Now()} }
+func readClock() *clock { return &clock{time.Now(), mono.Now()} }
 
 // tidy gives memory back after many connections have become idle: their goroutines' stacks grew with the requests, and shrink
 // only in a garbage collection, which an idle gateway has no other reason for.
@@ -350,7 +350,7 @@ const readyWatched = time.Minute
 func (g *Gateway) Stop(announce, bound time.Duration) bool {
 	g.ready.Store(false)
 	notify("STOPPING=1")
-	if asked := g.readyAsked.Load(); asked != 0 && conn.Now()-asked < int64(readyWatched) {
+	if asked := g.readyAsked.Load(); asked != 0 && mono.Now().Sub(asked) < readyWatched {
 		time.Sleep(announce)
 	}
 	clean := g.server.Drain(bound)

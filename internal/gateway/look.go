@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/config"
-	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/upstream"
 )
 
@@ -78,7 +78,7 @@ func bound(d time.Duration) time.Duration {
 // lookAt asks one endpoint and puts what came into words.
 func (g *Gateway) lookAt(ctx context.Context, p config.Pool, e config.Endpoint, o upstream.Options) Look {
 	look := Look{Pool: p.Name, Endpoint: e.String()}
-	began := conn.Now()
+	began := mono.Now()
 	u := endpointOf(e)
 	ev, minor := question(ctx, u, o)
 	mismatched(ctx, u, o, ev)
@@ -88,7 +88,7 @@ func (g *Gateway) lookAt(ctx context.Context, p config.Pool, e config.Endpoint, 
 		if u.Secure {
 			over += " over TLS"
 		}
-		look.Text = fmt.Sprintf("answered %d in %.1f ms, %s", ev.Status, float64(conn.Now()-began)/1e6, over)
+		look.Text = fmt.Sprintf("answered %d in %.1f ms, %s", ev.Status, float64(mono.Now()-began)/1e6, over)
 		return look
 	}
 	look.Fault = f
@@ -127,7 +127,7 @@ func question(ctx context.Context, e upstream.Endpoint, o upstream.Options) (*fa
 	defer t.Close()
 	var a upstream.Attempt
 	var res httpmsg.Response
-	a.Begin(t, conn.Now())
+	a.Begin(t, mono.Now())
 	defer a.Drop()
 	request := "GET / HTTP/1.1\r\nHost: " + t.Authority() + "\r\nUser-Agent: whygate-probe\r\nAccept: */*\r\nConnection: close\r\n\r\n"
 	ok := a.Ask([]byte(request), upstream.FreshConnection, func() bool { return ctx.Err() != nil })

@@ -1,9 +1,9 @@
 package listener
 
 import (
-	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h1"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // HasBody reports whether the request has a body that was not read to its end.
@@ -92,11 +92,7 @@ func (x *Exchange) NextBody() ([]byte, fault.End) {
 
 func (x *Exchange) fillBody() fault.End {
 	c := x.ss.conn
-	until := int64(0)
-	if idle := x.ss.limits.Idle; idle > 0 {
-		until = conn.Now() + int64(idle)
-	}
-	c.SetReadUntil(until)
+	c.SetReadUntil(mono.Now().Until(x.ss.limits.Idle))
 	if len(c.Buffered()) == 0 && x.taken >= largeBody {
 		c.Enlarge()
 	}

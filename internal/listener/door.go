@@ -13,6 +13,7 @@ import (
 
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // Reason is why a TLS handshake with a client failed, from a fixed list.
@@ -73,7 +74,7 @@ func (d *door) Read(p []byte) (int, error) {
 // handshake runs TLS on a goroutine of its own, whose stack grows deep and then goes. What failed is told.
 func (ss *session) handshake() bool {
 	var err error
-	began := conn.Now()
+	began := mono.Now()
 	done := make(chan struct{})
 	go func() { // ends by limits.head_time
 		defer close(done)
@@ -107,7 +108,7 @@ func (ss *session) handshake() bool {
 		detail = detail[:min(len(detail), detailMax)] // crypto/tls quotes what the client offered
 		ss.server.Failed(&Handshake{
 			Client: ss.client, Local: ss.local, Reason: reason, Detail: detail, Alert: alert, First: first,
-			Took: time.Duration(conn.Now() - began), Limit: ss.limits.HeadTime,
+			Took: time.Duration(mono.Now() - began), Limit: ss.limits.HeadTime,
 		})
 	}
 	return false
@@ -154,14 +155,14 @@ const plainAnswer = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; chars
 
 // turnToTLS answers a client in clear, and reads on for a moment: a close with bytes unread would destroy the answer.
 func (ss *session) turnToTLS(d *door) {
-	ss.conn.SetWriteUntil(conn.Now() + int64(awayTime))
+	ss.conn.SetWriteUntil(mono.Now().Add(awayTime))
 	if _, err := io.WriteString(d.Conn, plainAnswer); err != nil {
 		return
 	}
 	if c, ok := ss.raw.(interface{ CloseWrite() error }); ok {
 		_ = c.CloseWrite()
 	}
-	ss.conn.SetReadUntil(conn.Now() + int64(awayTime))
+	ss.conn.SetReadUntil(mono.Now().Add(awayTime))
 	_, _ = io.CopyN(io.Discard, d.Conn, drainMax)
 }
 

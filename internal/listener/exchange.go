@@ -9,16 +9,17 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // Exchange is one request and the way to answer it. It belongs to the connection's goroutine and is used again for
 // another request when the handler returns.
 type Exchange struct {
 	Request httpmsg.Request
-	Began   int64 // when the request's first octet was there, in conn.Now's terms
-	Ready   int64 // when its head was complete: what comes after is not the client's slowness
-	State   any   // the handler's own, kept from one request to the next; nil at first
-	Broken  bool  // the request head could not be read: there may be no method and no target
+	Began   mono.Time // when the request's first octet was there, on mono's clock
+	Ready   mono.Time // when its head was complete: what comes after is not the client's slowness
+	State   any       // the handler's own, kept from one request to the next; nil at first
+	Broken  bool      // the request head could not be read: there may be no method and no target
 
 	ss        *session
 	parse     h1.Progress
@@ -53,7 +54,7 @@ const (
 // begin prepares for the next request on a connection.
 func (x *Exchange) begin(ss *session) {
 	x.Request.Reset()
-	x.Began, x.Broken = conn.Now(), false
+	x.Began, x.Broken = mono.Now(), false
 	x.Ready = x.Began
 	x.ss = ss
 	x.parse.Reset()
@@ -103,8 +104,8 @@ func (x *Exchange) Aborted() bool { return x.state == writeAborted }
 // Committed reports whether an octet of the answer may have reached the client: after that there is no other answer.
 func (x *Exchange) Committed() bool { return x.Sent() > 0 || x.state == writeAborted }
 
-// Ended notes when the exchange ended, in conn.Now's terms, so that the clock need not be read again.
-func (x *Exchange) Ended(now int64) { x.ss.now = now }
+// Ended notes when the exchange ended, on mono's clock, so that the clock need not be read again.
+func (x *Exchange) Ended(now mono.Time) { x.ss.now = now }
 
 // Behind is where the handler keeps the upstream connection it waits for, so that Drain can end the wait. nil is none.
 func (x *Exchange) Behind() *atomic.Pointer[conn.Conn] { return &x.ss.behind }
@@ -136,7 +137,7 @@ func (x *Exchange) readHead() bool {
 		n, err := h1.ParseRequest(c.Buffered(), &x.parse, &x.Request, &x.ss.head)
 		if n > 0 {
 			if !first {
-				x.Ready = conn.Now()
+				x.Ready = mono.Now()
 			}
 			return x.headRead(n)
 		}
@@ -148,7 +149,7 @@ func (x *Exchange) readHead() bool {
 		}
 		if first {
 			first = false
-			c.SetReadUntil(x.Began + int64(x.ss.limits.HeadTime))
+			c.SetReadUntil(x.Began.Add(x.ss.limits.HeadTime))
 		}
 		switch end := c.Fill(); end {
 		case fault.Completed:
@@ -300,7 +301,7 @@ func (x *Exchange) linger() {
 	if x.ss.over {
 		bound = awayTime
 	}
-	c.SetReadUntil(conn.Now() + int64(bound))
+	c.SetReadUntil(mono.Now().Add(bound))
 	for total := 0; total < drainMax; {
 		total += len(c.Buffered())
 		c.Discard(len(c.Buffered()))

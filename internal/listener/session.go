@@ -9,6 +9,7 @@ import (
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h1"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // session is one client connection. It is small, since thousands of them may be idle; what a request needs is in the
@@ -21,7 +22,7 @@ type session struct {
 	client string     // the peer's address without port, as text
 	peer   netip.Addr // the same, as an address; invalid for a unix socket
 	local  string
-	now    int64                     // the clock as it was last read
+	now    mono.Time                 // the clock as it was last read
 	rest   *Exchange                 // answered in place, but with something left to do before the connection goes on or ends
 	over   bool                      // it is one connection too many
 	raw    net.Conn                  // what was accepted
@@ -64,7 +65,7 @@ func (ss *session) run() {
 	if ss.conn.TLS() != nil && !ss.handshake() {
 		return
 	}
-	ss.now = conn.Now()
+	ss.now = mono.Now()
 	defer ss.letGo()
 	inPlace := ss.serveInPlace // made once: a method value is an allocation
 	for {
@@ -115,18 +116,14 @@ func (ss *session) letGo() {
 
 // idleUntil bounds the wait for the next request.
 func (ss *session) idleUntil() {
-	until := int64(0)
-	if ss.limits.Idle > 0 {
-		until = ss.now + int64(ss.limits.Idle)
-	}
-	ss.conn.SetReadUntil(until)
+	ss.conn.SetReadUntil(ss.now.Until(ss.limits.Idle))
 }
 
 // serveInPlace serves what is buffered if it is whole requests that end without another read. Else it leaves them, or what
 // is left of the last one, to serveBuffered. It runs inside conn.Each.
 //
 // hot: once per wait.
-func (ss *session) serveInPlace() (now int64, stay bool) {
+func (ss *session) serveInPlace() (now mono.Time, stay bool) {
 	if !ss.state.CompareAndSwap(stateIdle, stateBusy) {
 		return 0, false
 	}

@@ -5,6 +5,7 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // Head is a response head to write. Fields that name the framing or the connection are made here: those in Fields and Extra
@@ -150,24 +151,15 @@ func (x *Exchange) free() {
 
 // deadline bounds the wait for a client that does not read: the same silence that a client may keep elsewhere.
 func (x *Exchange) deadline() {
-	until := int64(0)
-	if idle := x.ss.limits.Idle; idle > 0 {
-		now := x.ss.now // when the answer had come, if that was all there is to write
-		if now <= x.Began {
-			now = conn.Now()
-		}
-		until = now + int64(idle)
+	now := x.ss.now // when the answer had come, if that was all there is to write
+	if now <= x.Began {
+		now = mono.Now()
 	}
-	x.ss.conn.SetWriteUntil(until)
+	x.ss.conn.SetWriteUntil(now.Until(x.ss.limits.Idle))
 }
 
-// WriteUntil is the deadline for one more write to the client, in conn.Now's terms.
-func (x *Exchange) WriteUntil() int64 {
-	if x.ss.limits.Idle <= 0 {
-		return 0
-	}
-	return conn.Now() + int64(x.ss.limits.Idle)
-}
+// WriteUntil is the deadline for one more write to the client, on mono's clock.
+func (x *Exchange) WriteUntil() mono.Time { return mono.Now().Until(x.ss.limits.Idle) }
 
 // wrote notes that the client is gone, once.
 func (x *Exchange) wrote(end fault.End) fault.End {

@@ -8,6 +8,7 @@ import (
 	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/listener"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/upstream"
 )
 
@@ -132,7 +133,7 @@ func (s *exchange) send(c *upstream.Conn, replay int) {
 	defer func() {
 		if r := recover(); r != nil { // a bug of ours: the body cannot go on, and the owner need not wait for an answer
 			u.client = fault.Bug
-			c.Hurry(conn.Now())
+			c.Hurry(mono.Now())
 			s.p.panicked(r)
 		}
 	}()
@@ -147,7 +148,7 @@ func (s *exchange) send(c *upstream.Conn, replay int) {
 		case end != fault.Completed:
 			if !u.stopping.Load() {
 				u.client = end
-				c.Hurry(conn.Now()) // nobody needs an answer to half a request
+				c.Hurry(mono.Now()) // nobody needs an answer to half a request
 			}
 			return
 		case len(data) == 0:

@@ -6,10 +6,10 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/listener"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/telemetry"
 )
 
@@ -76,7 +76,7 @@ func (s *exchange) failUnavailable() {
 func (s *exchange) conclude(ev *fault.Evidence, f fault.Fault) {
 	r := &s.record
 	r.Fault, r.Evidence, r.Saved = f, ev, false
-	s.now = conn.Now()
+	s.now = mono.Now()
 	if f.Cause == fault.CauseClientLeft {
 		r.Status, r.By = fault.StatusClientLeft, telemetry.ByClient
 		s.x.Abort()

@@ -1,10 +1,10 @@
 package proxy
 
 import (
-	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/telemetry"
 	"github.com/whygate/whygate/internal/upstream"
 )
@@ -50,7 +50,7 @@ func (s *exchange) relay(a *upstream.Attempt, endpoint int) {
 // hot: once per request.
 func (s *exchange) relayed(a *upstream.Attempt, endpoint int) {
 	s.pool.Balance.Succeeded(endpoint)
-	s.now = conn.Now()
+	s.now = mono.Now()
 	a.Finish(s.now)
 	s.x.Ended(s.now)
 	if s.response.Trailers.Len() > 0 {
@@ -155,7 +155,7 @@ func (s *exchange) relayBody(a *upstream.Attempt) (read bool, write fault.End) {
 			return false, end
 		}
 		if n := dec.Left(); n > spliceMin && spliceable && len(c.Buffered()) == 0 && s.x.CanSplice(c.Conn) {
-			moved, end, write := s.x.Splice(c.Conn, n, func() int64 { return a.Whole.Gap(s.pool.Read) })
+			moved, end, write := s.x.Splice(c.Conn, n, func() mono.Time { return a.Whole.Gap(s.pool.Read) })
 			dec.Skip(moved)
 			if end == fault.Exhausted && write == fault.Completed {
 				spliceable = false // no pipe, or a system that does not splice: the rest is copied

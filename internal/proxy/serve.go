@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/balance"
-	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/listener"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/resilience"
 	"github.com/whygate/whygate/internal/telemetry"
 	"github.com/whygate/whygate/internal/upstream"
@@ -41,13 +41,13 @@ type exchange struct {
 	x        *listener.Exchange
 	route    *Route
 	pool     *Pool
-	now      int64 // the clock as it was last read
-	until    int64 // when Pool.Response ends, 0 for never
-	full     int64 // the limit of an endpoint that had no room, 0 if all had
-	asking   int   // the endpoint being asked, -1 if none is
-	made     int   // attempts begun
-	upgrade  bool  // the client asked for another protocol
-	lost     bool  // the request body does not fit replay: there is no other attempt
+	now      mono.Time // the clock as it was last read
+	until    mono.Time // when Pool.Response ends, 0 for never
+	full     int64     // the limit of an endpoint that had no room, 0 if all had
+	asking   int       // the endpoint being asked, -1 if none is
+	made     int       // attempts begun
+	upgrade  bool      // the client asked for another protocol
+	lost     bool      // the request body does not fit replay: there is no other attempt
 	gone     func() bool
 	id       [idSize]byte
 	tried    balance.Tried
@@ -148,7 +148,7 @@ func (s *exchange) serve() {
 	}
 	s.pool.Budget.Request(s.now)
 	if s.pool.Response > 0 {
-		s.until = s.now + int64(s.pool.Response)
+		s.until = s.now.Add(s.pool.Response)
 	}
 	s.upgrade = wantsUpgrade(&s.x.Request)
 	s.tryAll()
@@ -207,7 +207,7 @@ func (s *exchange) tryAll() {
 			s.fail(&a.Evidence, f)
 			return
 		}
-		s.now = conn.Now()
+		s.now = mono.Now()
 		s.record.Fault, s.record.Saved = f, true
 		s.record.Evidence = &s.attempts[s.made-1].Evidence
 	}
@@ -245,7 +245,7 @@ func (s *exchange) judge(i int, a *upstream.Attempt, f fault.Fault) {
 	case !f.ByUpstream(), f.Cause == fault.CauseKeepaliveRace, ev.Timer == fault.TimerResponse && ev.Stage < fault.FirstByte:
 		return
 	}
-	s.pool.Balance.Failed(i, conn.Now())
+	s.pool.Balance.Failed(i, mono.Now())
 }
 
 // clientLeft looks whether the client had gone before its attempt failed with f: then there is nobody to answer, and no
@@ -260,7 +260,7 @@ func (s *exchange) again(a *upstream.Attempt, f fault.Fault) resilience.Decision
 		return resilience.No
 	}
 	ask := resilience.Ask{
-		Now:           conn.Now(),
+		Now:           mono.Now(),
 		SentBefore:    s.sentBefore(),
 		Idempotent:    s.x.Request.Method.Idempotent() || s.x.Request.Fields.Has(httpmsg.IdempotencyKey),
 		Replayable:    !s.lost,
@@ -284,7 +284,7 @@ func (s *exchange) sentBefore() bool {
 }
 
 // expired reports whether the time for the whole response is over.
-func (s *exchange) expired() bool { return s.until != 0 && conn.Now() >= s.until }
+func (s *exchange) expired() bool { return s.until != 0 && mono.Now() >= s.until }
 
 // begin prepares for a request.
 func (s *exchange) begin(p *Proxy, x *listener.Exchange) {
@@ -317,7 +317,7 @@ func (s *exchange) observe() {
 	r := &s.record
 	x := s.x
 	if s.now == x.Ready {
-		s.now = conn.Now()
+		s.now = mono.Now()
 	}
 	x.Ended(s.now)
 	r.Duration = time.Duration(s.now - x.Began)

@@ -8,6 +8,7 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/telemetry"
 	"github.com/whygate/whygate/internal/upstream"
 )
@@ -72,7 +73,7 @@ func (s *exchange) tunnel(a *upstream.Attempt) {
 	s.pour(down, up, silence)
 	<-done
 	x.End(nil)
-	a.Finish(conn.Now())
+	a.Finish(mono.Now())
 	a.Drop()
 }
 
@@ -86,7 +87,7 @@ func (s *exchange) pour(h, other *half, silence time.Duration) {
 		if end == fault.Reset {
 			silence = 0 // a peer that has reset its connection takes nothing any more
 		}
-		h.dst.Hurry(conn.Now() + int64(silence)) // it may be waiting without a bound
+		h.dst.Hurry(mono.Now().Add(silence)) // it may be waiting without a bound
 	}()
 	for {
 		if b := h.src.Buffered(); len(b) > 0 {
@@ -97,7 +98,7 @@ func (s *exchange) pour(h, other *half, silence time.Duration) {
 			h.src.Discard(len(b))
 		}
 		if h.alone.Load() {
-			h.src.SetReadUntil(conn.Now() + int64(silence))
+			h.src.SetReadUntil(mono.Now().Add(silence))
 		}
 		if end = h.src.Fill(); end != fault.Completed {
 			return

@@ -4,6 +4,7 @@ import (
 	"syscall"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // Decision is whether and how a request is sent again.
@@ -49,14 +50,14 @@ const (
 
 // Ask is what has to be known about a request whose attempt failed.
 type Ask struct {
-	Idempotent    bool  // by its method (RFC 9110, section 9.2.2) or by its Idempotency-Key
-	Replayable    bool  // it can be sent from its first octet: nothing of its body was read, or all that was read is held
-	BytesToClient bool  // an octet of the final response went to the client
-	SentBefore    bool  // an attempt before this one had given octets of the request to an upstream
-	Attempt       int   // the number of this attempt, from 1
-	Attempts      int   // how many there may be: retry.attempts
-	EndpointsLeft bool  // there is an endpoint that was not tried
-	Now           int64 // nanoseconds of the Budget's clock
+	Idempotent    bool // by its method (RFC 9110, section 9.2.2) or by its Idempotency-Key
+	Replayable    bool // it can be sent from its first octet: nothing of its body was read, or all that was read is held
+	BytesToClient bool // an octet of the final response went to the client
+	SentBefore    bool // an attempt before this one had given octets of the request to an upstream
+	Attempt       int  // the number of this attempt, from 1
+	Attempts      int  // how many there may be: retry.attempts
+	EndpointsLeft bool // there is an endpoint that was not tried
+	Now           mono.Time
 }
 
 // Again decides whether a request is sent again after the attempt that left e, of which f is the verdict. Every retry that

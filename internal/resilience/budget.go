@@ -4,12 +4,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/whygate/whygate/internal/mono"
 )
 
 const (
-	windowSlots = 10                 // the window is as many slots long: ten seconds
-	slotLength  = int64(time.Second) // of a slot, in nanoseconds
-	budgetFloor = 3                  // retries per window that a pool has whatever its traffic, so that quiet ones are not left without
+	windowSlots = 10          // the window is as many slots long: ten seconds
+	slotLength  = time.Second // of a slot
+	budgetFloor = 3           // retries per window that a pool has whatever its traffic, so that quiet ones are not left without
 )
 
 // Budget keeps retries to a share of a pool's requests over the last ten seconds or so: when everything fails, each request
@@ -35,13 +37,13 @@ type slot struct {
 // NewBudget makes a budget of a share in percent.
 func NewBudget(percent int) *Budget { return &Budget{percent: int64(percent)} }
 
-// Request counts a request, not an attempt. now is nanoseconds of a clock that does not go back.
+// Request counts a request, not an attempt. now must not go back by more than the window.
 //
 // hot: once per request.
-func (b *Budget) Request(now int64) { b.slot(now).requests.Add(1) }
+func (b *Budget) Request(now mono.Time) { b.slot(now).requests.Add(1) }
 
 // Retry reports whether one more retry is within the budget, and counts it if so.
-func (b *Budget) Retry(now int64) bool {
+func (b *Budget) Retry(now mono.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	current := b.slot(now)
@@ -54,8 +56,8 @@ func (b *Budget) Retry(now int64) bool {
 }
 
 // slot is the slot of now, emptied if it was of an earlier time.
-func (b *Budget) slot(now int64) *slot {
-	second := now / slotLength
+func (b *Budget) slot(now mono.Time) *slot {
+	second := int64(now) / int64(slotLength)
 	s := &b.slots[second%windowSlots]
 	if was := s.second.Load(); was != second && s.second.CompareAndSwap(was, second) {
 		s.requests.Store(0)
@@ -65,8 +67,8 @@ func (b *Budget) slot(now int64) *slot {
 }
 
 // window adds up the slots that are not too old.
-func (b *Budget) window(now int64) (requests, retries int64) {
-	second := now / slotLength
+func (b *Budget) window(now mono.Time) (requests, retries int64) {
+	second := int64(now) / int64(slotLength)
 	for i := range b.slots {
 		if s := &b.slots[i]; s.second.Load() > second-windowSlots {
 			requests += s.requests.Load()

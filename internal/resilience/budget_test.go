@@ -4,12 +4,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/whygate/whygate/internal/mono"
 )
 
-const second = int64(time.Second)
+const second = mono.Time(time.Second)
 
 // spend counts how many retries are granted at that moment, up to a thousand.
-func spend(b *Budget, now int64) (granted int) {
+func spend(b *Budget, now mono.Time) (granted int) {
 	for range 1000 {
 		if b.Retry(now) {
 			granted++
@@ -18,7 +20,7 @@ func spend(b *Budget, now int64) (granted int) {
 	return granted
 }
 
-func requests(b *Budget, now int64, n int) {
+func requests(b *Budget, now mono.Time, n int) {
 	for range n {
 		b.Request(now)
 	}
@@ -95,7 +97,7 @@ func TestBudgetConcurrently(t *testing.T) {
 
 func TestBudgetAllocates(t *testing.T) {
 	b := NewBudget(20)
-	now := int64(0)
+	now := mono.Time(0)
 	if n := testing.AllocsPerRun(100, func() { now += second / 3; b.Request(now); b.Retry(now) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

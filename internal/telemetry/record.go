@@ -4,12 +4,13 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // Record is what is counted and logged of one exchange. It is a view: whoever is given one uses it before returning and
 // keeps none of it.
 type Record struct {
-	Began    int64         // the same moment as At, in nanoseconds of the exchange's own clock
+	Began    mono.Time     // the same moment as At
 	At       time.Time     // when the request's first byte was there
 	Duration time.Duration // from then to the last byte of the answer
 	Client   string        // the peer's address; empty for a unix socket

@@ -9,6 +9,7 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // Attempt is one try at one endpoint. The zero value is ready; an exchange reuses its own.
@@ -24,8 +25,8 @@ type Attempt struct {
 	Stop <-chan struct{}
 
 	target    *Target
-	began     int64 // when the present stage began
-	uploading bool  // another goroutine sends the request body
+	began     mono.Time // when the present stage began
+	uploading bool      // another goroutine sends the request body
 	parse     h1.Progress
 	limits    h1.Limits
 }
@@ -33,24 +34,19 @@ type Attempt struct {
 // Whole bounds the whole exchange with the upstream, from its first attempt to the last octet of the answer: the moment in
 // conn.Now's terms and the setting it comes from. The zero value is no bound.
 type Whole struct {
-	Until   int64
+	Until   mono.Time
 	Setting time.Duration
 }
 
 // cap is the earlier of a moment and the bound; 0 is no moment.
-func (w Whole) cap(until int64) int64 {
-	if w.Until != 0 && (until == 0 || w.Until < until) {
-		return w.Until
-	}
-	return until
-}
+func (w Whole) cap(until mono.Time) mono.Time { return mono.Earlier(until, w.Until) }
 
 // Gap is a deadline for the next octets of a body that may pause for d.
-func (w Whole) Gap(d time.Duration) int64 {
+func (w Whole) Gap(d time.Duration) mono.Time {
 	if d <= 0 {
 		return w.Until
 	}
-	return w.cap(conn.Now() + int64(d))
+	return w.cap(mono.Now().Add(d))
 }
 
 // Fresh says whether an attempt may use a connection that has carried an exchange before.
@@ -63,7 +59,7 @@ const (
 )
 
 // Begin starts an attempt's evidence.
-func (a *Attempt) Begin(t *Target, now int64) {
+func (a *Attempt) Begin(t *Target, now mono.Time) {
 	a.Evidence = fault.Evidence{Stage: fault.Select, Endpoint: t.Text, Declared: -1}
 	a.Conn, a.target, a.began, a.Whole = nil, t, now, Whole{}
 	a.uploading, a.Using, a.Stop = false, nil, nil
@@ -125,13 +121,13 @@ func (a *Attempt) dial(gone func() bool) bool {
 	if c == nil {
 		return false
 	}
-	a.began = conn.Now()
+	a.began = mono.Now()
 	a.use(c, a.began)
 	return true
 }
 
 // use makes c the attempt's connection.
-func (a *Attempt) use(c *Conn, now int64) {
+func (a *Attempt) use(c *Conn, now mono.Time) {
 	ev := &a.Evidence
 	a.Conn = c
 	c.nth++
@@ -161,7 +157,7 @@ func (a *Attempt) letGo() *Conn {
 // ask is conn.Ask with the attempt's deadlines.
 func (a *Attempt) ask(request []byte, gone func() bool, check bool) (fault.Stage, fault.End) {
 	c := a.Conn
-	c.SetReadUntil(a.Whole.cap(deadline(a.began, a.target.Head)))
+	c.SetReadUntil(a.Whole.cap(a.began.Until(a.target.Head)))
 	c.boundWrite(a.began, a.Whole)
 	c.Watch(gone, a.began)
 	return c.Conn.Ask(request, check)
@@ -170,7 +166,7 @@ func (a *Attempt) ask(request []byte, gone func() bool, check bool) (fault.Stage
 // asked notes how far Ask came.
 func (a *Attempt) asked(stage fault.Stage, end fault.End) bool {
 	ev := &a.Evidence
-	now := conn.Now()
+	now := mono.Now()
 	if wrote := a.Conn.Wrote(); wrote > a.began {
 		ev.Spent[fault.Write] = time.Duration(wrote - a.began)
 		ev.Spent[fault.FirstByte] = time.Duration(now - wrote)
@@ -194,7 +190,7 @@ func (a *Attempt) asked(stage fault.Stage, end fault.End) bool {
 // writeHead writes the head on the attempt's connection.
 func (a *Attempt) writeHead(head []byte) bool {
 	a.Evidence.Stage = fault.Write
-	a.began = conn.Now()
+	a.began = mono.Now()
 	a.Conn.whole, a.Conn.answered, a.uploading = a.Whole, false, true
 	a.Conn.SetReadUntil(a.Whole.Until) // until the request has ended: RequestEnded
 	a.Conn.boundWrite(a.began, a.Whole)
@@ -209,8 +205,8 @@ func (a *Attempt) writeHead(head []byte) bool {
 
 // boundWrite sets how long the next write may wait for room. That time begins anew while the endpoint takes something, except
 // where the whole response's is over first.
-func (c *Conn) boundWrite(now int64, whole Whole) {
-	until := deadline(now, c.target.Options.Write)
+func (c *Conn) boundWrite(now mono.Time, whole Whole) {
+	until := now.Until(c.target.Options.Write)
 	least := 1
 	if capped := whole.cap(until); capped != until {
 		until, least = capped, conn.WriteNever
@@ -221,13 +217,13 @@ func (c *Conn) boundWrite(now int64, whole Whole) {
 
 // Write writes more of the request body. It may be called from another goroutine than the reader's, and touches no evidence.
 func (c *Conn) Write(p []byte) fault.End {
-	c.boundWrite(conn.Now(), c.whole)
+	c.boundWrite(mono.Now(), c.whole)
 	return c.Conn.Write(p)
 }
 
 // Write2 is Write of two pieces.
 func (c *Conn) Write2(p, q []byte) fault.End {
-	c.boundWrite(conn.Now(), c.whole)
+	c.boundWrite(mono.Now(), c.whole)
 	return c.Conn.Write2(p, q)
 }
 
@@ -235,18 +231,18 @@ func (c *Conn) Write2(p, q []byte) fault.End {
 // peer that stopped reading has not answered either.
 func (c *Conn) AnswerSoon(end fault.End) {
 	if end == fault.Timeout {
-		c.headUntil(conn.Now())
+		c.headUntil(mono.Now())
 	} else {
-		c.headUntil(conn.Now() + int64(answerGrace))
+		c.headUntil(mono.Now().Add(answerGrace))
 	}
 }
 
 // RequestEnded tells that the request's last octet was written: the time for the response head begins.
-func (c *Conn) RequestEnded() { c.headUntil(c.whole.cap(deadline(conn.Now(), c.target.Head))) }
+func (c *Conn) RequestEnded() { c.headUntil(c.whole.cap(mono.Now().Until(c.target.Head))) }
 
 // headUntil bounds the wait for the response head, from another goroutine than the reader's. Once that head was read it does
 // nothing: the body has a time of its own.
-func (c *Conn) headUntil(until int64) {
+func (c *Conn) headUntil(until mono.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.answered {
@@ -269,7 +265,7 @@ func (a *Attempt) AwaitHead(gone func() bool) bool {
 	c := a.Conn
 	c.Watch(gone, a.began)
 	end := c.Fill()
-	a.Evidence.Spent[fault.FirstByte] = time.Duration(conn.Now() - a.began)
+	a.Evidence.Spent[fault.FirstByte] = time.Duration(mono.Now() - a.began)
 	if end != fault.Completed {
 		a.readFailed(fault.FirstByte, end)
 		return false
@@ -311,7 +307,7 @@ func (a *Attempt) ReadHead(res *httpmsg.Response, method httpmsg.Method) bool {
 			stage = fault.FirstByte
 		}
 		if end := c.Fill(); end != fault.Completed {
-			ev.Spent[fault.Head] = time.Duration(conn.Now() - a.began)
+			ev.Spent[fault.Head] = time.Duration(mono.Now() - a.began)
 			a.readFailed(stage, end)
 			return false
 		}
@@ -384,7 +380,7 @@ func (a *Attempt) readFailed(stage fault.Stage, end fault.End) {
 		case ev.Errno != 0: // the kernel gave up: no timer of ours
 		case a.stopped():
 			ev.End, ev.Rule = fault.Unavailable, fault.RuleDraining
-		case a.Whole.Until != 0 && conn.Now() >= a.Whole.Until:
+		case a.Whole.Until != 0 && mono.Now() >= a.Whole.Until:
 			ev.Timer, ev.After = fault.TimerResponse, a.Whole.Setting
 		case stage == fault.Body:
 			ev.Timer, ev.After = fault.TimerRead, a.target.Read
@@ -426,7 +422,7 @@ func (a *Attempt) writeFailed(end fault.End) {
 	switch {
 	case a.stopped():
 		ev.End, ev.Rule = fault.Unavailable, fault.RuleDraining
-	case a.Whole.Until != 0 && conn.Now() >= a.Whole.Until:
+	case a.Whole.Until != 0 && mono.Now() >= a.Whole.Until:
 		ev.Timer, ev.After = fault.TimerResponse, a.Whole.Setting
 	default:
 		ev.Timer, ev.After = fault.TimerWrite, a.target.Write
@@ -446,15 +442,15 @@ func (a *Attempt) AnswerAnyway() bool {
 	if len(c.Buffered()) > 0 {
 		return true
 	}
-	c.Watch(nil, conn.Now())
-	c.SetReadUntil(conn.Now() + int64(answerGrace))
+	c.Watch(nil, mono.Now())
+	c.SetReadUntil(mono.Now().Add(answerGrace))
 	return c.Fill() == fault.Completed
 }
 
 // Finish completes the evidence of an attempt whose response ended where it said.
 //
 // hot: once per exchange.
-func (a *Attempt) Finish(now int64) {
+func (a *Attempt) Finish(now mono.Time) {
 	ev := &a.Evidence
 	ev.Stage, ev.End = fault.Done, fault.Completed
 	ev.Got = a.Conn.Received() - a.Conn.got
@@ -464,7 +460,7 @@ func (a *Attempt) Finish(now int64) {
 
 // Keep puts the connection back for another exchange. The caller has seen both messages end where they said; if octets are
 // left over the connection is closed instead, and Keep is false: the endpoint is out of step.
-func (a *Attempt) Keep(now int64) bool {
+func (a *Attempt) Keep(now mono.Time) bool {
 	c := a.letGo()
 	if len(c.Buffered()) > 0 {
 		a.Evidence.End, a.Evidence.Rule, a.Evidence.Size = fault.Malformed, fault.RuleExtraOctets, int64(len(c.Buffered()))
@@ -489,14 +485,6 @@ func (a *Attempt) Drop() {
 	if a.Conn != nil {
 		a.letGo().Close()
 	}
-}
-
-// deadline is a moment after now; no bound is 0.
-func deadline(now int64, d time.Duration) int64 {
-	if d <= 0 {
-		return 0
-	}
-	return now + int64(d)
 }
 
 func text(err error) string {

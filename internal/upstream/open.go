@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // Panic is a panic of another goroutine, which the one that waited for it raises again: the exchange pays for a bug of ours,
@@ -81,7 +81,7 @@ func (a *Attempt) await(done <-chan struct{}, gone func() bool) abandoned {
 	defer look.Stop()
 	var over <-chan time.Time
 	if a.Whole.Until != 0 {
-		t := time.NewTimer(time.Duration(a.Whole.Until - conn.Now()))
+		t := time.NewTimer(time.Duration(a.Whole.Until - mono.Now()))
 		defer t.Stop()
 		over = t.C
 	}

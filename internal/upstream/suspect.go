@@ -5,15 +5,15 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // suspicion is what a target in clear that has never answered is asked beside its requests: whether it speaks TLS.
 type suspicion struct {
-	answered atomic.Bool  // a response head came from it once: it speaks HTTP
-	tls      atomic.Bool  // it answered a handshake in TLS
-	asked    atomic.Int64 // when it was asked last, in conn.Now's terms; 0 for never
+	answered atomic.Bool // a response head came from it once: it speaks HTTP
+	tls      atomic.Bool // it answered a handshake in TLS
+	asked    mono.Atomic // when it was asked last, on mono's clock; 0 for never
 }
 
 const (
@@ -32,8 +32,8 @@ func (a *Attempt) Suspect() bool {
 		return false
 	}
 	s := &t.suspicion
-	now, before := conn.Now(), s.asked.Load()
-	if before == 0 || now-before > int64(suspectEvery) {
+	now, before := mono.Now(), s.asked.Load()
+	if before == 0 || now.Sub(before) > suspectEvery {
 		if s.asked.CompareAndSwap(before, now) {
 			ctx, cancel := context.WithTimeout(context.Background(), suspectTime)
 			speaks, err := SpeaksTLS(ctx, ev.Addr)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // Options are a pool's settings as far as one attempt needs them. Durations of 0 are no bound.
@@ -53,10 +54,10 @@ type Conn struct {
 	*conn.Conn
 	target *Target
 	addr   string
-	era    int    // the target's when it was opened
-	nth    uint32 // exchanges begun on it
-	since  int64  // when it became idle
-	whole  Whole  // of the exchange it is used by, for who sends the request body
+	era    int       // the target's when it was opened
+	nth    uint32    // exchanges begun on it
+	since  mono.Time // when it became idle
+	whole  Whole     // of the exchange it is used by, for who sends the request body
 
 	mu       sync.Mutex // guards answered: who sends the body sets a deadline for the head only while it is awaited
 	answered bool
@@ -77,7 +78,7 @@ func New(e Endpoint, o Options) *Target {
 // take returns the idle connection that was used last, nil if there is none.
 //
 // hot: once per attempt.
-func (t *Target) take(now int64) *Conn {
+func (t *Target) take(now mono.Time) *Conn {
 	t.mu.Lock()
 	n := len(t.idle)
 	if n == 0 {
@@ -88,7 +89,7 @@ func (t *Target) take(now int64) *Conn {
 	t.idle[n-1] = nil
 	t.idle = t.idle[:n-1]
 	t.mu.Unlock()
-	if t.Idle > 0 && now-c.since > int64(t.Idle) {
+	if t.Idle > 0 && now.Sub(c.since) > t.Idle {
 		c.Close()
 		return t.take(now)
 	}
@@ -96,7 +97,7 @@ func (t *Target) take(now int64) *Conn {
 }
 
 // put keeps a connection for another exchange.
-func (t *Target) put(c *Conn, now int64) {
+func (t *Target) put(c *Conn, now mono.Time) {
 	c.since = now
 	c.Watch(nil, now)
 	c.Release()
@@ -115,11 +116,11 @@ func (t *Target) put(c *Conn, now int64) {
 // name does not stand for any more. Call it about once a second: nothing else checks connections that stay idle. Each look is
 // a system call, so they are made while nobody else has to wait for them.
 func (t *Target) Sweep() {
-	now := conn.Now()
+	now := mono.Now()
 	t.mu.Lock()
 	looked := make([]resting, 0, len(t.idle))
 	for _, c := range t.idle {
-		looked = append(looked, resting{c, c.since, t.Idle > 0 && now-c.since > int64(t.Idle) || t.names.vanished(c.addr)})
+		looked = append(looked, resting{c, c.since, t.Idle > 0 && now.Sub(c.since) > t.Idle || t.names.vanished(c.addr)})
 	}
 	t.mu.Unlock()
 	for i := range looked {
@@ -133,14 +134,14 @@ func (t *Target) Sweep() {
 // resting is an idle connection, and whether it is to be closed if it still rests as it did at since.
 type resting struct {
 	conn  *Conn
-	since int64
+	since mono.Time
 	over  bool
 }
 
 // remove takes from the idle connections those of looked that are over, and gives them to the caller. One that was used
 // meanwhile, and perhaps came back, is let be.
 func (t *Target) remove(looked []resting) (gone []*Conn) {
-	over := make(map[*Conn]int64)
+	over := make(map[*Conn]mono.Time)
 	for _, r := range looked {
 		if r.over {
 			over[r.conn] = r.since
@@ -189,7 +190,7 @@ func (t *Target) end(closed bool) {
 }
 
 // dialAll resolves, dials and shakes hands. It ends soon after ctx does.
-func (t *Target) dialAll(ctx context.Context, ev *fault.Evidence, now int64) *Conn {
+func (t *Target) dialAll(ctx context.Context, ev *fault.Evidence, now mono.Time) *Conn {
 	t.mu.Lock()
 	era := t.era
 	t.mu.Unlock()
@@ -236,8 +237,8 @@ func (t *Target) dialAll(ctx context.Context, ev *fault.Evidence, now int64) *Co
 }
 
 // stamp adds the time since then to a stage and returns the present.
-func stamp(ev *fault.Evidence, s fault.Stage, then int64) int64 {
-	now := conn.Now()
+func stamp(ev *fault.Evidence, s fault.Stage, then mono.Time) mono.Time {
+	now := mono.Now()
 	ev.Spent[s] += time.Duration(now - then)
 	return now
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -105,7 +106,7 @@ func request() []byte { return append(conn.GetBuffer(), question...) }
 
 // exchange makes one attempt from the question to the end of the body, as proxy does, and keeps or drops the connection.
 func exchange(a *Attempt, t *Target, fresh Fresh) (body string, good bool) {
-	a.Begin(t, conn.Now())
+	a.Begin(t, mono.Now())
 	defer a.Drop()
 	var res httpmsg.Response
 	if !a.Ask(request(), fresh, nil) || !a.ReadHead(&res, httpmsg.GET) {
@@ -129,8 +130,8 @@ func exchange(a *Attempt, t *Target, fresh Fresh) (body string, good bool) {
 			return body, false
 		}
 	}
-	a.Finish(conn.Now())
-	a.Keep(conn.Now())
+	a.Finish(mono.Now())
+	a.Keep(mono.Now())
 	return body, true
 }
 
@@ -168,40 +169,40 @@ func TestPool(t *testing.T) {
 	t.Run("the last one used is taken first", func(t *testing.T) {
 		target := targetOf(t, "http://127.0.0.1:1", nil)
 		for i := range 3 {
-			target.put(piped(t, target, fmt.Sprint(i)), conn.Now())
+			target.put(piped(t, target, fmt.Sprint(i)), mono.Now())
 		}
 		for _, want := range []string{"2", "1", "0"} {
-			c := target.take(conn.Now())
+			c := target.take(mono.Now())
 			if c == nil || c.addr != want {
 				t.Fatalf("took %v, want %s", c, want)
 			}
 			c.Close()
 		}
-		if target.take(conn.Now()) != nil {
+		if target.take(mono.Now()) != nil {
 			t.Error("took one of none")
 		}
 	})
 	t.Run("too old", func(t *testing.T) {
 		target := targetOf(t, "http://127.0.0.1:1", func(o *Options) { o.Idle = time.Second })
-		now := conn.Now()
-		target.put(piped(t, target, "old"), now-int64(2*time.Second))
-		target.put(piped(t, target, "older"), now-int64(3*time.Second))
+		now := mono.Now()
+		target.put(piped(t, target, "old"), now.Add(-2*time.Second))
+		target.put(piped(t, target, "older"), now.Add(-3*time.Second))
 		if c := target.take(now); c != nil || target.IdleCount() != 0 {
 			t.Errorf("took %v, %d idle", c, target.IdleCount())
 		}
 	})
 	t.Run("none kept", func(t *testing.T) {
 		target := targetOf(t, "http://127.0.0.1:1", func(o *Options) { o.Idle = 0 })
-		target.put(piped(t, target, ""), conn.Now())
+		target.put(piped(t, target, ""), mono.Now())
 		if target.IdleCount() != 0 {
 			t.Error("kept")
 		}
 	})
 	t.Run("after Close", func(t *testing.T) {
 		target := targetOf(t, "http://127.0.0.1:1", nil)
-		target.put(piped(t, target, ""), conn.Now())
+		target.put(piped(t, target, ""), mono.Now())
 		target.Close()
-		target.put(piped(t, target, ""), conn.Now())
+		target.put(piped(t, target, ""), mono.Now())
 		if target.IdleCount() != 0 {
 			t.Error("kept")
 		}
@@ -209,7 +210,7 @@ func TestPool(t *testing.T) {
 	t.Run("no more than so many", func(t *testing.T) {
 		target := targetOf(t, "http://127.0.0.1:1", nil)
 		for range idleMax + 10 {
-			target.put(piped(t, target, ""), conn.Now())
+			target.put(piped(t, target, ""), mono.Now())
 		}
 		if n := target.IdleCount(); n != idleMax {
 			t.Errorf("%d kept", n)
@@ -248,7 +249,7 @@ func TestSweep(t *testing.T) {
 		}
 	}
 	old := targetOf(t, "http://127.0.0.1:1", func(o *Options) { o.Idle = time.Second })
-	old.put(piped(t, old, ""), conn.Now()-int64(2*time.Second))
+	old.put(piped(t, old, ""), mono.Now().Add(-2*time.Second))
 	if old.Sweep(); old.IdleCount() != 0 {
 		t.Error("an old one is kept")
 	}
@@ -340,7 +341,7 @@ func TestTheNthOperationFails(t *testing.T) {
 				f.left.Store(n)
 				var wg sync.WaitGroup
 				wg.Go(func() { answering(text)(other) })
-				target.put(&Conn{Conn: conn.New(f), target: target, addr: "pipe", nth: 1}, conn.Now())
+				target.put(&Conn{Conn: conn.New(f), target: target, addr: "pipe", nth: 1}, mono.Now())
 				var a Attempt
 				body, good := interimExchange(&a, target)
 				idle := target.IdleCount()
@@ -374,7 +375,7 @@ func TestTheNthOperationFails(t *testing.T) {
 
 // interimExchange is exchange for an answer with an interim one before it.
 func interimExchange(a *Attempt, t *Target) (body string, good bool) {
-	a.Begin(t, conn.Now())
+	a.Begin(t, mono.Now())
 	defer a.Drop()
 	var res httpmsg.Response
 	if !a.Ask(request(), AnyConnection, nil) {
@@ -406,8 +407,8 @@ func interimExchange(a *Attempt, t *Target) (body string, good bool) {
 			return body, false
 		}
 	}
-	a.Finish(conn.Now())
-	return body, a.Keep(conn.Now())
+	a.Finish(mono.Now())
+	return body, a.Keep(mono.Now())
 }
 
 func TestParseEndpoint(t *testing.T) {
@@ -468,7 +469,7 @@ func TestInterleave(t *testing.T) {
 func TestDialFailures(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		var a Attempt
-		a.Begin(targetOf(t, "http://127.0.0.1:1", nil), conn.Now())
+		a.Begin(targetOf(t, "http://127.0.0.1:1", nil), mono.Now())
 		if a.Ask(request(), AnyConnection, nil) || a.Evidence.Stage != fault.Dial || a.Evidence.End != fault.Refused || a.Evidence.Errno != syscall.ECONNREFUSED || a.Evidence.Addr != "127.0.0.1:1" {
 			t.Errorf("%+v", a.Evidence)
 		}
@@ -478,7 +479,7 @@ func TestDialFailures(t *testing.T) {
 	})
 	t.Run("no such socket", func(t *testing.T) {
 		var a Attempt
-		a.Begin(targetOf(t, "unix:"+filepath.Join(t.TempDir(), "none"), nil), conn.Now())
+		a.Begin(targetOf(t, "unix:"+filepath.Join(t.TempDir(), "none"), nil), mono.Now())
 		if a.Open(nil, AnyConnection, nil) || a.Evidence.End != fault.Refused || fault.Classify(&a.Evidence).Cause != fault.CauseSocketMissing {
 			t.Errorf("%+v", a.Evidence)
 		}

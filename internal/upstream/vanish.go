@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 const (
@@ -23,11 +23,11 @@ const (
 // addresses is what an endpoint's name was found to stand for. Without it a connection that is never idle for long would be
 // used for as long as its peer lets it live, wherever the service has moved meanwhile.
 type addresses struct {
-	known map[netip.Addr]int64 // 0, or when the first answer came that had it no more, in conn.Now's terms
-	asked int64                // when it was asked for last
-	used  bool                 // a connection was used since the last look
-	gone  map[netip.Addr]bool  // what is known, and has been missing for vanishAfter
-	news  []netip.Addr         // what came to gone since Refresh told
+	known map[netip.Addr]mono.Time // 0, or when the first answer came that had it no more, on mono's clock
+	asked mono.Time                // when it was asked for last
+	used  bool                     // a connection was used since the last look
+	gone  map[netip.Addr]bool      // what is known, and has been missing for vanishAfter
+	news  []netip.Addr             // what came to gone since Refresh told
 }
 
 // vanished reports whether the address, host:port, belongs to the name no more.
@@ -42,13 +42,13 @@ func (n *addresses) vanished(addr string) bool {
 }
 
 // learn notes what the name stands for now.
-func (t *Target) learn(addrs []netip.Addr, now int64) {
+func (t *Target) learn(addrs []netip.Addr, now mono.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := &t.names
 	addrs = addrs[:min(len(addrs), knownAddressesMax/2)]
 	if n.known == nil || len(n.known)+len(addrs) > knownAddressesMax { // a name that stands for ever new ones is begun anew
-		n.known, n.gone = map[netip.Addr]int64{}, map[netip.Addr]bool{}
+		n.known, n.gone = map[netip.Addr]mono.Time{}, map[netip.Addr]bool{}
 	}
 	n.asked = now
 	for a, since := range n.known {
@@ -56,7 +56,7 @@ func (t *Target) learn(addrs []netip.Addr, now int64) {
 		case slices.Contains(addrs, a):
 		case since == 0:
 			n.known[a] = now
-		case now-since >= int64(vanishAfter) && !n.gone[a]:
+		case now.Sub(since) >= vanishAfter && !n.gone[a]:
 			n.gone[a] = true
 			n.news = append(n.news, a)
 		}
@@ -72,10 +72,10 @@ func (t *Target) learn(addrs []netip.Addr, now int64) {
 // its exchange ends. A name that cannot be resolved changes nothing: the last answer holds. Somebody calls it every second or
 // so; it may take as long as the resolver does.
 func (t *Target) Refresh(ctx context.Context) (gone []netip.Addr) {
-	if t.due(conn.Now()) {
+	if t.due(mono.Now()) {
 		var ev fault.Evidence
 		if addrs, ok := t.Resolver.resolve(ctx, t.Host, &ev); ok {
-			t.learn(addrs, conn.Now())
+			t.learn(addrs, mono.Now())
 		}
 	}
 	t.mu.Lock()
@@ -86,14 +86,14 @@ func (t *Target) Refresh(ctx context.Context) (gone []netip.Addr) {
 }
 
 // due reports whether the name is to be resolved again, and if so counts it as done.
-func (t *Target) due(now int64) bool {
+func (t *Target) due(now mono.Time) bool {
 	if _, err := netip.ParseAddr(t.Host); err == nil || t.Network == "unix" {
 		return false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := &t.names
-	if t.closed || !n.used && len(t.idle) == 0 || now-n.asked < int64(refreshEvery) {
+	if t.closed || !n.used && len(t.idle) == 0 || now.Sub(n.asked) < refreshEvery {
 		return false
 	}
 	n.used, n.asked = false, now

@@ -11,16 +11,16 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/whygate/whygate/internal/conn"
+	"github.com/whygate/whygate/internal/mono"
 )
 
-// at is so many seconds after some moment, in conn.Now's terms.
-func at(seconds int) int64 { return int64(time.Hour) + int64(seconds)*int64(time.Second) }
+// at is so many seconds after some moment, on mono's clock.
+func at(seconds int) mono.Time { return mono.Time(time.Hour).Add(time.Duration(seconds) * time.Second) }
 
 // A name that moves: its old address's connections go once it has been missing for a minute, not before.
 func TestVanished(t *testing.T) {
 	target := targetOf(t, "http://app.test:80", nil)
-	put := func(addr string) { target.put(piped(t, target, addr), conn.Now()) }
+	put := func(addr string) { target.put(piped(t, target, addr), mono.Now()) }
 	old, late := "10.0.0.1:80", piped(t, target, "10.0.0.1:80") // late is in use all the while
 	target.learn(addrs("10.0.0.1", "2001:db8::1"), at(0))
 	put(old)
@@ -36,7 +36,7 @@ func TestVanished(t *testing.T) {
 	if target.Sweep(); target.IdleCount() != 5 {
 		t.Errorf("%d connections after a minute, want the 5 to the new address", target.IdleCount())
 	}
-	if target.put(late, conn.Now()); target.IdleCount() != 5 {
+	if target.put(late, mono.Now()); target.IdleCount() != 5 {
 		t.Error("a connection in use came back, though its address is gone")
 	}
 	if got := target.Refresh(context.Background()); !slices.Equal(got, addrs("10.0.0.1", "2001:db8::1")) {
@@ -55,7 +55,7 @@ func TestVanished(t *testing.T) {
 func TestAnswersAfterAPause(t *testing.T) {
 	target := targetOf(t, "http://app.test:80", nil)
 	target.learn(addrs("10.0.0.1", "10.0.0.2"), at(0))
-	target.put(piped(t, target, "10.0.0.2:80"), conn.Now())
+	target.put(piped(t, target, "10.0.0.2:80"), mono.Now())
 	for _, s := range []int{3600, 3659} {
 		target.learn(addrs("10.0.0.1"), at(s))
 		if target.Sweep(); target.IdleCount() != 1 {
@@ -75,7 +75,7 @@ func TestAnswersInParts(t *testing.T) {
 		target.learn(addrs(fmt.Sprintf("10.0.0.%d", 1+s%5)), at(10*s))
 	}
 	for n := range 5 {
-		target.put(piped(t, target, fmt.Sprintf("10.0.0.%d:80", 1+n)), conn.Now())
+		target.put(piped(t, target, fmt.Sprintf("10.0.0.%d:80", 1+n)), mono.Now())
 	}
 	if target.IdleCount() != 5 {
 		t.Errorf("%d of 5 are kept", target.IdleCount())
@@ -105,32 +105,32 @@ func TestRefresh(t *testing.T) {
 	if target.Refresh(ctx); asked.Load() != 0 {
 		t.Error("a name that nobody uses was asked for")
 	}
-	target.learn(addrs("10.0.0.1"), conn.Now()-int64(2*vanishAfter))
-	target.learn(addrs("10.0.0.2"), conn.Now()-int64(vanishAfter))
-	target.put(piped(t, target, "10.0.0.1:80"), conn.Now())
+	target.learn(addrs("10.0.0.1"), mono.Now().Add(-2*vanishAfter))
+	target.learn(addrs("10.0.0.2"), mono.Now().Add(-vanishAfter))
+	target.put(piped(t, target, "10.0.0.1:80"), mono.Now())
 	if got := target.Refresh(ctx); !slices.Equal(got, addrs("10.0.0.1")) || asked.Load() != 1 {
 		t.Errorf("%v are gone, %d questions", got, asked.Load())
 	}
 	if target.Sweep(); target.IdleCount() != 0 {
 		t.Error("a connection to an address that is gone was kept")
 	}
-	target.put(piped(t, target, "10.0.0.2:80"), conn.Now())
+	target.put(piped(t, target, "10.0.0.2:80"), mono.Now())
 	if target.Refresh(ctx); asked.Load() != 1 {
 		t.Error("asked again at once")
 	}
 
 	broken.Store(true)
 	failing := targetOf(t, "http://app.test.:80", with)
-	failing.learn(addrs("10.0.0.1"), conn.Now()-int64(2*vanishAfter))
-	failing.learn(addrs("10.0.0.2"), conn.Now()-int64(vanishAfter))
-	failing.put(piped(t, failing, "10.0.0.1:80"), conn.Now())
+	failing.learn(addrs("10.0.0.1"), mono.Now().Add(-2*vanishAfter))
+	failing.learn(addrs("10.0.0.2"), mono.Now().Add(-vanishAfter))
+	failing.put(piped(t, failing, "10.0.0.1:80"), mono.Now())
 	got := failing.Refresh(ctx)
 	if failing.Sweep(); len(got) > 0 || failing.IdleCount() != 1 {
 		t.Errorf("a name server that fails took %v away", got)
 	}
 
 	literal := targetOf(t, "http://127.0.0.1:80", with)
-	literal.put(piped(t, literal, "127.0.0.1:80"), conn.Now())
+	literal.put(piped(t, literal, "127.0.0.1:80"), mono.Now())
 	before := asked.Load()
 	if literal.Refresh(ctx); asked.Load() != before {
 		t.Error("an address was asked for")
