@@ -222,9 +222,7 @@ func newIncident(r *telemetry.Record) *incident.Incident {
 	for _, e := range r.Attempts {
 		i.Attempts = append(i.Attempts, *e)
 	}
-	if len(r.Method) > 0 {
-		i.Request.Version = "1." + strconv.Itoa(int(r.Minor))
-	}
+	i.Request.Version = r.Version.String()
 	if r.Fault.Is() {
 		i.Advice = r.Fault.Cause.Entry().Advice
 	}

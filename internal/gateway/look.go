@@ -80,11 +80,11 @@ func (g *Gateway) lookAt(ctx context.Context, p config.Pool, e config.Endpoint, 
 	look := Look{Pool: p.Name, Endpoint: e.String()}
 	began := mono.Now()
 	u := endpointOf(e)
-	ev, minor := question(ctx, u, o)
+	ev, version := question(ctx, u, o)
 	mismatched(ctx, u, o, ev)
 	f := fault.Classify(ev)
 	if !f.Is() || f.Cause == fault.CauseUpstreamStatus {
-		over := fmt.Sprintf("HTTP/1.%d", minor)
+		over := "HTTP/" + version.String()
 		if u.Secure {
 			over += " over TLS"
 		}
@@ -121,8 +121,8 @@ func verb(ev *fault.Evidence) string {
 	return "does not answer yet"
 }
 
-// question asks GET / and gives what was observed, and the minor version of the answer.
-func question(ctx context.Context, e upstream.Endpoint, o upstream.Options) (*fault.Evidence, uint8) {
+// question asks GET / and gives what was observed, and the version of the answer.
+func question(ctx context.Context, e upstream.Endpoint, o upstream.Options) (*fault.Evidence, httpmsg.Version) {
 	t := upstream.New(e, o)
 	defer t.Close()
 	var a upstream.Attempt
@@ -137,7 +137,7 @@ func question(ctx context.Context, e upstream.Endpoint, o upstream.Options) (*fa
 		}
 	}
 	ev := a.Evidence
-	return &ev, res.Minor
+	return &ev, res.Version
 }
 
 // mismatched finds out whether an endpoint that did not answer speaks TLS where http:// is configured, or the other way round, and

@@ -146,7 +146,7 @@ func differRequest(t *testing.T, octets string) {
 			authority = string(req.Authority)
 		}
 	}
-	if theirs.Method != string(req.Name) || theirs.RequestURI != string(req.Target) || theirs.ProtoMinor != int(req.Minor) ||
+	if theirs.Method != string(req.Name) || theirs.RequestURI != string(req.Target) || theirs.Proto != "HTTP/"+req.Version.String() ||
 		length != req.Length || authority != string(req.Authority) || theirs.Close == req.KeepAlive || !sameHeader(header(&req.Fields), stripped(theirs.Header)) {
 		t.Fatalf("%q\nours: %s\nnet/http's: %s %q %q length=%d close=%t %v", octets, showRequest(n, &req), theirs.Method, theirs.RequestURI, theirs.Host, length, theirs.Close, theirs.Header)
 	}
@@ -179,7 +179,7 @@ func differResponse(t *testing.T, octets string, method httpmsg.Method) {
 		length = httpmsg.LengthClose
 	}
 	closes := theirs.Close || res.Status == 101 // what follows a 101 is not HTTP, which net/http leaves to its caller
-	if theirs.StatusCode != res.Status || theirs.ProtoMinor != int(res.Minor) || length != res.Length || closes == res.KeepAlive ||
+	if theirs.StatusCode != res.Status || theirs.Proto != "HTTP/"+res.Version.String() || length != res.Length || closes == res.KeepAlive ||
 		!sameHeader(header(&res.Fields), stripped(theirs.Header)) {
 		if explained(readOtherwise, buf, &res.Fields) {
 			return

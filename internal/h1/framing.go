@@ -12,9 +12,9 @@ import (
 // recipient repair is refused here, because whoever reads the request after us may repair it differently.
 //
 // hot: once per request.
-func requestLength(buf []byte, f *httpmsg.Fields, minor uint8) (int64, *Error) {
+func requestLength(buf []byte, f *httpmsg.Fields, version httpmsg.Version) (int64, *Error) {
 	if f.Has(httpmsg.TransferEncoding) {
-		return httpmsg.LengthUnknown, checkEncoding(buf, f, minor)
+		return httpmsg.LengthUnknown, checkEncoding(buf, f, version)
 	}
 	if !f.Has(httpmsg.ContentLength) {
 		return 0, nil
@@ -49,7 +49,7 @@ func responseLength(buf []byte, res *httpmsg.Response, method httpmsg.Method) (i
 	length := int64(httpmsg.LengthClose) // item 8
 	switch {
 	case f.Has(httpmsg.TransferEncoding): // items 3 and 4
-		if err := checkEncoding(buf, f, res.Minor); err != nil {
+		if err := checkEncoding(buf, f, res.Version); err != nil {
 			return 0, err
 		}
 		length = httpmsg.LengthUnknown
@@ -91,8 +91,8 @@ func checkBodiless(buf []byte, res *httpmsg.Response) *Error {
 // checkEncoding wants Transfer-Encoding to be "chunked" and nothing else, over all its lines, in HTTP/1.1, without a
 // Content-Length beside it. Section 6.3, item 3, has Transfer-Encoding win over Content-Length but calls it an attempt to
 // smuggle that ought to be handled as an error.
-func checkEncoding(buf []byte, f *httpmsg.Fields, minor uint8) *Error {
-	if minor == 0 {
+func checkEncoding(buf []byte, f *httpmsg.Fields, version httpmsg.Version) *Error {
+	if version == httpmsg.HTTP10 {
 		return aboutLine(fault.RuleTransferEncodingVersion, buf, f, httpmsg.TransferEncoding)
 	}
 	if f.Has(httpmsg.ContentLength) {
@@ -175,11 +175,11 @@ func parseLength(buf, v []byte) (int64, *Error) {
 // keepAlive is RFC 9112, section 9.3: what the sender wants to become of the connection.
 //
 // hot: once per head.
-func keepAlive(f *httpmsg.Fields, minor uint8) bool {
+func keepAlive(f *httpmsg.Fields, version httpmsg.Version) bool {
 	if !f.Has(httpmsg.Connection) {
-		return minor == 1
+		return version == httpmsg.HTTP11
 	}
-	keep := minor == 1
+	keep := version == httpmsg.HTTP11
 	for i := range f.Len() {
 		if f.ID(i) != httpmsg.Connection {
 			continue

@@ -59,7 +59,7 @@ func FuzzRequest(f *testing.F) {
 		if _, err := ParseRequest([]byte(octets), &p, &req, lim); err != nil {
 			t.Fatal(err)
 		}
-		head := fmt.Appendf(nil, "%s %s HTTP/1.%d\r\n", req.Name, req.Target, req.Minor)
+		head := fmt.Appendf(nil, "%s %s HTTP/%s\r\n", req.Name, req.Target, req.Version)
 		head = append(AppendFields(head, &req.Fields), "\r\n"...)
 		n, err := ParseRequest(head, &p, &again, &Limits{Head: len(head)})
 		if err != nil || n != len(head) || showRequest(0, &again) != showRequest(0, &req) {
@@ -96,7 +96,7 @@ func FuzzResponse(f *testing.F) {
 		if _, err := ParseResponse([]byte(octets), &p, &res, method, lim); err != nil {
 			t.Fatal(err)
 		}
-		head := fmt.Appendf(nil, "HTTP/1.%d %d %s\r\n", res.Minor, res.Status, res.Reason)
+		head := fmt.Appendf(nil, "HTTP/%s %d %s\r\n", res.Version, res.Status, res.Reason)
 		head = append(AppendFields(head, &res.Fields), "\r\n"...)
 		n, err := ParseResponse(head, &p, &again, method, &Limits{Head: len(head)})
 		if err != nil || n != len(head) || showResponse(0, &again) != showResponse(0, &res) {

@@ -12,8 +12,8 @@ import (
 // message, and a parser that completes a head leaves that behind.
 type Progress struct {
 	state   State
-	repair  bool  // a response: whitespace before a colon is removed, not refused
-	minor   uint8 // the minor HTTP version
+	repair  bool // a response: whitespace before a colon is removed, not refused
+	version httpmsg.Version
 	empties uint8 // empty lines before the request line
 	status  int
 	pos     int // the first octet that has not been judged
@@ -209,3 +209,6 @@ func (p *Progress) tooLarge(rule fault.Rule, buf []byte, limit int, f *httpmsg.F
 	}
 	return e
 }
+
+// versionOf is the version by its minor's digit, which was checked.
+func versionOf(minor byte) httpmsg.Version { return httpmsg.HTTP10 + httpmsg.Version(minor-'0') }

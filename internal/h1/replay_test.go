@@ -20,15 +20,15 @@ func showFields(b *strings.Builder, f *httpmsg.Fields) {
 
 func showRequest(n int, req *httpmsg.Request) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d octets: %s(%d) %q 1.%d scheme=%q authority=%q path=%q query=%q length=%d keep=%t",
-		n, req.Name, req.Method, req.Target, req.Minor, req.Scheme, req.Authority, req.Path, req.Query, req.Length, req.KeepAlive)
+	fmt.Fprintf(&b, "%d octets: %s(%d) %q %s scheme=%q authority=%q path=%q query=%q length=%d keep=%t",
+		n, req.Name, req.Method, req.Target, req.Version, req.Scheme, req.Authority, req.Path, req.Query, req.Length, req.KeepAlive)
 	showFields(&b, &req.Fields)
 	return b.String()
 }
 
 func showResponse(n int, res *httpmsg.Response) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d octets: %d %q 1.%d length=%d keep=%t", n, res.Status, res.Reason, res.Minor, res.Length, res.KeepAlive)
+	fmt.Fprintf(&b, "%d octets: %d %q %s length=%d keep=%t", n, res.Status, res.Reason, res.Version, res.Length, res.KeepAlive)
 	showFields(&b, &res.Fields)
 	return b.String()
 }

@@ -110,7 +110,7 @@ func (p *Progress) requestLine(b []byte, lim *Limits) *Error {
 			return nil
 		}
 		i = from + n
-		p.minor = b[i-1] - '0'
+		p.version = versionOf(b[i-1])
 		p.pos, p.state = i, AwaitLineEnd
 		fallthrough
 	case AwaitLineEnd:
@@ -189,7 +189,7 @@ func targetRule(c byte) fault.Rule {
 // hot: once per request.
 func (p *Progress) request(buf []byte, req *httpmsg.Request) *Error {
 	p.state = AwaitHeadEnd
-	req.Minor = p.minor
+	req.Version = p.version
 	req.Name = buf[p.start:p.methodEnd]
 	req.Method = httpmsg.ParseMethod(req.Name)
 	req.Target = buf[p.target:p.targetEnd]
@@ -206,8 +206,8 @@ func (p *Progress) request(buf []byte, req *httpmsg.Request) *Error {
 	if req.Authority == nil {
 		req.Authority = host
 	}
-	req.Length, err = requestLength(buf, &req.Fields, p.minor)
-	req.KeepAlive = keepAlive(&req.Fields, p.minor)
+	req.Length, err = requestLength(buf, &req.Fields, p.version)
+	req.KeepAlive = keepAlive(&req.Fields, p.version)
 	return err
 }
 
@@ -224,7 +224,7 @@ func (p *Progress) host(buf []byte, f *httpmsg.Fields) ([]byte, *Error) {
 		first = i
 	}
 	if first < 0 {
-		if p.minor == 0 {
+		if p.version == httpmsg.HTTP10 {
 			return nil, nil
 		}
 		return nil, p.fail(fault.RuleHostMissing, p.pos)

@@ -94,7 +94,7 @@ func (p *Progress) statusCode(b []byte) (bool, *Error) {
 	if b[versionSize] != ' ' {
 		return false, p.fail(fault.RuleStatusLine, versionSize)
 	}
-	p.minor = b[versionSize-1] - '0'
+	p.version = versionOf(b[versionSize-1])
 	p.state = AwaitStatusCode
 	status := 0
 	for i := statusAt; i < statusEndAt; i++ {
@@ -130,10 +130,10 @@ func (p *Progress) statusCode(b []byte) (bool, *Error) {
 // hot: once per response.
 func (p *Progress) response(buf []byte, res *httpmsg.Response, method httpmsg.Method) *Error {
 	p.state = AwaitHeadEnd
-	res.Status, res.Minor = p.status, p.minor
+	res.Status, res.Version = p.status, p.version
 	res.Reason = buf[p.reason:p.reasonEnd]
 	length, err := responseLength(buf, res, method)
 	res.Length = length
-	res.KeepAlive = length != httpmsg.LengthClose && res.Status != 101 && keepAlive(&res.Fields, p.minor)
+	res.KeepAlive = length != httpmsg.LengthClose && res.Status != 101 && keepAlive(&res.Fields, p.version)
 	return err
 }

@@ -47,7 +47,7 @@ const (
 // Request is a request head. The octet strings are views into the buffer of its Fields.
 type Request struct {
 	Method    Method
-	Minor     uint8  // the minor HTTP version: 0 or 1 (the codec refuses others)
+	Version   Version
 	KeepAlive bool   // the client wants the connection kept: RFC 9112 section 9.3
 	Name      []byte // the method as sent
 	Target    []byte // the request target as sent
@@ -71,10 +71,10 @@ func (r *Request) Reset() {
 // Response is a response head.
 type Response struct {
 	Status    int
-	Minor     uint8  // the minor HTTP version of the peer: 0 or 1
-	KeepAlive bool   // the connection may carry another exchange after this one
-	Reason    []byte // the reason phrase as sent
-	Length    int64  // octets of the body, LengthUnknown or LengthClose; 0 if there is none
+	Version   Version // the peer's
+	KeepAlive bool    // the connection may carry another exchange after this one
+	Reason    []byte  // the reason phrase as sent
+	Length    int64   // octets of the body, LengthUnknown or LengthClose; 0 if there is none
 	Fields    Fields
 	Trailers  Fields
 }

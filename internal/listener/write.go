@@ -21,7 +21,7 @@ type Head struct {
 
 // WriteInterim writes a 1xx answer at once. HTTP/1.0 clients do not know them (RFC 9110, section 15.2).
 func (x *Exchange) WriteInterim(status int, reason []byte, fields *httpmsg.Fields) fault.End {
-	if x.Request.Minor == 0 || x.state != writeNothing {
+	if x.Request.Version <= httpmsg.HTTP10 || x.state != writeNothing {
 		return fault.Completed
 	}
 	out := h1.AppendStatusLine(conn.GetBuffer(), status, reason)
@@ -63,13 +63,13 @@ func (x *Exchange) appendFraming(out []byte, h *Head) []byte {
 		x.enc.Reset(0)
 		if length >= 0 && h.Status >= 200 && h.Status != 204 {
 			out = h1.AppendFraming(out, length)
-		} else if length == httpmsg.LengthUnknown && h.Status != 204 && h.Status != 304 && x.Request.Minor > 0 {
+		} else if length == httpmsg.LengthUnknown && h.Status != 204 && h.Status != 304 && x.Request.Version > httpmsg.HTTP10 {
 			out = h1.AppendFraming(out, length)
 		}
 	case length >= 0:
 		x.enc.Reset(length)
 		out = h1.AppendFraming(out, length)
-	case x.Request.Minor > 0:
+	case x.Request.Version > httpmsg.HTTP10:
 		x.enc.Reset(httpmsg.LengthUnknown)
 		out = h1.AppendFraming(out, httpmsg.LengthUnknown)
 	default: // HTTP/1.0 knows no chunks: the connection's end is the body's
@@ -82,7 +82,7 @@ func (x *Exchange) appendFraming(out []byte, h *Head) []byte {
 	switch {
 	case !x.keep:
 		out = append(out, "Connection: close\r\n"...)
-	case x.Request.Minor == 0:
+	case x.Request.Version <= httpmsg.HTTP10:
 		out = append(out, "Connection: keep-alive\r\n"...)
 	}
 	return out

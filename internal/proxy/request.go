@@ -102,10 +102,10 @@ func (s *exchange) answeredHere() bool {
 // wantsUpgrade reports whether the client asks for another protocol on this connection: RFC 9110, section 7.8.
 func wantsUpgrade(q *httpmsg.Request) bool {
 	// Not to HTTP/2: requests inside it would pass by every route.
-	if q.Minor > 0 && q.Fields.Has(httpmsg.Upgrade) && h1.HasToken(q.Fields.Get(httpmsg.Upgrade), "h2c") {
+	if q.Version > httpmsg.HTTP10 && q.Fields.Has(httpmsg.Upgrade) && h1.HasToken(q.Fields.Get(httpmsg.Upgrade), "h2c") {
 		return false
 	}
-	return q.Minor > 0 && q.Fields.Has(httpmsg.Upgrade) && upgrades(&q.Fields)
+	return q.Version > httpmsg.HTTP10 && q.Fields.Has(httpmsg.Upgrade) && upgrades(&q.Fields)
 }
 
 // appendRequest appends the request head for one endpoint. What concerned only the client's connection is left out (RFC
@@ -228,8 +228,8 @@ func (s *exchange) appendHop(dst []byte, trusted bool) []byte {
 		dst = append(dst, "Connection: TE\r\n"...)
 	}
 	dst = s.appendForwarded(dst, trusted)
-	dst = append(dst, "Via: 1."...)
-	dst = append(append(append(dst, '0'+q.Minor), s.snap.via...), '\r', '\n')
+	dst = append(append(dst, "Via: "...), q.Version.String()...)
+	dst = append(append(dst, s.snap.via...), '\r', '\n')
 	if !s.edits("X-Request-ID") {
 		dst = append(dst, "X-Request-ID: "...)
 		if id := s.passedID(); id != nil {

@@ -328,7 +328,7 @@ func (s *exchange) observe() {
 	}
 	if !x.Broken || x.Request.Name != nil {
 		q := &x.Request
-		r.Method, r.Host, r.Target, r.Minor = q.Name, q.Authority, q.Target, q.Minor
+		r.Method, r.Host, r.Target, r.Version = q.Name, q.Authority, q.Target, q.Version
 		r.Agent, r.Referer = q.Fields.Get(httpmsg.UserAgent), q.Fields.Get(httpmsg.Referer)
 		r.Traceparent = q.Fields.Get(httpmsg.Traceparent)
 	}

@@ -22,7 +22,7 @@ type Snapshot struct {
 	Table      *route.Table     // gives an index into Routes
 	Routes     []Route
 
-	via     []byte // the value of our Via field, behind "1." and the minor version that the request came with
+	via     []byte // the value of our Via field, behind the version that the request came with
 	cdnLoop []byte // our element of CDN-Loop
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/httpmsg"
 )
 
 // example is the exchange whose line docs/access-log.md shows: one endpoint refused, and another answered.
@@ -19,7 +20,7 @@ func example() *Record {
 	return &Record{
 		At: time.Date(2026, 11, 30, 2, 47, 11, 381e6, time.UTC), Duration: 19012 * time.Microsecond, Client: "203.0.113.7", Secure: true,
 		ID: []byte("1f0b6c1e9a4d4f0c8a2e6b7d5c3f9e10"), Traceparent: []byte("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
-		Method: []byte("GET"), Host: []byte("shop.example.com"), Target: []byte("/api/cart"), Minor: 1,
+		Method: []byte("GET"), Host: []byte("shop.example.com"), Target: []byte("/api/cart"), Version: httpmsg.HTTP11,
 		Agent: []byte("curl/8.5.0"), Referer: []byte("https://shop.example.com/"), Route: "shop.example.com/api/*", Pool: "api", Status: 200, Sent: 4402, By: ByOrigin,
 		Attempts: []*fault.Evidence{refused, answered}, Fault: fault.Classify(refused), Evidence: refused, Retry: "nothing-written", Incident: "5CM75JH251", Saved: true,
 	}

@@ -23,11 +23,7 @@ func JSON(dst []byte, r *Record) []byte {
 	dst = appendKey(dst, "method", r.Method)
 	dst = appendKey(dst, "host", r.Host)
 	dst = appendKey(dst, "target", r.Target)
-	if r.Minor == 0 {
-		dst = append(dst, `,"version":"1.0"`...)
-	} else {
-		dst = append(dst, `,"version":"1.1"`...)
-	}
+	dst = appendKeyString(dst, "version", r.Version.String())
 	if r.Secure {
 		dst = append(dst, `,"tls":true`...)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/mono"
 )
 
@@ -19,7 +20,7 @@ type Record struct {
 	Method   []byte
 	Host     []byte
 	Target   []byte // the request target as sent
-	Minor    uint8  // the minor HTTP version
+	Version  httpmsg.Version
 	Agent    []byte // User-Agent
 	Referer  []byte
 

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/httpmsg"
 )
 
 // record is a request that went wrong in a way, with what a client can put into a line.
@@ -21,7 +22,7 @@ func record() *Record {
 	e.Spent[fault.Write], e.Spent[fault.FirstByte] = 12*time.Microsecond, 3*time.Millisecond
 	return &Record{
 		At: time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC), Duration: 1234567 * time.Nanosecond, Client: "192.0.2.1",
-		ID: []byte("abc"), Method: []byte("GET"), Host: []byte("shop.example.com"), Target: []byte("/a?b=\"c\\\x01\xff"), Minor: 1,
+		ID: []byte("abc"), Method: []byte("GET"), Host: []byte("shop.example.com"), Target: []byte("/a?b=\"c\\\x01\xff"), Version: httpmsg.HTTP11,
 		Agent: []byte("curl\x1b[31m"), Route: "/a/*", Pool: "web", Status: 502, Sent: 99, By: ByGateway,
 		Attempts: []*fault.Evidence{e}, Fault: fault.Classify(e), Evidence: e, Incident: "0123456789", Retry: "not-repeatable",
 	}
