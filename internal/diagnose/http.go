@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/fingerprint"
 	"github.com/whygate/whygate/internal/h1"
@@ -194,8 +193,8 @@ func (c *client) ask(q query) *Exchange {
 	a.Whole = upstream.Whole{Until: mono.Now().Add(whole), Setting: whole}
 	good := c.exchange(&a, q, x)
 	x.keeps = good
-	if a.Conn != nil && !a.Evidence.Reused {
-		a.Conn.Control(func(fd uintptr) { x.Retransmits = retransmits(fd) })
+	if !a.Evidence.Reused {
+		a.Control(func(fd uintptr) { x.Retransmits = retransmits(fd) })
 	}
 	if good {
 		a.Keep(mono.Now()) // which also finds octets that nobody asked for
@@ -224,35 +223,17 @@ func (c *client) exchange(a *upstream.Attempt, q query, x *Exchange) bool {
 	if q.kept {
 		fresh = upstream.AnyConnection
 	}
-	if !a.Ask(append(conn.GetBuffer(), c.request(q)...), fresh, nil) && (a.Evidence.Stage != fault.Write || !a.AnswerAnyway()) {
+	a.Interim = func(*httpmsg.Response) { x.Interim++ }
+	if !a.Ask(c.head(q), nil, fresh, nil) && (a.Evidence.Stage != fault.Write || !a.AnswerAnyway()) {
 		return false
 	}
 	var res httpmsg.Response
-	method := httpmsg.ParseMethod([]byte(q.method))
-	for {
-		had := a.Conn.Received() - int64(len(a.Conn.Buffered()))
-		if !a.ReadHead(&res, method) {
-			return false
-		}
-		x.HeadSize = int(a.Conn.Received() - int64(len(a.Conn.Buffered())) - had)
-		if res.Status >= 200 {
-			break
-		}
-		if res.Status == 101 {
-			a.Violated(fault.RuleUnaskedUpgrade, 0, 0)
-			return false
-		}
-		if x.Interim++; x.Interim > interimMax {
-			a.Violated(fault.RuleInterimCount, interimMax, int64(x.Interim))
-			return false
-		}
-	}
-	x.read(&res)
-	if !c.body(a, &res, x) {
+	if !a.ReadHead(&res) {
 		return false
 	}
-	a.Finish(mono.Now())
-	return res.KeepAlive
+	x.HeadSize = a.HeadSize()
+	x.read(&res)
+	return c.body(a, x)
 }
 
 // read notes the head. Its views into the connection's buffer do not outlive it.
@@ -280,64 +261,35 @@ func redactField(f Field) Field {
 	return Field{f.Name, redactText(f.Value)}
 }
 
-// body reads the body as a gateway does: by its framing, with its first octets kept. A large one is not read to its end.
-func (c *client) body(a *upstream.Attempt, res *httpmsg.Response, x *Exchange) bool {
-	var dec h1.Decoder
-	length := res.Length
-	dec.Reset(length, a.Limits(), &res.Trailers)
+// body reads the body as a gateway does, with its first bytes kept. A large one is not read to its end, and neither is a stream:
+// one that still comes when our patience ends.
+func (c *client) body(a *upstream.Attempt, x *Exchange) bool {
 	for {
-		for !dec.Done() && len(a.Conn.Buffered()) > 0 {
-			data, n, err := dec.Next(a.Conn.Buffered())
-			if err != nil {
-				a.Violation(err, length, dec.Received())
-				return false
-			}
-			if n == 0 {
-				break
-			}
+		data, found := a.Next()
+		switch found {
+		case upstream.Piece:
 			if room := bodyKept - len(x.answer.Body); room > 0 {
 				x.answer.Body = append(x.answer.Body, data[:min(room, len(data))]...)
 			}
 			x.BodySize += int64(len(data))
-			a.Conn.Discard(n)
-		}
-		if dec.Done() {
-			return true
-		}
-		if x.BodySize > bodyMax {
-			a.Finish(mono.Now()) // it is large, and so far in order
-			return false
-		}
-		a.Conn.SetReadUntil(a.Whole.Gap(c.o.timeout()))
-		if end := a.Conn.Fill(); end != fault.Completed {
-			return c.bodyEnded(a, &dec, length, end, x)
-		}
-	}
-}
-
-// bodyEnded judges the end of the octets: for a body that ends with the connection a FIN is its end. One that still comes when
-// our patience ends is a stream, and in order.
-func (c *client) bodyEnded(a *upstream.Attempt, dec *h1.Decoder, length int64, end fault.End, x *Exchange) bool {
-	a.ReadFailed(end)
-	ev := &a.Evidence
-	if end == fault.Timeout && (ev.Timer == fault.TimerResponse && dec.Received() > 0 || x.live()) {
-		x.Streams = true
-		a.Finish(mono.Now())
-		return false
-	}
-	ev.Declared, ev.Body = max(length, -1), dec.Received()
-	if end == fault.Closed {
-		err := dec.EOF()
-		if err == nil {
-			if a.Conn.Truncated() {
+		case upstream.Awaited:
+			if x.BodySize > bodyMax {
+				a.Finish(mono.Now()) // it is large, and so far in order
 				return false
 			}
+			a.Await()
+		case upstream.Ended:
 			a.Finish(mono.Now())
-			return true
+			return a.Reusable()
+		default:
+			ev := &a.Evidence
+			if ev.End == fault.Timeout && (ev.Timer == fault.TimerResponse && x.BodySize > 0 || x.live()) {
+				x.Streams = true
+				a.Finish(mono.Now())
+			}
+			return false
 		}
-		ev.Rule, ev.Offset = err.Rule, err.Offset
 	}
-	return false
 }
 
 // live reports whether the answer is a stream that may be silent for as long as there is nothing to tell.
@@ -350,18 +302,31 @@ func (x *Exchange) live() bool {
 	return false
 }
 
-// request is the head of a request as a gateway would send it.
+// line is the request's method, path and Host.
+func (c *client) line(q query) (method, path, host []byte) {
+	if q.path == "" {
+		q.path = c.target.Path
+	}
+	if q.host == "" {
+		q.host = c.target.Authority
+	}
+	return []byte(q.method), []byte(q.path), []byte(q.host)
+}
+
+// head is the request as a message.
+func (c *client) head(q query) *upstream.Head {
+	method, path, host := c.line(q)
+	var fields httpmsg.Fields
+	for _, f := range c.fields(q) {
+		fields.Append(f.Name, []byte(f.Value), httpmsg.Other)
+	}
+	return &upstream.Head{Method: method, Path: path, Authority: host, Extra: &fields}
+}
+
+// request is the request as HTTP/1.1 spells it, for a port that is not known to speak HTTP.
 func (c *client) request(q query) []byte {
-	path := q.path
-	if path == "" {
-		path = c.target.Path
-	}
-	b := h1.AppendRequestLine(nil, []byte(q.method), []byte(path))
-	host := q.host
-	if host == "" {
-		host = c.target.Authority
-	}
-	b = appendField(b, "Host", host)
+	method, path, host := c.line(q)
+	b := appendField(h1.AppendRequestLine(nil, method, path, nil), "Host", string(host))
 	for _, f := range c.fields(q) {
 		b = appendField(b, f.Name, f.Value)
 	}

@@ -113,7 +113,7 @@ func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *c
 	case config.HostEndpoint:
 		pool.Host = proxy.HostEndpoint
 	default:
-		pool.Host, pool.HostName = proxy.HostFixed, p.Host
+		pool.Host, pool.HostName = proxy.HostFixed, []byte(p.Host)
 	}
 	from := make([]int, len(p.Endpoints))
 	for i, e := range p.Endpoints {

@@ -129,12 +129,13 @@ func question(ctx context.Context, e upstream.Endpoint, o upstream.Options) (*fa
 	var res httpmsg.Response
 	a.Begin(t, mono.Now())
 	defer a.Drop()
-	request := "GET / HTTP/1.1\r\nHost: " + t.Authority() + "\r\nUser-Agent: whygate-probe\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-	ok := a.Ask([]byte(request), upstream.FreshConnection, func() bool { return ctx.Err() != nil })
-	for ok {
-		if ok = a.ReadHead(&res, httpmsg.GET); ok && res.Status >= 200 {
-			break
-		}
+	var fields httpmsg.Fields
+	fields.Append("User-Agent", []byte("whygate-probe"), httpmsg.Other)
+	fields.Append("Accept", []byte("*/*"), httpmsg.Other)
+	fields.Append("Connection", []byte("close"), httpmsg.Other)
+	head := upstream.Head{Method: []byte("GET"), Path: []byte("/"), Extra: &fields}
+	if a.Ask(&head, nil, upstream.FreshConnection, func() bool { return ctx.Err() != nil }) {
+		a.ReadHead(&res)
 	}
 	ev := a.Evidence
 	return &ev, res.Version

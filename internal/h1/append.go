@@ -7,10 +7,13 @@ import (
 )
 
 // AppendRequestLine appends a request line of HTTP/1.1, the version that we speak whatever the peer's is (RFC 9110, section 2.5).
-func AppendRequestLine(dst, method, target []byte) []byte {
+// The target is in origin-form (RFC 9112, section 3.2.1), and comes as a path and a query with its question mark.
+//
+// hot: once per attempt.
+func AppendRequestLine(dst, method, path, query []byte) []byte {
 	dst = append(dst, method...)
 	dst = append(dst, ' ')
-	dst = append(dst, target...)
+	dst = append(append(dst, path...), query...)
 	return append(dst, " HTTP/1.1\r\n"...)
 }
 
@@ -21,7 +24,7 @@ func AppendStatusLine(dst []byte, status int, reason []byte) []byte {
 	dst = append(dst, "HTTP/1.1 "...)
 	dst = append(dst, byte('0'+status/100%10), byte('0'+status/10%10), byte('0'+status%10), ' ')
 	if reason == nil {
-		dst = append(dst, Reason(status)...)
+		dst = append(dst, httpmsg.Reason(status)...)
 	} else {
 		dst = append(dst, reason...)
 	}

@@ -184,10 +184,10 @@ func keepAlive(f *httpmsg.Fields, version httpmsg.Version) bool {
 		if f.ID(i) != httpmsg.Connection {
 			continue
 		}
-		if HasToken(f.Value(i), "close") {
+		if httpmsg.HasToken(f.Value(i), "close") {
 			return false
 		}
-		keep = keep || HasToken(f.Value(i), "keep-alive")
+		keep = keep || httpmsg.HasToken(f.Value(i), "keep-alive")
 	}
 	return keep
 }

@@ -49,17 +49,42 @@ func (f *Fields) Add(name, nameEnd, value, valueEnd int, id ID) {
 
 // Append adds a line of one's own, copied into the section's own memory: for a section that was Reset to a buffer nobody
 // else uses.
-func (f *Fields) Append(name, value []byte, id ID) {
-	n := len(f.buf)
-	f.buf = append(append(f.buf, name...), value...)
-	f.Add(n, n+len(name), n+len(name), len(f.buf), id)
+func (f *Fields) Append(name string, value []byte, id ID) {
+	f.Begin(name, id)
+	f.buf = append(f.buf, value...)
+	f.End()
 }
 
 // AppendKnown is Append of a known name.
 func (f *Fields) AppendKnown(id ID, value []byte) {
-	n, m := len(f.buf), len(id.String())
-	f.buf = append(append(f.buf, id.String()...), value...)
-	f.Add(n, n+m, n+m, len(f.buf), id)
+	f.Begin(id.String(), id)
+	f.buf = append(f.buf, value...)
+	f.End()
+}
+
+// Begin adds a line of one's own whose value is put together from pieces: Put each, then End. As with Append the section has
+// memory of its own. What stands between name and value there is what HTTP/1 writes, so that its codec copies several lines at
+// once.
+//
+// hot: some times per request.
+func (f *Fields) Begin(name string, id ID) {
+	n := uint32(len(f.buf))
+	f.buf = append(append(f.buf, name...), ": "...)
+	value := uint32(len(f.buf))
+	f.list = append(f.list, Span{Name: n, NameEnd: value - 2, Value: value, id: id})
+	f.present |= 1 << id
+}
+
+// Put appends a piece of the value of the line that was begun.
+func (f *Fields) Put(piece []byte) { f.buf = append(f.buf, piece...) }
+
+// PutString is Put of a string.
+func (f *Fields) PutString(piece string) { f.buf = append(f.buf, piece...) }
+
+// End ends the line that was begun.
+func (f *Fields) End() {
+	f.list[len(f.list)-1].ValueEnd = uint32(len(f.buf))
+	f.buf = append(f.buf, '\r', '\n')
 }
 
 // Drop marks the i-th line as not to be passed on. Has and Get still know it.

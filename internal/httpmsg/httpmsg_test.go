@@ -56,7 +56,7 @@ func TestFields(t *testing.T) {
 	if f.Resume(nil); f.Len() != 0 {
 		t.Error("a Reset forgets what was suspended")
 	}
-	f.Append([]byte("A"), []byte("1"), Other)
+	f.Append("A", []byte("1"), Other)
 	f.AppendKnown(Via, []byte("1.1 x"))
 	if f.Len() != 2 || string(f.Name(1)) != "Via" || string(f.Value(1)) != "1.1 x" || string(f.Value(0)) != "1" {
 		t.Errorf("after Append: %q", f.Buffer())

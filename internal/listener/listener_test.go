@@ -259,7 +259,7 @@ func TestInterimAndTrailers(t *testing.T) {
 	s := serve(t, func(x *listener.Exchange) {
 		var f httpmsg.Fields
 		f.Reset(nil)
-		f.Append([]byte("Link"), []byte("x"), httpmsg.Other)
+		f.Append("Link", []byte("x"), httpmsg.Other)
 		x.WriteInterim(103, nil, &f)
 		if x.Committed() {
 			t.Error("an interim answer commits")

@@ -3,63 +3,53 @@ package proxy
 import (
 	"sync/atomic"
 
-	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
-	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/listener"
-	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/upstream"
 )
-
-// interimMax is how many interim responses are passed on for one request. Real ones need two or three.
-const interimMax = 10
 
 // try makes one attempt up to the final response head in s.response. False means that it failed, and the attempt's
 // evidence says how.
 //
 // hot: once per attempt.
 func (s *exchange) try(a *upstream.Attempt, fresh upstream.Fresh) bool {
-	out := s.appendRequest(conn.GetBuffer(), a.Target())
+	a.Interim = s.interim
 	body, whole := s.x.WholeBody()
 	if !whole { // also where an attempt before this one has read some of it, or all
-		return s.stream(a, out, fresh)
+		return s.stream(a, fresh)
 	}
-	if !a.Ask(append(out, body...), fresh, s.gone) {
-		if a.Evidence.Stage != fault.Write || !a.AnswerAnyway() {
-			return false
-		}
-		s.up.began = true // the request was not sent to its end: the connection is not kept
+	if !a.Ask(s.prepare(), body, fresh, s.gone) && !(a.Evidence.Stage == fault.Write && a.AnswerAnyway()) {
+		return false
 	}
 	return s.readHead(a)
 }
 
-// readHead reads the final response head. Interim ones are passed on as they come.
+// readHead reads the final response head.
 func (s *exchange) readHead(a *upstream.Attempt) bool {
-	for interim := 0; ; interim++ {
-		if !a.ReadHead(&s.response, s.x.Request.Method) {
-			return false
-		}
-		if !s.back.collect(&s.response.Fields) {
-			a.Violated(fault.RuleFieldValue, optionsMax, 0)
-			return false
-		}
-		switch status := s.response.Status; {
-		case status >= 200:
-			return true
-		case status == 101:
-			if s.upgradeFits() && s.uploaded(a) {
-				return true
-			}
-			a.Violated(fault.RuleUnaskedUpgrade, 0, 0)
-			return false
-		case interim >= interimMax:
-			a.Violated(fault.RuleInterimCount, interimMax, int64(interim+1))
-			return false
-		}
-		s.dropHopByHop(&s.response)
-		s.x.WriteInterim(s.response.Status, s.response.Reason, &s.response.Fields)
+	s.overflow = false
+	if !a.ReadHead(&s.response) {
+		return false
 	}
+	if !s.back.collect(&s.response.Fields) || s.overflow {
+		a.Violated(fault.RuleFieldValue, optionsMax, 0)
+		return false
+	}
+	if s.response.Status == 101 && !s.uploaded(a) {
+		a.Violated(fault.RuleUnaskedUpgrade, 0, 0)
+		return false
+	}
+	return true
+}
+
+// passInterim passes an interim response on as it comes.
+func (s *exchange) passInterim(r *httpmsg.Response) {
+	if !s.back.collect(&r.Fields) {
+		s.overflow = true
+		return
+	}
+	s.dropHopByHop(r)
+	s.x.WriteInterim(r.Status, r.Reason, &r.Fields)
 }
 
 // upload is the request body on its way, on a goroutine of its own: the answer may come before the body has ended.
@@ -67,15 +57,12 @@ type upload struct {
 	done     chan struct{} // closed when the goroutine has ended; nil while there is none
 	stopping atomic.Bool   // whoever waits for done has no use for the rest
 	read     atomic.Bool   // the client has sent the whole body
-	ended    bool          // the body was sent to its end
 	client   fault.End     // how the client's side failed
 	server   fault.End     // how the endpoint's side failed
-	began    bool          // there was an upload in this exchange
-	buf      []byte
 }
 
 func (u *upload) reset() {
-	u.done, u.ended, u.began = nil, false, false
+	u.done = nil
 	u.client, u.server = fault.Completed, fault.Completed
 	u.stopping.Store(false)
 	u.read.Store(false)
@@ -84,22 +71,16 @@ func (u *upload) reset() {
 // broken reports whether the client's body failed: then no endpoint can be asked again.
 func (u *upload) broken() bool { return u.client != fault.Completed }
 
-// unfinished reports whether the endpoint was not sent the whole body.
-func (u *upload) unfinished() bool { return u.began && !u.ended }
-
 // stream makes an attempt for a request whose body is not here yet: one goroutine sends it on while this one awaits the answer.
-func (s *exchange) stream(a *upstream.Attempt, head []byte, fresh upstream.Fresh) bool {
-	x := s.x
-	x.StreamBody()
-	open := a.Open(head, fresh, s.gone)
-	conn.PutBuffer(head)
-	if !open {
+func (s *exchange) stream(a *upstream.Attempt, fresh upstream.Fresh) bool {
+	s.x.StreamBody() // before the head is prepared: its octets move
+	if !a.Open(s.prepare(), fresh, s.gone) {
 		return false
 	}
 	u := &s.up
 	u.reset()
-	u.began, u.done = true, make(chan struct{})
-	go s.send(a.Conn, len(s.replay)) // ends with the body, or by stopUpload, which waits for it
+	u.done = make(chan struct{})
+	go s.send(a, len(s.replay)) // ends with the body, or by stopUpload, which waits for it
 	if a.AwaitHead(s.gone) && s.readHead(a) {
 		return true
 	}
@@ -119,7 +100,7 @@ func (s *exchange) blame(a *upstream.Attempt) {
 		a.Evidence.Upload = true
 	default:
 		ev := &a.Evidence
-		ev.Upload = !u.ended
+		ev.Upload = !a.SentAll()
 		if ev.Upload && ev.Got == 0 && (ev.End == fault.Closed || ev.End == fault.Reset) {
 			ev.Stage = fault.Write // the reader saw the end before the writer did
 		}
@@ -127,19 +108,17 @@ func (s *exchange) blame(a *upstream.Attempt) {
 }
 
 // send sends the request body: first what an earlier attempt had read, then what comes.
-func (s *exchange) send(c *upstream.Conn, replay int) {
+func (s *exchange) send(a *upstream.Attempt, replay int) {
 	u := &s.up
 	defer close(u.done)
 	defer func() {
 		if r := recover(); r != nil { // a bug of ours: the body cannot go on, and the owner need not wait for an answer
 			u.client = fault.Bug
-			c.Hurry(mono.Now())
+			a.GiveUp()
 			s.p.panicked(r)
 		}
 	}()
-	var enc h1.Encoder
-	enc.Reset(s.x.Request.Length)
-	if replay > 0 && !s.sendPiece(c, &enc, s.replay[:replay]) {
+	if replay > 0 && !s.sent(a, a.Send(s.replay[:replay])) {
 		return
 	}
 	for {
@@ -148,19 +127,21 @@ func (s *exchange) send(c *upstream.Conn, replay int) {
 		case end != fault.Completed:
 			if !u.stopping.Load() {
 				u.client = end
-				c.Hurry(mono.Now()) // nobody needs an answer to half a request
+				a.GiveUp()
 			}
 			return
 		case len(data) == 0:
 			u.read.Store(true)
-			s.sendEnd(c, &enc)
+			dropTrailers(&s.x.Request.Trailers, s.route.SetRequest, &s.hop, vouched)
+			dropClaims(&s.x.Request.Trailers)
+			s.sent(a, a.SendEnd(&s.x.Request.Trailers))
 			return
 		}
 		if s.x.BodyRead() {
 			u.read.Store(true) // before the endpoint can answer it
 		}
 		s.keepForReplay(data)
-		if !s.sendPiece(c, &enc, data) {
+		if !s.sent(a, a.Send(data)) {
 			return
 		}
 	}
@@ -179,41 +160,14 @@ func (s *exchange) keepForReplay(data []byte) {
 	s.replay = append(s.replay, data...)
 }
 
-func (s *exchange) sendPiece(c *upstream.Conn, enc *h1.Encoder, data []byte) bool {
-	u := &s.up
-	u.buf, _ = enc.Begin(u.buf[:0], len(data))
-	head := len(u.buf)
-	u.buf = enc.Finish(u.buf)
-	end := c.Write2(u.buf[:head], data)
-	if end == fault.Completed && len(u.buf) > head {
-		end = c.Write(u.buf[head:])
-	}
-	return s.sent(c, end)
-}
-
-func (s *exchange) sendEnd(c *upstream.Conn, enc *h1.Encoder) {
-	u := &s.up
-	dropTrailers(&s.x.Request.Trailers, s.route.SetRequest, &s.hop, vouched)
-	dropClaims(&s.x.Request.Trailers)
-	u.buf, _ = enc.End(u.buf[:0], &s.x.Request.Trailers)
-	end := fault.Completed
-	if len(u.buf) > 0 {
-		end = c.Write(u.buf)
-	}
-	if s.sent(c, end) {
-		u.ended = true
-		c.RequestEnded()
-	}
-}
-
 // sent notes a failed write, and bounds the wait for an answer that may have overtaken it.
-func (s *exchange) sent(c *upstream.Conn, end fault.End) bool {
+func (s *exchange) sent(a *upstream.Attempt, end fault.End) bool {
 	if end == fault.Completed {
 		return true
 	}
 	if !s.up.stopping.Load() {
 		s.up.server = end
-		c.AnswerSoon(end)
+		a.SendFailed(end)
 	}
 	return false
 }
@@ -229,7 +183,7 @@ func (s *exchange) uploaded(a *upstream.Attempt) bool {
 	}
 	<-u.done // the client's part is here: what is left is bounded by timeouts.write
 	s.stopUpload(a)
-	return u.ended
+	return a.SentAll()
 }
 
 // stopUpload ends the upload's goroutine and waits for it.
@@ -243,19 +197,13 @@ func (s *exchange) stopUpload(a *upstream.Attempt) {
 	default:
 		u.stopping.Store(true)
 		s.x.Interrupt()
-		if a.Conn != nil {
-			a.Conn.Interrupt()
-		}
+		a.StopSending()
 		<-u.done
 		s.x.Resume()
-		if a.Conn != nil {
-			a.Resume()
-		}
+		a.Resume()
 	}
 	u.done = nil
-	if a.Conn != nil {
-		a.Uploaded()
-	}
+	a.Sent()
 }
 
 // dropHopByHop marks what concerned only the endpoint's connection: RFC 9110, section 7.6.1.

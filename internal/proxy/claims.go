@@ -3,7 +3,6 @@ package proxy
 import (
 	"bytes"
 
-	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
 )
 
@@ -73,16 +72,16 @@ func dropClaims(f *httpmsg.Fields) {
 	}
 }
 
-// appendForwardedList appends the elements that a trusted proxy's Forwarded lines have, with a comma behind each, if every line
+// putForwardedList puts the elements that a trusted proxy's Forwarded lines have, with a comma behind each, if every line
 // is a list as RFC 7239, section 4, has it. A trusted proxy passes on what its own client wrote: an open quote there would
 // swallow the element that is appended to it, and a list that cannot be read is worth nothing.
-func appendForwardedList(dst []byte, f *httpmsg.Fields) []byte {
+func putForwardedList(dst, f *httpmsg.Fields) {
 	for i := range f.Len() {
 		if f.ID(i) == httpmsg.Forwarded && !validForwarded(f.Value(i)) {
-			return dst
+			return
 		}
 	}
-	return appendList(dst, f, httpmsg.Forwarded)
+	putList(dst, f, httpmsg.Forwarded)
 }
 
 // validForwarded reports whether a value is 1#( [ pair ] *( ";" [ pair ] ) ), where a pair is token "=" ( token / quoted-string ).
@@ -108,7 +107,7 @@ func validForwarded(v []byte) bool {
 
 // forwardedPair takes one pair off v.
 func forwardedPair(v []byte) (rest []byte, ok bool) {
-	n := h1.TokenLen(v)
+	n := httpmsg.TokenLen(v)
 	if n == 0 || n == len(v) || v[n] != '=' {
 		return nil, false
 	}
@@ -116,7 +115,7 @@ func forwardedPair(v []byte) (rest []byte, ok bool) {
 	if len(v) > 0 && v[0] == '"' {
 		return quotedString(v)
 	}
-	n = h1.TokenLen(v)
+	n = httpmsg.TokenLen(v)
 	return v[n:], n > 0
 }
 

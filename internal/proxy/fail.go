@@ -115,7 +115,7 @@ func (s *exchange) answer(ev *fault.Evidence, f fault.Fault) {
 	add := func(id httpmsg.ID, value string) { s.extra.AppendKnown(id, []byte(value)) }
 	add(httpmsg.Date, p.At.Format(http.TimeFormat))
 	add(httpmsg.ContentType, p.contentType(kind))
-	s.extra.Append([]byte("Cache-Control"), []byte("no-store"), httpmsg.Other)
+	s.extra.Append("Cache-Control", []byte("no-store"), httpmsg.Other)
 	if s.snap.Disclosure != fault.DisclosureOff {
 		s.extra.AppendKnown(httpmsg.ProxyStatus, fault.AppendProxyStatus(nil, s.snap.Name, f, ev, s.snap.Disclosure))
 	}
@@ -123,9 +123,9 @@ func (s *exchange) answer(ev *fault.Evidence, f fault.Fault) {
 	case http.StatusServiceUnavailable:
 		add(httpmsg.RetryAfter, strconv.Itoa(retryAfter))
 	case http.StatusMethodNotAllowed:
-		s.extra.Append([]byte("Allow"), []byte("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"), httpmsg.Other)
+		s.extra.Append("Allow", []byte("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"), httpmsg.Other)
 	}
-	s.extra.Append([]byte("X-Request-ID"), []byte(p.Request), httpmsg.Other)
+	s.extra.Append("X-Request-ID", []byte(p.Request), httpmsg.Other)
 	s.x.WriteHead(h)
 	s.extraBuf = s.extra.Buffer()
 	if s.x.Request.Method != httpmsg.HEAD {

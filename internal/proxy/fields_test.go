@@ -392,7 +392,7 @@ func TestHostModes(t *testing.T) {
 		mode       proxy.Host
 		name, want string
 	}{{proxy.HostClient, "", "a.test"}, {proxy.HostEndpoint, "", o.addr}, {proxy.HostFixed, "fixed.test", "fixed.test"}} {
-		g := start(t, setup{pool: func(p *proxy.Pool) { p.Host, p.HostName = tt.mode, tt.name }}, o.addr)
+		g := start(t, setup{pool: func(p *proxy.Pool) { p.Host, p.HostName = tt.mode, []byte(tt.name) }}, o.addr)
 		g.ask(get("/"))
 		m := <-requests
 		if !slices.Equal(m.all("Host"), []string{tt.want}) || m.get("X-Forwarded-Host") != "a.test" {

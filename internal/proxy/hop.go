@@ -3,7 +3,6 @@ package proxy
 import (
 	"bytes"
 
-	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
 )
 
@@ -31,7 +30,7 @@ func (o *options) collect(f *httpmsg.Fields) bool {
 		if f.ID(i) != httpmsg.Connection {
 			continue
 		}
-		for token, rest := h1.NextToken(f.Value(i)); token != nil; token, rest = h1.NextToken(rest) {
+		for token, rest := httpmsg.NextToken(f.Value(i)); token != nil; token, rest = httpmsg.NextToken(rest) {
 			if httpmsg.EqualFold(token, "close") || httpmsg.EqualFold(token, "keep-alive") || httpmsg.EqualFold(token, "upgrade") {
 				continue
 			}

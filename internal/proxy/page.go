@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/visible"
 )
@@ -44,7 +43,7 @@ func negotiate(f *httpmsg.Fields) kind {
 		if f.ID(i) != httpmsg.Accept {
 			continue
 		}
-		for element, rest := h1.NextToken(f.Value(i)); element != nil; element, rest = h1.NextToken(rest) {
+		for element, rest := httpmsg.NextToken(f.Value(i)); element != nil; element, rest = httpmsg.NextToken(rest) {
 			media, params, _ := strings.Cut(string(element), ";")
 			k, known := kindOf(strings.ToLower(strings.TrimSpace(media)))
 			if !known {
@@ -121,7 +120,7 @@ func (p *page) render(k kind) []byte {
 func (p *page) Title() string { return strconv.Itoa(p.Status) + " " + p.Heading() }
 
 // Heading is the reason phrase.
-func (p *page) Heading() string { return h1.Reason(p.Status) }
+func (p *page) Heading() string { return httpmsg.Reason(p.Status) }
 
 // Paragraph is what the page says, in the words that people search for.
 func (p *page) Paragraph() string {

@@ -2,18 +2,11 @@ package proxy
 
 import (
 	"github.com/whygate/whygate/internal/fault"
-	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/telemetry"
 	"github.com/whygate/whygate/internal/upstream"
 )
-
-// spliceMin is how many octets must be to come for splice(2) to be worth its pipe.
-const spliceMin = 64 << 10
-
-// copyLarge is how many octets of a body must have come for a large buffer to be worth its memory.
-const copyLarge = 64 << 10
 
 // relay passes the response in s.response on, and its body as it comes. Only a body that was read to its end is ended; any
 // other is aborted, so that the client sees that it is not complete.
@@ -66,9 +59,6 @@ func (s *exchange) relayed(a *upstream.Attempt, endpoint int) {
 		s.record.Fault = fault.Fault{Cause: fault.CauseUpstreamStatus, Stage: fault.Done}
 		s.record.Evidence = &a.Evidence
 	}
-	if !s.response.KeepAlive || s.up.unfinished() {
-		return
-	}
 	if !a.Keep(s.now) {
 		// RFC 9112, section 6.3: octets after the end are not ours to guess about. The answer was good; the connection is not.
 		s.record.Fault, s.record.Saved = fault.Classify(&a.Evidence), false
@@ -87,7 +77,7 @@ func (s *exchange) passHead(a *upstream.Attempt) {
 	h.Reason, h.Fields = r.Reason, &r.Fields
 	if r.Status == 304 || s.x.Request.Method == httpmsg.HEAD {
 		h.NoBody, h.Length = true, httpmsg.LengthClose
-		if length, _ := h1.NextToken(r.Fields.Get(httpmsg.ContentLength)); length != nil && r.Status != 204 && r.Status >= 200 {
+		if length, _ := httpmsg.NextToken(r.Fields.Get(httpmsg.ContentLength)); length != nil && r.Status != 204 && r.Status >= 200 {
 			s.extra.AppendKnown(httpmsg.ContentLength, length) // it tells of another answer's body; several lines say the same
 		}
 	}
@@ -99,7 +89,7 @@ func (s *exchange) passHead(a *upstream.Attempt) {
 		}
 		for _, e := range edits {
 			if e.Value != "" {
-				s.extra.Append([]byte(e.Name), []byte(e.Value), httpmsg.Other)
+				s.extra.Append(e.Name, []byte(e.Value), httpmsg.Other)
 			}
 		}
 	}
@@ -129,73 +119,28 @@ func (s *exchange) tellID(f *httpmsg.Fields) {
 //
 // hot: once per request.
 func (s *exchange) relayBody(a *upstream.Attempt) (read bool, write fault.End) {
-	c := a.Conn
-	var dec h1.Decoder
-	dec.Reset(s.response.Length, a.Limits(), &s.response.Trailers)
-	spliceable := true
 	for {
-		for !dec.Done() && len(c.Buffered()) > 0 {
-			data, n, err := dec.Next(c.Buffered())
-			if err != nil {
-				a.Violation(err, s.response.Length, dec.Received())
-				return false, fault.Completed
-			}
-			if n == 0 {
-				break
-			}
+		data, found := a.Next()
+		switch found {
+		case upstream.Piece:
 			if end := s.x.Write(data); end != fault.Completed {
 				return false, end
 			}
-			c.Discard(n)
-		}
-		if dec.Done() {
-			return true, fault.Completed
-		}
-		if end := s.x.Flush(); end != fault.Completed {
-			return false, end
-		}
-		if n := dec.Left(); n > spliceMin && spliceable && len(c.Buffered()) == 0 && s.x.CanSplice(c.Conn) {
-			moved, end, write := s.x.Splice(c.Conn, n, func() mono.Time { return a.Whole.Gap(s.pool.Read) })
-			dec.Skip(moved)
-			if end == fault.Exhausted && write == fault.Completed {
-				spliceable = false // no pipe, or a system that does not splice: the rest is copied
-				continue
+		case upstream.Awaited:
+			if end := s.x.Flush(); end != fault.Completed {
+				return false, end
 			}
-			if write != fault.Completed {
-				return false, write
-			}
+			done, end := a.Splice(s.x)
 			if end != fault.Completed {
-				return s.bodyEnded(a, &dec, end), fault.Completed
+				return false, end
 			}
-			continue
-		}
-		if dec.Received() > copyLarge {
-			c.Enlarge()
-		}
-		c.SetReadUntil(a.Whole.Gap(s.pool.Read))
-		if end := c.Fill(); end != fault.Completed {
-			return s.bodyEnded(a, &dec, end), fault.Completed
+			if !done {
+				a.Await()
+			}
+		default:
+			return found == upstream.Ended, fault.Completed
 		}
 	}
-}
-
-// bodyEnded judges the end of the endpoint's octets: for a body that ends with the connection a FIN is the end, and
-// anything else is a body cut short.
-func (s *exchange) bodyEnded(a *upstream.Attempt, dec *h1.Decoder, end fault.End) bool {
-	a.ReadFailed(end)
-	ev := &a.Evidence
-	ev.Declared, ev.Body = s.response.Length, dec.Received()
-	if s.response.Length < 0 {
-		ev.Declared = -1
-	}
-	if end == fault.Closed {
-		err := dec.EOF()
-		if err == nil {
-			return !a.Conn.Truncated()
-		}
-		ev.Rule, ev.Offset = err.Rule, err.Offset
-	}
-	return false
 }
 
 // brokenBody ends an exchange whose response broke after its head.

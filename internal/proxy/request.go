@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"github.com/whygate/whygate/internal/fault"
-	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/route"
 	"github.com/whygate/whygate/internal/telemetry"
@@ -59,7 +58,7 @@ func (s *exchange) looped() bool {
 				return true
 			}
 		case httpmsg.CDNLoop:
-			for token, rest := h1.NextToken(f.Value(i)); token != nil; token, rest = h1.NextToken(rest) {
+			for token, rest := httpmsg.NextToken(f.Value(i)); token != nil; token, rest = httpmsg.NextToken(rest) {
 				id, _, _ := bytes.Cut(token, []byte(";"))
 				if bytes.Equal(bytes.TrimSpace(id), s.snap.cdnLoop) {
 					return true
@@ -102,68 +101,78 @@ func (s *exchange) answeredHere() bool {
 // wantsUpgrade reports whether the client asks for another protocol on this connection: RFC 9110, section 7.8.
 func wantsUpgrade(q *httpmsg.Request) bool {
 	// Not to HTTP/2: requests inside it would pass by every route.
-	if q.Version > httpmsg.HTTP10 && q.Fields.Has(httpmsg.Upgrade) && h1.HasToken(q.Fields.Get(httpmsg.Upgrade), "h2c") {
+	if q.Version > httpmsg.HTTP10 && q.Fields.Has(httpmsg.Upgrade) && httpmsg.HasToken(q.Fields.Get(httpmsg.Upgrade), "h2c") {
 		return false
 	}
 	return q.Version > httpmsg.HTTP10 && q.Fields.Has(httpmsg.Upgrade) && upgrades(&q.Fields)
 }
 
-// appendRequest appends the request head for one endpoint. What concerned only the client's connection is left out (RFC
+// prepare makes the request head for one endpoint in s.asked. What concerned only the client's connection is left out (RFC
 // 9110, section 7.6.1), and what the next hop must know of this one is added.
 //
 // hot: once per attempt.
-func (s *exchange) appendRequest(dst []byte, t *upstream.Target) []byte {
+func (s *exchange) prepare() *upstream.Head {
 	q := &s.x.Request
-	dst = append(append(dst, q.Name...), ' ')
-	dst = s.appendTarget(dst)
-	dst = append(dst, " HTTP/1.1\r\nHost: "...)
+	h := &s.asked
+	*h = upstream.Head{
+		Method: q.Name, Path: s.path(), Query: q.Query, Fields: &q.Fields, Extra: &s.extra,
+		Length: q.Length, SaysLength: q.Fields.Has(httpmsg.ContentLength),
+		Trailers: q.Fields.Has(httpmsg.TE) && httpmsg.HasToken(q.Fields.Get(httpmsg.TE), "trailers"),
+	}
 	switch s.pool.Host {
 	case HostEndpoint:
-		dst = append(dst, t.Authority()...)
 	case HostFixed:
-		dst = append(dst, s.pool.HostName...)
-	default:
-		dst = append(dst, q.Authority...)
+		h.Authority = s.pool.HostName
+	case HostClient:
+		if h.Authority = q.Authority; h.Authority == nil {
+			h.Authority = nobody // HTTP/1.0 without Host: the endpoint's own name would be a guess
+		}
 	}
-	dst = append(dst, '\r', '\n')
+	if s.upgrade {
+		h.Upgrade = q.Fields.Get(httpmsg.Upgrade)
+	}
 	trusted := len(s.snap.Trusted) > 0 && s.snap.trusts(s.x.Peer())
 	for i := range q.Fields.Len() {
 		if !s.forwards(i, trusted) {
 			q.Fields.Drop(i)
 		}
 	}
-	dst = h1.AppendFields(dst, &q.Fields)
-	dst = s.appendHop(dst, trusted)
+	s.extra.Reset(s.extraBuf[:0])
+	s.addHop(trusted)
 	for _, e := range s.route.SetRequest {
 		if e.Value != "" {
-			dst = append(append(append(append(dst, e.Name...), ": "...), e.Value...), '\r', '\n')
+			s.extra.Begin(e.Name, httpmsg.Other)
+			s.extra.PutString(e.Value)
+			s.extra.End()
 		}
 	}
-	switch {
-	case q.Length > 0, q.Length == httpmsg.LengthUnknown, q.Length == 0 && q.Fields.Has(httpmsg.ContentLength):
-		dst = h1.AppendFraming(dst, q.Length)
-	}
-	return append(dst, '\r', '\n')
+	s.extraBuf = s.extra.Buffer()
+	return h
 }
 
-// appendTarget appends the origin-form of the request target (RFC 9112, section 3.2.1), with the route's prefix stripped
-// where it ends at a segment's end. What is not in canonical form was matched in that form, so the prefix is taken off that.
-func (s *exchange) appendTarget(dst []byte) []byte {
-	q := &s.x.Request
-	path := q.Path
-	if strip := s.route.Strip; strip != "" {
-		if !route.Plain(path) {
-			path = route.Canonical(nil, path)
-		}
-		if rest, ok := bytes.CutPrefix(path, []byte(strip)); ok && (len(rest) == 0 || rest[0] == '/') {
-			path = rest
-			if len(rest) == 0 {
-				dst = append(dst, '/')
-			}
-		}
+// path is the target's path for the next hop: with the route's prefix stripped where it ends at a segment's end. What is not in
+// canonical form was matched in that form, so the prefix is taken off that.
+func (s *exchange) path() []byte {
+	path := s.x.Request.Path
+	strip := s.route.Strip
+	if strip == "" {
+		return path
 	}
-	return append(append(dst, path...), q.Query...)
+	if !route.Plain(path) {
+		path = route.Canonical(nil, path)
+	}
+	rest, ok := bytes.CutPrefix(path, []byte(strip))
+	switch {
+	case !ok || len(rest) > 0 && rest[0] != '/':
+		return path
+	case len(rest) == 0:
+		return root
+	}
+	return rest
 }
+
+// root and nobody are only read.
+var root, nobody = []byte("/"), []byte{}
 
 // forwards reports whether the i-th field goes to the next hop as it is.
 //
@@ -194,7 +203,7 @@ func (s *exchange) forwards(i int, trusted bool) bool {
 // upgrades reports whether a Connection field, on any of its lines, has the option upgrade.
 func upgrades(f *httpmsg.Fields) bool {
 	for i := range f.Len() {
-		if f.ID(i) == httpmsg.Connection && h1.HasToken(f.Value(i), "upgrade") {
+		if f.ID(i) == httpmsg.Connection && httpmsg.HasToken(f.Value(i), "upgrade") {
 			return true
 		}
 	}
@@ -206,70 +215,51 @@ func (s *exchange) edits(name string) bool {
 	return len(s.route.SetRequest) > 0 && edited(s.route.SetRequest, []byte(name))
 }
 
-// appendHop appends what this hop tells the next: who asked, how, through whom, under which id.
+// addHop adds what this hop tells the next: who asked, how, through whom, under which id.
 //
 // hot: once per attempt.
-func (s *exchange) appendHop(dst []byte, trusted bool) []byte {
+func (s *exchange) addHop(trusted bool) {
 	q := &s.x.Request
-	f := &q.Fields
-	trailers := f.Has(httpmsg.TE) && h1.HasToken(f.Get(httpmsg.TE), "trailers")
-	if s.upgrade {
-		dst = h1.AppendKnownField(dst, httpmsg.Upgrade, f.Get(httpmsg.Upgrade))
-	}
-	if trailers {
-		dst = append(dst, "TE: trailers\r\n"...)
-	}
-	switch {
-	case s.upgrade && trailers:
-		dst = append(dst, "Connection: upgrade, TE\r\n"...)
-	case s.upgrade:
-		dst = append(dst, "Connection: upgrade\r\n"...)
-	case trailers:
-		dst = append(dst, "Connection: TE\r\n"...)
-	}
-	dst = s.appendForwarded(dst, trusted)
-	dst = append(append(dst, "Via: "...), q.Version.String()...)
-	dst = append(append(dst, s.snap.via...), '\r', '\n')
+	f, add := &q.Fields, &s.extra
+	s.addForwarded(trusted)
+	add.Begin("Via", httpmsg.Via)
+	add.PutString(q.Version.String())
+	add.Put(s.snap.via)
+	add.End()
 	if !s.edits("X-Request-ID") {
-		dst = append(dst, "X-Request-ID: "...)
-		if id := s.passedID(); id != nil {
-			dst = append(dst, id...)
-		} else {
-			dst = append(dst, s.id[:]...)
+		id := s.passedID()
+		if id == nil {
+			id = s.id[:]
 		}
-		dst = append(dst, '\r', '\n')
+		add.AppendKnown(httpmsg.XRequestID, id)
 	}
 	if f.Has(httpmsg.CDNLoop) {
-		dst = append(dst, "CDN-Loop: "...)
+		add.Begin("CDN-Loop", httpmsg.CDNLoop)
 		if quotesClosed(f, httpmsg.CDNLoop) { // else it would swallow our element
-			dst = appendList(dst, f, httpmsg.CDNLoop)
+			putList(add, f, httpmsg.CDNLoop)
 		}
-		dst = append(dst, s.snap.cdnLoop...)
-		dst = append(dst, '\r', '\n')
+		add.Put(s.snap.cdnLoop)
+		add.End()
 	}
 	if f.Has(httpmsg.MaxForwards) {
-		dst = appendMaxForwards(dst, q)
+		add.AppendKnown(httpmsg.MaxForwards, maxForwards(q))
 	}
-	return dst
 }
 
-// appendMaxForwards counts Max-Forwards down where the RFC gives it a meaning, and else passes it on.
-func appendMaxForwards(dst []byte, q *httpmsg.Request) []byte {
+// maxForwards counts Max-Forwards down where the RFC gives it a meaning, and else passes it on.
+func maxForwards(q *httpmsg.Request) []byte {
 	value := q.Fields.Get(httpmsg.MaxForwards)
-	dst = append(dst, "Max-Forwards: "...)
 	if n, err := strconv.ParseUint(string(value), 10, 31); err == nil && n > 0 && q.Method == httpmsg.OPTIONS {
-		dst = strconv.AppendUint(dst, n-1, 10)
-	} else {
-		dst = append(dst, value...)
+		return strconv.AppendUint(nil, n-1, 10)
 	}
-	return append(dst, '\r', '\n')
+	return value
 }
 
-// appendForwarded appends who the client is. A peer that is not trusted may have written anything, so what it sent is left
-// out; to a trusted one's list our peer is added (RFC 7239, section 4).
-func (s *exchange) appendForwarded(dst []byte, trusted bool) []byte {
+// addForwarded adds who the client is. A peer that is not trusted may have written anything, so what it sent is left out; to a
+// trusted one's list our peer is added (RFC 7239, section 4).
+func (s *exchange) addForwarded(trusted bool) {
 	q := &s.x.Request
-	f := &q.Fields
+	f, add := &q.Fields, &s.extra
 	client := s.x.Client()
 	proto := "http"
 	if s.x.Secure() {
@@ -279,45 +269,54 @@ func (s *exchange) appendForwarded(dst []byte, trusted bool) []byte {
 		client = "unknown"
 	}
 	if !s.edits("X-Forwarded-For") {
-		dst = append(dst, "X-Forwarded-For: "...)
+		add.Begin("X-Forwarded-For", httpmsg.XForwardedFor)
 		if trusted {
-			dst = appendList(dst, f, httpmsg.XForwardedFor)
+			putList(add, f, httpmsg.XForwardedFor)
 		}
-		dst = append(append(dst, client...), '\r', '\n')
+		add.PutString(client)
+		add.End()
 	}
 	if (!trusted || !f.Has(httpmsg.XForwardedProto)) && !s.edits("X-Forwarded-Proto") {
-		dst = append(append(append(dst, "X-Forwarded-Proto: "...), proto...), '\r', '\n')
+		add.Begin("X-Forwarded-Proto", httpmsg.XForwardedProto)
+		add.PutString(proto)
+		add.End()
 	}
 	if (!trusted || !f.Has(httpmsg.XForwardedHost)) && !s.edits("X-Forwarded-Host") {
-		dst = append(append(append(dst, "X-Forwarded-Host: "...), q.Authority...), '\r', '\n')
+		add.AppendKnown(httpmsg.XForwardedHost, q.Authority)
 	}
 	if s.edits("Forwarded") {
-		return dst
+		return
 	}
-	dst = append(dst, "Forwarded: "...)
+	add.Begin("Forwarded", httpmsg.Forwarded)
 	if trusted {
-		dst = appendForwardedList(dst, f)
+		putForwardedList(add, f)
 	}
 	if s.x.Peer().Is6() {
-		dst = append(append(append(dst, `for="[`...), client...), `]"`...)
+		add.PutString(`for="[`)
+		add.PutString(client)
+		add.PutString(`]"`)
 	} else {
-		dst = append(append(dst, "for="...), client...)
+		add.PutString("for=")
+		add.PutString(client)
 	}
-	dst = append(append(dst, ";proto="...), proto...)
+	add.PutString(";proto=")
+	add.PutString(proto)
 	if len(q.Authority) > 0 {
-		dst = append(append(append(dst, `;host="`...), q.Authority...), '"')
+		add.PutString(`;host="`)
+		add.Put(q.Authority)
+		add.PutString(`"`)
 	}
-	return append(dst, '\r', '\n')
+	add.End()
 }
 
-// appendList appends the values of all lines of a list field, with a comma behind each.
-func appendList(dst []byte, f *httpmsg.Fields, id httpmsg.ID) []byte {
+// putList puts the values of all lines of a list field, with a comma behind each.
+func putList(dst, f *httpmsg.Fields, id httpmsg.ID) {
 	for i := range f.Len() {
 		if f.ID(i) == id && len(f.Value(i)) > 0 {
-			dst = append(append(dst, f.Value(i)...), ", "...)
+			dst.Put(f.Value(i))
+			dst.PutString(", ")
 		}
 	}
-	return dst
 }
 
 // idSize is the length of a request id that we make: 128 random bits in hex, as a trace id.

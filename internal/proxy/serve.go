@@ -48,12 +48,15 @@ type exchange struct {
 	made     int       // attempts begun
 	upgrade  bool      // the client asked for another protocol
 	lost     bool      // the request body does not fit replay: there is no other attempt
+	overflow bool      // an interim response named too many fields in Connection
 	gone     func() bool
+	interim  func(*httpmsg.Response)
+	asked    upstream.Head
 	id       [idSize]byte
 	tried    balance.Tried
 	response httpmsg.Response
 	head     listener.Head
-	extra    httpmsg.Fields // fields of ours in the response
+	extra    httpmsg.Fields // fields of ours, in the request and then in the response
 	extraBuf []byte
 	record   telemetry.Record
 	attempts [attemptsMax]upstream.Attempt
@@ -77,6 +80,7 @@ func stateOf(x *listener.Exchange) *exchange {
 		s.evidence[i] = &s.attempts[i].Evidence
 	}
 	s.gone = func() bool { return s.x.Gone() } // made once, so that a watch does not allocate
+	s.interim = s.passInterim
 	return s
 }
 

@@ -47,7 +47,7 @@ type Pool struct {
 	Budget     *resilience.Budget
 	Guards     []*resilience.Guard // bound the connections in use, one per target
 	Host       Host
-	HostName   string // for HostFixed
+	HostName   []byte // for HostFixed
 	Attempts   int    // at most so many per request
 	ReplayBody int    // octets of a request body kept for another attempt
 	Read       time.Duration

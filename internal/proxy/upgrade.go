@@ -6,7 +6,6 @@ import (
 
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
-	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/telemetry"
@@ -23,24 +22,6 @@ type half struct {
 	alone    atomic.Bool // the other direction has ended
 }
 
-// upgradeFits reports whether a 101 answers what the client asked: RFC 9110, section 7.8.
-func (s *exchange) upgradeFits() bool {
-	if !s.upgrade {
-		return false
-	}
-	asked := s.x.Request.Fields.Get(httpmsg.Upgrade)
-	protocol, rest := h1.NextToken(s.response.Fields.Get(httpmsg.Upgrade))
-	if protocol == nil {
-		return false
-	}
-	for ; protocol != nil; protocol, rest = h1.NextToken(rest) { // several are layers over each other
-		if !h1.HasToken(asked, string(protocol)) {
-			return false
-		}
-	}
-	return true
-}
-
 // tunnel passes octets both ways until either side ends: the protocol after a 101 is none of ours.
 func (s *exchange) tunnel(a *upstream.Attempt) {
 	x, r := s.x, &s.response
@@ -52,7 +33,7 @@ func (s *exchange) tunnel(a *upstream.Attempt) {
 	x.TakeWholeBody()
 	x.WriteHead(h)
 	s.extraBuf = s.extra.Buffer()
-	client, server := x.Conn(), a.Conn.Conn
+	client, server := x.Conn(), a.Socket()
 	if x.Flush() != fault.Completed {
 		s.left(a)
 		a.Drop()

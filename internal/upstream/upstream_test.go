@@ -22,7 +22,6 @@ import (
 
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
-	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/mono"
 )
@@ -102,37 +101,37 @@ func answering(s string) func(net.Conn) {
 	}
 }
 
-func request() []byte { return append(conn.GetBuffer(), question...) }
+// request asks what question spells.
+func request() *Head { return &Head{Method: []byte("GET"), Path: []byte("/"), Authority: []byte("a")} }
 
 // exchange makes one attempt from the question to the end of the body, as proxy does, and keeps or drops the connection.
 func exchange(a *Attempt, t *Target, fresh Fresh) (body string, good bool) {
 	a.Begin(t, mono.Now())
 	defer a.Drop()
 	var res httpmsg.Response
-	if !a.Ask(request(), fresh, nil) || !a.ReadHead(&res, httpmsg.GET) {
+	if !a.Ask(request(), nil, fresh, nil) || !a.ReadHead(&res) {
 		return "", false
 	}
-	var dec h1.Decoder
-	dec.Reset(res.Length, a.Limits(), &res.Trailers)
-	for !dec.Done() {
-		data, n, err := dec.Next(a.Conn.Buffered())
-		if err != nil {
-			a.Violation(err, res.Length, dec.Received())
-			return body, false
-		}
-		body += string(data)
-		a.Conn.Discard(n)
-		if n > 0 || dec.Done() {
-			continue
-		}
-		if end := a.Conn.Fill(); end != fault.Completed {
-			a.ReadFailed(end)
-			return body, false
+	if body, good = rest(a); good {
+		a.Finish(mono.Now())
+		a.Keep(mono.Now())
+	}
+	return body, good
+}
+
+// rest reads a body to its end.
+func rest(a *Attempt) (body string, good bool) {
+	for {
+		data, found := a.Next()
+		switch found {
+		case Piece:
+			body += string(data)
+		case Awaited:
+			a.Await()
+		default:
+			return body, found == Ended
 		}
 	}
-	a.Finish(mono.Now())
-	a.Keep(mono.Now())
-	return body, true
 }
 
 func TestReuse(t *testing.T) {
@@ -343,7 +342,7 @@ func TestTheNthOperationFails(t *testing.T) {
 				wg.Go(func() { answering(text)(other) })
 				target.put(&Conn{Conn: conn.New(f), target: target, addr: "pipe", nth: 1}, mono.Now())
 				var a Attempt
-				body, good := interimExchange(&a, target)
+				body, good := exchange(&a, target, AnyConnection)
 				idle := target.IdleCount()
 				inner.Close()
 				other.Close()
@@ -371,44 +370,6 @@ func TestTheNthOperationFails(t *testing.T) {
 			}
 		})
 	}
-}
-
-// interimExchange is exchange for an answer with an interim one before it.
-func interimExchange(a *Attempt, t *Target) (body string, good bool) {
-	a.Begin(t, mono.Now())
-	defer a.Drop()
-	var res httpmsg.Response
-	if !a.Ask(request(), AnyConnection, nil) {
-		return "", false
-	}
-	for res.Status < 200 {
-		if !a.ReadHead(&res, httpmsg.GET) {
-			return "", false
-		}
-	}
-	var dec h1.Decoder
-	dec.Reset(res.Length, a.Limits(), &res.Trailers)
-	for {
-		data, n, err := dec.Next(a.Conn.Buffered())
-		if err != nil {
-			a.Violation(err, res.Length, dec.Received())
-			return body, false
-		}
-		body += string(data)
-		a.Conn.Discard(n)
-		if dec.Done() {
-			break
-		}
-		if n > 0 && len(a.Conn.Buffered()) > 0 {
-			continue
-		}
-		if end := a.Conn.Fill(); end != fault.Completed {
-			a.ReadFailed(end)
-			return body, false
-		}
-	}
-	a.Finish(mono.Now())
-	return body, a.Keep(mono.Now())
 }
 
 func TestParseEndpoint(t *testing.T) {
@@ -470,17 +431,17 @@ func TestDialFailures(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		var a Attempt
 		a.Begin(targetOf(t, "http://127.0.0.1:1", nil), mono.Now())
-		if a.Ask(request(), AnyConnection, nil) || a.Evidence.Stage != fault.Dial || a.Evidence.End != fault.Refused || a.Evidence.Errno != syscall.ECONNREFUSED || a.Evidence.Addr != "127.0.0.1:1" {
+		if a.Ask(request(), nil, AnyConnection, nil) || a.Evidence.Stage != fault.Dial || a.Evidence.End != fault.Refused || a.Evidence.Errno != syscall.ECONNREFUSED || a.Evidence.Addr != "127.0.0.1:1" {
 			t.Errorf("%+v", a.Evidence)
 		}
-		if !a.Evidence.SafeToRetry() || a.Conn != nil {
+		if !a.Evidence.SafeToRetry() || a.conn != nil {
 			t.Error("something was sent")
 		}
 	})
 	t.Run("no such socket", func(t *testing.T) {
 		var a Attempt
 		a.Begin(targetOf(t, "unix:"+filepath.Join(t.TempDir(), "none"), nil), mono.Now())
-		if a.Open(nil, AnyConnection, nil) || a.Evidence.End != fault.Refused || fault.Classify(&a.Evidence).Cause != fault.CauseSocketMissing {
+		if a.Open(request(), AnyConnection, nil) || a.Evidence.End != fault.Refused || fault.Classify(&a.Evidence).Cause != fault.CauseSocketMissing {
 			t.Errorf("%+v", a.Evidence)
 		}
 	})

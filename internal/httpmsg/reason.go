@@ -1,4 +1,4 @@
-package h1
+package httpmsg
 
 // Reason is the phrase that IANA's HTTP Status Code Registry has for a status, empty for one that is not registered.
 func Reason(status int) string {

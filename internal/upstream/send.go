@@ -1,0 +1,107 @@
+package upstream
+
+import (
+	"github.com/whygate/whygate/internal/conn"
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/mono"
+)
+
+// Send sends a piece of the request body. Like SendEnd it may be called from another goroutine than the reader's, and touches
+// no evidence: Sent tells the reader's goroutine afterwards. It is Malformed when there are more octets than the head declared.
+func (a *Attempt) Send(p []byte) fault.End {
+	frame, ok := a.enc.Begin(a.frame[:0], len(p))
+	if !ok {
+		return fault.Malformed
+	}
+	head := len(frame)
+	a.frame = a.enc.Finish(frame)
+	end := a.conn.write(a.frame[:head], p)
+	if end == fault.Completed && len(a.frame) > head {
+		end = a.conn.write(a.frame[head:], nil)
+	}
+	return end
+}
+
+// SendEnd ends the request body; trailers may be nil. The time for the response head begins here.
+func (a *Attempt) SendEnd(trailers *httpmsg.Fields) fault.End {
+	frame, ok := a.enc.End(a.frame[:0], trailers)
+	if !ok {
+		return fault.Malformed
+	}
+	a.frame = frame
+	if len(frame) > 0 {
+		if end := a.conn.write(frame, nil); end != fault.Completed {
+			return end
+		}
+	}
+	a.sentAll = true
+	c := a.conn
+	c.headUntil(c.whole.cap(mono.Now().Until(c.target.Head)))
+	return fault.Completed
+}
+
+// SendFailed tells the reader that Send failed: an answer is waited for no longer than it takes to arrive if it is on its way.
+// A peer that stopped reading has not answered either.
+func (a *Attempt) SendFailed(end fault.End) {
+	if end == fault.Timeout {
+		a.conn.headUntil(mono.Now())
+	} else {
+		a.conn.headUntil(mono.Now().Add(answerGrace))
+	}
+}
+
+// Sent notes how much of the request was sent, when who sent its body has ended.
+func (a *Attempt) Sent() {
+	if a.conn != nil {
+		a.Evidence.Sent = a.conn.Sent() - a.conn.sent
+	}
+}
+
+// SentAll reports whether the request was sent to its end.
+func (a *Attempt) SentAll() bool { return a.sentAll }
+
+// StopSending makes a Send on another goroutine end.
+func (a *Attempt) StopSending() {
+	if a.conn != nil {
+		a.conn.Interrupt()
+	}
+}
+
+// GiveUp ends the wait for the response: nobody needs an answer to half a request.
+func (a *Attempt) GiveUp() { a.conn.Hurry(mono.Now()) }
+
+// boundWrite sets how long the next write may wait for room. That time begins anew while the endpoint takes something, except
+// where the whole response's is over first.
+func (c *Conn) boundWrite(now mono.Time, whole Whole) {
+	until := now.Until(c.target.Options.Write)
+	least := 1
+	if capped := whole.cap(until); capped != until {
+		until, least = capped, conn.WriteNever
+	}
+	c.SetWriteLeast(least)
+	c.SetWriteUntil(until)
+}
+
+// write writes two pieces of the request body, of which the second may be nil.
+func (c *Conn) write(p, q []byte) fault.End {
+	c.boundWrite(mono.Now(), c.whole)
+	return c.Conn.Write2(p, q)
+}
+
+// headUntil bounds the wait for the response head, from another goroutine than the reader's. Once that head was read it does
+// nothing: the body has a time of its own.
+func (c *Conn) headUntil(until mono.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.answered {
+		c.Hurry(until)
+	}
+}
+
+// headRead tells that the final response head was read.
+func (c *Conn) headRead() {
+	c.mu.Lock()
+	c.answered = true
+	c.mu.Unlock()
+}
