@@ -20,6 +20,7 @@ var layers = map[string]int{
 	"internal/mono":    -1,
 
 	"internal/fault":   0,
+	"internal/cancel":  0,
 	"internal/httpmsg": 0,
 
 	"internal/phrase":      1,
@@ -69,7 +70,7 @@ var only = map[string][]string{
 	"internal/resilience":  {"internal/fault", "internal/mono"},                                                               // it does not know HTTP
 	"internal/h1":          {"internal/fault", "internal/httpmsg"},                                                            // no I/O: not conn
 	"internal/lab":         {"internal/fault"},                                                                                // it must not share the codec that it tests
-	"internal/conn":        {"internal/fault", "internal/mono"},
+	"internal/conn":        {"internal/fault", "internal/mono", "internal/cancel"},
 	"internal/term":        {"internal/visible"}, // text for a terminal, whatever it says
 	"internal/statuscode":  {"internal/fault"},
 	"internal/fingerprint": {}, // messages as a status, fields and octets

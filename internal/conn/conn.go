@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/mono"
 )
@@ -24,7 +25,8 @@ type Conn struct {
 	r, w int
 	max  int // the largest buffer that Fill may grow to
 
-	interrupted atomic.Bool // where there is no socket: reads and writes end until Resume
+	waiter cancel.Waiter // of the Cancels that the halves obey
+	woken  atomic.Uint32 // how often wake was called, where there is no socket
 
 	inside  bool    // Each is under way: the socket cannot be closed from within
 	closing closing // what to do when Each returns
@@ -44,8 +46,12 @@ type half struct {
 	octets int64         // moved since the connection began, without TLS's own
 	errno  syscall.Errno // why it ended, where the kernel said
 	err    error         // the error as it was, for what only an error says (a certificate, an alert)
-	until  mono.Atomic   // the deadline, 0 for none; whoever writes may set a reader's
+	until  mono.Atomic   // the deadline, 0 for none
+	cancel *cancel.Cancel
 }
+
+// deadline is when a wait to read ends as timed out: at the half's own deadline, or when what it obeys is late.
+func (h *half) deadline() mono.Time { return mono.Earlier(h.until.Load(), h.cancel.Late()) }
 
 // New makes a Conn of a connection in clear: a TCP or unix socket, or an in-memory one.
 func New(nc net.Conn) *Conn {
@@ -70,7 +76,7 @@ func newConn(nc net.Conn) *Conn {
 func NewTLS(nc net.Conn, wrap func(net.Conn) *tls.Conn) *Conn {
 	c := newConn(nc)
 	if c.sys != nil {
-		c.sys.readUntil, c.sys.writeUntil = &c.in.until, &c.out.until
+		c.sys.reading, c.sys.writing = &c.in, &c.out
 		c.tls = wrap(c.sys)
 	} else {
 		c.tls = wrap(nc)
@@ -142,23 +148,46 @@ func (c *Conn) SetWriteLeast(n int) {
 // WriteNever is more than a peer can take: see SetWriteLeast.
 const WriteNever = math.MaxInt
 
-// Hurry is SetReadUntil from another goroutine than the reader's: a read that waits already learns of it.
-func (c *Conn) Hurry(until mono.Time) {
-	c.in.until.Store(until)
+// Obey makes waits to read end with one Cancel, and waits to write with another, which may be the same; nil ends none. A wait
+// that a reason ended says Canceled. now is the present, or some time ago: a Cancel's watch is asked a second after it. It is
+// called by whoever owns the connection, while nobody waits for it.
+//
+// hot: twice per attempt.
+func (c *Conn) Obey(read, write *cancel.Cancel, now mono.Time) {
+	c.leave()
+	c.in.cancel, c.out.cancel = read, write
+	if c.waiter.Wake == nil && (read != nil || write != nil) {
+		c.waiter.Wake = c.wake // made once: a method value is an allocation
+	}
+	if read != nil {
+		read.Join(&c.waiter)
+		if c.sys != nil {
+			c.sys.watchSet(now)
+		}
+	}
+	if write != nil && write != read {
+		write.Join(&c.waiter)
+	}
+}
+
+// leave undoes Obey.
+func (c *Conn) leave() {
+	if c.in.cancel != nil {
+		c.in.cancel.Leave(&c.waiter)
+	}
+	if c.out.cancel != nil && c.out.cancel != c.in.cancel {
+		c.out.cancel.Leave(&c.waiter)
+	}
+}
+
+// wake makes waits look at what they obey again: they end as if their timers had fired, and arm them anew.
+func (c *Conn) wake() {
 	if c.sys != nil {
 		c.sys.kick()
 		return
 	}
-	_ = c.nc.SetReadDeadline(until.Wall())
-}
-
-// Watch sets what is asked about once a second while a read waits. When it says true the read ends as Canceled:
-// nobody wants the answer any more. nil ends the watch. now is the present , or some time ago: what has passed
-// since then counts.
-func (c *Conn) Watch(gone func() bool, now mono.Time) {
-	if c.sys != nil {
-		c.sys.setWatch(gone, now)
-	}
+	c.woken.Add(1)
+	_ = c.nc.SetDeadline(time.Unix(1, 0))
 }
 
 // Buffered is what was read and not yet used.
@@ -268,8 +297,7 @@ func (c *Conn) read(p []byte) (int, fault.End) {
 		c.in.octets += int64(n)
 		return n, end
 	}
-	c.applyRead()
-	n, err := c.nc.Read(p)
+	n, err := c.plainRead(p)
 	c.in.octets += int64(n)
 	if n > 0 {
 		return n, fault.Completed
@@ -284,8 +312,7 @@ func (c *Conn) Write(p []byte) fault.End {
 	if c.sys != nil && c.tls == nil {
 		return c.sys.writeAll(&c.out, p, nil)
 	}
-	c.applyWrite()
-	n, err := c.nc.Write(p)
+	n, err := c.plainWrite(p)
 	c.out.octets += int64(n)
 	if err == nil {
 		return fault.Completed
@@ -447,50 +474,43 @@ func (c *Conn) Abort() {
 	c.End()
 }
 
-// Interrupt makes a read or write of another goroutine end as Timeout at once, and later ones too until Resume.
-func (c *Conn) Interrupt() {
+// plainRead reads where there is no socket to wait with: an in-memory connection, or TLS, whose socket waits below it.
+func (c *Conn) plainRead(p []byte) (int, error) {
 	if c.sys != nil {
-		c.sys.interrupt()
-		return
+		return c.nc.Read(p) // NewTLS has told the socket where the deadline stands
 	}
-	c.interrupted.Store(true)
-	_ = c.nc.SetDeadline(time.Unix(1, 0))
-}
-
-// Resume undoes Interrupt.
-func (c *Conn) Resume() {
-	if c.sys != nil {
-		c.sys.resume()
-		return
-	}
-	c.interrupted.Store(false)
-	_ = c.nc.SetDeadline(time.Time{})
-}
-
-// applyRead hands the read deadline to the layer below: the socket keeps it lazily, an in-memory connection at once.
-func (c *Conn) applyRead() {
-	if c.sys != nil {
-		return // NewTLS has told the socket where the deadline stands
-	}
-	for until := c.in.until.Load(); ; {
+	for {
+		until, woken := c.in.deadline(), c.woken.Load()
 		_ = c.nc.SetReadDeadline(until.Wall())
-		now := c.in.until.Load()
-		if now == until { // else Hurry came between, and was undone here
-			break
+		// What came before that deadline was set was undone by it. What comes later ends the read.
+		if c.in.cancel.Reason() != cancel.None {
+			return 0, errCanceled
 		}
-		until = now
-	}
-	if c.interrupted.Load() {
-		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+		if c.in.deadline() != until {
+			continue
+		}
+		n, err := c.nc.Read(p)
+		if n > 0 || !isTimeout(err) || c.woken.Load() == woken {
+			return n, err
+		}
 	}
 }
 
-func (c *Conn) applyWrite() {
+// plainWrite is plainRead for a write.
+func (c *Conn) plainWrite(p []byte) (n int, err error) {
 	if c.sys != nil {
-		return
+		return c.nc.Write(p)
 	}
-	_ = c.nc.SetWriteDeadline(c.out.until.Load().Wall())
-	if c.interrupted.Load() {
-		_ = c.nc.SetWriteDeadline(time.Unix(1, 0))
+	for {
+		until, woken := c.out.until.Load(), c.woken.Load()
+		_ = c.nc.SetWriteDeadline(until.Wall())
+		if c.out.cancel.Reason() != cancel.None {
+			return n, errCanceled
+		}
+		m, err := c.nc.Write(p[n:])
+		n += m
+		if !isTimeout(err) || c.tls != nil || c.woken.Load() == woken {
+			return n, err
+		}
 	}
 }

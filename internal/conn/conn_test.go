@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/mono"
@@ -240,21 +241,24 @@ func TestWriteDeadline(t *testing.T) {
 	}
 }
 
-func TestHurry(t *testing.T) {
+// A moment that somebody else sets ends a wait as timed out, and a later one gives more time again.
+func TestLate(t *testing.T) {
 	for _, network := range []string{"tcp", "pipe"} {
 		t.Run(network, func(t *testing.T) {
 			t.Parallel()
 			c, other := pair(t, network)
+			var why cancel.Cancel
+			c.Obey(&why, &why, mono.Now())
 			for _, until := range []mono.Time{0, mono.Now().Add(time.Hour)} {
 				c.SetReadUntil(until)
-				go func() { time.Sleep(20 * time.Millisecond); c.Hurry(mono.Now().Add(soon)) }()
-				want(t, "Fill in a hurry", c.Fill(), fault.Timeout)
+				why.LateAt(0)
+				go func() { time.Sleep(20 * time.Millisecond); why.LateAt(mono.Now().Add(soon)) }()
+				want(t, "Fill that becomes late", c.Fill(), fault.Timeout)
 			}
-			// More time is given the same way.
-			c.SetReadUntil(mono.Now().Add(2 * soon))
+			why.LateAt(mono.Now().Add(2 * soon))
 			go func() {
 				time.Sleep(soon)
-				c.Hurry(mono.Now().Add(patience))
+				why.LateAt(mono.Now().Add(patience))
 				time.Sleep(3 * soon)
 				send(t, other, "x")
 			}()
@@ -263,49 +267,84 @@ func TestHurry(t *testing.T) {
 	}
 }
 
-// A hurry that races with the arming of the timer is not lost.
-func TestHurryRaces(t *testing.T) {
-	c, _ := pair(t, "tcp")
-	for range 300 {
-		c.SetReadUntil(mono.Now().Add(time.Hour))
-		var wg sync.WaitGroup
-		wg.Go(func() { c.Hurry(mono.Now()) })
-		want(t, "Fill", c.Fill(), fault.Timeout)
-		wg.Wait()
+// A reason or a moment that races with the arming of the timer is not lost.
+func TestCancelRaces(t *testing.T) {
+	for _, network := range []string{"tcp", "pipe"} {
+		c, _ := pair(t, network)
+		var why cancel.Cancel
+		c.Obey(&why, &why, mono.Now())
+		for i := range 600 {
+			why.Clear()
+			c.SetReadUntil(mono.Now().Add(time.Hour))
+			var wg sync.WaitGroup
+			if i%2 == 0 {
+				wg.Go(func() { why.LateAt(mono.Now()) })
+				want(t, "Fill", c.Fill(), fault.Timeout)
+			} else {
+				wg.Go(func() { why.Cancel(cancel.ClientLeft) })
+				want(t, "Fill", c.Fill(), fault.Canceled)
+			}
+			wg.Wait()
+		}
 	}
 }
 
-func TestInterrupt(t *testing.T) {
+func TestCancel(t *testing.T) {
 	for _, network := range []string{"tcp", "pipe"} {
 		t.Run(network, func(t *testing.T) {
 			t.Parallel()
 			c, other := pair(t, network)
 			c.SetReadUntil(0)
+			var reading, writing cancel.Cancel
 			for range 20 {
+				c.Obey(&reading, &writing, mono.Now())
 				var wg sync.WaitGroup
-				wg.Go(func() { want(t, "Fill", c.Fill(), fault.Timeout) })
-				wg.Go(func() { want(t, "Write", c.Write(make([]byte, 64<<20)), fault.Timeout) })
-				c.Interrupt()
+				wg.Go(func() { want(t, "Fill", c.Fill(), fault.Canceled) })
+				wg.Go(func() { want(t, "Write", c.Write(make([]byte, 64<<20)), fault.Canceled) })
+				reading.Cancel(cancel.NotWanted)
+				writing.Cancel(cancel.Drained)
 				wg.Wait()
-				c.Resume()
+				want(t, "Fill after it", c.Fill(), fault.Canceled)
+				reading.Clear()
+				writing.Clear()
 			}
 			go send(t, other, "x")
-			want(t, "Fill after Resume", c.Fill(), fault.Completed)
+			want(t, "Fill without a reason", c.Fill(), fault.Completed)
 		})
+	}
+}
+
+// What an exchange says of a connection that it has no more is not heard there.
+func TestAnotherExchangesReason(t *testing.T) {
+	for _, network := range []string{"tcp", "pipe"} {
+		c, other := pair(t, network)
+		var first, second cancel.Cancel
+		c.Obey(&first, &first, mono.Now())
+		c.Obey(&second, &second, mono.Now())
+		c.SetReadUntil(mono.Now().Add(patience))
+		go func() {
+			time.Sleep(20 * time.Millisecond)
+			first.Cancel(cancel.ClientLeft)
+			first.LateAt(mono.Now())
+			send(t, other, "x")
+		}()
+		want(t, "Fill for the second", c.Fill(), fault.Completed)
 	}
 }
 
 func TestWatch(t *testing.T) {
 	c, other := pair(t, "tcp")
 	asked := 0
-	c.Watch(func() bool { asked++; return asked == 1 }, mono.Now())
+	var why cancel.Cancel
+	why.Watch(func() bool { asked++; return asked == 1 })
+	c.Obey(&why, &why, mono.Now())
 	c.SetReadUntil(mono.Now().Add(patience))
 	began := time.Now()
 	want(t, "Fill", c.Fill(), fault.Canceled)
-	if d := time.Since(began); d < 500*time.Millisecond || d > 3*time.Second {
-		t.Errorf("asked after %v", d)
+	if d := time.Since(began); d < 500*time.Millisecond || d > 3*time.Second || why.Reason() != cancel.ClientLeft {
+		t.Errorf("asked after %v: %s", d, why.Reason())
 	}
-	c.Watch(nil, 0)
+	c.Obey(nil, nil, 0)
 	send(t, other, "x")
 	want(t, "Fill", c.Fill(), fault.Completed)
 }
@@ -667,11 +706,13 @@ func TestEach(t *testing.T) {
 		c.SetReadUntil(mono.Now().Add(soon))
 		want(t, "Each", c.Each(func() (mono.Time, bool) { t.Error("called"); return 0, false }), fault.Timeout)
 	})
-	t.Run("interrupted", func(t *testing.T) {
+	t.Run("canceled", func(t *testing.T) {
 		c, _ := pair(t, "tcp")
+		var why cancel.Cancel
+		c.Obey(&why, &why, 0)
 		c.SetReadUntil(0)
-		go func() { time.Sleep(20 * time.Millisecond); c.Interrupt() }()
-		want(t, "Each", c.Each(func() (mono.Time, bool) { t.Error("called"); return 0, false }), fault.Timeout)
+		go func() { time.Sleep(20 * time.Millisecond); why.Cancel(cancel.Drained) }()
+		want(t, "Each", c.Each(func() (mono.Time, bool) { t.Error("called"); return 0, false }), fault.Canceled)
 	})
 }
 
@@ -691,7 +732,11 @@ func TestAllocate(t *testing.T) {
 		}
 	}()
 	message := []byte("hello")
+	var why cancel.Cancel
+	c.Obey(&why, &why, 0)
 	if n := testing.AllocsPerRun(500, func() {
+		c.Obey(nil, nil, 0)
+		c.Obey(&why, &why, 0)
 		c.SetReadUntil(mono.Now().Add(time.Minute))
 		if stage, _ := c.Ask(append(conn.GetBuffer(), message...), true); stage != fault.Head {
 			t.Fatal(stage)
@@ -712,14 +757,16 @@ func TestAllocate(t *testing.T) {
 func TestWatchBeginsAnew(t *testing.T) {
 	t.Parallel()
 	c, other := pair(t, "tcp")
-	never := func() bool { return false }
-	c.Watch(never, mono.Now())
+	var why cancel.Cancel
+	why.Watch(func() bool { return false })
+	c.Obey(&why, &why, mono.Now())
 	go func() { time.Sleep(900 * time.Millisecond); send(t, other, "x") }() // its timer is about to fire
 	want(t, "Fill", c.Fill(), fault.Completed)
 	for _, wait := range []time.Duration{300 * time.Millisecond, 3500 * time.Millisecond} {
 		asked := make(chan time.Duration, 10)
 		began := time.Now()
-		c.Watch(func() bool { asked <- time.Since(began); return false }, mono.Now())
+		why.Watch(func() bool { asked <- time.Since(began); return false })
+		c.Obey(&why, &why, mono.Now())
 		go func() { time.Sleep(wait); send(t, other, "x") }()
 		want(t, "Fill", c.Fill(), fault.Completed)
 		close(asked)

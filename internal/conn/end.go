@@ -22,8 +22,16 @@ func (wouldBlock) Error() string   { return "would block" }
 func (wouldBlock) Timeout() bool   { return true }
 func (wouldBlock) Temporary() bool { return true }
 
-// errCanceled is what a socket says inside TLS when the watch ended a read.
-var errCanceled = errors.New("nobody waits for the answer")
+// errCanceled is what a wait says that a Cancel ended.
+var errCanceled error = canceled{}
+
+// canceled is temporary in net.Error's sense, so that crypto/tls does not give the session up: the rest of an upload is not
+// wanted, but the connection's next octets may be.
+type canceled struct{}
+
+func (canceled) Error() string   { return "nobody waits for it any more" }
+func (canceled) Timeout() bool   { return true }
+func (canceled) Temporary() bool { return true }
 
 // end notes why a direction ended and puts it into fault's words.
 func (h *half) end(err error) fault.End {
@@ -91,3 +99,11 @@ func isTLS(err error) bool {
 
 // IsEOF reports whether the peer just closed the connection.
 func IsEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
+
+func isTimeout(err error) bool {
+	op, ok := err.(*net.OpError)
+	if ok {
+		err = op.Err
+	}
+	return err == os.ErrDeadlineExceeded || os.IsTimeout(err)
+}

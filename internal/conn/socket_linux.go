@@ -3,13 +3,12 @@ package conn
 import (
 	"encoding/binary"
 	"net"
-	"os"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/mono"
 )
@@ -26,22 +25,20 @@ import (
 // The fields that every read and write touches stand together: with hundreds of connections each cache line is a miss.
 type socket struct {
 	raw        syscall.RawConn
-	readArmed  mono.Time   // when the runtime's timer fires, 0 if it is not armed
-	watch      func() bool // asked while a read waits
-	watchAt    mono.Time   // the next time it is asked
-	watchFrom  mono.Time   // when it was set: it is not asked for watchFirst
+	readArmed  mono.Time // when the runtime's timer fires, 0 if it is not armed
+	watchAt    mono.Time // the next time the Cancel's watch is asked
+	watchFrom  mono.Time // when the connection began to obey it: it is not asked for watchFirst
 	rd         call
 	writeArmed mono.Time
 	wr         call
 
-	net.Conn                 // *net.TCPConn or *net.UnixConn; deadlines, reads and writes of ours go past it
-	watchIn    time.Duration // how long after watchAt watch is asked again
-	interrupts atomic.Bool
-	least      int          // what a peer must take to be given more time for the rest, in octets
-	dontWait   bool         // a read that would wait ends as errWouldBlock
-	ended      bool         // TLS above has read the peer's FIN; after a close_notify it would not have come so far
-	readUntil  *mono.Atomic // TLS above: the deadlines of Conn, handed down; nil without
-	writeUntil *mono.Atomic
+	net.Conn               // *net.TCPConn or *net.UnixConn; deadlines, reads and writes of ours go past it
+	watchIn  time.Duration // how long after watchAt watch is asked again
+	least    int           // what a peer must take to be given more time for the rest, in octets
+	dontWait bool          // a read that would wait ends as errWouldBlock
+	ended    bool          // TLS above has read the peer's FIN; after a close_notify it would not have come so far
+	reading  *half         // TLS above: the halves of Conn, handed down; nil without
+	writing  *half
 }
 
 // How often watch is asked: after a second, then at twice the distance each time, up to the last.
@@ -186,7 +183,7 @@ func (s *socket) onEach(fd uintptr) bool {
 		if at := now.Add(Recheck); s.readArmed == 0 || s.readArmed > at {
 			s.readArmed = at
 			_ = s.Conn.SetReadDeadline(time.Now().Add(Recheck))
-			if s.interrupts.Load() { // it came before that deadline was set, and was undone by it
+			if k.conn.in.cancel.Reason() != cancel.None { // it came before that deadline was set, and was undone by it
 				s.kick()
 			}
 		}
@@ -226,7 +223,7 @@ func (s *socket) read(h *half, p []byte) (int, fault.End) {
 
 // wait runs a prepared read until it ends.
 func (s *socket) wait(h *half) (int, fault.End) {
-	if end := s.waitRead(&h.until); end != fault.Completed {
+	if end := s.waitRead(h); end != fault.Completed {
 		h.errno = 0
 		return 0, end
 	}
@@ -246,22 +243,26 @@ func (s *socket) result(h *half) (int, fault.End) {
 	return 0, EndOf(c.errno)
 }
 
-// setWatch sets what is asked while a read waits. Where the one before had come to be asked seldom, this one begins anew.
-func (s *socket) setWatch(gone func() bool, now mono.Time) {
-	s.watch, s.watchFrom = gone, now
+// watchSet begins a watch. Where the one before had come to be asked seldom, this one begins anew.
+func (s *socket) watchSet(now mono.Time) {
+	s.watchFrom = now
 	if s.watchAt > now.Add(watchFirst) {
 		s.watchAt = 0
 	}
 }
 
-// waitRead enters the poller until the prepared read is done, the deadline passes, or the watch ends it.
-func (s *socket) waitRead(deadline *mono.Atomic) fault.End {
-	until := deadline.Load()
-	if s.readArmed == 0 && (until != 0 || s.watch != nil) || until != 0 && s.readArmed > until ||
-		s.watch != nil && (s.watchAt == 0 || s.readArmed > s.watchAt) {
-		if !s.armRead(mono.Now(), deadline) {
-			return fault.Timeout
-		}
+// waitRead enters the poller until the prepared read is done, its deadline passes, or what it obeys ends it.
+//
+// The look at the reason comes before the poller is entered, and whoever gives a reason makes the timer fire after giving it:
+// so either the look finds it, or the wait wakes. A wait that wakes without cause arms its timer anew.
+func (s *socket) waitRead(h *half) fault.End {
+	c := h.cancel
+	until := h.deadline()
+	if c.Reason() != cancel.None && !s.dontWait {
+		return fault.Canceled
+	}
+	if !s.armed(until, c.Watched()) && !s.armRead(mono.Now(), h) {
+		return fault.Canceled
 	}
 	for {
 		err := s.raw.Read(s.rd.fn)
@@ -271,48 +272,59 @@ func (s *socket) waitRead(deadline *mono.Atomic) fault.End {
 		if !isTimeout(err) {
 			return fault.Closed // we closed it ourselves, from another goroutine
 		}
-		if s.interrupts.Load() {
-			return fault.Timeout
+		if c.Reason() != cancel.None && !s.dontWait {
+			return fault.Canceled
 		}
 		now := mono.Now()
-		until = deadline.Load()
+		until = h.deadline()
 		if until != 0 && now >= until {
 			s.readArmed = 0
 			_ = s.Conn.SetReadDeadline(time.Time{})
 			return fault.Timeout
 		}
-		if s.watch != nil && s.watchAt != 0 && now >= s.watchAt && !s.askWatch(now) {
+		if c.Watched() && s.watchAt != 0 && now >= s.watchAt && s.askWatch(now, c) {
 			return fault.Canceled
 		}
-		if !s.armRead(now, deadline) {
-			return fault.Timeout
+		if !s.armRead(now, h) {
+			return fault.Canceled
 		}
 	}
 }
 
-// askWatch asks whether anybody still waits and sets the time of the next look. A timer that was armed for an exchange before
-// this one is too early: a client that ended its side with its request gets the answer of an endpoint that is quick.
-func (s *socket) askWatch(now mono.Time) bool {
+// armed reports whether the runtime's timer fires early enough for a deadline, and for a watch if there is one.
+func (s *socket) armed(until mono.Time, watched bool) bool {
+	if s.readArmed == 0 {
+		return until == 0 && !watched
+	}
+	return (until == 0 || s.readArmed <= until) && (!watched || s.watchAt != 0 && s.readArmed <= s.watchAt)
+}
+
+// askWatch asks whether anybody still waits, if it is time to, and sets the time of the next look. It reports whether the wait
+// is over. A timer that was armed for an exchange before this one is too early: a client that ended its side with its request gets
+// the answer of an endpoint that is quick.
+func (s *socket) askWatch(now mono.Time, c *cancel.Cancel) bool {
 	if first := s.watchFrom.Add(watchFirst); now < first {
 		s.watchAt, s.watchIn = first, watchFirst
-		return true
+		return false
 	}
 	s.watchIn = min(2*s.watchIn, watchLast)
 	s.watchAt = now.Add(s.watchIn)
-	return !s.watch()
+	return c.Ask()
 }
 
-// armRead sets the runtime's timer for what comes first, the deadline or the watch. It is false once the socket is interrupted.
-func (s *socket) armRead(now mono.Time, deadline *mono.Atomic) bool {
-	if s.watch != nil && s.watchAt <= now {
+// armRead sets the runtime's timer for what comes first, the deadline or the watch. It is false once there is a reason to end:
+// its look comes after the setting, since a wake-up in between was undone by it.
+func (s *socket) armRead(now mono.Time, h *half) bool {
+	watched := h.cancel.Watched()
+	if watched && s.watchAt <= now {
 		s.watchIn = watchFirst
 		s.watchAt = now.Add(s.watchIn)
 	}
 	for {
-		until := deadline.Load()
+		until := h.deadline()
 		at := until
-		if s.watch != nil && (at == 0 || s.watchAt < at) {
-			at = s.watchAt
+		if watched {
+			at = mono.Earlier(at, s.watchAt)
 		}
 		s.readArmed = at
 		var t time.Time
@@ -320,8 +332,8 @@ func (s *socket) armRead(now mono.Time, deadline *mono.Atomic) bool {
 			t = time.Now().Add(time.Duration(at - now))
 		}
 		_ = s.Conn.SetReadDeadline(t)
-		if deadline.Load() == until { // else Hurry came between, and its kick was undone here
-			return !s.interrupts.Load()
+		if h.deadline() == until { // else it became late in between, and its wake-up was undone here
+			return h.cancel.Reason() == cancel.None || s.dontWait
 		}
 	}
 }
@@ -385,7 +397,7 @@ func (s *socket) ask(c *Conn, p []byte, check bool) (fault.Stage, int, fault.End
 	if check {
 		k.op = opAskIdle
 	}
-	end := s.waitRead(&c.in.until)
+	end := s.waitRead(&c.in)
 	k.ask, k.conn = nil, nil
 	if k.op == opAskRead { // all of p was written, and p given back
 		c.out.octets += int64(len(p))
@@ -452,7 +464,7 @@ func (s *socket) writeAll(h *half, p, q []byte) fault.End {
 			p, q = q, nil
 		}
 		c.p, c.q = p, q
-		if end := s.waitWrite(&h.until); end != fault.Completed {
+		if end := s.waitWrite(h); end != fault.Completed {
 			h.errno = 0
 			return end
 		}
@@ -469,15 +481,18 @@ func (s *socket) writeAll(h *half, p, q []byte) fault.End {
 	return fault.Completed
 }
 
-// waitWrite enters the poller until the prepared write is done or the deadline passes. The timer is armed before each
-// wait only if it is not set to something earlier.
+// waitWrite is waitRead for the prepared write. The timer is armed before each wait only if it is not set to something earlier.
 //
 // The poller wakes a writer when a third of the socket's buffer is free, which a slow peer may take long to bring about. So at
 // the deadline the peer is given as much time again if it has taken something meanwhile: only who takes nothing has stalled.
-func (s *socket) waitWrite(deadline *mono.Atomic) fault.End {
-	until := deadline.Load()
-	if until != 0 && (s.writeArmed == 0 || s.writeArmed > until) && !s.armWrite(until) {
-		return fault.Timeout
+func (s *socket) waitWrite(h *half) fault.End {
+	c := h.cancel
+	until := h.until.Load()
+	if c.Reason() != cancel.None {
+		return fault.Canceled
+	}
+	if until != 0 && (s.writeArmed == 0 || s.writeArmed > until) && !s.armWrite(until, c) {
+		return fault.Canceled
 	}
 	for {
 		err := s.raw.Write(s.wr.fn)
@@ -491,14 +506,17 @@ func (s *socket) waitWrite(deadline *mono.Atomic) fault.End {
 		if until != 0 && now >= until && s.took(now) {
 			until = now + until - s.wr.stalled
 			s.wr.stalled = now
-			deadline.Store(until) // for what is left of the same write, too
+			h.until.Store(until) // for what is left of the same write, too
 		}
-		if s.interrupts.Load() || until != 0 && now >= until {
+		switch {
+		case c.Reason() != cancel.None:
+			s.writeArmed = 0
+			return fault.Canceled
+		case until != 0 && now >= until:
 			s.writeArmed = 0
 			return fault.Timeout
-		}
-		if !s.armWrite(until) {
-			return fault.Timeout
+		case !s.armWrite(until, c):
+			return fault.Canceled
 		}
 	}
 }
@@ -518,37 +536,15 @@ func (s *socket) took(now mono.Time) bool {
 	return true
 }
 
-// armWrite sets the runtime's timer. It is false once the socket is interrupted: its look comes after the setting, since an
-// interrupt in between was undone by it.
-func (s *socket) armWrite(until mono.Time) bool {
+// armWrite sets the runtime's timer. It is false once there is a reason to end, as armRead is.
+func (s *socket) armWrite(until mono.Time, c *cancel.Cancel) bool {
 	s.writeArmed = until
 	_ = s.Conn.SetWriteDeadline(until.Wall())
-	return !s.interrupts.Load()
+	return c.Reason() == cancel.None
 }
 
 // wroteAt is when ask had written the request.
 func (s *socket) wroteAt() mono.Time { return s.rd.wrote }
 
-// kick makes a read that waits look at its deadline again: it wakes as if the timer had fired, and arms it anew.
-func (s *socket) kick() { _ = s.Conn.SetReadDeadline(time.Unix(1, 0)) }
-
-// interrupt makes every wait end as Timeout. It may be called from another goroutine.
-func (s *socket) interrupt() {
-	s.interrupts.Store(true)
-	_ = s.Conn.SetDeadline(time.Unix(1, 0))
-}
-
-// resume undoes interrupt. Nobody may be reading or writing.
-func (s *socket) resume() {
-	s.interrupts.Store(false)
-	s.readArmed, s.writeArmed = 0, 0
-	_ = s.Conn.SetDeadline(time.Time{})
-}
-
-func isTimeout(err error) bool {
-	op, ok := err.(*net.OpError)
-	if ok {
-		err = op.Err
-	}
-	return err == os.ErrDeadlineExceeded || os.IsTimeout(err)
-}
+// kick makes both timers fire.
+func (s *socket) kick() { _ = s.Conn.SetDeadline(time.Unix(1, 0)) }

@@ -14,9 +14,9 @@ import (
 // socket is never made where the system is not Linux: connections then go through package net alone.
 type socket struct {
 	net.Conn
-	readUntil, writeUntil *mono.Atomic
-	dontWait, ended       bool
-	least                 int
+	reading, writing *half
+	dontWait, ended  bool
+	least            int
 }
 
 func (*socket) init(net.Conn) bool { return false }
@@ -28,12 +28,10 @@ func (*socket) peek(*half) fault.End                                  { panic("B
 func (*socket) ask(*Conn, []byte, bool) (fault.Stage, int, fault.End) { panic("BUG: no socket") }
 func (*socket) finReceived() bool                                     { panic("BUG: no socket") }
 func (*socket) endedLate(time.Duration) bool                          { panic("BUG: no socket") }
-func (*socket) setWatch(func() bool, mono.Time)                       { panic("BUG: no socket") }
+func (*socket) watchSet(mono.Time)                                    { panic("BUG: no socket") }
 
 func (*socket) wroteAt() mono.Time { panic("BUG: no socket") }
 func (*socket) kick()              { panic("BUG: no socket") }
-func (*socket) interrupt()         { panic("BUG: no socket") }
-func (*socket) resume()            { panic("BUG: no socket") }
 
 // CanSplice is false: splice(2) is Linux's.
 func CanSplice(_, _ *Conn) bool { return false }

@@ -19,7 +19,7 @@ func (s *socket) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	s.rd.op, s.rd.p = opRead, p
-	switch s.waitRead(s.readUntil) {
+	switch s.waitRead(s.reading) {
 	case fault.Timeout:
 		return 0, os.ErrDeadlineExceeded
 	case fault.Canceled:
@@ -42,7 +42,8 @@ func (s *socket) Read(p []byte) (int, error) {
 // Write is for TLS above.
 func (s *socket) Write(p []byte) (int, error) {
 	var h half
-	h.until.Store(s.writeUntil.Load())
+	h.until.Store(s.writing.until.Load())
+	h.cancel = s.writing.cancel
 	switch s.writeAll(&h, p, nil) {
 	case fault.Completed:
 		return len(p), nil
@@ -50,6 +51,8 @@ func (s *socket) Write(p []byte) (int, error) {
 		if h.errno == 0 {
 			return int(h.octets), os.ErrDeadlineExceeded
 		}
+	case fault.Canceled:
+		return int(h.octets), errCanceled
 	}
 	if h.errno == 0 {
 		return int(h.octets), net.ErrClosed
@@ -64,10 +67,13 @@ func (s *socket) SetDeadline(t time.Time) error {
 }
 
 // SetReadDeadline is for TLS above.
-func (s *socket) SetReadDeadline(t time.Time) error { s.readUntil.Store(mono.FromWall(t)); return nil }
+func (s *socket) SetReadDeadline(t time.Time) error {
+	s.reading.until.Store(mono.FromWall(t))
+	return nil
+}
 
 // SetWriteDeadline is for TLS above.
 func (s *socket) SetWriteDeadline(t time.Time) error {
-	s.writeUntil.Store(mono.FromWall(t))
+	s.writing.until.Store(mono.FromWall(t))
 	return nil
 }

@@ -144,7 +144,7 @@ func drainPipe(p *pipe, dst *Conn, n int64) (put int64, end fault.End) {
 
 func (s *socket) spliceIn(h *half, n int64) (int64, fault.End) {
 	s.rd.op, s.rd.want = opSpliceIn, int(n)
-	if end := s.waitRead(&h.until); end != fault.Completed {
+	if end := s.waitRead(h); end != fault.Completed {
 		h.errno = 0
 		return 0, end
 	}
@@ -156,7 +156,7 @@ func (s *socket) spliceIn(h *half, n int64) (int64, fault.End) {
 func (s *socket) spliceOut(h *half, n int64) (int64, fault.End) {
 	c := &s.wr
 	c.op, c.want, c.stalled = opSpliceOut, int(n), 0
-	if end := s.waitWrite(&h.until); end != fault.Completed {
+	if end := s.waitWrite(h); end != fault.Completed {
 		h.errno = 0
 		return 0, end
 	}

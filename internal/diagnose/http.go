@@ -224,7 +224,7 @@ func (c *client) exchange(a *upstream.Attempt, q query, x *Exchange) bool {
 		fresh = upstream.AnyConnection
 	}
 	a.Interim = func(*httpmsg.Response) { x.Interim++ }
-	if !a.Ask(c.head(q), nil, fresh, nil) && (a.Evidence.Stage != fault.Write || !a.AnswerAnyway()) {
+	if !a.Ask(c.head(q), nil, fresh) && (a.Evidence.Stage != fault.Write || !a.AnswerAnyway()) {
 		return false
 	}
 	var res httpmsg.Response

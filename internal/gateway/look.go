@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
@@ -128,13 +129,15 @@ func question(ctx context.Context, e upstream.Endpoint, o upstream.Options) (*fa
 	var a upstream.Attempt
 	var res httpmsg.Response
 	a.Begin(t, mono.Now())
+	a.Cancel = new(cancel.Cancel)
+	defer context.AfterFunc(ctx, func() { a.Cancel.Cancel(cancel.NotWanted) })()
 	defer a.Drop()
 	var fields httpmsg.Fields
 	fields.Append("User-Agent", []byte("whygate-probe"), httpmsg.Other)
 	fields.Append("Accept", []byte("*/*"), httpmsg.Other)
 	fields.Append("Connection", []byte("close"), httpmsg.Other)
 	head := upstream.Head{Method: []byte("GET"), Path: []byte("/"), Extra: &fields}
-	if a.Ask(&head, nil, upstream.FreshConnection, func() bool { return ctx.Err() != nil }) {
+	if a.Ask(&head, nil, upstream.FreshConnection) {
 		a.ReadHead(&res)
 	}
 	ev := a.Evidence

@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/mono"
@@ -119,15 +120,12 @@ const largeBody = 64 << 10
 // BodyEvidence says why NextBody ended.
 func (x *Exchange) BodyEvidence() *fault.Evidence { return &x.broken }
 
-// Interrupt makes a NextBody on another goroutine return.
-func (x *Exchange) Interrupt() { x.ss.conn.Interrupt() }
-
-// Resume undoes Interrupt when that goroutine has returned.
-func (x *Exchange) Resume() {
-	x.ss.conn.Resume()
-	if x.ss.cut.Load() == cutAll { // looked at afterwards, so that a cut in between is not undone
-		x.ss.conn.Interrupt()
+// ReadUnder makes NextBody end with another Cancel than what else waits for the client; nil restores that. Nobody may be waiting.
+func (x *Exchange) ReadUnder(c *cancel.Cancel) {
+	if c == nil {
+		c = &x.ss.cut
 	}
+	x.ss.conn.Obey(c, &x.ss.cut, 0)
 }
 
 // NoKeepAlive ends the connection after this exchange.

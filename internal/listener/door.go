@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/mono"
@@ -97,6 +98,9 @@ func (ss *session) handshake() bool {
 	d.first = nil
 	if err == nil {
 		return true
+	}
+	if ss.cut.Reason() != cancel.None {
+		return false // it was us: there is nothing to tell of the client
 	}
 	reason := reasonOf(err, first)
 	if reason == PlainHTTP {

@@ -2,9 +2,9 @@ package listener
 
 import (
 	"net/netip"
-	"sync/atomic"
 	"time"
 
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h1"
@@ -16,12 +16,14 @@ import (
 // another request when the handler returns.
 type Exchange struct {
 	Request httpmsg.Request
-	Began   mono.Time // when the request's first octet was there, on mono's clock
-	Ready   mono.Time // when its head was complete: what comes after is not the client's slowness
-	State   any       // the handler's own, kept from one request to the next; nil at first
-	Broken  bool      // the request head could not be read: there may be no method and no target
+	Began   mono.Time      // when the request's first octet was there, on mono's clock
+	Ready   mono.Time      // when its head was complete: what comes after is not the client's slowness
+	State   any            // the handler's own, kept from one request to the next; nil at first
+	Cancel  *cancel.Cancel // ends what the handler waits for on behalf of the exchange
+	Broken  bool           // the request head could not be read: there may be no method and no target
 
 	ss        *session
+	gone      func() bool
 	parse     h1.Progress
 	body      h1.Decoder
 	pending   int // octets of conn's buffer that the view given out by NextBody takes
@@ -57,6 +59,12 @@ func (x *Exchange) begin(ss *session) {
 	x.Began, x.Broken = mono.Now(), false
 	x.Ready = x.Began
 	x.ss = ss
+	if x.gone == nil {
+		x.gone = func() bool { return x.ss.conn.Gone() } // made once, so that a watch does not allocate
+	}
+	x.Cancel = &ss.waits
+	x.Cancel.Reset()
+	x.Cancel.Watch(x.gone)
 	x.parse.Reset()
 	x.body.Reset(0, &ss.head, &x.Request.Trailers)
 	x.pending, x.taken, x.payload, x.streaming = 0, 0, 0, false
@@ -107,21 +115,8 @@ func (x *Exchange) Committed() bool { return x.Sent() > 0 || x.state == writeAbo
 // Ended notes when the exchange ended, on mono's clock, so that the clock need not be read again.
 func (x *Exchange) Ended(now mono.Time) { x.ss.now = now }
 
-// Behind is where the handler keeps the upstream connection it waits for, so that Drain can end the wait. nil is none.
-func (x *Exchange) Behind() *atomic.Pointer[conn.Conn] { return &x.ss.behind }
-
-// Stop is closed when the time to drain is over: whatever the handler waits for must end then. Behind's connection is
-// interrupted at the same moment.
-func (x *Exchange) Stop() <-chan struct{} { return x.ss.server.stop }
-
-// Stopped reports whether Stop is closed.
-func (x *Exchange) Stopped() bool { return x.ss.cut.Load() != cutNot }
-
 // Draining reports whether the server is on its way out.
 func (x *Exchange) Draining() bool { return x.ss.server.draining.Load() }
-
-// Gone looks, without waiting, whether the client has closed the connection, or at least its side of it.
-func (x *Exchange) Gone() bool { return x.ss.conn.Gone() }
 
 // Left looks, without waiting, whether the client has given the exchange up: it has closed the connection since it sent the
 // request. A client that ended its side along with the request still waits for the answer.

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h1"
@@ -36,7 +37,6 @@ type Server struct {
 	mu        sync.Mutex // guards the fields below
 	listeners map[net.Listener]struct{}
 	sessions  map[*session]struct{}
-	stop      chan struct{} // closed when Drain's time is over; made by the first Listen
 	draining  atomic.Bool
 	open      atomic.Int64
 	busy      atomic.Int64
@@ -53,7 +53,6 @@ func (s *Server) Listen(l net.Listener, conf func() *tls.Config) error {
 	if s.listeners == nil {
 		s.listeners = map[net.Listener]struct{}{}
 		s.sessions = map[*session]struct{}{}
-		s.stop = make(chan struct{})
 	}
 	s.listeners[l] = struct{}{}
 	draining := s.draining.Load() // Drain closes what was listed before it; what comes later closes itself
@@ -102,6 +101,7 @@ func (s *Server) accept(nc net.Conn, tlsConf *tls.Config) {
 	ss.head = h1.Limits{Head: ss.limits.RequestHead, Trailers: ss.limits.RequestHead}
 	ss.conn.SetMax(ss.limits.RequestHead)
 	ss.conn.SetWriteLeast(clientLeast)
+	ss.conn.Obey(&ss.cut, &ss.cut, 0)
 	s.mu.Lock()
 	if s.draining.Load() { // Drain has looked, or is about to: it would not wait for this one
 		s.mu.Unlock()
@@ -159,7 +159,7 @@ func (s *Server) Drain(bound time.Duration) bool {
 	s.mu.Lock()
 	for ss := range s.sessions {
 		if ss.state.CompareAndSwap(stateIdle, stateClosing) {
-			ss.conn.Interrupt()
+			ss.cut.Cancel(cancel.Drained)
 		}
 	}
 	s.mu.Unlock()
@@ -172,37 +172,22 @@ func (s *Server) Drain(bound time.Duration) bool {
 		return true
 	case <-timer.C:
 	}
-	s.stopAll(func(ss *session) {
-		ss.cut.Store(cutWaits)
-		if c := ss.behind.Load(); c != nil {
-			c.Interrupt()
-		}
-	})
+	s.each(func(ss *session) { ss.waits.Cancel(cancel.Drained) })
 	timer.Reset(cutGrace)
 	select {
 	case <-done:
 		return false
 	case <-timer.C:
 	}
-	s.stopAll(func(ss *session) {
-		ss.cut.Store(cutAll)
-		ss.conn.Interrupt()
-	})
+	s.each(func(ss *session) { ss.cut.Cancel(cancel.Drained) })
 	<-done
 	return false
 }
 
-// stopAll closes stop, once, and does one thing to each session.
-func (s *Server) stopAll(do func(*session)) {
+// each does one thing to each session.
+func (s *Server) each(do func(*session)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	select {
-	case <-s.stop:
-	default:
-		if s.stop != nil {
-			close(s.stop)
-		}
-	}
 	for ss := range s.sessions {
 		do(ss)
 	}

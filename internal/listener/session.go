@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h1"
@@ -22,27 +23,20 @@ type session struct {
 	client string     // the peer's address without port, as text
 	peer   netip.Addr // the same, as an address; invalid for a unix socket
 	local  string
-	now    mono.Time                 // the clock as it was last read
-	rest   *Exchange                 // answered in place, but with something left to do before the connection goes on or ends
-	over   bool                      // it is one connection too many
-	raw    net.Conn                  // what was accepted
-	door   *door                     // what a TLS handshake under way runs over, else nil
-	state  atomic.Int32              // idle or busy; Drain closes only the idle
-	cut    atomic.Int32              // how far Drain has cut it: cutNot, cutWaits, cutAll
-	behind atomic.Pointer[conn.Conn] // the upstream connection in use, which a cut ends too
+	now    mono.Time     // the clock as it was last read
+	rest   *Exchange     // answered in place, but with something left to do before the connection goes on or ends
+	over   bool          // it is one connection too many
+	raw    net.Conn      // what was accepted
+	door   *door         // what a TLS handshake under way runs over, else nil
+	state  atomic.Int32  // idle or busy; Drain closes only the idle
+	waits  cancel.Cancel // ends what a request waits for elsewhere: upstream, first of all
+	cut    cancel.Cancel // ends what is waited for here: the client
 }
 
 const (
 	stateIdle int32 = iota
 	stateBusy
 	stateClosing
-)
-
-// What Drain does when its time is over comes in two steps, so that a client may still be told.
-const (
-	cutNot   int32 = iota
-	cutWaits       // no upstream is waited for any more
-	cutAll         // the client neither
 )
 
 // exchanges keeps what requests need between requests.

@@ -3,6 +3,7 @@ package proxy
 import (
 	"sync/atomic"
 
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/listener"
@@ -19,7 +20,7 @@ func (s *exchange) try(a *upstream.Attempt, fresh upstream.Fresh) bool {
 	if !whole { // also where an attempt before this one has read some of it, or all
 		return s.stream(a, fresh)
 	}
-	if !a.Ask(s.prepare(), body, fresh, s.gone) && !(a.Evidence.Stage == fault.Write && a.AnswerAnyway()) {
+	if !a.Ask(s.prepare(), body, fresh) && !(a.Evidence.Stage == fault.Write && a.AnswerAnyway()) {
 		return false
 	}
 	return s.readHead(a)
@@ -54,17 +55,18 @@ func (s *exchange) passInterim(r *httpmsg.Response) {
 
 // upload is the request body on its way, on a goroutine of its own: the answer may come before the body has ended.
 type upload struct {
-	done     chan struct{} // closed when the goroutine has ended; nil while there is none
-	stopping atomic.Bool   // whoever waits for done has no use for the rest
-	read     atomic.Bool   // the client has sent the whole body
-	client   fault.End     // how the client's side failed
-	server   fault.End     // how the endpoint's side failed
+	done    chan struct{}  // closed when the goroutine has ended; nil while there is none
+	cancel  cancel.Cancel  // ends what the goroutine waits for: the client's body, and room to send it on
+	follows *cancel.Waiter // cancel follows the exchange's; nil while there is no goroutine
+	read    atomic.Bool    // the client has sent the whole body
+	client  fault.End      // how the client's side failed
+	server  fault.End      // how the endpoint's side failed
 }
 
 func (u *upload) reset() {
 	u.done = nil
 	u.client, u.server = fault.Completed, fault.Completed
-	u.stopping.Store(false)
+	u.cancel.Clear()
 	u.read.Store(false)
 }
 
@@ -74,14 +76,18 @@ func (u *upload) broken() bool { return u.client != fault.Completed }
 // stream makes an attempt for a request whose body is not here yet: one goroutine sends it on while this one awaits the answer.
 func (s *exchange) stream(a *upstream.Attempt, fresh upstream.Fresh) bool {
 	s.x.StreamBody() // before the head is prepared: its octets move
-	if !a.Open(s.prepare(), fresh, s.gone) {
+	if !a.Open(s.prepare(), fresh) {
 		return false
 	}
 	u := &s.up
 	u.reset()
 	u.done = make(chan struct{})
+	u.follows = u.cancel.Follow(s.x.Cancel)
+	s.x.Cancel.Join(u.follows)
+	s.x.ReadUnder(&u.cancel)
+	a.SendUnder(&u.cancel)
 	go s.send(a, len(s.replay)) // ends with the body, or by stopUpload, which waits for it
-	if a.AwaitHead(s.gone) && s.readHead(a) {
+	if a.AwaitHead() && s.readHead(a) {
 		return true
 	}
 	s.stopUpload(a)
@@ -114,7 +120,7 @@ func (s *exchange) send(a *upstream.Attempt, replay int) {
 	defer func() {
 		if r := recover(); r != nil { // a bug of ours: the body cannot go on, and the owner need not wait for an answer
 			u.client = fault.Bug
-			a.GiveUp()
+			s.x.Cancel.Cancel(cancel.BodyBroke)
 			s.p.panicked(r)
 		}
 	}()
@@ -125,9 +131,9 @@ func (s *exchange) send(a *upstream.Attempt, replay int) {
 		data, end := s.x.NextBody()
 		switch {
 		case end != fault.Completed:
-			if !u.stopping.Load() {
+			if u.cancel.Reason() == cancel.None {
 				u.client = end
-				a.GiveUp()
+				s.x.Cancel.Cancel(cancel.BodyBroke) // there is no answer to half a request
 			}
 			return
 		case len(data) == 0:
@@ -165,7 +171,7 @@ func (s *exchange) sent(a *upstream.Attempt, end fault.End) bool {
 	if end == fault.Completed {
 		return true
 	}
-	if !s.up.stopping.Load() {
+	if s.up.cancel.Reason() == cancel.None {
 		s.up.server = end
 		a.SendFailed(end)
 	}
@@ -192,17 +198,11 @@ func (s *exchange) stopUpload(a *upstream.Attempt) {
 	if u.done == nil {
 		return
 	}
-	select {
-	case <-u.done:
-	default:
-		u.stopping.Store(true)
-		s.x.Interrupt()
-		a.StopSending()
-		<-u.done
-		s.x.Resume()
-		a.Resume()
-	}
+	u.cancel.Cancel(cancel.NotWanted) // it changes nothing where the goroutine has ended
+	<-u.done
 	u.done = nil
+	s.x.Cancel.Leave(u.follows)
+	s.x.ReadUnder(nil)
 	a.Sent()
 }
 

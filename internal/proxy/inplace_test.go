@@ -94,7 +94,7 @@ func TestEndBehindARequest(t *testing.T) {
 		}
 		began := time.Now()
 		c.ended()
-		if d := time.Since(began); d > 2500*time.Millisecond { // conn.Each looks again after a second for an end that came with the octets
+		if d := time.Since(began); d > 2500*time.Millisecond { // Each looks again after a second for an end that came with the octets
 			t.Errorf("%d: the end was noticed after %v", i, d)
 		}
 		c.Close()

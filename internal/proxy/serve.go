@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/balance"
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/listener"
@@ -49,7 +50,6 @@ type exchange struct {
 	upgrade  bool      // the client asked for another protocol
 	lost     bool      // the request body does not fit replay: there is no other attempt
 	overflow bool      // an interim response named too many fields in Connection
-	gone     func() bool
 	interim  func(*httpmsg.Response)
 	asked    upstream.Head
 	id       [idSize]byte
@@ -79,8 +79,7 @@ func stateOf(x *listener.Exchange) *exchange {
 	for i := range s.attempts {
 		s.evidence[i] = &s.attempts[i].Evidence
 	}
-	s.gone = func() bool { return s.x.Gone() } // made once, so that a watch does not allocate
-	s.interim = s.passInterim
+	s.interim = s.passInterim // made once, so that it does not allocate
 	return s
 }
 
@@ -236,7 +235,7 @@ func (s *exchange) attempt(i int) *upstream.Attempt {
 	a := &s.attempts[s.made]
 	s.made++
 	a.Begin(s.pool.Targets[i], s.now)
-	a.Using, a.Stop = s.x.Behind(), s.x.Stop()
+	a.Cancel = s.x.Cancel
 	a.Whole = upstream.Whole{Until: s.until, Setting: s.pool.Response}
 	return a
 }
@@ -255,12 +254,12 @@ func (s *exchange) judge(i int, a *upstream.Attempt, f fault.Fault) {
 // clientLeft looks whether the client had gone before its attempt failed with f: then there is nobody to answer, and no
 // reason to ask another endpoint.
 func (s *exchange) clientLeft(f fault.Fault) bool {
-	return f.Cause != fault.CauseClientLeft && s.up.client != fault.Bug && !s.x.Stopped() && s.x.Left()
+	return f.Cause != fault.CauseClientLeft && s.up.client != fault.Bug && !s.drained() && s.x.Left()
 }
 
 // again decides whether there is another attempt, and at whom.
 func (s *exchange) again(a *upstream.Attempt, f fault.Fault) resilience.Decision {
-	if s.made >= attemptsMax || s.x.Committed() || s.up.broken() || s.expired() || s.x.Stopped() {
+	if s.made >= attemptsMax || s.x.Committed() || s.up.broken() || s.expired() || s.drained() {
 		return resilience.No
 	}
 	ask := resilience.Ask{
@@ -276,6 +275,9 @@ func (s *exchange) again(a *upstream.Attempt, f fault.Fault) resilience.Decision
 	s.record.Retry = string(reason)
 	return decision
 }
+
+// drained reports whether the gateway's time to drain is over.
+func (s *exchange) drained() bool { return s.x.Cancel.Reason() == cancel.Drained }
 
 // sentBefore reports whether an attempt before the last had given octets of the request to an endpoint.
 func (s *exchange) sentBefore() bool {

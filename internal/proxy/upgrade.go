@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
@@ -19,7 +20,8 @@ const halfClosed = 10 * time.Second
 // half is one direction of a tunnel.
 type half struct {
 	src, dst *conn.Conn
-	alone    atomic.Bool // the other direction has ended
+	cancel   *cancel.Cancel // what reads of src obey
+	alone    atomic.Bool    // the other direction has ended
 }
 
 // tunnel passes octets both ways until either side ends: the protocol after a 101 is none of ours.
@@ -42,9 +44,11 @@ func (s *exchange) tunnel(a *upstream.Attempt) {
 	x.StreamBody() // the head's octets are out of the way: what is buffered behind them belongs to the tunnel
 	client.SetReadUntil(0)
 	server.SetReadUntil(0)
-	server.Watch(nil, 0)
+	x.Cancel.Watch(nil) // the tunnel reads the client itself
+	s.up.cancel.Clear()
+	x.ReadUnder(&s.up.cancel)
 	silence := max(halfClosed, s.pool.Read)
-	down, up := &half{src: server, dst: client}, &half{src: client, dst: server}
+	down, up := &half{src: server, dst: client, cancel: x.Cancel}, &half{src: client, dst: server, cancel: &s.up.cancel}
 	done := make(chan struct{})
 	go func() { // ends when either side does, at the latest by the bounds on writing and on half a tunnel
 		defer close(done)
@@ -53,6 +57,7 @@ func (s *exchange) tunnel(a *upstream.Attempt) {
 	}()
 	s.pour(down, up, silence)
 	<-done
+	x.ReadUnder(nil)
 	x.End(nil)
 	a.Finish(mono.Now())
 	a.Drop()
@@ -65,10 +70,14 @@ func (s *exchange) pour(h, other *half, silence time.Duration) {
 	defer func() {
 		h.dst.CloseWrite()
 		other.alone.Store(true)
-		if end == fault.Reset {
-			silence = 0 // a peer that has reset its connection takes nothing any more
+		switch end {
+		case fault.Canceled: // the gateway has drained
+			other.cancel.Cancel(h.cancel.Reason())
+		case fault.Reset: // a peer that has reset its connection takes nothing any more
+			other.cancel.LateAt(mono.Now())
+		default:
+			other.cancel.LateAt(mono.Now().Add(silence)) // it may be waiting without a bound
 		}
-		h.dst.Hurry(mono.Now().Add(silence)) // it may be waiting without a bound
 	}()
 	for {
 		if b := h.src.Buffered(); len(b) > 0 {
@@ -79,7 +88,7 @@ func (s *exchange) pour(h, other *half, silence time.Duration) {
 			h.src.Discard(len(b))
 		}
 		if h.alone.Load() {
-			h.src.SetReadUntil(mono.Now().Add(silence))
+			h.cancel.LateAt(mono.Now().Add(silence))
 		}
 		if end = h.src.Fill(); end != fault.Completed {
 			return

@@ -3,6 +3,7 @@ package upstream
 import (
 	"time"
 
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h1"
@@ -14,10 +15,8 @@ import (
 const interimMax = 10
 
 // AwaitHead waits for the first octets of an answer while the request body is being sent by another goroutine.
-func (a *Attempt) AwaitHead(gone func() bool) bool {
-	c := a.conn
-	c.Watch(gone, a.began)
-	end := c.Fill()
+func (a *Attempt) AwaitHead() bool {
+	end := a.conn.Fill()
 	a.Evidence.Spent[fault.FirstByte] = time.Duration(mono.Now() - a.began)
 	if end != fault.Completed {
 		a.readFailed(fault.FirstByte, end)
@@ -77,7 +76,7 @@ func (a *Attempt) readOne(res *httpmsg.Response) bool {
 					a.target.suspicion.answered.Store(true)
 				}
 				if a.uploading && (res.Status >= 200 || res.Status == 101) {
-					c.headRead()
+					a.headRead()
 				}
 				return true
 			}
@@ -235,13 +234,12 @@ const answerGrace = 250 * time.Millisecond
 // what was sent before it). It is true when octets of an answer are buffered.
 func (a *Attempt) AnswerAnyway() bool {
 	c := a.conn
-	if c == nil || a.Evidence.End == fault.Timeout || a.Evidence.End == fault.Unavailable {
+	if c == nil || a.Cancel.Reason() != cancel.None || a.Evidence.End == fault.Timeout {
 		return false
 	}
 	if len(c.Buffered()) > 0 {
 		return true
 	}
-	c.Watch(nil, mono.Now())
 	c.SetReadUntil(mono.Now().Add(answerGrace))
 	return c.Fill() == fault.Completed
 }
@@ -277,14 +275,3 @@ func (a *Attempt) Keep(now mono.Time) bool {
 
 // Reusable reports whether the connection may carry another exchange after this one.
 func (a *Attempt) Reusable() bool { return a.keep && a.sentAll }
-
-// Resume undoes StopSending, when that goroutine has ended; except where Stop was closed.
-func (a *Attempt) Resume() {
-	if a.conn == nil {
-		return
-	}
-	a.conn.Resume()
-	if a.stopped() { // looked at afterwards, so that a cut in between is not undone
-		a.conn.Interrupt()
-	}
-}

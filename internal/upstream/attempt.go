@@ -1,9 +1,9 @@
 package upstream
 
 import (
-	"sync/atomic"
 	"time"
 
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h1"
@@ -19,11 +19,9 @@ type Attempt struct {
 	// Interim is called with each interim response head (RFC 9110, section 15.2), except 101. It may be nil. Set after Begin.
 	Interim func(*httpmsg.Response)
 
-	// Using holds the connection while the attempt owns it. It may be nil. Set after Begin.
-	Using *atomic.Pointer[conn.Conn]
-	// Stop is closed when the gateway's time to drain is over: whatever the attempt waits for ends then, as Unavailable. Whoever
-	// closes it also interrupts the connection that Using holds. It may be nil. Set after Begin.
-	Stop <-chan struct{}
+	// Cancel ends whatever the attempt waits for: a name, a connection, a handshake, room to write, the answer. It may be nil. Set
+	// after Begin.
+	Cancel *cancel.Cancel
 
 	target    *Target
 	conn      *Conn     // from the moment there is a connection until Keep or Drop
@@ -77,17 +75,16 @@ const (
 func (a *Attempt) Begin(t *Target, now mono.Time) {
 	a.Evidence = fault.Evidence{Stage: fault.Select, Endpoint: t.Text, Declared: -1}
 	a.conn, a.target, a.began, a.Whole, a.Interim = nil, t, now, Whole{}, nil
-	a.uploading, a.sentAll, a.Using, a.Stop, a.upgrade = false, false, nil, nil, nil
+	a.uploading, a.sentAll, a.Cancel, a.upgrade = false, false, nil, nil
 	a.parse.Reset()
 	a.limits = h1.Limits{Head: t.HeadMax, Trailers: t.HeadMax}
 }
 
 // Ask gets a connection, writes a request whose body is here (it may be empty), and waits for the first octets of the answer.
-// gone is asked about once a second while it waits, and ends the wait when it says that nobody wants the answer; it may be
-// nil. False means that the attempt failed, and Evidence says how.
+// False means that the attempt failed, and Evidence says how.
 //
 // hot: once per attempt.
-func (a *Attempt) Ask(h *Head, body []byte, fresh Fresh, gone func() bool) bool {
+func (a *Attempt) Ask(h *Head, body []byte, fresh Fresh) bool {
 	a.asks(h)
 	t := a.target
 	ev := &a.Evidence
@@ -99,7 +96,7 @@ func (a *Attempt) Ask(h *Head, body []byte, fresh Fresh, gone func() bool) bool 
 		}
 		a.use(c, a.began)
 		// However short it was idle: an answer that nobody asked for would be taken for this request's.
-		stage, end := a.ask(request, gone, true)
+		stage, end := a.ask(request, true)
 		if stage != fault.Select {
 			return a.asked(stage, end)
 		}
@@ -107,17 +104,20 @@ func (a *Attempt) Ask(h *Head, body []byte, fresh Fresh, gone func() bool) bool 
 		a.letGo().Close()
 		ev.Reused, ev.Nth, ev.Idle = false, 0, 0
 	}
-	if !a.dial(gone) {
+	if !a.dial() {
 		conn.PutBuffer(request)
 		return false
 	}
-	return a.asked(a.ask(request, gone, false))
+	return a.asked(a.ask(request, false))
 }
 
 // Open gets a connection and writes the head of a request whose body follows by Send and SendEnd, which another goroutine may
-// call while this one waits in AwaitHead. gone is asked as by Ask, while there is no connection yet.
-func (a *Attempt) Open(h *Head, fresh Fresh, gone func() bool) bool {
+// call while this one waits in AwaitHead.
+func (a *Attempt) Open(h *Head, fresh Fresh) bool {
 	a.asks(h)
+	if a.Cancel == nil {
+		a.Cancel = new(cancel.Cancel) // whoever sends the body bounds the wait for the answer by it
+	}
 	a.enc.Reset(h.Length)
 	head := appendHead(conn.GetBuffer(), h, &a.target.Endpoint)
 	defer conn.PutBuffer(head)
@@ -133,7 +133,7 @@ func (a *Attempt) Open(h *Head, fresh Fresh, gone func() bool) bool {
 		a.letGo().Close()
 		a.Evidence.Reused, a.Evidence.Nth, a.Evidence.Idle = false, 0, 0
 	}
-	return a.dial(gone) && a.writeHead(head)
+	return a.dial() && a.writeHead(head)
 }
 
 // asks notes what of the request decides how its answer is read.
@@ -142,8 +142,8 @@ func (a *Attempt) asks(h *Head) {
 }
 
 // dial makes a new connection the attempt's.
-func (a *Attempt) dial(gone func() bool) bool {
-	c := a.open(gone)
+func (a *Attempt) dial() bool {
+	c := a.open()
 	if c == nil {
 		return false
 	}
@@ -162,11 +162,8 @@ func (a *Attempt) use(c *Conn, now mono.Time) {
 		ev.Reused, ev.Idle = true, time.Duration(now-c.since)
 	}
 	c.sent, c.got = c.Sent(), c.Received()
-	if a.Using != nil {
-		a.Using.Store(c.Conn)
-		if a.stopped() { // whoever closed Stop may have looked into Using before
-			c.Interrupt()
-		}
+	if a.Cancel != nil {
+		c.Obey(a.Cancel, a.Cancel, now)
 	}
 }
 
@@ -174,18 +171,17 @@ func (a *Attempt) use(c *Conn, now mono.Time) {
 func (a *Attempt) letGo() *Conn {
 	c := a.conn
 	a.conn = nil
-	if a.Using != nil {
-		a.Using.Store(nil)
+	if a.Cancel != nil {
+		c.Obey(nil, nil, 0) // from here on another exchange may have it
 	}
 	return c
 }
 
 // ask is conn.Ask with the attempt's deadlines.
-func (a *Attempt) ask(request []byte, gone func() bool, check bool) (fault.Stage, fault.End) {
+func (a *Attempt) ask(request []byte, check bool) (fault.Stage, fault.End) {
 	c := a.conn
 	c.SetReadUntil(a.Whole.cap(a.began.Until(a.target.Head)))
 	c.boundWrite(a.began, a.Whole)
-	c.Watch(gone, a.began)
 	return c.Conn.Ask(request, check)
 }
 

@@ -66,8 +66,6 @@ func (a *Attempt) readFailed(stage fault.Stage, end fault.End) {
 	case fault.Timeout:
 		switch {
 		case ev.Errno != 0: // the kernel gave up: no timer of ours
-		case a.stopped():
-			ev.End, ev.Rule = fault.Unavailable, fault.RuleDraining
 		case a.Whole.Until != 0 && mono.Now() >= a.Whole.Until:
 			ev.Timer, ev.After = fault.TimerResponse, a.Whole.Setting
 		case stage == fault.Body:
@@ -75,6 +73,8 @@ func (a *Attempt) readFailed(stage fault.Stage, end fault.End) {
 		default:
 			ev.Timer, ev.After = fault.TimerHead, a.target.Head
 		}
+	case fault.Canceled:
+		a.canceled()
 	case fault.TooLarge:
 		ev.Rule, ev.Limit, ev.Size = fault.RuleHeadSize, int64(a.target.HeadMax), int64(len(c.Buffered()))
 		a.sample()
@@ -104,12 +104,10 @@ func (a *Attempt) writeFailed(end fault.End) {
 	ev.Stage, ev.End = fault.Write, end
 	ev.Sent = a.conn.Sent() - a.conn.sent
 	ev.Errno = a.conn.WriteErrno()
-	if end != fault.Timeout || ev.Errno != 0 {
-		return
-	}
 	switch {
-	case a.stopped():
-		ev.End, ev.Rule = fault.Unavailable, fault.RuleDraining
+	case end == fault.Canceled:
+		a.canceled()
+	case end != fault.Timeout || ev.Errno != 0:
 	case a.Whole.Until != 0 && mono.Now() >= a.Whole.Until:
 		ev.Timer, ev.After = fault.TimerResponse, a.Whole.Setting
 	default:

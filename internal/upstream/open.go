@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/mono"
 )
@@ -34,22 +35,11 @@ func caught(p **Panic) {
 // lookEvery is how often a dial asks whether the client still waits.
 const lookEvery = time.Second
 
-// abandoned is why nobody waits for a connection any more.
-type abandoned uint8
-
-const (
-	wanted   abandoned = iota // somebody does
-	drained                   // the gateway's time to drain is over
-	left                      // the client has left
-	overtime                  // timeouts.response is over
-)
-
 // open makes a new connection. Resolving, dialing and the handshake happen on a goroutine of its own, so that their deep stacks
-// do not stay with the caller. Besides their own timers, three things end them: the bound on the whole response, a.Stop, and
-// gone, which is asked once a second and may be nil.
-func (a *Attempt) open(gone func() bool) *Conn {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+// do not stay with the caller. Besides their own timers, the bound on the whole response and a.Cancel end them.
+func (a *Attempt) open() *Conn {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	var c *Conn
 	var bug *Panic
 	done := make(chan struct{})
@@ -58,70 +48,67 @@ func (a *Attempt) open(gone func() bool) *Conn {
 		defer caught(&bug)
 		c = a.target.dialAll(ctx, &a.Evidence, a.began)
 	}()
-	why := a.await(done, gone)
-	if why != wanted {
-		cancel()
+	made := a.await(done)
+	if !made {
+		stop()
 		<-done
 	}
 	switch {
 	case bug != nil:
 		panic(bug)
-	case why == wanted:
+	case made:
 		return c
 	case c != nil: // it came at the last moment
 		c.Close()
 	}
-	a.abandon(why)
+	a.abandon()
 	return nil
 }
 
-// await waits until done is closed, and says why it stopped waiting if that came first.
-func (a *Attempt) await(done <-chan struct{}, gone func() bool) abandoned {
+// await waits until done is closed. It is false if there was a reason to stop waiting first.
+func (a *Attempt) await(done <-chan struct{}) bool {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	var over <-chan time.Time
 	if a.Whole.Until != 0 {
-		t := time.NewTimer(time.Duration(a.Whole.Until - mono.Now()))
+		t := time.NewTimer(a.Whole.Until.Sub(mono.Now()))
 		defer t.Stop()
 		over = t.C
 	}
 	for {
 		select {
 		case <-done:
-			return wanted
-		case <-a.Stop:
-			return drained
+			return true
+		case <-a.Cancel.Done():
+			return false
 		case <-over:
-			return overtime
+			return false
 		case <-look.C:
-			if gone != nil && gone() {
-				return left
+			if a.Cancel.Ask() {
+				return false
 			}
 		}
 	}
 }
 
 // abandon is the evidence of a connection that nobody waited for to the end. The stage it had come to stays.
-func (a *Attempt) abandon(why abandoned) {
+func (a *Attempt) abandon() {
 	ev := &a.Evidence
 	ev.Errno, ev.Detail, ev.Rule, ev.Alert, ev.Tried = 0, "", fault.RuleNone, 0, nil
 	ev.Timer, ev.After, ev.DNS, ev.Cert, ev.Sample = fault.TimerNone, 0, nil, nil, nil
-	switch why {
-	case drained:
-		ev.End, ev.Rule = fault.Unavailable, fault.RuleDraining
-	case left:
-		ev.End = fault.Canceled
-	default:
+	if a.Cancel.Reason() == cancel.None {
 		ev.End, ev.Timer, ev.After = fault.Timeout, fault.TimerResponse, a.Whole.Setting
+		return
 	}
+	a.canceled()
 }
 
-// stopped reports whether the gateway's time to drain is over.
-func (a *Attempt) stopped() bool {
-	select {
-	case <-a.Stop:
-		return true
-	default:
-		return false
+// canceled notes that a wait was ended by a.Cancel.
+func (a *Attempt) canceled() {
+	ev := &a.Evidence
+	if a.Cancel.Reason() == cancel.Drained {
+		ev.End, ev.Rule = fault.Unavailable, fault.RuleDraining
+		return
 	}
+	ev.End = fault.Canceled
 }

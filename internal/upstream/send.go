@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
@@ -37,7 +38,7 @@ func (a *Attempt) SendEnd(trailers *httpmsg.Fields) fault.End {
 	}
 	a.sentAll = true
 	c := a.conn
-	c.headUntil(c.whole.cap(mono.Now().Until(c.target.Head)))
+	a.headUntil(c.whole.cap(mono.Now().Until(c.target.Head)))
 	return fault.Completed
 }
 
@@ -45,9 +46,9 @@ func (a *Attempt) SendEnd(trailers *httpmsg.Fields) fault.End {
 // A peer that stopped reading has not answered either.
 func (a *Attempt) SendFailed(end fault.End) {
 	if end == fault.Timeout {
-		a.conn.headUntil(mono.Now())
+		a.headUntil(mono.Now())
 	} else {
-		a.conn.headUntil(mono.Now().Add(answerGrace))
+		a.headUntil(mono.Now().Add(answerGrace))
 	}
 }
 
@@ -55,21 +56,15 @@ func (a *Attempt) SendFailed(end fault.End) {
 func (a *Attempt) Sent() {
 	if a.conn != nil {
 		a.Evidence.Sent = a.conn.Sent() - a.conn.sent
+		a.conn.Obey(a.Cancel, a.Cancel, a.began)
 	}
 }
 
 // SentAll reports whether the request was sent to its end.
 func (a *Attempt) SentAll() bool { return a.sentAll }
 
-// StopSending makes a Send on another goroutine end.
-func (a *Attempt) StopSending() {
-	if a.conn != nil {
-		a.conn.Interrupt()
-	}
-}
-
-// GiveUp ends the wait for the response: nobody needs an answer to half a request.
-func (a *Attempt) GiveUp() { a.conn.Hurry(mono.Now()) }
+// SendUnder makes Send end with another Cancel than the reader's, until Sent. Nobody may be waiting.
+func (a *Attempt) SendUnder(c *cancel.Cancel) { a.conn.Obey(a.Cancel, c, a.began) }
 
 // boundWrite sets how long the next write may wait for room. That time begins anew while the endpoint takes something, except
 // where the whole response's is over first.
@@ -91,17 +86,20 @@ func (c *Conn) write(p, q []byte) fault.End {
 
 // headUntil bounds the wait for the response head, from another goroutine than the reader's. Once that head was read it does
 // nothing: the body has a time of its own.
-func (c *Conn) headUntil(until mono.Time) {
+func (a *Attempt) headUntil(until mono.Time) {
+	c := a.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.answered {
-		c.Hurry(until)
+		a.Cancel.LateAt(until)
 	}
 }
 
 // headRead tells that the final response head was read.
-func (c *Conn) headRead() {
+func (a *Attempt) headRead() {
+	c := a.conn
 	c.mu.Lock()
 	c.answered = true
+	a.Cancel.LateAt(0)
 	c.mu.Unlock()
 }

@@ -99,7 +99,6 @@ func (t *Target) take(now mono.Time) *Conn {
 // put keeps a connection for another exchange.
 func (t *Target) put(c *Conn, now mono.Time) {
 	c.since = now
-	c.Watch(nil, now)
 	c.Release()
 	t.mu.Lock()
 	t.names.used = true

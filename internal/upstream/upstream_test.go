@@ -109,7 +109,7 @@ func exchange(a *Attempt, t *Target, fresh Fresh) (body string, good bool) {
 	a.Begin(t, mono.Now())
 	defer a.Drop()
 	var res httpmsg.Response
-	if !a.Ask(request(), nil, fresh, nil) || !a.ReadHead(&res) {
+	if !a.Ask(request(), nil, fresh) || !a.ReadHead(&res) {
 		return "", false
 	}
 	if body, good = rest(a); good {
@@ -431,7 +431,7 @@ func TestDialFailures(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		var a Attempt
 		a.Begin(targetOf(t, "http://127.0.0.1:1", nil), mono.Now())
-		if a.Ask(request(), nil, AnyConnection, nil) || a.Evidence.Stage != fault.Dial || a.Evidence.End != fault.Refused || a.Evidence.Errno != syscall.ECONNREFUSED || a.Evidence.Addr != "127.0.0.1:1" {
+		if a.Ask(request(), nil, AnyConnection) || a.Evidence.Stage != fault.Dial || a.Evidence.End != fault.Refused || a.Evidence.Errno != syscall.ECONNREFUSED || a.Evidence.Addr != "127.0.0.1:1" {
 			t.Errorf("%+v", a.Evidence)
 		}
 		if !a.Evidence.SafeToRetry() || a.conn != nil {
@@ -441,7 +441,7 @@ func TestDialFailures(t *testing.T) {
 	t.Run("no such socket", func(t *testing.T) {
 		var a Attempt
 		a.Begin(targetOf(t, "unix:"+filepath.Join(t.TempDir(), "none"), nil), mono.Now())
-		if a.Open(request(), AnyConnection, nil) || a.Evidence.End != fault.Refused || fault.Classify(&a.Evidence).Cause != fault.CauseSocketMissing {
+		if a.Open(request(), AnyConnection) || a.Evidence.End != fault.Refused || fault.Classify(&a.Evidence).Cause != fault.CauseSocketMissing {
 			t.Errorf("%+v", a.Evidence)
 		}
 	})
