@@ -34,7 +34,9 @@ var layers = map[string]int{
 
 	"internal/advice":     2,
 	"internal/upstream":   2,
-	"internal/listener":   2,
+	"internal/exchange":   2,
+	"internal/serve1":     3,
+	"internal/listener":   4,
 	"internal/route":      2,
 	"internal/balance":    2,
 	"internal/resilience": 2,
@@ -78,7 +80,11 @@ var only = map[string][]string{
 
 // readers has packages that only some may import.
 var readers = map[string][]string{
-	"internal/config": {"internal/gateway", "cmd/whygate"},
+	"internal/conn":     {"internal/exchange", "internal/serve1", "internal/listener", "internal/upstream", "internal/diagnose"}, // a message's user sees no connection: not proxy, not gateway
+	"internal/h1":       {"internal/serve1", "internal/upstream", "internal/diagnose"},
+	"internal/serve1":   {"internal/listener"},
+	"internal/listener": {"internal/gateway"},
+	"internal/config":   {"internal/gateway", "cmd/whygate"},
 }
 
 // pure has packages that must not reach the network, a file or a clock, with what they may not import for it.

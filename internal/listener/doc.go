@@ -1,6 +1,5 @@
-// Package listener accepts connections, reads requests from them and hands each to a handler function as an Exchange,
-// through which the answer goes back. It owns the client's side: sockets, TLS, keep-alive, limits on what a client may make
-// us hold or wait for, and the drain.
+// Package listener accepts connections and hands each to the package of the protocol that is spoken on it. It owns what comes
+// before the first request and what concerns all connections: sockets, TLS, how many there may be, and the drain.
 //
-// It must not know where requests go or what an error page looks like.
+// It must not know what a request is, where it goes, or what an error page looks like.
 package listener

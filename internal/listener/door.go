@@ -11,9 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/conn"
-	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/mono"
 )
 
@@ -99,7 +97,7 @@ func (ss *session) handshake() bool {
 	if err == nil {
 		return true
 	}
-	if ss.cut.Reason() != cancel.None {
+	if ss.http.Drained() {
 		return false // it was us: there is nothing to tell of the client
 	}
 	reason := reasonOf(err, first)
@@ -107,11 +105,12 @@ func (ss *session) handshake() bool {
 		ss.turnToTLS(d)
 	}
 	if ss.server.Failed != nil {
+		p := ss.http.Peer()
 		alert, _ := conn.AlertOf(err)
 		detail := err.Error()
 		detail = detail[:min(len(detail), detailMax)] // crypto/tls quotes what the client offered
 		ss.server.Failed(&Handshake{
-			Client: ss.client, Local: ss.local, Reason: reason, Detail: detail, Alert: alert, First: first,
+			Client: p.Client, Local: p.Local, Reason: reason, Detail: detail, Alert: alert, First: first,
 			Took: time.Duration(mono.Now() - began), Limit: ss.limits.HeadTime,
 		})
 	}
@@ -157,6 +156,12 @@ func looksHTTP(first []byte) bool {
 const plainAnswer = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: 42\r\n\r\n" +
 	"This port speaks TLS: ask it by https://.\n"
 
+// How long, and for how many bytes, a client that spoke in clear is read on after its answer.
+const (
+	awayTime = 200 * time.Millisecond
+	awayMax  = 256 << 10
+)
+
 // turnToTLS answers a client in clear, and reads on for a moment: a close with bytes unread would destroy the answer.
 func (ss *session) turnToTLS(d *door) {
 	ss.conn.SetWriteUntil(mono.Now().Add(awayTime))
@@ -167,20 +172,12 @@ func (ss *session) turnToTLS(d *door) {
 		_ = c.CloseWrite()
 	}
 	ss.conn.SetReadUntil(mono.Now().Add(awayTime))
-	_, _ = io.CopyN(io.Discard, d.Conn, drainMax)
+	_, _ = io.CopyN(io.Discard, d.Conn, awayMax)
 }
 
 // panicked tells of a bug of ours that was caught on a connection's goroutine.
 func (s *Server) panicked(reason any) {
 	if s.Panicked != nil {
 		s.Panicked(reason, debug.Stack())
-	}
-}
-
-// sampleOf keeps the first bytes of what cannot be HTTP, so that another protocol is recognised. Those of a request, however
-// broken, are not kept: there may be secrets in them.
-func sampleOf(e *fault.Evidence, head []byte) {
-	if e.Rule == fault.RuleNotHTTP {
-		e.Sample = append([]byte(nil), head[:min(len(head), firstMax)]...)
 	}
 }

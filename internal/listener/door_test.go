@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/listener"
 )
@@ -26,8 +27,8 @@ func atTheDoor(t *testing.T, conf *tls.Config) (addr string, failures <-chan lis
 	t.Helper()
 	failed, told := make(chan listener.Handshake, 16), make(chan any, 4)
 	s := &listener.Server{
-		Serve:  func(x *listener.Exchange) { x.WriteHead(&listener.Head{Status: 204, NoBody: true}); x.End(nil) },
-		Refuse: func(*listener.Exchange, *fault.Evidence) {},
+		Serve:  func(x *exchange.Exchange) { x.Head(&exchange.Head{Status: 204, NoBody: true}); x.End(nil) },
+		Refuse: func(*exchange.Exchange, *fault.Evidence) {},
 		Limits: func() listener.Limits {
 			return listener.Limits{Connections: 100, RequestHead: 32 << 10, HeadTime: 3 * time.Second, Idle: time.Second}
 		},

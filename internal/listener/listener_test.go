@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/listener"
@@ -32,7 +33,7 @@ type served struct {
 	refused chan fault.Evidence
 }
 
-func serve(t *testing.T, handler func(*listener.Exchange), change func(*listener.Limits)) *served {
+func serve(t *testing.T, handler func(*exchange.Exchange), change func(*listener.Limits)) *served {
 	t.Helper()
 	limits := listener.Limits{Connections: 100, RequestHead: 16 << 10, HeadTime: patience, RequestBody: 1 << 20, Idle: patience}
 	if change != nil {
@@ -41,9 +42,9 @@ func serve(t *testing.T, handler func(*listener.Exchange), change func(*listener
 	s := &served{t: t, refused: make(chan fault.Evidence, 100)}
 	s.server = &listener.Server{
 		Serve: handler,
-		Refuse: func(x *listener.Exchange, e *fault.Evidence) {
+		Refuse: func(x *exchange.Exchange, e *fault.Evidence) {
 			s.refused <- *e
-			if !x.Aborted() {
+			if !x.Aborted {
 				answer(x, 400, "refused")
 			}
 		},
@@ -71,9 +72,8 @@ func serve(t *testing.T, handler func(*listener.Exchange), change func(*listener
 	return s
 }
 
-func answer(x *listener.Exchange, status int, body string) {
-	x.TakeWholeBody()
-	x.WriteHead(&listener.Head{Status: status, Length: int64(len(body))})
+func answer(x *exchange.Exchange, status int, body string) {
+	x.Head(&exchange.Head{Status: status, Length: int64(len(body))})
 	x.Write([]byte(body))
 	x.End(nil)
 }
@@ -115,31 +115,31 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 	tests := []struct {
 		name    string
 		minor   int
-		handler func(t *testing.T, x *listener.Exchange)
+		handler func(t *testing.T, x *exchange.Exchange)
 		body    string
 		reset   bool
 	}{
-		{"nothing at all", 1, func(*testing.T, *listener.Exchange) {}, "", false},
-		{"a head only", 1, func(_ *testing.T, x *listener.Exchange) { x.WriteHead(&listener.Head{Status: 200, Length: 5}) }, "", false},
-		{"less than declared", 1, func(t *testing.T, x *listener.Exchange) {
-			x.WriteHead(&listener.Head{Status: 200, Length: 5})
+		{"nothing at all", 1, func(*testing.T, *exchange.Exchange) {}, "", false},
+		{"a head only", 1, func(_ *testing.T, x *exchange.Exchange) { x.Head(&exchange.Head{Status: 200, Length: 5}) }, "", false},
+		{"less than declared", 1, func(t *testing.T, x *exchange.Exchange) {
+			x.Head(&exchange.Head{Status: 200, Length: 5})
 			x.Write([]byte("hel"))
-			if x.End(nil) || !x.Aborted() {
+			if x.End(nil) || !x.Aborted {
 				t.Error("End took it for whole")
 			}
 		}, "hel", false},
-		{"more than declared", 1, func(t *testing.T, x *listener.Exchange) {
-			x.WriteHead(&listener.Head{Status: 200, Length: 2})
+		{"more than declared", 1, func(t *testing.T, x *exchange.Exchange) {
+			x.Head(&exchange.Head{Status: 200, Length: 2})
 			if end := x.Write([]byte("hello")); end != fault.Malformed {
 				t.Errorf("Write: %s", end)
 			}
 		}, "", false},
-		{"chunks without an end", 1, func(_ *testing.T, x *listener.Exchange) {
-			x.WriteHead(&listener.Head{Status: 200, Length: httpmsg.LengthUnknown})
+		{"chunks without an end", 1, func(_ *testing.T, x *exchange.Exchange) {
+			x.Head(&exchange.Head{Status: 200, Length: httpmsg.LengthUnknown})
 			x.Write([]byte("hello"))
 		}, "hello", false},
-		{"close to HTTP/1.0", 0, func(_ *testing.T, x *listener.Exchange) {
-			x.WriteHead(&listener.Head{Status: 200, Length: httpmsg.LengthClose})
+		{"close to HTTP/1.0", 0, func(_ *testing.T, x *exchange.Exchange) {
+			x.Head(&exchange.Head{Status: 200, Length: httpmsg.LengthClose})
 			x.Write([]byte("hello"))
 			x.Flush()
 			x.Abort()
@@ -148,7 +148,7 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, func(x *listener.Exchange) { tt.handler(t, x) }, nil)
+			s := serve(t, func(x *exchange.Exchange) { tt.handler(t, x) }, nil)
 			c, r := s.dial()
 			fmt.Fprintf(c, "GET / HTTP/1.%d\r\nHost: a\r\n\r\n", tt.minor)
 			b, err := io.ReadAll(r)
@@ -166,7 +166,7 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 
 func TestLifeOfAConnection(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(x *listener.Exchange) { answer(x, 200, string(x.Request.Path)) }, nil)
+	s := serve(t, func(x *exchange.Exchange) { answer(x, 200, string(x.Request.Path)) }, nil)
 	c, r := s.dial()
 	for i := range 5 {
 		fmt.Fprintf(c, "GET /%d HTTP/1.1\r\nHost: a\r\n\r\n", i)
@@ -184,8 +184,8 @@ func TestLifeOfAConnection(t *testing.T) {
 // answer, which the client can read in full.
 func TestUnreadBodies(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(x *listener.Exchange) {
-		x.WriteHead(&listener.Head{Status: 200, Length: 2})
+	s := serve(t, func(x *exchange.Exchange) {
+		x.Head(&exchange.Head{Status: 200, Length: 2})
 		x.Write([]byte("ok"))
 		x.End(nil)
 	}, nil)
@@ -222,20 +222,19 @@ func TestUnreadBodies(t *testing.T) {
 
 func TestBodyIsStreamed(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(x *listener.Exchange) {
+	s := serve(t, func(x *exchange.Exchange) {
 		var got []byte
-		if _, whole := x.WholeBody(); !whole {
-			x.StreamBody()
+		if !x.BodyHere && !x.BodyRead {
+			x.Detach()
 			for {
-				data, end := x.NextBody()
+				data, end := x.Next()
 				if end != fault.Completed || len(data) == 0 {
 					break
 				}
 				got = append(got, data...)
 			}
 		} else {
-			b, _ := x.WholeBody()
-			got = append(got, b...)
+			got = append(got, x.Body...)
 		}
 		got = append(got, x.Request.Path...) // still there
 		answer(x, 200, string(got))
@@ -256,20 +255,20 @@ func TestBodyIsStreamed(t *testing.T) {
 
 func TestInterimAndTrailers(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(x *listener.Exchange) {
+	s := serve(t, func(x *exchange.Exchange) {
 		var f httpmsg.Fields
 		f.Reset(nil)
 		f.Append("Link", []byte("x"), httpmsg.Other)
-		x.WriteInterim(103, nil, &f)
+		x.Interim(103, nil, &f)
 		if x.Committed() {
 			t.Error("an interim answer commits")
 		}
-		x.WriteHead(&listener.Head{Status: 200, Length: httpmsg.LengthUnknown})
+		x.Head(&exchange.Head{Status: 200, Length: httpmsg.LengthUnknown})
 		x.Write([]byte("hello"))
 		if end := x.Flush(); end != fault.Completed || !x.Committed() {
 			t.Errorf("Flush: %s", end)
 		}
-		x.WriteInterim(103, nil, &f) // too late
+		x.Interim(103, nil, &f) // too late
 		x.End(&f)
 	}, nil)
 	c, r := s.dial()
@@ -301,7 +300,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, func(*listener.Exchange) { t.Error("served") }, change)
+			s := serve(t, func(*exchange.Exchange) { t.Error("served") }, change)
 			c, r := s.dial()
 			io.WriteString(c, tt.request)
 			res, body := read(t, r)
@@ -320,7 +319,7 @@ func TestRefusals(t *testing.T) {
 // Two sockets on one server: one can be closed, and its connections go on.
 func TestCloseListener(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(x *listener.Exchange) { answer(x, 200, "ok") }, nil)
+	s := serve(t, func(x *exchange.Exchange) { answer(x, 200, "ok") }, nil)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -353,7 +352,7 @@ func TestAcceptErrors(t *testing.T) {
 	t.Parallel()
 	var served atomic.Int32
 	s := &listener.Server{
-		Serve: func(x *listener.Exchange) { served.Add(1); answer(x, 200, "ok") },
+		Serve: func(x *exchange.Exchange) { served.Add(1); answer(x, 200, "ok") },
 		Limits: func() listener.Limits {
 			return listener.Limits{Connections: 10, RequestHead: 16 << 10, HeadTime: patience}
 		},
@@ -402,7 +401,7 @@ func (*sickListener) Addr() net.Addr { return &net.TCPAddr{} }
 func TestDrainRaces(t *testing.T) {
 	t.Parallel()
 	for i := range 60 {
-		s := serve(t, func(x *listener.Exchange) { answer(x, 200, "ok") }, nil)
+		s := serve(t, func(x *exchange.Exchange) { answer(x, 200, "ok") }, nil)
 		c, r := s.dial()
 		done := make(chan struct{})
 		go func() {

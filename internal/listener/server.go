@@ -9,37 +9,29 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/conn"
+	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
-	"github.com/whygate/whygate/internal/h1"
 )
 
-// Limits bound what a client may make us hold or wait for. They are read once per connection.
-type Limits struct {
-	Connections int           // open client connections, over all listeners of a server
-	RequestHead int           // octets of a request head
-	HeadTime    time.Duration // from a request head's first octet to its last; also for the TLS handshake
-	RequestBody int64         // octets of a request body, 0 for no bound
-	Idle        time.Duration // silence between requests, and inside a request body
-}
+// Limits are what a connection is held to.
+type Limits = exchange.Limits
 
 // Server serves any number of sockets with one handler. The funcs are called on the connection's goroutine, and must not
 // keep the Exchange.
 type Server struct {
-	Serve  func(*Exchange)                  // answers a request
-	Refuse func(*Exchange, *fault.Evidence) // answers what was no request, or one too many
+	Serve  func(*exchange.Exchange)                  // answers a request
+	Refuse func(*exchange.Exchange, *fault.Evidence) // answers what was no request, or one too many
 	Limits func() Limits
 
 	Failed   func(*Handshake)               // is told of TLS handshakes that failed; nil to tell nobody
 	Panicked func(reason any, stack []byte) // is told of a bug of ours that ended a connection; nil to tell nobody
 
-	mu        sync.Mutex // guards the fields below
+	host      exchange.Host // the funcs above, for the connections; made by the first Listen
+	mu        sync.Mutex    // guards the fields below
 	listeners map[net.Listener]struct{}
 	sessions  map[*session]struct{}
-	draining  atomic.Bool
 	open      atomic.Int64
-	busy      atomic.Int64
 	wait      sync.WaitGroup
 }
 
@@ -53,9 +45,10 @@ func (s *Server) Listen(l net.Listener, conf func() *tls.Config) error {
 	if s.listeners == nil {
 		s.listeners = map[net.Listener]struct{}{}
 		s.sessions = map[*session]struct{}{}
+		s.host.Serve, s.host.Refuse, s.host.Panicked = s.Serve, s.Refuse, s.panicked
 	}
 	s.listeners[l] = struct{}{}
-	draining := s.draining.Load() // Drain closes what was listed before it; what comes later closes itself
+	draining := s.host.Draining.Load() // Drain closes what was listed before it; what comes later closes itself
 	s.mu.Unlock()
 	if draining {
 		return l.Close()
@@ -82,13 +75,11 @@ func (s *Server) Listen(l net.Listener, conf func() *tls.Config) error {
 	}
 }
 
-// clientLeast is what a client must take of its answer within limits.idle to be given as much time again, in octets.
-const clientLeast = 16 << 10
-
 // accept starts a connection's goroutine. It ends when the connection does; Drain waits for it.
 func (s *Server) accept(nc net.Conn, tlsConf *tls.Config) {
-	ss := &session{server: s, limits: s.Limits(), over: false}
-	ss.over = s.open.Add(1) > int64(max(ss.limits.Connections, 1))
+	limits := s.Limits()
+	ss := &session{server: s, limits: limits}
+	ss.over = s.open.Add(1) > int64(max(limits.Connections, 1))
 	if tlsConf == nil {
 		ss.conn = conn.New(nc)
 	} else {
@@ -98,12 +89,9 @@ func (s *Server) accept(nc net.Conn, tlsConf *tls.Config) {
 			return tls.Server(ss.door, tlsConf)
 		})
 	}
-	ss.head = h1.Limits{Head: ss.limits.RequestHead, Trailers: ss.limits.RequestHead}
-	ss.conn.SetMax(ss.limits.RequestHead)
-	ss.conn.SetWriteLeast(clientLeast)
-	ss.conn.Obey(&ss.cut, &ss.cut, 0)
+	ss.http.Init(ss.conn, &s.host, &limits)
 	s.mu.Lock()
-	if s.draining.Load() { // Drain has looked, or is about to: it would not wait for this one
+	if s.host.Draining.Load() { // Drain has looked, or is about to: it would not wait for this one
 		s.mu.Unlock()
 		s.open.Add(-1)
 		_ = nc.Close()
@@ -128,7 +116,7 @@ func (s *Server) forget(ss *session) {
 func (s *Server) Open() int64 { return s.open.Load() }
 
 // Busy is the number of exchanges under way.
-func (s *Server) Busy() int64 { return s.busy.Load() }
+func (s *Server) Busy() int64 { return s.host.Busy.Load() }
 
 // CloseListeners stops accepting. Connections go on.
 func (s *Server) CloseListeners() {
@@ -154,13 +142,11 @@ const cutGrace = 250 * time.Millisecond
 // them up to the bound. What still waits for an upstream then is told to stop, and answers so; what is left after cutGrace is
 // cut. It is called once, and reports whether all ended in time.
 func (s *Server) Drain(bound time.Duration) bool {
-	s.draining.Store(true)
+	s.host.Draining.Store(true)
 	s.CloseListeners()
 	s.mu.Lock()
 	for ss := range s.sessions {
-		if ss.state.CompareAndSwap(stateIdle, stateClosing) {
-			ss.cut.Cancel(cancel.Drained)
-		}
+		ss.http.CloseIdle()
 	}
 	s.mu.Unlock()
 	done := make(chan struct{})
@@ -172,14 +158,14 @@ func (s *Server) Drain(bound time.Duration) bool {
 		return true
 	case <-timer.C:
 	}
-	s.each(func(ss *session) { ss.waits.Cancel(cancel.Drained) })
+	s.each(func(ss *session) { ss.http.StopWaiting() })
 	timer.Reset(cutGrace)
 	select {
 	case <-done:
 		return false
 	case <-timer.C:
 	}
-	s.each(func(ss *session) { ss.cut.Cancel(cancel.Drained) })
+	s.each(func(ss *session) { ss.http.Cut() })
 	<-done
 	return false
 }

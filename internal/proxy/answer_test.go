@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/proxy"
@@ -412,7 +413,7 @@ func TestEveryCause(t *testing.T) {
 		t.Errorf("evidence for %d causes only", len(all))
 	}
 	next := make(chan fault.Evidence, 1)
-	g := refused(t, setup{serve: func(p *proxy.Proxy, x *listener.Exchange) {
+	g := refused(t, setup{serve: func(p *proxy.Proxy, x *exchange.Exchange) {
 		e := <-next
 		p.Refuse(x, &e)
 	}})

@@ -4,9 +4,9 @@ import (
 	"sync/atomic"
 
 	"github.com/whygate/whygate/internal/cancel"
+	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
-	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/upstream"
 )
 
@@ -14,20 +14,19 @@ import (
 // evidence says how.
 //
 // hot: once per attempt.
-func (s *exchange) try(a *upstream.Attempt, fresh upstream.Fresh) bool {
+func (s *serving) try(a *upstream.Attempt, fresh upstream.Fresh) bool {
 	a.Interim = s.interim
-	body, whole := s.x.WholeBody()
-	if !whole { // also where an attempt before this one has read some of it, or all
+	if !s.x.BodyHere && (s.streamed || !s.x.BodyRead) { // also where an attempt before this one has read some of it, or all
 		return s.stream(a, fresh)
 	}
-	if !a.Ask(s.prepare(), body, fresh) && !(a.Evidence.Stage == fault.Write && a.AnswerAnyway()) {
+	if !a.Ask(s.prepare(), s.x.Body, fresh) && !(a.Evidence.Stage == fault.Write && a.AnswerAnyway()) {
 		return false
 	}
 	return s.readHead(a)
 }
 
 // readHead reads the final response head.
-func (s *exchange) readHead(a *upstream.Attempt) bool {
+func (s *serving) readHead(a *upstream.Attempt) bool {
 	s.overflow = false
 	if !a.ReadHead(&s.response) {
 		return false
@@ -44,13 +43,13 @@ func (s *exchange) readHead(a *upstream.Attempt) bool {
 }
 
 // passInterim passes an interim response on as it comes.
-func (s *exchange) passInterim(r *httpmsg.Response) {
+func (s *serving) passInterim(r *httpmsg.Response) {
 	if !s.back.collect(&r.Fields) {
 		s.overflow = true
 		return
 	}
 	s.dropHopByHop(r)
-	s.x.WriteInterim(r.Status, r.Reason, &r.Fields)
+	s.x.Interim(r.Status, r.Reason, &r.Fields)
 }
 
 // upload is the request body on its way, on a goroutine of its own: the answer may come before the body has ended.
@@ -74,8 +73,9 @@ func (u *upload) reset() {
 func (u *upload) broken() bool { return u.client != fault.Completed }
 
 // stream makes an attempt for a request whose body is not here yet: one goroutine sends it on while this one awaits the answer.
-func (s *exchange) stream(a *upstream.Attempt, fresh upstream.Fresh) bool {
-	s.x.StreamBody() // before the head is prepared: its octets move
+func (s *serving) stream(a *upstream.Attempt, fresh upstream.Fresh) bool {
+	s.streamed = true
+	s.x.Detach() // before the head is prepared: its octets move
 	if !a.Open(s.prepare(), fresh) {
 		return false
 	}
@@ -84,7 +84,7 @@ func (s *exchange) stream(a *upstream.Attempt, fresh upstream.Fresh) bool {
 	u.done = make(chan struct{})
 	u.follows = u.cancel.Follow(s.x.Cancel)
 	s.x.Cancel.Join(u.follows)
-	s.x.ReadUnder(&u.cancel)
+	s.x.Obey(&u.cancel)
 	a.SendUnder(&u.cancel)
 	go s.send(a, len(s.replay)) // ends with the body, or by stopUpload, which waits for it
 	if a.AwaitHead() && s.readHead(a) {
@@ -96,7 +96,7 @@ func (s *exchange) stream(a *upstream.Attempt, fresh upstream.Fresh) bool {
 }
 
 // blame says whose failure it was that ended an attempt with an upload.
-func (s *exchange) blame(a *upstream.Attempt) {
+func (s *serving) blame(a *upstream.Attempt) {
 	u := &s.up
 	switch {
 	case u.client != fault.Completed:
@@ -114,7 +114,7 @@ func (s *exchange) blame(a *upstream.Attempt) {
 }
 
 // send sends the request body: first what an earlier attempt had read, then what comes.
-func (s *exchange) send(a *upstream.Attempt, replay int) {
+func (s *serving) send(a *upstream.Attempt, replay int) {
 	u := &s.up
 	defer close(u.done)
 	defer func() {
@@ -128,7 +128,7 @@ func (s *exchange) send(a *upstream.Attempt, replay int) {
 		return
 	}
 	for {
-		data, end := s.x.NextBody()
+		data, end := s.x.Next()
 		switch {
 		case end != fault.Completed:
 			if u.cancel.Reason() == cancel.None {
@@ -143,7 +143,7 @@ func (s *exchange) send(a *upstream.Attempt, replay int) {
 			s.sent(a, a.SendEnd(&s.x.Request.Trailers))
 			return
 		}
-		if s.x.BodyRead() {
+		if s.x.BodyRead {
 			u.read.Store(true) // before the endpoint can answer it
 		}
 		s.keepForReplay(data)
@@ -155,7 +155,7 @@ func (s *exchange) send(a *upstream.Attempt, replay int) {
 
 // keepForReplay keeps a piece of body for another attempt, as long as all of it fits. What does not fit is lost only from the
 // first piece on: before that an attempt has taken nothing of it.
-func (s *exchange) keepForReplay(data []byte) {
+func (s *serving) keepForReplay(data []byte) {
 	if s.lost {
 		return
 	}
@@ -167,7 +167,7 @@ func (s *exchange) keepForReplay(data []byte) {
 }
 
 // sent notes a failed write, and bounds the wait for an answer that may have overtaken it.
-func (s *exchange) sent(a *upstream.Attempt, end fault.End) bool {
+func (s *serving) sent(a *upstream.Attempt, end fault.End) bool {
 	if end == fault.Completed {
 		return true
 	}
@@ -179,7 +179,7 @@ func (s *exchange) sent(a *upstream.Attempt, end fault.End) bool {
 }
 
 // uploaded reports whether the whole request body was sent, and waits for that where only the last write is missing.
-func (s *exchange) uploaded(a *upstream.Attempt) bool {
+func (s *serving) uploaded(a *upstream.Attempt) bool {
 	u := &s.up
 	if u.done == nil {
 		return true
@@ -193,7 +193,7 @@ func (s *exchange) uploaded(a *upstream.Attempt) bool {
 }
 
 // stopUpload ends the upload's goroutine and waits for it.
-func (s *exchange) stopUpload(a *upstream.Attempt) {
+func (s *serving) stopUpload(a *upstream.Attempt) {
 	u := &s.up
 	if u.done == nil {
 		return
@@ -202,14 +202,14 @@ func (s *exchange) stopUpload(a *upstream.Attempt) {
 	<-u.done
 	u.done = nil
 	s.x.Cancel.Leave(u.follows)
-	s.x.ReadUnder(nil)
+	s.x.Obey(nil)
 	a.Sent()
 }
 
 // dropHopByHop marks what concerned only the endpoint's connection: RFC 9110, section 7.6.1.
 //
 // hot: once per response.
-func (s *exchange) dropHopByHop(r *httpmsg.Response) {
+func (s *serving) dropHopByHop(r *httpmsg.Response) {
 	f := &r.Fields
 	for i := range f.Len() {
 		switch f.ID(i) {
@@ -232,8 +232,8 @@ func (s *exchange) dropHopByHop(r *httpmsg.Response) {
 }
 
 // newHead is an empty response head of ours.
-func (s *exchange) newHead(status int, length int64) *listener.Head {
+func (s *serving) newHead(status int, length int64) *exchange.Head {
 	s.extra.Reset(s.extraBuf[:0])
-	s.head = listener.Head{Status: status, Length: length, Extra: &s.extra, NoBody: status == 204 || status == 304}
+	s.head = exchange.Head{Status: status, Length: length, Extra: &s.extra, NoBody: status == 204 || status == 304}
 	return &s.head
 }

@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
-	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/telemetry"
 )
@@ -16,8 +16,8 @@ import (
 // retryAfter is what Retry-After says, in seconds: as long as a failed endpoint is tried last.
 const retryAfter = 5
 
-// Refuse answers what was no request, or one connection too many: listener.Server calls it instead of Serve.
-func (p *Proxy) Refuse(x *listener.Exchange, e *fault.Evidence) {
+// Refuse answers what was no request, or one connection too many: a connection calls it instead of Serve.
+func (p *Proxy) Refuse(x *exchange.Exchange, e *fault.Evidence) {
 	s := stateOf(x)
 	s.begin(p, x)
 	if e.End == fault.Canceled && x.Request.Name == nil {
@@ -33,20 +33,20 @@ func (p *Proxy) Refuse(x *listener.Exchange, e *fault.Evidence) {
 }
 
 // fail ends an exchange whose last attempt left ev, of which f is the verdict.
-func (s *exchange) fail(ev *fault.Evidence, f fault.Fault) {
+func (s *serving) fail(ev *fault.Evidence, f fault.Fault) {
 	if s.up.client == fault.Bug { // while the request body was sent
 		s.failEarly(&fault.Evidence{Stage: fault.Receive, End: fault.Bug})
 		return
 	}
-	if s.up.client != fault.Completed && s.x.BodyEvidence().End != fault.Canceled {
-		ev = s.x.BodyEvidence() // the request body broke a rule, or its client fell silent: that comes first
+	if s.up.client != fault.Completed && s.x.Broke.End != fault.Canceled {
+		ev = &s.x.Broke // the request body broke a rule, or its client fell silent: that comes first
 		f = fault.Classify(ev)
 	}
 	s.conclude(ev, f)
 }
 
 // failEarly ends an exchange that came to no attempt.
-func (s *exchange) failEarly(e *fault.Evidence) {
+func (s *serving) failEarly(e *fault.Evidence) {
 	s.own = *e
 	if s.pool != nil && s.own.Endpoint == "" {
 		s.own.Endpoint = s.pool.Name
@@ -55,7 +55,7 @@ func (s *exchange) failEarly(e *fault.Evidence) {
 }
 
 // failUnavailable ends an exchange for which there was nobody to ask.
-func (s *exchange) failUnavailable() {
+func (s *serving) failUnavailable() {
 	if s.made > 0 {
 		ev := &s.attempts[s.made-1].Evidence
 		s.fail(ev, fault.Classify(ev))
@@ -73,7 +73,7 @@ func (s *exchange) failUnavailable() {
 }
 
 // conclude makes the answer that a fault deserves: none if the client left, a visible break if the head is out, a page else.
-func (s *exchange) conclude(ev *fault.Evidence, f fault.Fault) {
+func (s *serving) conclude(ev *fault.Evidence, f fault.Fault) {
 	r := &s.record
 	r.Fault, r.Evidence, r.Saved = f, ev, false
 	s.now = mono.Now()
@@ -93,7 +93,7 @@ func (s *exchange) conclude(ev *fault.Evidence, f fault.Fault) {
 }
 
 // answer writes the page, or the JSON, or the text, that says what happened as far as it is the public's.
-func (s *exchange) answer(ev *fault.Evidence, f fault.Fault) {
+func (s *serving) answer(ev *fault.Evidence, f fault.Fault) {
 	status := f.Status()
 	p := page{
 		Status: status, Incident: s.record.Incident, At: time.Now().UTC(), Sentence: f.PublicSentence(),
@@ -107,9 +107,8 @@ func (s *exchange) answer(ev *fault.Evidence, f fault.Fault) {
 	}
 	kind := negotiate(&s.x.Request.Fields)
 	body := p.render(kind)
-	s.x.TakeWholeBody()
-	if !s.x.BodyRead() {
-		s.x.NoKeepAlive()
+	if !s.x.BodyRead && !s.x.BodyHere {
+		s.x.Last = true
 	}
 	h := s.newHead(status, int64(len(body)))
 	add := func(id httpmsg.ID, value string) { s.extra.AppendKnown(id, []byte(value)) }
@@ -126,7 +125,7 @@ func (s *exchange) answer(ev *fault.Evidence, f fault.Fault) {
 		s.extra.Append("Allow", []byte("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"), httpmsg.Other)
 	}
 	s.extra.Append("X-Request-ID", []byte(p.Request), httpmsg.Other)
-	s.x.WriteHead(h)
+	s.x.Head(h)
 	s.extraBuf = s.extra.Buffer()
 	if s.x.Request.Method != httpmsg.HEAD {
 		s.x.Write(body)

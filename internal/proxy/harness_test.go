@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/whygate/whygate/internal/balance"
+	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/proxy"
@@ -51,7 +52,7 @@ type setup struct {
 	options  func(*upstream.Options)
 	limits   func(*listener.Limits)
 	front    *tls.Config                            // the listener speaks TLS
-	serve    func(*proxy.Proxy, *listener.Exchange) // instead of Proxy.Serve
+	serve    func(*proxy.Proxy, *exchange.Exchange) // instead of Proxy.Serve
 	panicked func(reason any, stack []byte)         // of Proxy.Panicked
 	observe  func(*telemetry.Record)                // instead of the channel of records
 	wrap     func(net.Listener) net.Listener        // what the server accepts from
@@ -148,7 +149,7 @@ func start(t testing.TB, s setup, endpoints ...string) *gateway {
 	}
 	g.server = &listener.Server{Serve: g.proxy.Serve, Refuse: g.proxy.Refuse, Limits: func() listener.Limits { return limits }}
 	if s.serve != nil {
-		g.server.Serve = func(x *listener.Exchange) { s.serve(g.proxy, x) }
+		g.server.Serve = func(x *exchange.Exchange) { s.serve(g.proxy, x) }
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

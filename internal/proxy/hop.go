@@ -73,7 +73,7 @@ const vouched uint64 = 1<<httpmsg.Forwarded | 1<<httpmsg.XForwardedFor | 1<<http
 
 // shadows reports whether a field becomes one that the gateway vouches for, or that the route sets, when its underscores are
 // read as hyphens: CGI, WSGI and PHP do not tell X_Forwarded_For from X-Forwarded-For.
-func (s *exchange) shadows(name []byte) bool {
+func (s *serving) shadows(name []byte) bool {
 	if bytes.IndexByte(name, '_') < 0 {
 		return false
 	}

@@ -12,17 +12,16 @@ import (
 // other is aborted, so that the client sees that it is not complete.
 //
 // hot: once per request.
-func (s *exchange) relay(a *upstream.Attempt, endpoint int) {
+func (s *serving) relay(a *upstream.Attempt, endpoint int) {
 	r := &s.response
 	if r.Status == 101 {
 		s.pool.Balance.Succeeded(endpoint)
 		s.tunnel(a)
 		return
 	}
-	s.x.TakeWholeBody()
 	s.record.By = telemetry.ByOrigin
 	if s.up.done != nil && !s.up.read.Load() {
-		s.x.NoKeepAlive() // RFC 9110, section 10.1.1: who answers before the end of the content says whether he reads the rest
+		s.x.Last = true // RFC 9110, section 10.1.1: who answers before the end of the content says whether he reads the rest
 	}
 	s.passHead(a)
 	read, write := s.relayBody(a)
@@ -41,16 +40,16 @@ func (s *exchange) relay(a *upstream.Attempt, endpoint int) {
 // relayed ends an exchange whose response came to its end.
 //
 // hot: once per request.
-func (s *exchange) relayed(a *upstream.Attempt, endpoint int) {
+func (s *serving) relayed(a *upstream.Attempt, endpoint int) {
 	s.pool.Balance.Succeeded(endpoint)
 	s.now = mono.Now()
 	a.Finish(s.now)
-	s.x.Ended(s.now)
+	s.x.Ended = s.now
 	if s.response.Trailers.Len() > 0 {
 		dropTrailers(&s.response.Trailers, s.route.SetResponse, &s.back, 0)
 	}
 	ended := s.x.End(&s.response.Trailers)
-	if !ended || s.x.Lost() != fault.Completed {
+	if !ended || s.x.Lost != fault.Completed {
 		s.left(a)
 		return
 	}
@@ -70,7 +69,7 @@ func (s *exchange) relayed(a *upstream.Attempt, endpoint int) {
 // passHead appends the response head for the client.
 //
 // hot: once per response.
-func (s *exchange) passHead(a *upstream.Attempt) {
+func (s *serving) passHead(a *upstream.Attempt) {
 	r := &s.response
 	s.dropHopByHop(r)
 	h := s.newHead(r.Status, r.Length)
@@ -98,13 +97,13 @@ func (s *exchange) passHead(a *upstream.Attempt) {
 		s.extra.AppendKnown(httpmsg.ProxyStatus, value)
 	}
 	s.tellID(&r.Fields)
-	s.x.WriteHead(h)
+	s.x.Head(h)
 	s.extraBuf = s.extra.Buffer()
 }
 
 // tellID adds the request's id to an answer of the endpoint, so that whoever has the answer finds the log line. An endpoint
 // that names an id of its own is let be, and so is a route that sets or removes it.
-func (s *exchange) tellID(f *httpmsg.Fields) {
+func (s *serving) tellID(f *httpmsg.Fields) {
 	if f.Has(httpmsg.XRequestID) || edited(s.route.SetResponse, []byte("X-Request-ID")) {
 		return
 	}
@@ -118,7 +117,7 @@ func (s *exchange) tellID(f *httpmsg.Fields) {
 // relayBody moves the body. read is whether the endpoint's side came to its end; write is how the client's side stands.
 //
 // hot: once per request.
-func (s *exchange) relayBody(a *upstream.Attempt) (read bool, write fault.End) {
+func (s *serving) relayBody(a *upstream.Attempt) (read bool, write fault.End) {
 	for {
 		data, found := a.Next()
 		switch found {
@@ -144,7 +143,7 @@ func (s *exchange) relayBody(a *upstream.Attempt) (read bool, write fault.End) {
 }
 
 // brokenBody ends an exchange whose response broke after its head.
-func (s *exchange) brokenBody(a *upstream.Attempt, endpoint int) {
+func (s *serving) brokenBody(a *upstream.Attempt, endpoint int) {
 	f := fault.Classify(&a.Evidence)
 	s.judge(endpoint, a, f)
 	if f.Cause == fault.CauseClientLeft || s.clientLeft(f) {
@@ -155,7 +154,7 @@ func (s *exchange) brokenBody(a *upstream.Attempt, endpoint int) {
 }
 
 // left ends an exchange whose client is gone. What the attempt had come to until then stays as it was observed.
-func (s *exchange) left(a *upstream.Attempt) {
+func (s *serving) left(a *upstream.Attempt) {
 	ev := &a.Evidence
 	s.own = fault.Evidence{
 		Stage: ev.Stage, End: fault.Canceled, Endpoint: ev.Endpoint, Addr: ev.Addr, Sent: ev.Sent, Got: ev.Got,

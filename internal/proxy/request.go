@@ -15,7 +15,7 @@ import (
 // refused finds what the gateway does not forward, whatever the configuration says: nil for a request in order.
 //
 // hot: once per request.
-func (s *exchange) refused() *fault.Evidence {
+func (s *serving) refused() *fault.Evidence {
 	q := &s.x.Request
 	rule := fault.RuleNone
 	switch {
@@ -49,7 +49,7 @@ func expectsContinue(f *httpmsg.Fields) bool {
 }
 
 // looped reports whether the request has passed this gateway before: RFC 9110, section 7.6.3, and RFC 8586.
-func (s *exchange) looped() bool {
+func (s *serving) looped() bool {
 	f := &s.x.Request.Fields
 	for i := range f.Len() {
 		switch f.ID(i) {
@@ -71,7 +71,7 @@ func (s *exchange) looped() bool {
 
 // looped1 looks for our element in one Via value. Another gateway may have the same name, so the instance in the comment
 // decides; an element of our name whose comment was stripped on the way counts as ours.
-func (s *exchange) looped1(via []byte) bool {
+func (s *serving) looped1(via []byte) bool {
 	for element := range bytes.SplitSeq(via, []byte(",")) {
 		_, by, _ := bytes.Cut(bytes.TrimSpace(element), []byte(" "))
 		by, comment, _ := bytes.Cut(bytes.TrimSpace(by), []byte(" "))
@@ -87,12 +87,12 @@ func (s *exchange) looped1(via []byte) bool {
 }
 
 // answeredHere answers an OPTIONS request whose Max-Forwards is used up (RFC 9110, section 7.6.2).
-func (s *exchange) answeredHere() bool {
+func (s *serving) answeredHere() bool {
 	q := &s.x.Request
 	if q.Method != httpmsg.OPTIONS || !q.Fields.Has(httpmsg.MaxForwards) || string(q.Fields.Get(httpmsg.MaxForwards)) != "0" {
 		return false
 	}
-	s.x.WriteHead(s.newHead(204, httpmsg.LengthClose))
+	s.x.Head(s.newHead(204, httpmsg.LengthClose))
 	s.x.End(nil)
 	s.record.By = telemetry.ByGateway
 	return true
@@ -111,7 +111,7 @@ func wantsUpgrade(q *httpmsg.Request) bool {
 // 9110, section 7.6.1), and what the next hop must know of this one is added.
 //
 // hot: once per attempt.
-func (s *exchange) prepare() *upstream.Head {
+func (s *serving) prepare() *upstream.Head {
 	q := &s.x.Request
 	h := &s.asked
 	*h = upstream.Head{
@@ -131,7 +131,7 @@ func (s *exchange) prepare() *upstream.Head {
 	if s.upgrade {
 		h.Upgrade = q.Fields.Get(httpmsg.Upgrade)
 	}
-	trusted := len(s.snap.Trusted) > 0 && s.snap.trusts(s.x.Peer())
+	trusted := len(s.snap.Trusted) > 0 && s.snap.trusts(s.x.Peer.Addr)
 	for i := range q.Fields.Len() {
 		if !s.forwards(i, trusted) {
 			q.Fields.Drop(i)
@@ -152,7 +152,7 @@ func (s *exchange) prepare() *upstream.Head {
 
 // path is the target's path for the next hop: with the route's prefix stripped where it ends at a segment's end. What is not in
 // canonical form was matched in that form, so the prefix is taken off that.
-func (s *exchange) path() []byte {
+func (s *serving) path() []byte {
 	path := s.x.Request.Path
 	strip := s.route.Strip
 	if strip == "" {
@@ -177,7 +177,7 @@ var root, nobody = []byte("/"), []byte{}
 // forwards reports whether the i-th field goes to the next hop as it is.
 //
 // hot: once per field line.
-func (s *exchange) forwards(i int, trusted bool) bool {
+func (s *serving) forwards(i int, trusted bool) bool {
 	f := &s.x.Request.Fields
 	switch f.ID(i) {
 	case httpmsg.Connection, httpmsg.KeepAlive, httpmsg.ProxyConnection, httpmsg.TransferEncoding, httpmsg.ContentLength,
@@ -211,14 +211,14 @@ func upgrades(f *httpmsg.Fields) bool {
 }
 
 // edits reports whether the route sets or removes a field that the gateway would make.
-func (s *exchange) edits(name string) bool {
+func (s *serving) edits(name string) bool {
 	return len(s.route.SetRequest) > 0 && edited(s.route.SetRequest, []byte(name))
 }
 
 // addHop adds what this hop tells the next: who asked, how, through whom, under which id.
 //
 // hot: once per attempt.
-func (s *exchange) addHop(trusted bool) {
+func (s *serving) addHop(trusted bool) {
 	q := &s.x.Request
 	f, add := &q.Fields, &s.extra
 	s.addForwarded(trusted)
@@ -257,12 +257,12 @@ func maxForwards(q *httpmsg.Request) []byte {
 
 // addForwarded adds who the client is. A peer that is not trusted may have written anything, so what it sent is left out; to a
 // trusted one's list our peer is added (RFC 7239, section 4).
-func (s *exchange) addForwarded(trusted bool) {
+func (s *serving) addForwarded(trusted bool) {
 	q := &s.x.Request
 	f, add := &q.Fields, &s.extra
-	client := s.x.Client()
+	client := s.x.Peer.Client
 	proto := "http"
-	if s.x.Secure() {
+	if s.x.Peer.Secure {
 		proto = "https"
 	}
 	if client == "" {
@@ -291,7 +291,7 @@ func (s *exchange) addForwarded(trusted bool) {
 	if trusted {
 		putForwardedList(add, f)
 	}
-	if s.x.Peer().Is6() {
+	if s.x.Peer.Addr.Is6() {
 		add.PutString(`for="[`)
 		add.PutString(client)
 		add.PutString(`]"`)
@@ -337,7 +337,7 @@ var hexPairs = func() (t [256][2]byte) {
 // requestID makes an id for the request, in case it has none.
 //
 // hot: once per request.
-func (s *exchange) requestID() {
+func (s *serving) requestID() {
 	for i := 0; i < idSize; i += 16 {
 		r := rand.Uint64()
 		for j := i; j < i+16; j += 2 {
@@ -348,7 +348,7 @@ func (s *exchange) requestID() {
 }
 
 // passedID is the request id that came with the request, nil if there is none that can be passed on.
-func (s *exchange) passedID() []byte {
+func (s *serving) passedID() []byte {
 	id := s.x.Request.Fields.Get(httpmsg.XRequestID)
 	if len(id) == 0 || len(id) > idMax {
 		return nil

@@ -7,9 +7,9 @@ import (
 
 	"github.com/whygate/whygate/internal/balance"
 	"github.com/whygate/whygate/internal/cancel"
+	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
-	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/resilience"
 	"github.com/whygate/whygate/internal/telemetry"
@@ -35,11 +35,11 @@ func (p *Proxy) Snapshot() *Snapshot { return p.snapshot.Load() }
 // attemptsMax bounds the attempts of one request, whatever the configuration says.
 const attemptsMax = 5
 
-// exchange is what one request needs beside the listener's Exchange. It is used again.
-type exchange struct {
+// serving is what one request needs beside the Exchange. It is used again.
+type serving struct {
 	p        *Proxy
 	snap     *Snapshot
-	x        *listener.Exchange
+	x        *exchange.Exchange
 	route    *Route
 	pool     *Pool
 	now      mono.Time // the clock as it was last read
@@ -49,13 +49,14 @@ type exchange struct {
 	made     int       // attempts begun
 	upgrade  bool      // the client asked for another protocol
 	lost     bool      // the request body does not fit replay: there is no other attempt
+	streamed bool      // the request body was read piece by piece
 	overflow bool      // an interim response named too many fields in Connection
 	interim  func(*httpmsg.Response)
 	asked    upstream.Head
 	id       [idSize]byte
 	tried    balance.Tried
 	response httpmsg.Response
-	head     listener.Head
+	head     exchange.Head
 	extra    httpmsg.Fields // fields of ours, in the request and then in the response
 	extraBuf []byte
 	record   telemetry.Record
@@ -70,11 +71,11 @@ type exchange struct {
 }
 
 // stateOf is the exchange's state of ours, which stays with it from one request to the next.
-func stateOf(x *listener.Exchange) *exchange {
-	if s, ok := x.State.(*exchange); ok {
+func stateOf(x *exchange.Exchange) *serving {
+	if s, ok := x.State.(*serving); ok {
 		return s
 	}
-	s := &exchange{}
+	s := &serving{}
 	x.State = s
 	for i := range s.attempts {
 		s.evidence[i] = &s.attempts[i].Evidence
@@ -84,7 +85,7 @@ func stateOf(x *listener.Exchange) *exchange {
 }
 
 // Serve answers one request. It reads as the journey in docs/ARCHITECTURE.md: every way an exchange can end is a return.
-func (p *Proxy) Serve(x *listener.Exchange) {
+func (p *Proxy) Serve(x *exchange.Exchange) {
 	s := stateOf(x)
 	s.begin(p, x)
 	s.serveSafely()
@@ -93,7 +94,7 @@ func (p *Proxy) Serve(x *listener.Exchange) {
 }
 
 // serveSafely runs serve so that a bug of ours costs one exchange, not the process.
-func (s *exchange) serveSafely() {
+func (s *serving) serveSafely() {
 	defer func() {
 		if r := recover(); r != nil {
 			s.panicked(r)
@@ -103,7 +104,7 @@ func (s *exchange) serveSafely() {
 }
 
 // panicked ends an exchange in which we panicked: 500 if there was no answer yet, and never a fault of the endpoint.
-func (s *exchange) panicked(reason any) {
+func (s *serving) panicked(reason any) {
 	s.p.panicked(reason)
 	if s.made > 0 {
 		a := &s.attempts[s.made-1]
@@ -113,7 +114,7 @@ func (s *exchange) panicked(reason any) {
 	if s.asking >= 0 {
 		s.leave(s.asking)
 	}
-	s.x.NoKeepAlive()
+	s.x.Last = true
 	s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Bug})
 }
 
@@ -130,7 +131,7 @@ func (p *Proxy) panicked(reason any) {
 }
 
 // hot: once per request.
-func (s *exchange) serve() {
+func (s *serving) serve() {
 	if e := s.refused(); e != nil {
 		s.failEarly(e)
 		return
@@ -158,7 +159,7 @@ func (s *exchange) serve() {
 }
 
 // tryAll asks one endpoint after another until one answers or there is no reason to ask again.
-func (s *exchange) tryAll() {
+func (s *serving) tryAll() {
 	fresh := upstream.AnyConnection
 	again := -1
 	for {
@@ -217,21 +218,21 @@ func (s *exchange) tryAll() {
 }
 
 // caught tells of a panic on another goroutine of the exchange, which ends with it. It is deferred there.
-func (s *exchange) caught() {
+func (s *serving) caught() {
 	if r := recover(); r != nil {
 		s.p.panicked(r)
 	}
 }
 
 // leave tells that an endpoint is not being asked any more.
-func (s *exchange) leave(i int) {
+func (s *serving) leave(i int) {
 	s.pool.Balance.Finish(i)
 	s.pool.Guards[i].Leave()
 	s.asking = -1
 }
 
 // attempt is the next attempt's place, begun at the i-th endpoint.
-func (s *exchange) attempt(i int) *upstream.Attempt {
+func (s *serving) attempt(i int) *upstream.Attempt {
 	a := &s.attempts[s.made]
 	s.made++
 	a.Begin(s.pool.Targets[i], s.now)
@@ -242,7 +243,7 @@ func (s *exchange) attempt(i int) *upstream.Attempt {
 
 // judge tells the balance how an endpoint did. One that was cut short by the time for the whole response, before it had the
 // request, did nothing wrong: the attempts before it used that time up. Nor did one that closed a connection which was idle.
-func (s *exchange) judge(i int, a *upstream.Attempt, f fault.Fault) {
+func (s *serving) judge(i int, a *upstream.Attempt, f fault.Fault) {
 	ev := &a.Evidence
 	switch {
 	case !f.ByUpstream(), f.Cause == fault.CauseKeepaliveRace, ev.Timer == fault.TimerResponse && ev.Stage < fault.FirstByte:
@@ -253,12 +254,12 @@ func (s *exchange) judge(i int, a *upstream.Attempt, f fault.Fault) {
 
 // clientLeft looks whether the client had gone before its attempt failed with f: then there is nobody to answer, and no
 // reason to ask another endpoint.
-func (s *exchange) clientLeft(f fault.Fault) bool {
+func (s *serving) clientLeft(f fault.Fault) bool {
 	return f.Cause != fault.CauseClientLeft && s.up.client != fault.Bug && !s.drained() && s.x.Left()
 }
 
 // again decides whether there is another attempt, and at whom.
-func (s *exchange) again(a *upstream.Attempt, f fault.Fault) resilience.Decision {
+func (s *serving) again(a *upstream.Attempt, f fault.Fault) resilience.Decision {
 	if s.made >= attemptsMax || s.x.Committed() || s.up.broken() || s.expired() || s.drained() {
 		return resilience.No
 	}
@@ -277,10 +278,10 @@ func (s *exchange) again(a *upstream.Attempt, f fault.Fault) resilience.Decision
 }
 
 // drained reports whether the gateway's time to drain is over.
-func (s *exchange) drained() bool { return s.x.Cancel.Reason() == cancel.Drained }
+func (s *serving) drained() bool { return s.x.Cancel.Reason() == cancel.Drained }
 
 // sentBefore reports whether an attempt before the last had given octets of the request to an endpoint.
-func (s *exchange) sentBefore() bool {
+func (s *serving) sentBefore() bool {
 	for i := range s.made - 1 {
 		if s.attempts[i].Evidence.Sent > 0 {
 			return true
@@ -290,15 +291,15 @@ func (s *exchange) sentBefore() bool {
 }
 
 // expired reports whether the time for the whole response is over.
-func (s *exchange) expired() bool { return s.until != 0 && mono.Now() >= s.until }
+func (s *serving) expired() bool { return s.until != 0 && mono.Now() >= s.until }
 
 // begin prepares for a request.
-func (s *exchange) begin(p *Proxy, x *listener.Exchange) {
+func (s *serving) begin(p *Proxy, x *exchange.Exchange) {
 	s.p, s.x, s.snap = p, x, p.snapshot.Load()
 	s.route, s.pool, s.now = nil, nil, x.Ready
 	s.tried.Reset()
 	s.asking = -1
-	s.made, s.lost, s.full, s.until, s.upgrade = 0, false, 0, 0, false
+	s.made, s.lost, s.streamed, s.full, s.until, s.upgrade = 0, false, false, 0, 0, false
 	s.replay = s.replay[:0]
 	s.up.reset()
 	s.record = telemetry.Record{}
@@ -306,7 +307,7 @@ func (s *exchange) begin(p *Proxy, x *listener.Exchange) {
 }
 
 // end lets go of what belongs to others.
-func (s *exchange) end() {
+func (s *serving) end() {
 	s.x, s.snap, s.route, s.pool = nil, nil, nil, nil
 	if cap(s.replay) > bufferKept {
 		s.replay = nil
@@ -319,15 +320,15 @@ const bufferKept = 64 << 10
 // observe tells what became of the exchange.
 //
 // hot: once per request.
-func (s *exchange) observe() {
+func (s *serving) observe() {
 	r := &s.record
 	x := s.x
 	if s.now == x.Ready {
 		s.now = mono.Now()
 	}
-	x.Ended(s.now)
+	x.Ended = s.now
 	r.Duration = time.Duration(s.now - x.Began)
-	r.Began, r.Client, r.Secure = x.Began, x.Client(), x.Secure()
+	r.Began, r.Client, r.Secure = x.Began, x.Peer.Client, x.Peer.Secure
 	r.ID = s.id[:]
 	if passed := s.passedID(); passed != nil {
 		r.ID = passed
@@ -345,9 +346,9 @@ func (s *exchange) observe() {
 		r.Pool = s.pool.Name
 	}
 	if r.Status == 0 {
-		r.Status = x.Status()
+		r.Status = x.Status
 	}
-	r.Sent = x.Sent()
+	r.Sent = x.Sent
 	r.Attempts = s.evidence[:s.made]
 	if r.Saved && r.Incident == "" {
 		r.Incident = NewIncidentID()

@@ -5,9 +5,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/cancel"
-	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
-	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/telemetry"
 	"github.com/whygate/whygate/internal/upstream"
@@ -17,80 +15,103 @@ import (
 // lengthens it: a program whose input has ended may compute for a while before it prints.
 const halfClosed = 10 * time.Second
 
-// half is one direction of a tunnel.
-type half struct {
-	src, dst *conn.Conn
-	cancel   *cancel.Cancel // what reads of src obey
-	alone    atomic.Bool    // the other direction has ended
+// direction is one direction of a tunnel.
+type direction struct {
+	cancel  *cancel.Cancel // what its reads obey
+	silence time.Duration  // how long it may be silent once it is alone
+	alone   atomic.Bool    // the other direction has ended
 }
 
-// tunnel passes octets both ways until either side ends: the protocol after a 101 is none of ours.
-func (s *exchange) tunnel(a *upstream.Attempt) {
+// quiet bounds the wait for the next octets of a direction that is alone.
+func (d *direction) quiet() {
+	if d.alone.Load() {
+		d.cancel.LateAt(mono.Now().Add(d.silence))
+	}
+}
+
+// ended tells a direction that the other one has, and how. It may be waiting without a bound.
+func (d *direction) ended(how fault.End, why cancel.Reason) {
+	d.alone.Store(true)
+	switch {
+	case why != cancel.None: // the gateway has drained
+		d.cancel.Cancel(why)
+	case how == fault.Reset: // a peer that has reset its connection takes nothing any more
+		d.cancel.LateAt(mono.Now())
+	default:
+		d.cancel.LateAt(mono.Now().Add(d.silence))
+	}
+}
+
+// tunnel passes octets both ways until either side ends: the protocol after a 101 is none of ours. A side that does not read
+// for limits.idle has failed; half a tunnel may be silent for so long at a time as halfClosed says.
+func (s *serving) tunnel(a *upstream.Attempt) {
 	x, r := s.x, &s.response
 	s.record.By = telemetry.ByOrigin
 	s.dropHopByHop(r)
 	h := s.newHead(101, 0)
 	h.Reason, h.Fields = r.Reason, &r.Fields
-	s.extra.AppendKnown(httpmsg.Connection, []byte("upgrade"))
-	x.TakeWholeBody()
-	x.WriteHead(h)
+	x.Head(h)
 	s.extraBuf = s.extra.Buffer()
-	client, server := x.Conn(), a.Socket()
 	if x.Flush() != fault.Completed {
 		s.left(a)
 		a.Drop()
 		return
 	}
-	x.StreamBody() // the head's octets are out of the way: what is buffered behind them belongs to the tunnel
-	client.SetReadUntil(0)
-	server.SetReadUntil(0)
+	x.Detach()          // the head's octets are out of the way: what is buffered behind them belongs to the tunnel
 	x.Cancel.Watch(nil) // the tunnel reads the client itself
 	s.up.cancel.Clear()
-	x.ReadUnder(&s.up.cancel)
+	x.Obey(&s.up.cancel)
+	a.Tunnel(x.Idle)
 	silence := max(halfClosed, s.pool.Read)
-	down, up := &half{src: server, dst: client, cancel: x.Cancel}, &half{src: client, dst: server, cancel: &s.up.cancel}
+	down, up := &direction{cancel: x.Cancel, silence: silence}, &direction{cancel: &s.up.cancel, silence: silence}
 	done := make(chan struct{})
 	go func() { // ends when either side does, at the latest by the bounds on writing and on half a tunnel
 		defer close(done)
 		defer s.caught()
-		s.pour(up, down, silence)
+		s.pourUp(a, up, down)
 	}()
-	s.pour(down, up, silence)
+	s.pourDown(a, down, up)
 	<-done
-	x.ReadUnder(nil)
-	x.End(nil)
+	x.Obey(nil)
 	a.Finish(mono.Now())
 	a.Drop()
 }
 
-// pour passes octets from h.src to h.dst until the first ends or the second fails, and then tells so to h.dst and to the other
-// direction. A side that does not read for limits.idle has failed; half a tunnel may be silent for so long at a time.
-func (s *exchange) pour(h, other *half, silence time.Duration) {
-	end := fault.Completed
+// pourDown passes the endpoint's octets to the client, and then tells so to the client and to the other direction.
+func (s *serving) pourDown(a *upstream.Attempt, down, up *direction) {
+	how := fault.Completed
 	defer func() {
-		h.dst.CloseWrite()
-		other.alone.Store(true)
-		switch end {
-		case fault.Canceled: // the gateway has drained
-			other.cancel.Cancel(h.cancel.Reason())
-		case fault.Reset: // a peer that has reset its connection takes nothing any more
-			other.cancel.LateAt(mono.Now())
-		default:
-			other.cancel.LateAt(mono.Now().Add(silence)) // it may be waiting without a bound
-		}
+		s.x.End(nil)
+		up.ended(how, down.cancel.Reason())
 	}()
 	for {
-		if b := h.src.Buffered(); len(b) > 0 {
-			h.dst.SetWriteUntil(s.x.WriteUntil())
-			if h.dst.Write(b) != fault.Completed {
+		data, found := a.Next()
+		switch found {
+		case upstream.Piece:
+			if s.x.Write(data) != fault.Completed {
 				return
 			}
-			h.src.Discard(len(b))
+		case upstream.Awaited:
+			down.quiet()
+			a.Await()
+		default:
+			how = a.Evidence.End
+			return
 		}
-		if h.alone.Load() {
-			h.cancel.LateAt(mono.Now().Add(silence))
-		}
-		if end = h.src.Fill(); end != fault.Completed {
+	}
+}
+
+// pourUp is pourDown for the client's octets.
+func (s *serving) pourUp(a *upstream.Attempt, up, down *direction) {
+	how := fault.Completed
+	defer func() {
+		a.SendEnd(nil)
+		down.ended(how, up.cancel.Reason())
+	}()
+	for {
+		up.quiet()
+		data, end := s.x.Next()
+		if how = end; end != fault.Completed || len(data) == 0 || a.Send(data) != fault.Completed {
 			return
 		}
 	}

@@ -154,7 +154,11 @@ func (a *Attempt) Await() {
 	if a.dec.Received() > largeBody {
 		c.Enlarge()
 	}
-	c.SetReadUntil(a.Whole.gap(a.target.Read))
+	if a.tunnel {
+		c.SetReadUntil(0)
+	} else {
+		c.SetReadUntil(a.Whole.gap(a.target.Read))
+	}
 	if end := c.Fill(); end != fault.Completed {
 		a.bodyEnded(end)
 	}
@@ -224,8 +228,13 @@ func (a *Attempt) Control(f func(fd uintptr)) {
 	}
 }
 
-// Socket is the connection itself, for a tunnel after a 101.
-func (a *Attempt) Socket() *conn.Conn { return a.conn.Conn }
+// Tunnel makes a connection that was answered by 101 pass octets as they come: Next and Await read them, without a bound of their
+// own, Send writes them, and SendEnd ends our direction. idle bounds each write.
+func (a *Attempt) Tunnel(idle time.Duration) {
+	a.tunnel, a.tunnelIdle = true, idle
+	a.enc.Reset(httpmsg.LengthClose)
+	a.dec.Reset(httpmsg.LengthClose, &a.limits, nil)
+}
 
 // answerGrace bounds the look for an answer after a failed write. It is on its way already, if there is one.
 const answerGrace = 250 * time.Millisecond

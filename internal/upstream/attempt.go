@@ -23,13 +23,15 @@ type Attempt struct {
 	// after Begin.
 	Cancel *cancel.Cancel
 
-	target    *Target
-	conn      *Conn     // from the moment there is a connection until Keep or Drop
-	began     mono.Time // when the present stage began
-	method    httpmsg.Method
-	upgrade   []byte // the protocols asked for; a view that lives as long as the request
-	uploading bool   // another goroutine sends the request body
-	sentAll   bool   // the request was sent to its end
+	target     *Target
+	conn       *Conn     // from the moment there is a connection until Keep or Drop
+	began      mono.Time // when the present stage began
+	method     httpmsg.Method
+	upgrade    []byte        // the protocols asked for; a view that lives as long as the request
+	uploading  bool          // another goroutine sends the request body
+	tunnel     bool          // after a 101
+	tunnelIdle time.Duration // bounds each write then
+	sentAll    bool          // the request was sent to its end
 
 	// The message on the connection, as HTTP/1.1 frames it.
 	parse    h1.Progress
@@ -75,7 +77,7 @@ const (
 func (a *Attempt) Begin(t *Target, now mono.Time) {
 	a.Evidence = fault.Evidence{Stage: fault.Select, Endpoint: t.Text, Declared: -1}
 	a.conn, a.target, a.began, a.Whole, a.Interim = nil, t, now, Whole{}, nil
-	a.uploading, a.sentAll, a.Cancel, a.upgrade = false, false, nil, nil
+	a.tunnel, a.uploading, a.sentAll, a.Cancel, a.upgrade = false, false, false, nil, nil
 	a.parse.Reset()
 	a.limits = h1.Limits{Head: t.HeadMax, Trailers: t.HeadMax}
 }

@@ -17,22 +17,26 @@ func (a *Attempt) Send(p []byte) fault.End {
 	}
 	head := len(frame)
 	a.frame = a.enc.Finish(frame)
-	end := a.conn.write(a.frame[:head], p)
+	end := a.write(a.frame[:head], p)
 	if end == fault.Completed && len(a.frame) > head {
-		end = a.conn.write(a.frame[head:], nil)
+		end = a.write(a.frame[head:], nil)
 	}
 	return end
 }
 
 // SendEnd ends the request body; trailers may be nil. The time for the response head begins here.
 func (a *Attempt) SendEnd(trailers *httpmsg.Fields) fault.End {
+	if a.tunnel {
+		a.conn.CloseWrite()
+		return fault.Completed
+	}
 	frame, ok := a.enc.End(a.frame[:0], trailers)
 	if !ok {
 		return fault.Malformed
 	}
 	a.frame = frame
 	if len(frame) > 0 {
-		if end := a.conn.write(frame, nil); end != fault.Completed {
+		if end := a.write(frame, nil); end != fault.Completed {
 			return end
 		}
 	}
@@ -79,9 +83,15 @@ func (c *Conn) boundWrite(now mono.Time, whole Whole) {
 }
 
 // write writes two pieces of the request body, of which the second may be nil.
-func (c *Conn) write(p, q []byte) fault.End {
-	c.boundWrite(mono.Now(), c.whole)
-	return c.Conn.Write2(p, q)
+func (a *Attempt) write(p, q []byte) fault.End {
+	c := a.conn
+	if a.tunnel {
+		c.SetWriteLeast(1)
+		c.SetWriteUntil(mono.Now().Until(a.tunnelIdle))
+	} else {
+		c.boundWrite(mono.Now(), c.whole)
+	}
+	return c.Write2(p, q)
 }
 
 // headUntil bounds the wait for the response head, from another goroutine than the reader's. Once that head was read it does

@@ -1,0 +1,190 @@
+package serve1
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/whygate/whygate/internal/cancel"
+	"github.com/whygate/whygate/internal/conn"
+	"github.com/whygate/whygate/internal/exchange"
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/h1"
+	"github.com/whygate/whygate/internal/mono"
+)
+
+// Session is one client connection that speaks HTTP/1. It is small, since thousands of them may be idle; what a request needs is
+// in a stream, which is taken from a pool when there is one. Make it with Init.
+type Session struct {
+	host   *exchange.Host
+	conn   *conn.Conn
+	limits exchange.Limits
+	head   h1.Limits
+	peer   exchange.Peer
+	now    mono.Time     // the clock as it was last read
+	rest   *stream       // answered in place, but with something left to do before the connection goes on or ends
+	state  atomic.Int32  // idle or busy; a drain closes only the idle
+	waits  cancel.Cancel // ends what a request waits for elsewhere: upstream, first of all
+	cut    cancel.Cancel // ends what is waited for here: the client
+	over   bool          // it is one connection too many: its answer is not waited for long
+}
+
+const (
+	stateIdle int32 = iota
+	stateBusy
+	stateClosing
+)
+
+// clientLeast is what a client must take of its answer within limits.Idle to be given as much time again, in octets.
+const clientLeast = 16 << 10
+
+// Init makes the session of a connection, which nobody has read yet.
+func (ss *Session) Init(c *conn.Conn, h *exchange.Host, l *exchange.Limits) {
+	ss.host, ss.conn, ss.limits = h, c, *l
+	ss.head = h1.Limits{Head: l.RequestHead, Trailers: l.RequestHead}
+	c.SetMax(l.RequestHead)
+	c.SetWriteLeast(clientLeast)
+	c.Obey(&ss.cut, &ss.cut, 0)
+}
+
+// Peer is who is at the other end. It costs a look at the connection's addresses the first time.
+func (ss *Session) Peer() *exchange.Peer {
+	p := &ss.peer
+	if p.Local == "" {
+		if t, ok := ss.conn.RemoteAddr().(*net.TCPAddr); ok {
+			p.Addr = t.AddrPort().Addr().Unmap()
+			p.Client = p.Addr.String()
+		}
+		p.Local = ss.conn.LocalAddr().String()
+		p.Secure = ss.conn.TLS() != nil
+	}
+	return p
+}
+
+// A drain takes three steps, so that a client may still be told. They may be called from any goroutine.
+
+// CloseIdle ends the connection if no request is under way.
+func (ss *Session) CloseIdle() {
+	if ss.state.CompareAndSwap(stateIdle, stateClosing) {
+		ss.cut.Cancel(cancel.Drained)
+	}
+}
+
+// StopWaiting ends what the request under way waits for elsewhere.
+func (ss *Session) StopWaiting() { ss.waits.Cancel(cancel.Drained) }
+
+// Cut ends what is waited for on the connection itself.
+func (ss *Session) Cut() { ss.cut.Cancel(cancel.Drained) }
+
+// Drained reports whether CloseIdle or Cut ended it.
+func (ss *Session) Drained() bool { return ss.cut.Reason() == cancel.Drained }
+
+// streams keeps what requests need between requests.
+var streams = sync.Pool{New: func() any { return newStream() }}
+
+// Run serves the connection until it ends.
+func (ss *Session) Run() {
+	ss.now = mono.Now()
+	defer ss.letGo()
+	inPlace := ss.serveInPlace // made once: a method value is an allocation
+	for {
+		ss.idleUntil()
+		if ss.conn.Each(inPlace) != fault.Completed || !ss.serveBuffered() {
+			return
+		}
+		// Idle first, then the look: a drain sets its flag first and then closes the idle, so one of the two sees the other.
+		if !ss.state.CompareAndSwap(stateBusy, stateIdle) || ss.host.Draining.Load() {
+			return
+		}
+	}
+}
+
+// TurnAway answers one connection too many without waiting for its request.
+func (ss *Session) TurnAway() {
+	ss.over = true
+	s := streams.Get().(*stream)
+	s.begin(ss)
+	s.refuse(fault.Evidence{Stage: fault.Receive, End: fault.Limit, Limit: int64(ss.limits.Connections)})
+	s.release()
+	streams.Put(s)
+}
+
+// letGo gives the stream back that the connection has, if it has one: also where the connection ended inside Each.
+func (ss *Session) letGo() {
+	if s := ss.rest; s != nil {
+		ss.rest = nil
+		ss.host.Busy.Add(-1)
+		s.release()
+		streams.Put(s)
+	}
+}
+
+// idleUntil bounds the wait for the next request.
+func (ss *Session) idleUntil() {
+	ss.conn.SetReadUntil(ss.now.Until(ss.limits.Idle))
+}
+
+// serveInPlace serves what is buffered if it is whole requests that end without another read. Else it leaves them, or what
+// is left of the last one, to serveBuffered. It runs inside conn.Each.
+//
+// hot: once per wait.
+func (ss *Session) serveInPlace() (now mono.Time, stay bool) {
+	if !ss.state.CompareAndSwap(stateIdle, stateBusy) {
+		return 0, false
+	}
+	s := streams.Get().(*stream)
+	ss.host.Busy.Add(1)
+	for len(ss.conn.Buffered()) > 0 {
+		s.begin(ss)
+		if !s.whole() {
+			break
+		}
+		ss.host.Serve(&s.x)
+		if !s.settle() {
+			ss.rest = s
+			return 0, false
+		}
+	}
+	ss.host.Busy.Add(-1)
+	s.release()
+	streams.Put(s)
+	if len(ss.conn.Buffered()) > 0 {
+		return 0, false
+	}
+	ss.idleUntil()
+	// Idle first, then the look: a drain sets its flag first and then closes the idle, so one of the two sees the other.
+	if !ss.state.CompareAndSwap(stateBusy, stateIdle) || ss.host.Draining.Load() {
+		ss.conn.Close()
+		return 0, false
+	}
+	return ss.now, true
+}
+
+// serveBuffered serves requests as long as octets of one are buffered. False ends the connection.
+func (ss *Session) serveBuffered() bool {
+	s := ss.rest
+	if s == nil {
+		if ss.state.Load() == stateIdle && !ss.state.CompareAndSwap(stateIdle, stateBusy) || ss.state.Load() == stateClosing {
+			return false
+		}
+		s = streams.Get().(*stream)
+		ss.host.Busy.Add(1)
+	}
+	rest := ss.rest != nil
+	ss.rest = s
+	defer ss.letGo()
+	if rest && !s.finish() {
+		return false
+	}
+	for len(ss.conn.Buffered()) > 0 {
+		s.begin(ss)
+		if !s.readHead() {
+			return false
+		}
+		ss.host.Serve(&s.x)
+		if !s.finish() {
+			return false
+		}
+	}
+	return true
+}
