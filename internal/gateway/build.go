@@ -133,14 +133,12 @@ func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *c
 				Idle: p.Timeouts.Idle, HeadMax: int(p.Limits.ResponseHead), TLSConf: tlsConf, Resolver: g.resolver,
 			})
 		}
-		pool.Targets = append(pool.Targets, b.targets[text])
+		guard := resilience.NewGuard(p.Limits.Connections)
 		if from[i] >= 0 {
-			guard := before.pool.Guards[from[i]]
+			guard = before.pool.Endpoints[from[i]].Guard
 			guard.SetLimit(p.Limits.Connections)
-			pool.Guards = append(pool.Guards, guard)
-		} else {
-			pool.Guards = append(pool.Guards, resilience.NewGuard(p.Limits.Connections))
 		}
+		pool.Endpoints = append(pool.Endpoints, proxy.Endpoint{Target: b.targets[text], Guard: guard})
 	}
 	if before != nil {
 		pool.Balance.Carry(before.pool.Balance, from)

@@ -178,7 +178,7 @@ func TestHTMLPage(t *testing.T) {
 	if m.has("Connection") {
 		t.Errorf("a page closes the connection: %q", m.lines)
 	}
-	if leak := leaks(m.body+strings.Join(m.lines, "\n"), "127.0.0.1", ":"+strings.Split(g.pool.Targets[0].Text, ":")[2]); leak != "" {
+	if leak := leaks(m.body+strings.Join(m.lines, "\n"), "127.0.0.1", ":"+strings.Split(g.pool.Endpoints[0].Target.Text, ":")[2]); leak != "" {
 		t.Errorf("%q is shown", leak)
 	}
 }

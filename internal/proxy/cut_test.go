@@ -73,7 +73,7 @@ func TestEveryCutOfAnAnswer(t *testing.T) {
 						t.Errorf("%s: %s complete %t %q, record %d late %t", at, m.line, m.complete, m.body, r.Status, r.Late)
 					}
 				}
-				if n := g.pool.Targets[0].IdleCount(); n > 0 {
+				if n := g.pool.Endpoints[0].Target.IdleCount(); n > 0 {
 					t.Errorf("%d idle connections", n)
 				}
 			})

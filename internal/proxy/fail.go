@@ -65,8 +65,8 @@ func (s *serving) failUnavailable() {
 		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Limit, Limit: s.full})
 		return
 	}
-	e := fault.Evidence{Stage: fault.Select, End: fault.Unavailable, Size: int64(len(s.pool.Targets))}
-	if len(s.pool.Targets) == 0 {
+	e := fault.Evidence{Stage: fault.Select, End: fault.Unavailable, Size: int64(len(s.pool.Endpoints))}
+	if len(s.pool.Endpoints) == 0 {
 		e.Rule = fault.RulePoolEmpty
 	}
 	s.failEarly(&e)

@@ -272,7 +272,7 @@ func TestLoopThroughAnotherGateway(t *testing.T) {
 	snap := *b.proxy.Snapshot()
 	snap.Routes = []proxy.Route{{Name: "back", Pool: pool}}
 	b.proxy.Use(snap.Prepare())
-	t.Cleanup(func() { pool.Targets[0].Close() })
+	t.Cleanup(func() { pool.Endpoints[0].Target.Close() })
 	m := a.ask(get("/"))
 	if m.status() != 502 || !strings.Contains(m.get("Proxy-Status"), "error=proxy_loop_detected") {
 		t.Errorf("answered %s, Proxy-Status: %s", m.line, m.get("Proxy-Status"))

@@ -111,8 +111,7 @@ func build(t testing.TB, s setup, endpoints ...string) (*proxy.Proxy, *proxy.Poo
 		if err != nil {
 			t.Fatal(err)
 		}
-		pool.Targets = append(pool.Targets, upstream.New(e, o))
-		pool.Guards = append(pool.Guards, resilience.NewGuard(0))
+		pool.Endpoints = append(pool.Endpoints, proxy.Endpoint{Target: upstream.New(e, o), Guard: resilience.NewGuard(0)})
 	}
 	if s.pool != nil {
 		s.pool(pool)
@@ -166,7 +165,8 @@ func start(t testing.TB, s setup, endpoints ...string) *gateway {
 		if err := <-done; err != nil {
 			t.Errorf("Listen: %v", err)
 		}
-		for _, target := range g.pool.Targets {
+		for _, e := range g.pool.Endpoints {
+			target := e.Target
 			target.Close()
 		}
 	})
@@ -203,7 +203,7 @@ func (g *gateway) failures(i int) uint64 {
 // idle waits until the i-th target has n idle connections: they are pooled after the client has its answer.
 func (g *gateway) idle(i, n int) {
 	g.t.Helper()
-	eventually(g.t, func() bool { return g.pool.Targets[i].IdleCount() == n }, "%d idle connections, want %d", g.pool.Targets[i].IdleCount(), n)
+	eventually(g.t, func() bool { return g.pool.Endpoints[i].Target.IdleCount() == n }, "%d idle connections, want %d", g.pool.Endpoints[i].Target.IdleCount(), n)
 }
 
 // eventually polls for what other goroutines bring about.

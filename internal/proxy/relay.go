@@ -12,10 +12,10 @@ import (
 // other is aborted, so that the client sees that it is not complete.
 //
 // hot: once per request.
-func (s *serving) relay(a *upstream.Attempt, endpoint int) {
+func (s *serving) relay(a *upstream.Attempt) {
 	r := &s.response
 	if r.Status == 101 {
-		s.pool.Balance.Succeeded(endpoint)
+		s.settle(outcome{attempt: a}) // a tunnel may last for hours
 		s.tunnel(a)
 		return
 	}
@@ -30,9 +30,9 @@ func (s *serving) relay(a *upstream.Attempt, endpoint int) {
 	case write != fault.Completed, !read && s.up.broken(): // who sent the body ended the answer to it too
 		s.left(a)
 	case !read:
-		s.brokenBody(a, endpoint)
+		s.brokenBody(a)
 	default:
-		s.relayed(a, endpoint)
+		s.relayed(a)
 	}
 	a.Drop()
 }
@@ -40,8 +40,8 @@ func (s *serving) relay(a *upstream.Attempt, endpoint int) {
 // relayed ends an exchange whose response came to its end.
 //
 // hot: once per request.
-func (s *serving) relayed(a *upstream.Attempt, endpoint int) {
-	s.pool.Balance.Succeeded(endpoint)
+func (s *serving) relayed(a *upstream.Attempt) {
+	s.settle(outcome{attempt: a})
 	s.now = mono.Now()
 	a.Finish(s.now)
 	s.x.Ended = s.now
@@ -143,9 +143,9 @@ func (s *serving) relayBody(a *upstream.Attempt) (read bool, write fault.End) {
 }
 
 // brokenBody ends an exchange whose response broke after its head.
-func (s *serving) brokenBody(a *upstream.Attempt, endpoint int) {
+func (s *serving) brokenBody(a *upstream.Attempt) {
 	f := fault.Classify(&a.Evidence)
-	s.judge(endpoint, a, f)
+	s.settle(outcome{a, f})
 	if f.Cause == fault.CauseClientLeft || s.clientLeft(f) {
 		s.left(a)
 		return

@@ -142,8 +142,8 @@ func TestBodyWhereThereIsNone(t *testing.T) {
 				if r.Incident == "" || r.evidence.Rule != fault.RuleExtraOctets || r.By.String() != "origin" {
 					t.Errorf("incident %q, rule %v, by %s", r.Incident, r.evidence.Rule, r.By)
 				}
-				if n := int(o.conns.Load()); n != i+1 || g.pool.Targets[0].IdleCount() != 0 {
-					t.Errorf("%d connections after %d answers, %d idle", n, i+1, g.pool.Targets[0].IdleCount())
+				if n := int(o.conns.Load()); n != i+1 || g.pool.Endpoints[0].Target.IdleCount() != 0 {
+					t.Errorf("%d connections after %d answers, %d idle", n, i+1, g.pool.Endpoints[0].Target.IdleCount())
 				}
 			}
 		})

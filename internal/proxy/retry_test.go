@@ -414,8 +414,8 @@ func TestConnectionLimit(t *testing.T) {
 		}
 	})
 	g := start(t, setup{pool: func(p *proxy.Pool) {
-		for _, guard := range p.Guards {
-			guard.SetLimit(1)
+		for _, e := range p.Endpoints {
+			e.Guard.SetLimit(1)
 		}
 	}}, o.addr, o.addr)
 	var clients []*peer
@@ -436,7 +436,7 @@ func TestConnectionLimit(t *testing.T) {
 			t.Errorf("%s", m.line)
 		}
 	}
-	eventually(t, func() bool { return g.pool.Guards[0].Inside()+g.pool.Guards[1].Inside() == 0 }, "places were not given back")
+	eventually(t, func() bool { return g.pool.Endpoints[0].Guard.Inside()+g.pool.Endpoints[1].Guard.Inside() == 0 }, "places were not given back")
 }
 
 // A client that leaves while the endpoint thinks is noticed; nobody is blamed.
@@ -479,8 +479,8 @@ func TestClientLeavesWhileWaiting(t *testing.T) {
 					if r := g.want(499, fault.CauseClientLeft); r.By.String() != "client" || r.Saved || len(r.Attempts) != 1 {
 						t.Errorf("by %s, saved %t, %d attempts", r.By, r.Saved, len(r.Attempts))
 					}
-					if g.failures(0) != 0 || g.pool.Targets[0].IdleCount() != 0 {
-						t.Errorf("%d failures, %d idle", g.failures(0), g.pool.Targets[0].IdleCount())
+					if g.failures(0) != 0 || g.pool.Endpoints[0].Target.IdleCount() != 0 {
+						t.Errorf("%d failures, %d idle", g.failures(0), g.pool.Endpoints[0].Target.IdleCount())
 					}
 				})
 			}

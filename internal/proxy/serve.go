@@ -112,7 +112,7 @@ func (s *serving) panicked(reason any) {
 		a.Drop()
 	}
 	if s.asking >= 0 {
-		s.leave(s.asking)
+		s.leave()
 	}
 	s.x.Last = true
 	s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Bug})
@@ -171,34 +171,30 @@ func (s *serving) tryAll() {
 			s.failUnavailable()
 			return
 		}
-		if !s.pool.Guards[i].Enter() {
-			s.full = s.pool.Guards[i].Limit()
+		if !s.pool.Endpoints[i].Guard.Enter() {
+			s.full = s.pool.Endpoints[i].Guard.Limit()
 			s.tried.Add(i)
 			again = -1
 			continue
 		}
 		a := s.attempt(i)
-		s.pool.Balance.Start(i)
-		s.asking = i
-		answered := s.try(a, fresh)
-		if answered {
-			s.relay(a, i)
-		}
-		s.leave(i)
-		if answered {
+		if s.try(a, fresh) {
+			s.relay(a)
+			s.leave()
 			return
 		}
 		f := fault.Classify(&a.Evidence)
-		if s.clientLeft(f) {
-			s.judge(i, a, f)
+		left := s.clientLeft(f)
+		if !left && a.Suspect() {
+			f = fault.Classify(&a.Evidence)
+		}
+		s.settle(outcome{a, f})
+		s.leave()
+		if left {
 			a.Drop()
 			s.left(a)
 			return
 		}
-		if a.Suspect() {
-			f = fault.Classify(&a.Evidence)
-		}
-		s.judge(i, a, f)
 		decision := s.again(a, f)
 		a.Drop()
 		switch decision {
@@ -224,32 +220,43 @@ func (s *serving) caught() {
 	}
 }
 
-// leave tells that an endpoint is not being asked any more.
-func (s *serving) leave(i int) {
-	s.pool.Balance.Finish(i)
-	s.pool.Guards[i].Leave()
-	s.asking = -1
-}
-
-// attempt is the next attempt's place, begun at the i-th endpoint.
+// attempt is the next attempt's place, begun at the i-th endpoint. leave ends it.
 func (s *serving) attempt(i int) *upstream.Attempt {
+	s.pool.Balance.Start(i)
+	s.asking = i
 	a := &s.attempts[s.made]
 	s.made++
-	a.Begin(s.pool.Targets[i], s.now)
+	a.Begin(s.pool.Endpoints[i].Target, s.now)
 	a.Cancel = s.x.Cancel
 	a.Whole = upstream.Whole{Until: s.until, Setting: s.pool.Response}
 	return a
 }
 
-// judge tells the balance how an endpoint did. One that was cut short by the time for the whole response, before it had the
-// request, did nothing wrong: the attempts before it used that time up. Nor did one that closed a connection which was idle.
-func (s *serving) judge(i int, a *upstream.Attempt, f fault.Fault) {
-	ev := &a.Evidence
+// leave tells that the endpoint is not being asked any more.
+func (s *serving) leave() {
+	s.pool.Balance.Finish(s.asking)
+	s.pool.Endpoints[s.asking].Guard.Leave()
+	s.asking = -1
+}
+
+// outcome is what an attempt came to: with no fault the endpoint answered, whatever it answered.
+type outcome struct {
+	attempt *upstream.Attempt
+	fault   fault.Fault
+}
+
+// settle tells those who choose among endpoints how the one being asked did. It is the only place that does. An endpoint did
+// nothing wrong where somebody else ended the attempt; where the time for the whole response was over before it had the request,
+// since the attempts before it had used that time up; and where it closed a connection that was idle.
+func (s *serving) settle(o outcome) {
+	ev := &o.attempt.Evidence
 	switch {
-	case !f.ByUpstream(), f.Cause == fault.CauseKeepaliveRace, ev.Timer == fault.TimerResponse && ev.Stage < fault.FirstByte:
-		return
+	case !o.fault.Is():
+		s.pool.Balance.Succeeded(s.asking)
+	case !o.fault.ByUpstream(), o.fault.Cause == fault.CauseKeepaliveRace, ev.Timer == fault.TimerResponse && ev.Stage < fault.FirstByte:
+	default:
+		s.pool.Balance.Failed(s.asking, mono.Now())
 	}
-	s.pool.Balance.Failed(i, mono.Now())
 }
 
 // clientLeft looks whether the client had gone before its attempt failed with f: then there is nobody to answer, and no
@@ -270,7 +277,7 @@ func (s *serving) again(a *upstream.Attempt, f fault.Fault) resilience.Decision 
 		Replayable:    !s.lost,
 		Attempt:       s.made,
 		Attempts:      s.pool.Attempts,
-		EndpointsLeft: s.tried.Len()+1 < len(s.pool.Targets), // the one that just failed is not among the tried yet
+		EndpointsLeft: s.tried.Len()+1 < len(s.pool.Endpoints), // the one that just failed is not among the tried yet
 	}
 	decision, reason := resilience.Again(ask, &a.Evidence, f, s.pool.Budget)
 	s.record.Retry = string(reason)

@@ -42,16 +42,21 @@ type Edit struct{ Name, Value string }
 // Pool is a set of endpoints that are asked in turn.
 type Pool struct {
 	Name       string
-	Targets    []*upstream.Target
+	Endpoints  []Endpoint // in the order of Balance
 	Balance    *balance.Set
 	Budget     *resilience.Budget
-	Guards     []*resilience.Guard // bound the connections in use, one per target
 	Host       Host
 	HostName   []byte // for HostFixed
 	Attempts   int    // at most so many per request
 	ReplayBody int    // octets of a request body kept for another attempt
 	Read       time.Duration
 	Response   time.Duration // from the first attempt to the last octet of the answer, 0 for no bound
+}
+
+// Endpoint is one place that a pool's requests go to.
+type Endpoint struct {
+	Target *upstream.Target
+	Guard  *resilience.Guard // bounds the connections in use
 }
 
 // Host says which Host field an endpoint is sent.

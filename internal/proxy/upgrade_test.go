@@ -59,7 +59,7 @@ func TestUpgrade(t *testing.T) {
 	c.fin()
 	c.want("late") // half-closed: the other direction goes on
 	c.ended()
-	if r := g.want(101, fault.CauseNone); r.By.String() != "origin" || r.Incident != "" || g.pool.Targets[0].IdleCount() != 0 {
+	if r := g.want(101, fault.CauseNone); r.By.String() != "origin" || r.Incident != "" || g.pool.Endpoints[0].Target.IdleCount() != 0 {
 		t.Errorf("by %s, incident %q", r.By, r.Incident)
 	}
 }

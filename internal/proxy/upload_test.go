@@ -124,8 +124,8 @@ func TestExpectContinue(t *testing.T) {
 				t.Errorf("Connection: %q", m.get("Connection"))
 			}
 			c.ended()
-			if r := g.record(); r.Status != m.status() || g.pool.Targets[0].IdleCount() != 0 {
-				t.Errorf("record %d, %d idle connections", r.Status, g.pool.Targets[0].IdleCount())
+			if r := g.record(); r.Status != m.status() || g.pool.Endpoints[0].Target.IdleCount() != 0 {
+				t.Errorf("record %d, %d idle connections", r.Status, g.pool.Endpoints[0].Target.IdleCount())
 			}
 		})
 	}
@@ -195,8 +195,8 @@ func TestFinalAnswerDuringUpload(t *testing.T) {
 					}
 					c.gone()
 					r := g.record()
-					if r.Status != 413 || r.By.String() != "origin" || g.failures(0) != 0 || g.pool.Targets[0].IdleCount() != 0 {
-						t.Errorf("record %d by %s, cause %s, %d failures, %d idle", r.Status, r.By, r.Fault.Cause, g.failures(0), g.pool.Targets[0].IdleCount())
+					if r.Status != 413 || r.By.String() != "origin" || g.failures(0) != 0 || g.pool.Endpoints[0].Target.IdleCount() != 0 {
+						t.Errorf("record %d by %s, cause %s, %d failures, %d idle", r.Status, r.By, r.Fault.Cause, g.failures(0), g.pool.Endpoints[0].Target.IdleCount())
 					}
 				})
 			}
@@ -299,8 +299,8 @@ func TestBrokenUploads(t *testing.T) {
 			if m := <-seen; m.complete {
 				t.Errorf("the upstream got a complete body: %q", m.body)
 			}
-			if g.failures(0) != 0 || g.pool.Targets[0].IdleCount() != 0 {
-				t.Errorf("%d failures, %d idle", g.failures(0), g.pool.Targets[0].IdleCount())
+			if g.failures(0) != 0 || g.pool.Endpoints[0].Target.IdleCount() != 0 {
+				t.Errorf("%d failures, %d idle", g.failures(0), g.pool.Endpoints[0].Target.IdleCount())
 			}
 		})
 	}
@@ -408,7 +408,7 @@ func TestUploadThatBreaksDuringTheAnswer(t *testing.T) {
 			}
 			r := g.record()
 			definite(t, name, r)
-			if r.Fault.Family() != fault.FamilyClient || g.failures(0) != 0 || g.pool.Targets[0].IdleCount() != 0 {
+			if r.Fault.Family() != fault.FamilyClient || g.failures(0) != 0 || g.pool.Endpoints[0].Target.IdleCount() != 0 {
 				t.Errorf("status %d, cause %s, %d failures", r.Status, r.Fault.Cause, g.failures(0))
 			}
 		})
