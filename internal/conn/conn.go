@@ -410,8 +410,8 @@ func (c *Conn) Gone() bool {
 	switch c.sys.peek(&h) {
 	case fault.Completed:
 		return false
-	case fault.Malformed: // a TLS peer that leaves sends a close_notify before its FIN
-		return c.tls != nil && c.sys.finReceived()
+	case fault.Malformed: // octets that nobody has read yet stand before the end
+		return c.sys.endReceived(c.tls != nil)
 	}
 	return true
 }

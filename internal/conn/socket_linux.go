@@ -361,8 +361,10 @@ const (
 	tcpCloseWait = 8 // the peer's FIN has come
 )
 
-// finReceived reports whether the peer has sent its FIN, even where octets that came before it are unread.
-func (s *socket) finReceived() bool {
+// endReceived reports whether the peer has reset the connection or, where a FIN counts, has sent that, even if octets that came
+// before it are unread. A FIN counts of a TLS peer, which sends a close_notify before it when it leaves; one in clear may have
+// ended its side with the octets.
+func (s *socket) endReceived(fin bool) bool {
 	state := byte(0)
 	err := s.raw.Control(func(fd uintptr) {
 		var info [4]byte // its first octet is the state
@@ -372,7 +374,7 @@ func (s *socket) finReceived() bool {
 			state = info[0]
 		}
 	})
-	return err != nil || state == tcpCloseWait || state == tcpClose
+	return err != nil || state == tcpClose || fin && state == tcpCloseWait
 }
 
 // endedLate reports whether the end of a peer that is gone came at least so long after its last octets. A FIN counts as an

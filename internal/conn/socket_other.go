@@ -26,7 +26,7 @@ func (*socket) writeAll(*half, []byte, []byte) fault.End              { panic("B
 func (*socket) each(*Conn, func() (mono.Time, bool)) fault.End        { panic("BUG: no socket") }
 func (*socket) peek(*half) fault.End                                  { panic("BUG: no socket") }
 func (*socket) ask(*Conn, []byte, bool) (fault.Stage, int, fault.End) { panic("BUG: no socket") }
-func (*socket) finReceived() bool                                     { panic("BUG: no socket") }
+func (*socket) endReceived(bool) bool                                 { panic("BUG: no socket") }
 func (*socket) endedLate(time.Duration) bool                          { panic("BUG: no socket") }
 func (*socket) watchSet(mono.Time)                                    { panic("BUG: no socket") }
 

@@ -85,6 +85,9 @@ func (s *serving) conclude(ev *fault.Evidence, f fault.Fault) {
 	r.Incident = NewIncidentID()
 	if s.x.Committed() {
 		r.Late = true
+		if s.x.Status == 0 { // nothing was said, and nothing can be
+			r.Status, r.Late = f.Status(), false
+		}
 		s.x.Abort()
 		return
 	}

@@ -153,12 +153,16 @@ func (s *serving) brokenBody(a *upstream.Attempt) {
 	s.fail(&a.Evidence, f)
 }
 
-// left ends an exchange whose client is gone. What the attempt had come to until then stays as it was observed.
+// left ends an exchange whose client is gone, or that a drain cut off from it. What the attempt had come to until then stays as it
+// was observed.
 func (s *serving) left(a *upstream.Attempt) {
 	ev := &a.Evidence
 	s.own = fault.Evidence{
 		Stage: ev.Stage, End: fault.Canceled, Endpoint: ev.Endpoint, Addr: ev.Addr, Sent: ev.Sent, Got: ev.Got,
 		Status: ev.Status, Spent: ev.Spent, Declared: ev.Declared, Body: ev.Body, Reused: ev.Reused, Nth: ev.Nth, Idle: ev.Idle,
+	}
+	if s.x.Lost == fault.Canceled { // it would not read, but it was we who left
+		s.own.End, s.own.Rule = fault.Unavailable, fault.RuleDraining
 	}
 	s.fail(&s.own, fault.Classify(&s.own))
 }

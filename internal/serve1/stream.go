@@ -160,7 +160,11 @@ func (s *stream) readHead() bool {
 		default:
 			s.x.Broken, s.x.Aborted = true, true
 			s.reading, s.writing = readBad, wroteCut
-			s.ss.host.Refuse(&s.x, &fault.Evidence{Stage: fault.Receive, End: fault.Canceled})
+			e := fault.Evidence{Stage: fault.Receive, End: fault.Canceled}
+			if s.ss.Drained() {
+				e.End, e.Rule = fault.Unavailable, fault.RuleDraining
+			}
+			s.ss.host.Refuse(&s.x, &e)
 			return false
 		}
 	}
