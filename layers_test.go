@@ -32,6 +32,10 @@ var layers = map[string]int{
 	"internal/openfile":    1,
 	"internal/yamltree":    1,
 
+	"internal/conftree": 2,
+	"internal/topology": 3,
+	"internal/lint":     4,
+
 	"internal/advice":     2,
 	"internal/upstream":   2,
 	"internal/exchange":   2,
@@ -68,6 +72,9 @@ var only = map[string][]string{
 	"internal/balance":     {"internal/mono"},                                                                                 // it knows no addresses: it gives an index
 	"internal/route":       {},                                                                                                // it is given octets
 	"internal/proxyconf":   {"internal/openfile", "internal/yamltree"},                                                        // it reads files, whatever they are for
+	"internal/conftree":    {"internal/openfile", "internal/yamltree"},                                                        // syntax, whatever it means
+	"internal/topology":    {"internal/conftree", "internal/openfile"},                                                        // what is set up, right or wrong
+	"internal/lint":        {"internal/topology"},                                                                             // causes are slugs here, and a test holds them to the catalogue
 	"internal/machine":     {"internal/openfile"},                                                                             // it reads /proc
 	"internal/resilience":  {"internal/fault", "internal/mono"},                                                               // it does not know HTTP
 	"internal/h1":          {"internal/fault", "internal/httpmsg"},                                                            // no I/O: not conn

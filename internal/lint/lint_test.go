@@ -1,0 +1,179 @@
+package lint
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/topology"
+)
+
+// example is a rule's failing and healthy configuration: testdata/rules/ID.txtar, whose comment says which lines the rule finds.
+type example struct {
+	id   string
+	want []string // FILE:LINE SEVERITY
+	text *txtar.Archive
+}
+
+var wantLine = regexp.MustCompile(`(?m)^want: (\S+:\d+ (?:fault|risk|note))$`)
+
+func examples(t *testing.T) map[string]*example {
+	t.Helper()
+	files, err := filepath.Glob("testdata/rules/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no examples: ", err)
+	}
+	all := map[string]*example{}
+	for _, f := range files {
+		archive, err := txtar.ParseFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := &example{id: strings.TrimSuffix(filepath.Base(f), ".txtar"), text: archive}
+		for _, m := range wantLine.FindAllSubmatch(archive.Comment, -1) {
+			e.want = append(e.want, string(m[1]))
+		}
+		all[e.id] = e
+	}
+	return all
+}
+
+// write writes the files of one side, bad or good, and gives the directory.
+func (e *example) write(t *testing.T, side string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range e.text.Files {
+		name, ok := strings.CutPrefix(f.Name, side+"/")
+		if !ok {
+			continue
+		}
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// lintDir lints a directory, and gives the findings with names relative to it.
+func lintDir(t *testing.T, dir string) []Finding {
+	t.Helper()
+	top, err := topology.Read(context.Background(), []string{dir}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(top.Problems) > 0 {
+		t.Errorf("problems: %v", top.Problems)
+	}
+	if len(top.Files) == 0 {
+		t.Errorf("nothing in %s was understood", dir)
+	}
+	found, err := Lint(context.Background(), top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range found {
+		found[i].File = strings.TrimPrefix(found[i].File, dir+"/")
+	}
+	return found
+}
+
+func (f *Finding) short() string {
+	return f.File + ":" + strconv.Itoa(f.Line) + " " + f.Severity.String()
+}
+
+// TestExamples: each rule finds the lines of its failing example, where nothing else fails, and nothing fails in the healthy one, in
+// which the rule itself finds nothing.
+func TestExamples(t *testing.T) {
+	all := examples(t)
+	for _, rule := range Rules() {
+		e := all[rule.ID]
+		if e == nil {
+			t.Errorf("%s has no example: testdata/rules/%s.txtar", rule.ID, rule.ID)
+			continue
+		}
+		delete(all, rule.ID)
+		t.Run(rule.ID, func(t *testing.T) {
+			var got []string
+			highest := Note
+			for _, f := range lintDir(t, e.write(t, "bad")) {
+				if f.Rule == rule.ID {
+					got = append(got, f.short())
+					highest = max(highest, f.Severity)
+				} else if f.Severity > Note {
+					t.Errorf("bad: besides, %s: %s: %s", f.short(), f.Rule, f.Message)
+				}
+			}
+			if !slices.Equal(got, e.want) || len(got) == 0 {
+				t.Errorf("bad: found %q, want %q", got, e.want)
+			}
+			if highest != rule.Severity {
+				t.Errorf("its example is a %v, the rule says %v", highest, rule.Severity)
+			}
+			for _, f := range lintDir(t, e.write(t, "good")) {
+				if f.Rule == rule.ID || f.Severity > Note {
+					t.Errorf("good: %s: %s: %s", f.short(), f.Rule, f.Message)
+				}
+			}
+		})
+	}
+	for id := range all {
+		t.Errorf("testdata/rules/%s.txtar is no rule's", id)
+	}
+}
+
+// TestRules: what a rule says is complete, its causes are in the catalogue.
+func TestRules(t *testing.T) {
+	slugs := map[string]bool{}
+	for _, e := range fault.Catalogue() {
+		slugs[e.Slug] = true
+	}
+	seen := map[string]bool{}
+	kebab := regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)+$`)
+	for _, r := range Rules() {
+		switch {
+		case seen[r.ID] || !kebab.MatchString(r.ID):
+			t.Errorf("%q: twice, or not kebab-case", r.ID)
+		case r.Title == "" || r.Happens == "" || r.Fix == "" || r.Source == "" || len(r.Products) == 0 || r.check == nil:
+			t.Errorf("%s: something is not said", r.ID)
+		case len(r.Causes) == 0:
+			t.Errorf("%s: no cause", r.ID)
+		case strings.HasSuffix(r.Title, ".") || !strings.HasSuffix(r.Happens, ".") || !strings.HasSuffix(r.Fix, "."):
+			t.Errorf("%s: a title has no full stop, the sentences have", r.ID)
+		}
+		seen[r.ID] = true
+		for _, c := range r.Causes {
+			if !slugs[c] {
+				t.Errorf("%s: no cause is called %q", r.ID, c)
+			}
+		}
+	}
+}
+
+// TestHealthy: configurations that are right, in the shape of those that projects recommend, have no finding but notes.
+func TestHealthy(t *testing.T) {
+	dirs, err := filepath.Glob("testdata/healthy/*")
+	if err != nil || len(dirs) == 0 {
+		t.Fatal("no healthy configurations: ", err)
+	}
+	for _, dir := range dirs {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			for _, f := range lintDir(t, dir) {
+				if f.Severity > Note {
+					t.Errorf("%s: %s: %s", f.short(), f.Rule, f.Message)
+				}
+			}
+		})
+	}
+}

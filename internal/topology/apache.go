@@ -1,0 +1,208 @@
+package topology
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// apacheProxy lists what directives of Apache set up. Sections of <IfModule> and <IfDefine> are taken for read, except those that begin
+// with "!"; names of Define are replaced.
+func apacheProxy(file string, tree []*Node) *Proxy {
+	p := &Proxy{Product: "apache", File: file}
+	a := &apacheLister{p: p, defined: map[string]string{}}
+	p.Tree = a.flat(tree)
+	for _, d := range p.Tree {
+		a.group(d)
+		for k := range d.Keys() {
+			a.group(k)
+		}
+	}
+	a.level([][]*Node{p.Tree}, nil, "")
+	return p
+}
+
+type apacheLister struct {
+	p       *Proxy
+	defined map[string]string
+}
+
+// flat puts what stands in conditions into its place, and replaces what Define defined.
+func (a *apacheLister) flat(tree []*Node) []*Node {
+	var all []*Node
+	for _, d := range tree {
+		switch {
+		case same(d.Name, "Define"):
+			a.defined[d.Text()] = d.Arg(1)
+		case same(d.Name, "IfModule") || same(d.Name, "IfVersion"):
+			if !strings.HasPrefix(d.Text(), "!") {
+				all = append(all, a.flat(d.Kids)...)
+			}
+			continue
+		case same(d.Name, "IfDefine"):
+			name, not := strings.CutPrefix(d.Text(), "!")
+			if _, is := a.defined[name]; is != not {
+				all = append(all, a.flat(d.Kids)...)
+			}
+			continue
+		}
+		copied := *d
+		copied.Args = slices.Clone(d.Args)
+		for i, arg := range copied.Args {
+			if strings.Contains(arg, "${") {
+				for name, value := range a.defined {
+					arg = strings.ReplaceAll(arg, "${"+name+"}", value)
+				}
+				copied.Args[i] = arg
+			}
+		}
+		copied.Kids = a.flat(d.Kids)
+		all = append(all, &copied)
+	}
+	return all
+}
+
+func same(a, b string) bool { return strings.EqualFold(a, b) }
+
+// group is a <Proxy balancer://name>.
+func (a *apacheLister) group(d *Node) {
+	if !same(d.Name, "Proxy") || !strings.HasPrefix(d.Text(), "balancer://") {
+		return
+	}
+	g := &Group{Name: strings.TrimPrefix(d.Text(), "balancer://"), Node: d}
+	for m := range d.All("BalancerMember") {
+		if u, _ := urlOf(m.Text(), m); u != nil {
+			g.Members = append(g.Members, u)
+		}
+	}
+	a.p.Groups = append(a.p.Groups, g)
+}
+
+func (a *apacheLister) level(scope [][]*Node, server *Server, path string) {
+	for _, d := range scope[len(scope)-1] {
+		inner := append(slices.Clone(scope), d.Kids)
+		switch strings.ToLower(d.Name) {
+		case "virtualhost":
+			s := &Server{Node: d}
+			for _, arg := range d.Args {
+				l := Listen{Node: d}
+				if l.Host, l.Port = HostPort(arg); Everywhere(l.Host) || l.Host == "_default_" {
+					l.Host = ""
+				}
+				on := d.Get("SSLEngine")
+				l.TLS = on != nil && same(on.Text(), "on")
+				s.Listen = append(s.Listen, l)
+			}
+			for n := range d.All("ServerName") {
+				s.Names = append(s.Names, n.Text())
+			}
+			for n := range d.All("ServerAlias") {
+				s.Names = append(s.Names, n.Args...)
+			}
+			a.p.Servers = append(a.p.Servers, s)
+			a.level(inner, s, "")
+		case "location", "locationmatch", "directory", "files", "filesmatch", "if", "proxy":
+			a.level(inner, server, d.Text())
+		case "proxypass", "proxypassmatch":
+			a.pass(d, scope, server, path)
+		case "rewriterule":
+			if flags := strings.Trim(d.Arg(2), "[]"); slices.Contains(strings.Split(flags, ","), "P") {
+				a.route(d, d.Arg(1), d.Text(), scope, server)
+			}
+		case "sethandler":
+			if target, ok := strings.CutPrefix(d.Text(), "proxy:"); ok {
+				a.route(d, target, path, scope, server)
+			}
+		}
+	}
+}
+
+// pass is a ProxyPass, which has its path before its target unless it stands in a <Location>.
+func (a *apacheLister) pass(d *Node, scope [][]*Node, server *Server, path string) {
+	target := d.Arg(1)
+	if strings.Contains(d.Text(), "://") || d.Text() == "!" || strings.HasPrefix(d.Text(), "unix:") {
+		target = d.Text()
+	} else {
+		path = d.Text()
+	}
+	if target != "!" && target != "" {
+		a.route(d, target, path, scope, server)
+	}
+}
+
+func (a *apacheLister) route(d *Node, target, path string, scope [][]*Node, server *Server) {
+	r := &Route{Proxy: a.p, Server: server, Node: d, Path: path, Target: target, Scope: scope, Host: HostTarget, Keep: Timer{Off: true}}
+	if on := r.Fold("ProxyPreserveHost"); on != nil && same(on.Text(), "on") {
+		r.Host = HostClient
+	}
+	socket, after, isUnix := strings.Cut(strings.TrimPrefix(target, "unix:"), "|")
+	switch {
+	case strings.HasPrefix(target, "unix:") && isUnix:
+		u, _ := urlOf(after, d)
+		if u == nil {
+			u = &Upstream{Node: d}
+		}
+		u.Host, u.Port, u.Unix = "", "", socket
+		r.Group = &Group{Node: d, Members: []*Upstream{u}}
+	case strings.HasPrefix(target, "balancer://"):
+		name, _, _ := strings.Cut(strings.TrimPrefix(target, "balancer://"), "/")
+		r.Group = &Group{Name: name, Node: d}
+		for _, g := range a.p.Groups {
+			if g.Name == name {
+				r.Group = g
+			}
+		}
+	default:
+		u, _ := urlOf(target, d)
+		if u == nil || strings.ContainsAny(u.Host, "$%") {
+			u = &Upstream{Node: d}
+		}
+		r.Group = &Group{Node: d, Members: []*Upstream{u}}
+	}
+	for _, m := range r.Group.Members {
+		m.Scheme = map[string]string{"fcgi": "fastcgi", "ws": "http", "wss": "https"}[m.Scheme] + keptScheme(m.Scheme)
+		r.Scheme = m.Scheme
+	}
+	r.Read = r.apacheRead()
+	a.p.Routes = append(a.p.Routes, r)
+}
+
+// keptScheme is a scheme that has no other name.
+func keptScheme(scheme string) string {
+	switch scheme {
+	case "fcgi", "ws", "wss":
+		return ""
+	}
+	return scheme
+}
+
+// apacheRead is a worker's timeout=, ProxyTimeout or Timeout, in that order.
+func (r *Route) apacheRead() Timer {
+	for _, arg := range r.Node.Args {
+		if v, ok := strings.CutPrefix(arg, "timeout="); ok {
+			if d, ok := Duration(v, time.Second); ok {
+				return Timer{Time: d, Node: r.Node}
+			}
+		}
+	}
+	for _, name := range []string{"ProxyTimeout", "Timeout"} {
+		if n := r.Fold(name); n != nil {
+			if d, ok := Duration(n.Text(), time.Second); ok {
+				return Timer{Time: d, Node: n}
+			}
+		}
+	}
+	return Timer{Time: time.Minute}
+}
+
+// Fold is the innermost setting of a name that holds for the route, without regard to case.
+func (r *Route) Fold(name string) *Node {
+	for i := len(r.Scope) - 1; i >= 0; i-- {
+		for j := len(r.Scope[i]) - 1; j >= 0; j-- {
+			if same(r.Scope[i][j].Name, name) {
+				return r.Scope[i][j]
+			}
+		}
+	}
+	return nil
+}
