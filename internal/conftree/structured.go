@@ -105,7 +105,7 @@ func (y *yamlReader) fill(to *Node, n ast.Node, depth int) error {
 	case *ast.NullNode, nil:
 	default:
 		if n.GetToken() != nil {
-			to.Args = []string{n.GetToken().Value}
+			to.Args, to.Bare = []string{n.GetToken().Value}, true
 		}
 	}
 	return nil

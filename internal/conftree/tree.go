@@ -42,6 +42,7 @@ type Node struct {
 	Name string
 	Args []string
 	Kids []*Node
+	Bare bool // a scalar of YAML that is no text: a number or a truth without quotes
 	Place
 }
 

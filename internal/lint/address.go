@@ -317,7 +317,9 @@ func checkSchemePort(c *check) {
 		for _, u := range r.Members() {
 			scheme := r.SchemeOf(u)
 			plain := scheme == "http" || scheme == "h2c" || scheme == "grpc"
-			switch {
+			switch refused := r.Proxy.Product == "caddy" && strings.Contains(r.Target, "://") && r.Scheme != "fastcgi"; {
+			case refused && (plain && u.Port == "443" || scheme == "https" && u.Port == "80"):
+				c.fault(u.Node, fmt.Sprintf("Caddy does not start: %s has a scheme and a port that conflict.", r.Target), strings.Replace(strings.Replace(u.Node.Words(), ":443", "", 1), ":80", "", 1))
 			case plain && u.Port == "443":
 				c.fault(u.Node, fmt.Sprintf("%s speaks HTTP in clear to %s, where TLS is spoken: every request fails.", called(r.Proxy.Product), at(u)), tlsFix(r, u))
 			case (scheme == "https" || scheme == "grpcs") && u.Port == "80":

@@ -138,6 +138,11 @@ func gunicorn(s *settings, at *Node) *App {
 	if v, n := s.get("proxy_protocol", "--proxy-protocol"); n != nil && v == "True" || len(s.flags["--proxy-protocol"]) > 0 {
 		a.ReadsProxy = true
 	}
+	if v, n := s.get("max_requests", "--max-requests"); v != "" && v != "0" {
+		a.MaxRequests = or(n, at)
+		v, _ := s.get("max_requests_jitter", "--max-requests-jitter")
+		a.Jitter = v != "" && v != "0"
+	}
 	protocol := "http"
 	if cert, _ := s.get("certfile", "--certfile"); cert != "" {
 		protocol = "https"

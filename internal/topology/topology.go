@@ -150,22 +150,24 @@ func named(all []*Node, name string) (found []*Node) {
 
 // App is an application that listens for a proxy.
 type App struct {
-	Kind       string // gunicorn, uvicorn, hypercorn, daphne, uwsgi, puma, unicorn, tomcat, php-fpm, node
-	Name       string
-	Node       *Node
-	Listen     []AppListen
-	Keep       Timer // how long it keeps an idle connection; Off: it closes after each answer, and says so
-	KeepSure   bool  // Keep is written down, or the same in every version
-	Work       Timer // how long a request may take before its worker is killed
-	Stop       Timer // how long requests may go on after it is told to stop
-	Queue      int   // connections that may wait to be accepted; 0: not said
-	QueueAt    *Node
-	HeadMax    int // bytes of a request's head, or of a header, 0 where it is not said
-	HeadAt     *Node
-	Settings   []*Node
-	ReadsProxy bool     // it expects the PROXY protocol
-	Service    *Service // the container it runs in
-	Unit       *Unit    // the unit that starts it
+	Kind        string // gunicorn, uvicorn, hypercorn, daphne, uwsgi, puma, unicorn, tomcat, php-fpm, node
+	Name        string
+	Node        *Node
+	Listen      []AppListen
+	Keep        Timer // how long it keeps an idle connection; Off: it closes after each answer, and says so
+	KeepSure    bool  // Keep is written down, or the same in every version
+	Work        Timer // how long a request may take before its worker is killed
+	Stop        Timer // how long requests may go on after it is told to stop
+	Queue       int   // connections that may wait to be accepted; 0: not said
+	QueueAt     *Node
+	HeadMax     int // bytes of a request's head, or of a header, 0 where it is not said
+	HeadAt      *Node
+	Settings    []*Node
+	ReadsProxy  bool     // it expects the PROXY protocol
+	MaxRequests *Node    // gunicorn workers restart after so many
+	Jitter      bool     // and not all at once
+	Service     *Service // the container it runs in
+	Unit        *Unit    // the unit that starts it
 }
 
 // AppListen is where an application listens, and what it speaks there.
