@@ -1,6 +1,8 @@
 package conftree
 
 import (
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -32,6 +34,9 @@ func (r *Reader) Nginx(name, text string) ([]*Node, error) {
 	}
 	return n.expand(all, 0)
 }
+
+// shipped are files that come with nginx: a copy of a configuration often lacks them, and they pass nothing on.
+var shipped = []string{"mime.types", "fastcgi_params", "fastcgi.conf", "uwsgi_params", "scgi_params", "proxy_params", "koi-utf", "koi-win", "win-utf"}
 
 // nginxFiles is one configuration of nginx.
 type nginxFiles struct {
@@ -121,7 +126,9 @@ func (n *nginxFiles) include(node *Node, depth int) ([]*Node, error) {
 			if full := n.r.Err(); full != nil {
 				return nil, full
 			}
-			n.r.Problem("%v: %v", node.Place, err)
+			if !errors.Is(err, fs.ErrNotExist) || !slices.Contains(shipped, filepath.Base(name)) {
+				n.r.Problem("%v: %v", node.Place, err)
+			}
 			continue
 		}
 		if n.r.nodes += len(more); n.r.nodes > nodesMax { // each place has them

@@ -152,14 +152,32 @@ func checkRuntimeDirectory(c *check) {
 
 func checkSocketMode(c *check) {
 	for _, u := range c.Units {
-		n := u.Get("Socket", "SocketMode")
-		if n == nil || !strings.HasPrefix(u.Get("Socket", "ListenStream").Text(), "/") {
+		n, path := u.Get("Socket", "SocketMode"), u.Get("Socket", "ListenStream").Text()
+		if n == nil || !c.asked(path, u.Get("Socket", "SocketUser").Text()) {
 			continue
 		}
 		if mode := strings.TrimLeft(n.Text(), "0"); mode == "600" || mode == "700" {
-			c.risk(n, fmt.Sprintf("unless the proxy runs as the owner of %s, it may not connect.", u.Get("Socket", "ListenStream").Text()), "SocketMode=0660\nSocketGroup=www-data")
+			c.risk(n, fmt.Sprintf("unless the proxy runs as the owner of %s, it may not connect.", path), "SocketMode=0660\nSocketGroup=www-data")
 		}
 	}
+}
+
+// asked reports whether a proxy of another user asks at a socket's path.
+func (c *check) asked(path, owner string) bool {
+	for r := range c.routes() {
+		user := ""
+		for _, d := range r.Proxy.Tree {
+			if d.Name == "user" || d.Name == "User" {
+				user = d.Text()
+			}
+		}
+		for _, u := range r.Members() {
+			if topology.SamePath(u.Unix, path) && user != "root" && (user == "" || user != owner) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func checkGunicornGrace(c *check) {

@@ -77,7 +77,7 @@ var haproxyRules = []Rule{
 	},
 	{
 		ID: "haproxy-modes-differ", Severity: Fault, Products: []string{"haproxy"}, Causes: []string{"service-stopped"},
-		Title:   "A frontend of one mode leads to a backend of the other",
+		Title:   "A frontend of mode http leads to a backend of mode tcp",
 		Happens: "HAProxy refuses the configuration: the two have incompatible modes. The mode is tcp where nothing says http.",
 		Fix:     "Say \"mode http\" in \"defaults\".",
 		Source:  "HAProxy: mode (default tcp)",
@@ -344,7 +344,7 @@ func checkModes(c *check) {
 					continue
 				}
 				for _, b := range p.Tree {
-					if (b.Name == "backend" || b.Name == "listen") && b.Text() == l.Text() && modeOf(p, s) != modeOf(p, b) {
+					if (b.Name == "backend" || b.Name == "listen") && b.Text() == l.Text() && modeOf(p, s) == "http" && modeOf(p, b) == "tcp" { // the other way is allowed
 						c.fault(l, fmt.Sprintf("HAProxy does not start: %s is of mode %s, and %s of mode %s (%v).", s.Text(), modeOf(p, s), b.Text(), modeOf(p, b), b.Place), "mode http")
 					}
 				}

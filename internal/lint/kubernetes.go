@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -61,9 +62,9 @@ var kubernetesRules = []Rule{
 		check:   checkGrace,
 	},
 	{
-		ID: "readiness-other-port", Severity: Risk, Products: []string{"kubernetes"}, Causes: []string{"connection-refused"},
+		ID: "readiness-other-port", Severity: Note, Products: []string{"kubernetes"}, Causes: []string{"connection-refused"},
 		Title:   "The readiness probe asks another port than the traffic",
-		Happens: "The pod is ready while the port that the Service sends requests to may not listen yet, or no more: 502 or 503.",
+		Happens: "Unless the page at the other port knows how the first one is, the pod is ready while the port that the Service sends requests to may not listen yet, or no more: 502 or 503.",
 		Fix:     "Probe the port of the traffic.",
 		Source:  "Kubernetes: readinessProbe, port",
 		check:   checkReadinessPort,
@@ -249,7 +250,7 @@ func checkSelector(c *check) {
 			continue
 		}
 		for _, o := range c.Objects {
-			if o.Pods() != nil && o.Name == s.Name && o.Namespace == s.Namespace {
+			if o.Pods() != nil && o.Name == s.Name && o.Namespace == s.Namespace && filepath.Dir(o.Node.File) == filepath.Dir(s.Node.File) {
 				c.fault(selector, fmt.Sprintf("it fits none of the labels of the pods of %s %s (%v): the Service has no endpoints.", o.Kind, o.Name, o.Pods().Place), labelsOf(o))
 				break
 			}
@@ -306,7 +307,17 @@ func checkReadiness(c *check) {
 }
 
 // stopsAtOnce are servers that close their listening socket as soon as SIGTERM comes.
-var stopsAtOnce = regexp.MustCompile(`\b(gunicorn|uvicorn|hypercorn|puma|unicorn|uwsgi|nginx|httpd|apache2-foreground|php-fpm)\b`)
+var stopsAtOnce = []string{"gunicorn", "uvicorn", "hypercorn", "puma", "unicorn", "uwsgi", "nginx", "httpd", "apache2-foreground", "php-fpm"}
+
+// programOf is the server of stopsAtOnce that words start; empty if they start none.
+func programOf(words string) string {
+	for _, w := range strings.Fields(words) {
+		if name := w[strings.LastIndexByte(w, '/')+1:]; slices.Contains(stopsAtOnce, name) {
+			return name
+		}
+	}
+	return ""
+}
 
 func checkDrain(c *check) {
 	c.routed(func(s, w *topology.Object) {
@@ -322,7 +333,7 @@ func checkDrain(c *check) {
 			}
 			image := k.Get("image").Text()
 			image = image[strings.LastIndexByte(image, '/')+1:]
-			switch program := stopsAtOnce.FindString(words); {
+			switch program := programOf(words); {
 			case program != "":
 				c.risk(k, fmt.Sprintf("at SIGTERM %s stops to listen at once, while proxies still send requests: 502 or 503 at each roll-out.", program), "lifecycle: {preStop: {sleep: {seconds: 10}}}")
 			case strings.HasPrefix(image, "nginx:") || strings.HasPrefix(image, "httpd:"):
@@ -401,7 +412,7 @@ func checkReadinessPort(c *check) {
 				same = same || sent == probed || !isNumber(sent) || !isNumber(probed)
 			}
 			if !same {
-				c.risk(port, fmt.Sprintf("the probe asks port %s, and requests go to %s.", port.Text(), targetPorts(s)[0].Text()), "port: "+targetPorts(s)[0].Text())
+				c.note(port, fmt.Sprintf("the probe asks port %s, and requests go to %s.", port.Text(), targetPorts(s)[0].Text()), "port: "+targetPorts(s)[0].Text())
 			}
 		}
 	})

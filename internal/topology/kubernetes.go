@@ -39,7 +39,7 @@ func (t *Topology) Find(kind, name, namespace string) *Object {
 // Pods is the template of the pods that an object starts; nil if it starts none.
 func (o *Object) Pods() *Node {
 	switch o.Kind {
-	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet":
+	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Rollout":
 		return o.Node.At("spec", "template")
 	case "Pod":
 		return o.Node

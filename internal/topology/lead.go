@@ -1,6 +1,9 @@
 package topology
 
-import "strings"
+import (
+	"path"
+	"strings"
+)
 
 // AppOf finds the application that an upstream of a route leads to, and where that listens; nil where no file has it, or where it is not
 // clear which one it is.
@@ -48,5 +51,5 @@ func (t *Topology) leads(r *Route, u *Upstream, a *App, l *AppListen) bool {
 
 // SamePath reports whether two paths of sockets are the same: /var/run is /run.
 func SamePath(a, b string) bool {
-	return a != "" && strings.TrimPrefix(a, "/var") == strings.TrimPrefix(b, "/var")
+	return a != "" && b != "" && strings.TrimPrefix(path.Clean(a), "/var") == strings.TrimPrefix(path.Clean(b), "/var")
 }

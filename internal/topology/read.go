@@ -3,6 +3,7 @@ package topology
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -119,6 +120,9 @@ func (t *Topology) take(r *conftree.Reader, sources []source) {
 			continue
 		}
 		tree, err := s.kind.parse(r, s.name, s.text)
+		if err != nil && r.Err() == nil && strings.Contains(s.text, "{{") {
+			err = fmt.Errorf("%s: a template ({{...}}): it can be read when it is rendered", s.name)
+		}
 		if err != nil {
 			t.Problems = append(t.Problems, err.Error())
 			continue
