@@ -14,7 +14,7 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 BINARY     ?= whygate
 
-.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak bench bench-explain pgo docs lab-matrix test-diagnose test-explain setup setup-test clean
+.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak bench bench-explain pgo docs lab-matrix test-diagnose test-explain test-lint setup setup-test clean
 
 build: setup ## one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o whygate ./cmd/whygate
@@ -103,6 +103,14 @@ test-diagnose: setup-test ## scenario, verdict, right or wrong, seconds (root)
 
 test-explain: setup-test ## real proxies' logs of known causes, and what explain says of them (root)
 	WHYGATE_EXPLAIN=all $(GO) test -count=1 -parallel 7 -timeout 10m -run '^TestLab$$' ./internal/explain -v
+
+# The proxies and servers that Debian packages: with the bad line they make the failure, with the mended one they do not.
+LINTED = nginx:nginx-light haproxy apache2 varnishd:varnish caddy gunicorn php-fpm8.2:php8.2-fpm
+test-lint: setup ## lint's rules against the real proxies: what was shown, what was skipped and why (root)
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then missing=; for c in $(LINTED); do \
+		PATH="$$PATH:/usr/sbin:/sbin" command -v "$${c%%:*}" >/dev/null || missing="$$missing $${c##*:}"; done; \
+	if [ -n "$$missing" ]; then echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi; fi
+	WHYGATE_LINT=all $(GO) test -count=1 -parallel 4 -timeout 8m -run '^TestProofs$$' ./internal/lint -v | grep -v -E '^ *=== '
 
 clean:
 	rm -f whygate

@@ -41,7 +41,7 @@ var nginxRules = []Rule{
 	{
 		ID: "nginx-errors-eject-all", Severity: Risk, Products: []string{"nginx"}, Causes: []string{"nobody-available"},
 		Title:   "An answer of the application counts as the server's failure",
-		Happens: "A single request that makes the application answer 500 is tried at each server, and takes each out for fail_timeout: \"no live upstreams\", 502 for everybody, 10 s long by default.",
+		Happens: "A request that makes the application answer 500 is tried at one server after the other, and takes each but the last out for fail_timeout; the next such request takes that one out as well: \"no live upstreams\", 502 for everybody, 10 s long by default.",
 		Fix:     "Let only connection failures count, or set max_fails=0.",
 		Source:  "nginx: proxy_next_upstream, max_fails (default 1): http_500, http_502, http_503, http_504 and http_429 count as unsuccessful attempts only if they are listed",
 		check:   checkEject,
@@ -292,7 +292,7 @@ func checkEject(c *check) {
 		}) {
 			continue
 		}
-		c.risk(next, fmt.Sprintf("a request to which the application answers %s is tried at every server of %q, and takes each out: all others get 502 meanwhile.", strings.TrimPrefix(next.Args[i], "http_"), r.Group.Name),
+		c.risk(next, fmt.Sprintf("two requests to which the application answers %s take every server of %q out: all others get 502 meanwhile.", strings.TrimPrefix(next.Args[i], "http_"), r.Group.Name),
 			module+"_next_upstream error timeout;")
 	}
 }
