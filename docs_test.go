@@ -17,6 +17,9 @@ var update = flag.Bool("update", false, "write the generated documents anew")
 // TestGenerated checks that the documents made from code are those that the code makes: go test . -update writes them.
 func TestGenerated(t *testing.T) {
 	pages := referencePages()
+	for name, page := range lintPages(t) {
+		pages[name] = page
+	}
 	removeSurplus(t, pages)
 	pages["docs/config.md"] = []byte(config.Reference())
 	pages["docs/whygate.schema.json"] = config.Schema()
@@ -42,7 +45,7 @@ func TestGenerated(t *testing.T) {
 // removeSurplus finds pages of codes and causes that the code does not make any more.
 func removeSurplus(t *testing.T, pages map[string][]byte) {
 	t.Helper()
-	for _, dir := range []string{"docs/codes", "docs/causes"} {
+	for _, dir := range []string{"docs/codes", "docs/causes", "docs/lint"} {
 		there, err := filepath.Glob(dir + "/*")
 		if err != nil {
 			t.Fatal(err)
@@ -83,7 +86,7 @@ func TestExamples(t *testing.T) {
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 	names := []string{"README.md"}
-	for _, pattern := range []string{"docs/*.md", "docs/codes/*.md", "docs/causes/*.md"} {
+	for _, pattern := range []string{"docs/*.md", "docs/codes/*.md", "docs/causes/*.md", "docs/lint/*.md"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

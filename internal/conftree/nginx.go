@@ -19,7 +19,9 @@ type embedded struct {
 var dumped = regexp.MustCompile(`(?m)^# configuration file (\S+):$`)
 
 // Dump reports whether a text is the output of nginx -T.
-func Dump(text string) bool { return dumped.MatchString(text) }
+func Dump(text string) bool {
+	return strings.Contains(text, "# configuration file ") && dumped.MatchString(text)
+}
 
 // Nginx reads a main file, or a fragment that another would include, with what it includes in place. Relative names begin at the main
 // file's directory. What an absolute name leads to is looked for beside the main file first where that is a copy from elsewhere.

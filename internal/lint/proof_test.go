@@ -48,7 +48,7 @@ type proof struct {
 var notProved = map[string]string{
 	"proxy-protocol-one-side": "shown by the lab's scenarios of the PROXY protocol", "name-resolved-once": "it needs a name server whose answers change",
 	"nginx-retries-post": "the second copy of a POST is no error that a client sees", "haproxy-retries-post": "the second copy of a POST is no error that a client sees",
-	"nginx-descriptors": "it needs thousands of connections", 	"nginx-sni-of-group": "nginx resolves the names of a group when it starts, and there is no name server then",
+	"nginx-descriptors": "it needs thousands of connections", "nginx-sni-of-group": "nginx resolves the names of a group when it starts, and there is no name server then",
 	"app-queue-short": "all workers busy at once is a load test", "fpm-few-children": "it is a load test", "rollout-without-drain": "it needs a cluster",
 	"nginx-grpc-by-http1": "it needs a gRPC server", "nginx-grpc-without-http2": "it needs a gRPC client", "platform-needs-its-host": "the platforms are elsewhere",
 	"nginx-forwarded-proto-http": "the loop is the application's", "haproxy-no-timeouts": "for ever is longer than a test", "haproxy-check-other-port": "both servers are down in the end",

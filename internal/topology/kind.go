@@ -101,6 +101,7 @@ var (
 	haproxyLines   = regexp.MustCompile(`(?m)^\s+(mode|bind|server|timeout|maxconn|default_backend|use_backend|balance|option|log|nbthread|daemon|nameserver|stats)\b`)
 	apacheLooks    = regexp.MustCompile(`(?mi)^\s*(<(VirtualHost|Location|LocationMatch|Proxy|IfModule|Directory|IfDefine|FilesMatch)\b[^>]*>|(ProxyPass|ProxyPassMatch|ProxyTimeout|ProxyPreserveHost|SSLProxyEngine|ProxyRequests|RewriteEngine|LoadModule|ServerRoot)\s+\S)`)
 	nginxLooks     = regexp.MustCompile(`(?m)^\s*(server|http|events|upstream\s+\S+|location\s+[^{]+|map\s+\S+\s+\S+)\s*\{|^\s*(proxy_\w+|fastcgi_\w+|uwsgi_\w+|grpc_\w+|server_name|worker_processes|include|listen|ssl_certificate|client_max_body_size)\s[^=;{]*;`)
+	nginxFirst     = regexp.MustCompile(`^(\s*#[^\n]*\n|\s)*(server\s*\{|events\s*\{|http\s*\{|upstream\s+[\w.-]+\s*\{|map\s+\$\w+\s+\$\w+\s*\{|user\s+[\w -]+;|worker_processes\s+\w+;)`)
 	caddyLooks     = regexp.MustCompile(`(?m)^\s*(reverse_proxy|php_fastcgi|file_server|encode|respond|handle|handle_path|tls|root)\b[^;]*$`)
 	vclLooks       = regexp.MustCompile(`(?m)^\s*(vcl\s+4\.\d\s*;|backend\s+\w+\s*(\{|none)|sub\s+vcl_\w+)`)
 	fpmLooks       = regexp.MustCompile(`(?m)^\s*pm(\.\w+)?\s*=|^\s*listen\.(owner|mode|group|backlog)\s*=`)
@@ -117,7 +118,7 @@ var (
 )
 
 // sniffed is how many bytes of a text are looked at to tell what it is.
-const sniffed = 32 << 10
+const sniffed = 16 << 10
 
 // kindOf says what a file is, by its name where that tells, and by its text.
 func kindOf(name, text string) kind {
@@ -179,19 +180,25 @@ func structured(text string) kind {
 
 // byText tells apart what has no telling name.
 func byText(base, text string) kind {
+	if strings.Contains(text, "[") { // without a section none of them is a file by itself
+		switch {
+		case systemdLooks.MatchString(text):
+			return systemdKind
+		case uwsgiLooks.MatchString(text):
+			return uwsgiKind
+		case fpmLooks.MatchString(text):
+			return fpmKind
+		}
+	}
 	switch {
-	case vclLooks.MatchString(text):
+	case (strings.Contains(text, "vcl") || strings.Contains(text, "backend ")) && vclLooks.MatchString(text):
 		return varnishKind
-	case systemdLooks.MatchString(text):
-		return systemdKind
-	case uwsgiLooks.MatchString(text):
-		return uwsgiKind
-	case fpmLooks.MatchString(text):
-		return fpmKind
 	case strings.HasPrefix(base, "haproxy") || haproxyLooks.MatchString(text) && haproxyLines.MatchString(text):
 		return haproxyKind
 	case strings.HasPrefix(base, "caddyfile") || strings.HasSuffix(base, ".caddyfile"):
 		return caddyfileKind
+	case nginxFirst.MatchString(text[:min(len(text), 512)]): // what most files of nginx begin with
+		return nginxKind
 	case apacheLooks.MatchString(text):
 		return apacheKind
 	case nginxLooks.MatchString(text):

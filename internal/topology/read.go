@@ -18,10 +18,16 @@ import (
 
 // source is a file with its text and what it is.
 type source struct {
-	name string
-	text string
-	kind kind
-	main bool // it was named, and not found in a directory
+	name  string
+	text  string
+	kind  kind
+	named bool // by the user, and not found in a directory
+	main  bool // it is a main file of nginx
+}
+
+func newSource(name, text string, named bool) source {
+	k := kindOf(name, text)
+	return source{name, text, k, named, k == nginxKind && isNginxMain(text)}
 }
 
 // Read reads files, and the files below directories; "-" is stdin. Files of HAProxy make one configuration, in order. The error is the
@@ -36,7 +42,7 @@ func Read(ctx context.Context, names []string, stdin io.Reader) (*Topology, erro
 			if err != nil {
 				return nil, err
 			}
-			sources = append(sources, source{name, text, kindOf(name, text), true})
+			sources = append(sources, newSource(name, text, true))
 			continue
 		}
 		info, err := os.Stat(name)
@@ -48,7 +54,7 @@ func Read(ctx context.Context, names []string, stdin io.Reader) (*Topology, erro
 			if err != nil {
 				return nil, err
 			}
-			sources = append(sources, source{name, text, kindOf(name, text), true})
+			sources = append(sources, newSource(name, text, true))
 			continue
 		}
 		more, err := t.directory(ctx, r, name)
@@ -85,8 +91,8 @@ func (t *Topology) directory(ctx context.Context, r *conftree.Reader, name strin
 		case err != nil && !unimportant(err):
 			t.Problems = append(t.Problems, err.Error())
 		case err == nil:
-			if k := kindOf(f, text); k != unknown {
-				sources = append(sources, source{f, text, k, false})
+			if s := newSource(f, text, false); s.kind != unknown {
+				sources = append(sources, s)
 			}
 		}
 	}
@@ -111,7 +117,7 @@ func (t *Topology) take(r *conftree.Reader, sources []source) {
 			t.Files = append(t.Files, s.name)
 			continue
 		}
-		if s.kind == nginxKind && !s.main && !isNginxMain(s.text) && below(s.name, mains) {
+		if s.kind == nginxKind && !s.named && !s.main && below(s.name, mains) {
 			t.Idle = append(t.Idle, s.name)
 			continue
 		}
@@ -135,7 +141,7 @@ func (t *Topology) take(r *conftree.Reader, sources []source) {
 				first = s.name
 			}
 		case nginxKind:
-			if isNginxMain(s.text) {
+			if s.main {
 				mains = append(mains, filepath.Dir(s.name))
 			}
 			t.Proxies = append(t.Proxies, nginxProxy(s.name, tree))
@@ -150,7 +156,7 @@ func (t *Topology) take(r *conftree.Reader, sources []source) {
 
 // rank puts nginx's main files first.
 func (s source) rank() int {
-	if s.kind == nginxKind && isNginxMain(s.text) {
+	if s.main {
 		return 0
 	}
 	return 1
