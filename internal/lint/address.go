@@ -128,7 +128,7 @@ func checkLoopback(c *check) {
 
 // sharesNamespace reports whether another service joined the container's network.
 func (c *check) sharesNamespace(s *topology.Service) bool {
-	return slices.ContainsFunc(c.Services, func(o *topology.Service) bool { return o.Mode == "service:"+s.Name })
+	return slices.ContainsFunc(c.Siblings(s), func(o *topology.Service) bool { return o.Mode == "service:"+s.Name })
 }
 
 // ownListener reports whether the proxy itself listens on a port.
@@ -145,8 +145,8 @@ func ownListener(p *proxy, port string) bool {
 
 // serviceAt is another service beside one that has a port, and its inner port; nil if none has.
 func (c *check) serviceAt(mine *topology.Service, port string) (*topology.Service, string) {
-	for _, s := range c.Services {
-		if s == mine || s.Project != mine.Project {
+	for _, s := range c.Siblings(mine) {
+		if s == mine {
 			continue
 		}
 		for _, p := range s.Ports {
@@ -160,7 +160,7 @@ func (c *check) serviceAt(mine *topology.Service, port string) (*topology.Servic
 			}
 		}
 		for _, a := range c.Apps {
-			if a.Service == s && len(a.Listen) > 0 && a.Listen[0].Port == port {
+			if c.spend() && a.Service == s && len(a.Listen) > 0 && a.Listen[0].Port == port {
 				return s, port
 			}
 		}
@@ -287,8 +287,8 @@ func checkServiceUnknown(c *check) {
 				continue
 			}
 			var names []string
-			for _, s := range c.Services {
-				if s.Project == mine.Project && s != mine {
+			for _, s := range c.Siblings(mine) {
+				if s != mine {
 					names = append(names, s.Name)
 				}
 			}
@@ -444,6 +444,9 @@ func checkLoop(c *check) {
 			listening := 0
 			mine := false
 			for _, s := range r.Proxy.Servers {
+				if !c.spend() {
+					return
+				}
 				for _, l := range s.Listen {
 					if l.Port == u.Port && (l.Host == "" || topology.Loopback(l.Host)) && l.Unix == "" {
 						listening++

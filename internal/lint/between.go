@@ -75,6 +75,9 @@ func checkSocketPath(c *check) {
 			var of *app
 			listens := false
 			for _, a := range c.Apps {
+				if !c.spend() {
+					return
+				}
 				for i := range a.Listen {
 					l := &a.Listen[i]
 					listens = listens || topology.SamePath(l.Unix, u.Unix)

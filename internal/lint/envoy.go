@@ -116,8 +116,7 @@ func checkEnvoyGRPC(c *check) {
 		if r.Group == nil || topology.Deep(r.Group.Node, "http2_protocol_options") != nil || topology.Deep(r.Group.Node, "auto_config") != nil || topology.Deep(r.Group.Node, "use_downstream_protocol_config") != nil {
 			continue
 		}
-		grpc := r.Scope[0]
-		for _, n := range grpc {
+		for _, n := range r.Scope[0].Nodes {
 			if n.Name == "match" && n.Get("grpc") != nil {
 				c.risk(r.Node, fmt.Sprintf("gRPC goes to the cluster %s by HTTP/1.1: every call fails.", r.Target), "typed_extension_protocol_options: envoy.extensions.upstreams.http.v3.HttpProtocolOptions: explicit_http_config: http2_protocol_options: {}")
 				return

@@ -205,8 +205,8 @@ func checked(r *route) *Node {
 		}
 	}
 	for i := len(r.Scope) - 1; i >= 0; i-- {
-		for _, n := range r.Scope[i] {
-			if n.Name == "option" && n.Text() == "httpchk" {
+		for _, n := range r.Scope[i].Named("option") {
+			if n.Text() == "httpchk" {
 				return n
 			}
 		}
@@ -217,7 +217,7 @@ func checked(r *route) *Node {
 // sendsHost reports whether "http-check send" lines send a Host header.
 func sendsHost(r *route) bool {
 	for _, level := range r.Scope {
-		for _, n := range level {
+		for _, n := range level.Nodes {
 			if n.Name == "http-check" && slices.ContainsFunc(n.Args, func(a string) bool { return strings.EqualFold(a, "host") }) {
 				return true
 			}
@@ -235,7 +235,7 @@ func checkCheckHost(c *check) {
 		eleven := strings.Contains(o.Words(), "HTTP/1.1")
 		where := o
 		for _, level := range r.Scope {
-			for _, n := range level {
+			for _, n := range level.Nodes {
 				if n.Name == "http-check" && n.Text() == "send" && slices.Contains(n.Args, "HTTP/1.1") {
 					eleven, where = true, n
 				}
@@ -265,7 +265,7 @@ func checkCheckOptions(c *check) {
 		}
 		sends := false
 		for _, level := range r.Scope {
-			for _, n := range level {
+			for _, n := range level.Nodes {
 				sends = sends || n.Name == "http-check" && n.Text() == "send"
 			}
 		}
@@ -290,12 +290,14 @@ func checkCheckPort(c *check) {
 }
 
 func checkTLSCA(c *check) {
-	for r := range c.routes("haproxy") {
-		for _, s := range r.Proxy.Tree {
+	for p := range c.proxies("haproxy") {
+		for _, s := range p.Tree {
 			if s.Name == "global" && s.Get("ssl-server-verify").Text() == "none" {
 				return
 			}
 		}
+	}
+	for r := range c.routes("haproxy") {
 		for _, u := range r.Members() {
 			words := r.ServerWords(u)
 			if slices.Contains(words, "ssl") && !slices.Contains(words, "verify") && !slices.Contains(words, "ca-file") {
@@ -319,34 +321,23 @@ func checkHAProxySNI(c *check) {
 	}
 }
 
-// modeOf is a section's mode.
-func modeOf(p *proxy, s *Node) string {
-	if m := s.Get("mode"); m != nil {
-		return m.Text()
-	}
-	mode := "tcp"
-	for _, l := range topology.DefaultsOf(p, s) {
-		if l.Name == "mode" {
-			mode = l.Text()
-		}
-	}
-	return mode
-}
-
 func checkModes(c *check) {
 	for p := range c.proxies("haproxy") {
+		modes := p.Modes()
+		backends := map[string]*Node{}
+		for _, b := range p.Tree {
+			if b.Name == "backend" || b.Name == "listen" {
+				backends[b.Text()] = b
+			}
+		}
 		for _, s := range p.Tree {
-			if s.Name != "frontend" && s.Name != "listen" {
+			if s.Name != "frontend" && s.Name != "listen" || modes[s] != "http" {
 				continue
 			}
 			for _, l := range s.Kids {
-				if l.Name != "default_backend" && l.Name != "use_backend" {
-					continue
-				}
-				for _, b := range p.Tree {
-					if (b.Name == "backend" || b.Name == "listen") && b.Text() == l.Text() && modeOf(p, s) == "http" && modeOf(p, b) == "tcp" { // the other way is allowed
-						c.fault(l, fmt.Sprintf("HAProxy does not start: %s is of mode %s, and %s of mode %s (%v).", s.Text(), modeOf(p, s), b.Text(), modeOf(p, b), b.Place), "mode http")
-					}
+				b := backends[l.Text()]
+				if (l.Name == "default_backend" || l.Name == "use_backend") && b != nil && modes[b] == "tcp" { // the other way is allowed
+					c.fault(l, fmt.Sprintf("HAProxy does not start: %s is of mode http, and %s of mode tcp (%v).", s.Text(), b.Text(), b.Place), "mode http")
 				}
 			}
 		}
@@ -375,6 +366,14 @@ func checkBackendUnknown(c *check) {
 }
 
 func checkHAProxyRetries(c *check) {
+	safe := map[*proxy]bool{}
+	for p := range c.proxies("haproxy") {
+		for _, s := range p.Tree {
+			for _, l := range s.Kids {
+				safe[p] = safe[p] || l.Name == "http-request" && l.Text() == "disable-l7-retry"
+			}
+		}
+	}
 	for r := range c.routes("haproxy") {
 		on := setting(r, "retry-on")
 		if on == nil || !slices.ContainsFunc(on.Args, func(a string) bool {
@@ -382,13 +381,7 @@ func checkHAProxyRetries(c *check) {
 		}) {
 			continue
 		}
-		safe := false
-		for _, s := range r.Proxy.Tree {
-			for _, l := range s.Kids {
-				safe = safe || l.Name == "http-request" && l.Text() == "disable-l7-retry"
-			}
-		}
-		if !safe {
+		if !safe[r.Proxy] {
 			c.risk(on, fmt.Sprintf("a POST to %s whose answer was late or empty is sent again.", r.Group.Name), "http-request disable-l7-retry if METH_POST")
 		}
 	}
@@ -446,15 +439,7 @@ func checkQueueTime(c *check) {
 
 func checkTunnel(c *check) {
 	for r := range c.routes("haproxy") {
-		text := r.Group.Name
-		for _, p := range r.Proxy.Tree {
-			for _, l := range p.Kids {
-				if l.Name == "acl" && strings.Contains(strings.ToLower(l.Words()), "websocket") {
-					text += " websocket"
-				}
-			}
-		}
-		if t := topology.HAProxyTimer(r, "server"); haproxyHTTP(r) && topology.HAProxyTimer(r, "tunnel").Off && !t.Off && t.Time < 10*time.Minute && dedicated.MatchString(strings.ReplaceAll(text, " ", "/")) {
+		if t := topology.HAProxyTimer(r, "server"); haproxyHTTP(r) && topology.HAProxyTimer(r, "tunnel").Off && !t.Off && t.Time < 10*time.Minute && dedicated.MatchString(r.Group.Name) {
 			c.note(r.Node, fmt.Sprintf("a WebSocket that is silent for %s is closed.", shown(t.Time)), "timeout tunnel 1h")
 		}
 	}

@@ -249,8 +249,9 @@ func checkSelector(c *check) {
 		if selector == nil || len(selector.Kids) == 0 || len(c.Selected(s)) > 0 {
 			continue
 		}
-		for _, o := range c.Objects {
-			if o.Pods() != nil && o.Name == s.Name && o.Namespace == s.Namespace && filepath.Dir(o.Node.File) == filepath.Dir(s.Node.File) {
+		for _, kind := range []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Rollout"} {
+			o := c.Find(kind, s.Name, s.Namespace)
+			if o.Pods() != nil && filepath.Dir(o.Node.File) == filepath.Dir(s.Node.File) {
 				c.fault(selector, fmt.Sprintf("it fits none of the labels of the pods of %s %s (%v): the Service has no endpoints.", o.Kind, o.Name, o.Pods().Place), labelsOf(o))
 				break
 			}

@@ -67,8 +67,19 @@ type Rule struct {
 // check is one rule's look at everything.
 type check struct {
 	*topology.Topology
+	ctx   context.Context
 	rule  *Rule
 	found []Finding
+	spent int
+}
+
+// spendMax bounds how many steps one rule takes: some tens of milliseconds. What a hostile configuration has beyond it is not looked at.
+const spendMax = 20_000_000
+
+// spend takes a step, and reports whether the rule may go on.
+func (c *check) spend() bool {
+	c.spent++
+	return c.spent <= spendMax && (c.spent%4096 != 0 || c.ctx.Err() == nil)
 }
 
 // add adds a finding at a line.
@@ -97,7 +108,7 @@ func (c *check) routes(products ...string) func(yield func(*route) bool) {
 				continue
 			}
 			for _, r := range p.Routes {
-				if !yield(r) {
+				if !c.spend() || !yield(r) {
 					return
 				}
 			}
@@ -153,8 +164,11 @@ func Lint(ctx context.Context, t *topology.Topology) ([]Finding, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		c := &check{Topology: t, rule: rule}
+		c := &check{Topology: t, ctx: ctx, rule: rule}
 		rule.check(c)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		all = append(all, c.found...)
 	}
 	slices.SortStableFunc(all, func(a, b Finding) int {

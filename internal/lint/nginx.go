@@ -222,12 +222,7 @@ func namedLocation(r *route) bool {
 	if strings.HasPrefix(r.Path, "@") {
 		return true
 	}
-	for _, n := range r.Scope[len(r.Scope)-1] {
-		if n.Name == "internal" {
-			return true
-		}
-	}
-	return false
+	return len(r.Scope[len(r.Scope)-1].Named("internal")) > 0
 }
 
 func checkJoined(c *check) {

@@ -114,12 +114,7 @@ func headerNames(all []*Node) string {
 func droppedHeaders(r *route) (inner *Node, lost []*Node) {
 	own := map[string]bool{}
 	for i := len(r.Scope) - 1; i >= 0; i-- {
-		var here []*Node
-		for _, n := range r.Scope[i] {
-			if n.Name == "proxy_set_header" {
-				here = append(here, n)
-			}
-		}
+		here := r.Scope[i].Named("proxy_set_header")
 		if len(here) == 0 {
 			continue
 		}

@@ -150,16 +150,6 @@ func (c *check) labelled() (all []*topology.Service) {
 	return all
 }
 
-// traefikBeside is the service that runs Traefik in the same compose file; nil if none does.
-func (c *check) traefikBeside(s *topology.Service) *topology.Service {
-	for _, o := range c.Services {
-		if o.Project == s.Project && strings.Contains(o.Image, "traefik") {
-			return o
-		}
-	}
-	return nil
-}
-
 // told reports whether Traefik's command has a flag, or its environment the variable of it.
 func told(s *topology.Service, flag string) (string, bool) {
 	for _, w := range s.Command {
@@ -175,7 +165,7 @@ func checkTraefikNetwork(c *check) {
 		if len(s.Networks) < 2 || s.Label("docker.network") != nil || s.Label("swarm.network") != nil {
 			continue
 		}
-		t := c.traefikBeside(s)
+		t := c.TraefikBeside(s)
 		if t != nil {
 			if _, ok := told(t, "providers.docker.network"); ok {
 				continue
@@ -225,7 +215,7 @@ func checkTraefikPort(c *check) {
 
 func checkTraefikEnabled(c *check) {
 	byDefault := func(s *topology.Service) bool {
-		if t := c.traefikBeside(s); t != nil {
+		if t := c.TraefikBeside(s); t != nil {
 			if v, ok := told(t, "providers.docker.exposedbydefault"); ok {
 				return v != "false"
 			}

@@ -18,9 +18,12 @@ func apacheProxy(file string, tree []*Node) *Proxy {
 			a.group(k)
 		}
 	}
-	a.level([][]*Node{p.Tree}, nil, "")
+	a.level([]*Level{newLevel(p.Tree)}, nil, "")
 	return p
 }
+
+// definedMax is how many names of Define are kept.
+const definedMax = 200
 
 type apacheLister struct {
 	p       *Proxy
@@ -32,7 +35,7 @@ func (a *apacheLister) flat(tree []*Node) []*Node {
 	var all []*Node
 	for _, d := range tree {
 		switch {
-		case same(d.Name, "Define"):
+		case same(d.Name, "Define") && len(a.defined) < definedMax && len(d.Arg(1)) < targetMax:
 			a.defined[d.Text()] = d.Arg(1)
 		case same(d.Name, "IfModule") || same(d.Name, "IfVersion"):
 			if !strings.HasPrefix(d.Text(), "!") {
@@ -49,7 +52,7 @@ func (a *apacheLister) flat(tree []*Node) []*Node {
 		copied := *d
 		copied.Args = slices.Clone(d.Args)
 		for i, arg := range copied.Args {
-			if strings.Contains(arg, "${") {
+			if strings.Contains(arg, "${") && len(arg) < targetMax {
 				for name, value := range a.defined {
 					arg = strings.ReplaceAll(arg, "${"+name+"}", value)
 				}
@@ -78,9 +81,12 @@ func (a *apacheLister) group(d *Node) {
 	a.p.Groups = append(a.p.Groups, g)
 }
 
-func (a *apacheLister) level(scope [][]*Node, server *Server, path string) {
-	for _, d := range scope[len(scope)-1] {
-		inner := append(slices.Clone(scope), d.Kids)
+func (a *apacheLister) level(scope []*Level, server *Server, path string) {
+	for _, d := range scope[len(scope)-1].Nodes {
+		if len(scope) > deepest {
+			return
+		}
+		inner := append(slices.Clone(scope), newLevel(d.Kids))
 		switch strings.ToLower(d.Name) {
 		case "virtualhost":
 			s := &Server{Node: d}
@@ -118,7 +124,7 @@ func (a *apacheLister) level(scope [][]*Node, server *Server, path string) {
 }
 
 // pass is a ProxyPass, which has its path before its target unless it stands in a <Location>.
-func (a *apacheLister) pass(d *Node, scope [][]*Node, server *Server, path string) {
+func (a *apacheLister) pass(d *Node, scope []*Level, server *Server, path string) {
 	target := d.Arg(1)
 	if strings.Contains(d.Text(), "://") || d.Text() == "!" || strings.HasPrefix(d.Text(), "unix:") {
 		target = d.Text()
@@ -130,7 +136,7 @@ func (a *apacheLister) pass(d *Node, scope [][]*Node, server *Server, path strin
 	}
 }
 
-func (a *apacheLister) route(d *Node, target, path string, scope [][]*Node, server *Server) {
+func (a *apacheLister) route(d *Node, target, path string, scope []*Level, server *Server) {
 	r := &Route{Proxy: a.p, Server: server, Node: d, Path: path, Target: target, Scope: scope, Host: HostTarget, Keep: Timer{Off: true}}
 	if on := r.Fold("ProxyPreserveHost"); on != nil && same(on.Text(), "on") {
 		r.Host = HostClient
@@ -198,10 +204,8 @@ func (r *Route) apacheRead() Timer {
 // Fold is the innermost setting of a name that holds for the route, without regard to case.
 func (r *Route) Fold(name string) *Node {
 	for i := len(r.Scope) - 1; i >= 0; i-- {
-		for j := len(r.Scope[i]) - 1; j >= 0; j-- {
-			if same(r.Scope[i][j].Name, name) {
-				return r.Scope[i][j]
-			}
+		if all := r.Scope[i].Folded(name); len(all) > 0 {
+			return all[len(all)-1]
 		}
 	}
 	return nil

@@ -63,7 +63,7 @@ func (p *Proxy) caddyBlock(block *Node, s *Server, path string) {
 
 func (p *Proxy) caddyRoute(d, block *Node, s *Server, path string) {
 	r := &Route{Proxy: p, Server: s, Node: d, Path: path, Scheme: "http", Host: HostClient, Keep: Timer{Time: caddyKeep}, Read: Timer{Off: true}}
-	r.Scope = [][]*Node{block.Kids, d.Kids}
+	r.Scope = []*Level{newLevel(block.Kids), newLevel(d.Kids)}
 	if d.Name == "php_fastcgi" {
 		r.Scheme, r.Keep = "fastcgi", Timer{Off: true}
 	}
@@ -165,7 +165,7 @@ func walkNodes(root *Node, visit func(*Node)) {
 
 func (p *Proxy) caddyHandler(n *Node, s *Server) {
 	at := n.Get("handler")
-	r := &Route{Proxy: p, Server: s, Node: at, Scheme: "http", Host: HostClient, Keep: Timer{Time: caddyKeep}, Read: Timer{Off: true}, Scope: [][]*Node{n.Kids}}
+	r := &Route{Proxy: p, Server: s, Node: at, Scheme: "http", Host: HostClient, Keep: Timer{Time: caddyKeep}, Read: Timer{Off: true}, Scope: []*Level{newLevel(n.Kids)}}
 	g := &Group{Node: at}
 	transport := n.Get("transport")
 	for u := range n.Get("upstreams").Items() {

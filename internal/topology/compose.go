@@ -116,33 +116,7 @@ func (s *Service) Shares(o *Service) string {
 
 // Service is the service of a compose file by a name of its, in the same file as another; nil if there is none.
 func (t *Topology) Service(name string, beside *Service) *Service {
-	for _, s := range t.Services {
-		if s.Named(name) && (beside == nil || s.Project == beside.Project) {
-			return s
-		}
-	}
-	return nil
-}
-
-// contain finds the containers that proxies run in: those that mount the proxy's file, or a directory that it is in.
-func (t *Topology) contain() {
-	for _, p := range t.Proxies {
-		if p.Service != nil {
-			continue
-		}
-		file, err := filepath.Abs(p.File)
-		if err != nil {
-			continue
-		}
-		for _, s := range t.Services {
-			for _, m := range s.Mounts {
-				m, err := filepath.Abs(m)
-				if err == nil && (m == file || strings.HasPrefix(file, m+"/") && strings.Contains(s.Image, p.Product)) {
-					p.Service = s
-				}
-			}
-		}
-	}
+	return t.index.services[beside.Project][name]
 }
 
 // unit lists what a unit of systemd starts.
@@ -191,7 +165,7 @@ func (t *Topology) labels() {
 			continue
 		}
 		if p == nil {
-			p = &Proxy{Product: "traefik", File: s.File, Service: t.traefikService(s)}
+			p = &Proxy{Product: "traefik", File: s.File, Service: t.TraefikBeside(s)}
 			t.Proxies = append(t.Proxies, p)
 		}
 		u := &Upstream{Host: s.Name, Scheme: "http", Node: s.Node}
@@ -210,10 +184,10 @@ func (t *Topology) labels() {
 	}
 }
 
-// traefikService is the service that runs Traefik beside another; nil if none does.
-func (t *Topology) traefikService(beside *Service) *Service {
-	for _, s := range t.Services {
-		if s.Project == beside.Project && strings.Contains(s.Image, "traefik") {
+// TraefikBeside is the service that runs Traefik beside another; nil if none does.
+func (t *Topology) TraefikBeside(beside *Service) *Service {
+	for _, s := range t.Siblings(beside) {
+		if strings.Contains(s.Image, "traefik") {
 			return s
 		}
 	}

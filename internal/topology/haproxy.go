@@ -9,6 +9,7 @@ import (
 // haproxyProxy lists what sections of HAProxy set up: those of all its files, in order.
 func haproxyProxy(file string, tree []*Node) *Proxy {
 	p := &Proxy{Product: "haproxy", File: file, Tree: tree, Whole: true}
+	defaults := haproxyDefaults(tree)
 	for _, s := range tree {
 		switch s.Name {
 		case "frontend", "listen":
@@ -20,14 +21,20 @@ func haproxyProxy(file string, tree []*Node) *Proxy {
 			continue
 		}
 		g := &Group{Name: s.Text(), Node: s}
+		scope := []*Level{newLevel(defaults[s]), newLevel(s.Kids)}
+		for _, level := range scope {
+			for _, l := range level.Named("default-server") {
+				g.Defaults = append(g.Defaults, l.Args...)
+			}
+		}
 		for _, l := range s.Kids {
 			if l.Name == "server" && len(l.Args) >= 2 {
-				g.Members = append(g.Members, haproxyMember(l, haproxyDefaults(p, s)))
+				g.Members = append(g.Members, haproxyMember(l, g.Defaults))
 			}
 		}
 		p.Groups = append(p.Groups, g)
 		r := &Route{Proxy: p, Node: s, Path: "", Target: g.Name, Scheme: "http", Group: g, Host: HostClient, Keep: Timer{Off: true}}
-		r.Scope = [][]*Node{DefaultsOf(p, s), s.Kids}
+		r.Scope = scope
 		r.Read = HAProxyTimer(r, "server")
 		if m := r.Setting("mode"); m == nil || m.Text() != "http" {
 			r.Scheme = "tcp" // whatever the client speaks
@@ -45,7 +52,7 @@ func haproxyProxy(file string, tree []*Node) *Proxy {
 // HAProxyTimer is a "timeout" that holds for a section.
 func HAProxyTimer(r *Route, name string) Timer {
 	for i := len(r.Scope) - 1; i >= 0; i-- {
-		for _, l := range named(r.Scope[i], "timeout") {
+		for _, l := range r.Scope[i].Named("timeout") {
 			if l.Text() == name {
 				if d, ok := Duration(l.Arg(1), time.Millisecond); ok && d > 0 {
 					return Timer{Time: d, Node: l}
@@ -56,32 +63,43 @@ func HAProxyTimer(r *Route, name string) Timer {
 	return Timer{Off: true}
 }
 
-// DefaultsOf are the lines of the "defaults" section that holds for a section: the one that it names, or the last before it.
-func DefaultsOf(p *Proxy, s *Node) []*Node {
-	from := ""
-	if i := slices.Index(s.Args, "from"); i >= 0 {
-		from = s.Arg(i + 1)
-	}
-	var lines []*Node
-	for _, d := range p.Tree {
-		if d == s && from == "" {
-			break
-		}
-		if d.Name == "defaults" && (from == "" || d.Text() == from) {
-			lines = d.Kids
+// haproxyDefaults are the lines of the "defaults" section that holds for each section: the one that it names, or the last before it.
+func haproxyDefaults(tree []*Node) map[*Node][]*Node {
+	byName := map[string][]*Node{}
+	for _, s := range tree {
+		if s.Name == "defaults" {
+			byName[s.Text()] = s.Kids
 		}
 	}
-	return lines
+	all := map[*Node][]*Node{}
+	var last []*Node
+	for _, s := range tree {
+		if s.Name == "defaults" {
+			last = s.Kids
+			continue
+		}
+		all[s] = last
+		if i := slices.Index(s.Args, "from"); i >= 0 {
+			all[s] = byName[s.Arg(i+1)]
+		}
+	}
+	return all
 }
 
-// haproxyDefaults are the words of the default-server lines that hold for a section.
-func haproxyDefaults(p *Proxy, s *Node) (words []string) {
-	for _, level := range [][]*Node{DefaultsOf(p, s), s.Kids} {
-		for _, l := range named(level, "default-server") {
-			words = append(words, l.Args...)
+// Modes are the modes of HAProxy's sections.
+func (p *Proxy) Modes() map[*Node]string {
+	modes := map[*Node]string{}
+	for s, lines := range haproxyDefaults(p.Tree) {
+		modes[s] = "tcp"
+		for _, level := range [][]*Node{lines, s.Kids} {
+			for _, l := range level {
+				if l.Name == "mode" {
+					modes[s] = l.Text()
+				}
+			}
 		}
 	}
-	return words
+	return modes
 }
 
 // haproxyServer is a frontend's or listen's addresses.
@@ -148,5 +166,5 @@ func (r *Route) ServerWords(u *Upstream) []string {
 	if len(u.Node.Args) < 2 {
 		return nil
 	}
-	return append(slices.Clone(u.Node.Args[2:]), haproxyDefaults(r.Proxy, r.Node)...)
+	return append(slices.Clone(u.Node.Args[2:]), r.Group.Defaults...)
 }

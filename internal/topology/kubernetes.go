@@ -1,7 +1,5 @@
 package topology
 
-import "strings"
-
 // objects lists Kubernetes' objects of a file, those in a List included.
 func objects(tree []*Node) (all []*Object) {
 	for _, root := range tree {
@@ -28,16 +26,14 @@ func object(n *Node) *Object {
 
 // Find is the object of a kind, a name and a namespace; nil if no file has it.
 func (t *Topology) Find(kind, name, namespace string) *Object {
-	for _, o := range t.Objects {
-		if o.Kind == kind && o.Name == name && o.Namespace == namespace {
-			return o
-		}
-	}
-	return nil
+	return t.index.objects[objectKey{kind, namespace, name}]
 }
 
 // Pods is the template of the pods that an object starts; nil if it starts none.
 func (o *Object) Pods() *Node {
+	if o == nil {
+		return nil
+	}
 	switch o.Kind {
 	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Rollout":
 		return o.Node.At("spec", "template")
@@ -53,16 +49,11 @@ func (t *Topology) Selected(service *Object) (all []*Object) {
 	if selector == nil || len(selector.Kids) == 0 {
 		return nil
 	}
-	for _, o := range t.Objects {
-		pods := o.Pods()
-		if pods == nil || o.Namespace != service.Namespace {
-			continue
-		}
+	first := selector.Kids[0]
+	for _, o := range t.index.pods[podKey{service.Namespace, first.Name, first.Text()}] {
 		fits := true
 		for s := range selector.Keys() {
-			if pods.At("metadata", "labels").Get(s.Name).Text() != s.Text() {
-				fits = false
-			}
+			fits = fits && o.Pods().At("metadata", "labels").Get(s.Name).Text() == s.Text()
 		}
 		if fits {
 			all = append(all, o)
@@ -73,30 +64,7 @@ func (t *Topology) Selected(service *Object) (all []*Object) {
 
 // Routed reports whether an Ingress or a route of the Gateway API leads to the Service.
 func (t *Topology) Routed(service *Object) bool {
-	for _, o := range t.Objects {
-		if o.Namespace != service.Namespace {
-			continue
-		}
-		found := false
-		switch {
-		case o.Kind == "Ingress":
-			for _, b := range IngressBackends(o) {
-				found = found || b.Get("name").Text() == service.Name
-			}
-		case strings.HasSuffix(o.Kind, "Route"):
-			walkNodes(o.Node, func(n *Node) {
-				if n.Name == "backendRefs" {
-					for ref := range n.Items() {
-						found = found || ref.Get("name").Text() == service.Name
-					}
-				}
-			})
-		}
-		if found {
-			return true
-		}
-	}
-	return false
+	return t.index.routed[objectKey{"Service", service.Namespace, service.Name}]
 }
 
 // IngressBackends are the services that an Ingress leads to: nodes with a name and a port.

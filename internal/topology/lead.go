@@ -10,7 +10,7 @@ import (
 func (t *Topology) AppOf(r *Route, u *Upstream) (*App, *AppListen) {
 	var found *App
 	var at *AppListen
-	for _, a := range t.Apps {
+	for _, a := range t.index.apps[listenKey(u.Port, u.Unix)] {
 		for i := range a.Listen {
 			l := &a.Listen[i]
 			if !t.leads(r, u, a, l) {

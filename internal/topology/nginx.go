@@ -26,13 +26,13 @@ func nginxProxy(file string, tree []*Node) *Proxy {
 		}
 		for _, d := range tree {
 			if d.Name == "http" {
-				n.level([][]*Node{tree, d.Kids}, nil, "")
+				n.level([]*Level{newLevel(tree), newLevel(d.Kids)}, nil, "")
 			}
 		}
 		return p
 	}
 	n.upstreams(level)
-	n.level([][]*Node{level}, nil, "")
+	n.level([]*Level{newLevel(level)}, nil, "")
 	return p
 }
 
@@ -71,24 +71,27 @@ func nginxMember(s *Node) *Upstream {
 }
 
 // level goes through the directives of a block.
-func (n *nginxLister) level(scope [][]*Node, server *Server, path string) {
-	for _, d := range scope[len(scope)-1] {
+func (n *nginxLister) level(scope []*Level, server *Server, path string) {
+	for _, d := range scope[len(scope)-1].Nodes {
 		if _, pass := nginxPass[d.Name]; pass && d.Text() != "" {
 			n.route(d, scope, server, path)
 		}
 		if d.Kids == nil {
 			continue
 		}
-		inner := append(append([][]*Node(nil), scope...), d.Kids)
+		if len(scope) > deepest {
+			continue
+		}
+		inner := func() []*Level { return append(append([]*Level(nil), scope...), newLevel(d.Kids)) }
 		switch d.Name {
 		case "server":
 			s := nginxServer(d)
 			n.p.Servers = append(n.p.Servers, s)
-			n.level(inner, s, "")
+			n.level(inner(), s, "")
 		case "location":
-			n.level(inner, server, strings.Join(d.Args, " "))
+			n.level(inner(), server, strings.Join(d.Args, " "))
 		case "if", "limit_except":
-			n.level(inner, server, path)
+			n.level(inner(), server, path)
 		}
 	}
 }
@@ -121,7 +124,7 @@ func nginxServer(d *Node) *Server {
 }
 
 // route is a line that passes requests on.
-func (n *nginxLister) route(d *Node, scope [][]*Node, server *Server, path string) {
+func (n *nginxLister) route(d *Node, scope []*Level, server *Server, path string) {
 	r := &Route{Proxy: n.p, Server: server, Node: d, Path: path, Target: d.Text(), Scheme: nginxPass[d.Name], Scope: scope}
 	n.target(r)
 	module := strings.TrimSuffix(d.Name, "_pass")
@@ -175,8 +178,8 @@ func (r *Route) Known(text string) string {
 		return text
 	}
 	for i := len(r.Scope) - 1; i >= 0; i-- {
-		for _, s := range named(r.Scope[i], "set") {
-			if v := s.Text(); strings.HasPrefix(v, "$") && len(v) > 1 && !strings.Contains(s.Arg(1), "$") {
+		for _, s := range r.Scope[i].Named("set") {
+			if v := s.Text(); strings.HasPrefix(v, "$") && len(v) > 1 && len(text) < targetMax && len(s.Arg(1)) < targetMax && !strings.Contains(s.Arg(1), "$") {
 				text = strings.ReplaceAll(text, "${"+v[1:]+"}", s.Arg(1))
 				if at := strings.Index(text, v); at >= 0 && !wordAt(text, at+len(v)) {
 					text = text[:at] + s.Arg(1) + text[at+len(v):]
@@ -191,6 +194,12 @@ func (r *Route) Known(text string) string {
 func wordAt(text string, at int) bool {
 	return at < len(text) && (text[at] == '_' || text[at] >= '0' && text[at] <= '9' || text[at]|0x20 >= 'a' && text[at]|0x20 <= 'z')
 }
+
+// Bounds of what is made of a hostile file: locations within locations, and bytes of a target whose variables are replaced.
+const (
+	deepest   = 40
+	targetMax = 1 << 10
+)
 
 func nginxTimer(n *Node, or time.Duration) Timer {
 	if n != nil {
@@ -249,7 +258,7 @@ func (r *Route) keepsConnection(variable string) bool {
 // MapOf is the map block that gives a variable its value; nil if there is none.
 func (r *Route) MapOf(variable string) *Node {
 	for _, level := range r.Scope {
-		for _, m := range named(level, "map") {
+		for _, m := range level.Named("map") {
 			if m.Arg(1) == variable {
 				return m
 			}

@@ -35,10 +35,10 @@ func traefikProxy(file string, tree []*Node) *Proxy {
 			if b := balancer.Get("passHostHeader"); b.Text() == "false" {
 				r.Host = HostTarget
 			}
-			r.Scope = [][]*Node{balancer.Kids}
+			r.Scope = []*Level{newLevel(balancer.Kids)}
 			transport := root.At("http", "serversTransports", strings.TrimSuffix(balancer.Get("serversTransport").Text(), "@file"))
 			if transport != nil {
-				r.Scope = append(r.Scope, transport.Kids)
+				r.Scope = append(r.Scope, newLevel(transport.Kids))
 				if t := transport.At("forwardingTimeouts", "idleConnTimeout"); t != nil {
 					if v, ok := Duration(t.Text(), time.Second); ok {
 						r.Keep = Timer{Time: v, Node: t, Off: v == 0}
@@ -75,7 +75,7 @@ func envoyProxy(file string, tree []*Node) *Proxy {
 			if n.Name != "-" || to == nil || n.Get("match") == nil {
 				return
 			}
-			r := &Route{Proxy: p, Node: to, Path: n.At("match", "prefix").Text() + n.At("match", "path").Text(), Scheme: "http", Host: HostClient, Scope: [][]*Node{n.Kids, to.Kids}}
+			r := &Route{Proxy: p, Node: to, Path: n.At("match", "prefix").Text() + n.At("match", "path").Text(), Scheme: "http", Host: HostClient, Scope: []*Level{newLevel(n.Kids), newLevel(to.Kids)}}
 			r.Target = to.Get("cluster").Text()
 			r.Read = Timer{Time: 15 * time.Second}
 			if t := to.Get("timeout"); t != nil {
@@ -150,7 +150,7 @@ func varnishProxy(file string, tree []*Node) *Proxy {
 			u.Port = "80"
 		}
 		g := &Group{Name: b.Text(), Node: b, Members: []*Upstream{u}}
-		r := &Route{Proxy: p, Node: b, Target: g.Name, Scheme: "http", Group: g, Host: HostClient, Read: Timer{Time: time.Minute}, Keep: Timer{Time: time.Minute}, Scope: [][]*Node{tree, b.Kids}}
+		r := &Route{Proxy: p, Node: b, Target: g.Name, Scheme: "http", Group: g, Host: HostClient, Read: Timer{Time: time.Minute}, Keep: Timer{Time: time.Minute}, Scope: []*Level{newLevel(tree), newLevel(b.Kids)}}
 		if t := b.Get(".first_byte_timeout"); t != nil {
 			if v, ok := Duration(VCLValue(b, ".first_byte_timeout"), time.Second); ok {
 				r.Read = Timer{Time: v, Node: t}
@@ -187,7 +187,7 @@ func iisProxy(file string, tree []*Node) *Proxy {
 				u.Host, u.Port = "", ""
 			}
 			r := &Route{Proxy: p, Node: url, Target: url.Text(), Scheme: u.Scheme, Group: &Group{Node: url, Members: []*Upstream{u}}, Host: HostTarget}
-			r.Scope, r.Read, r.Keep = [][]*Node{tree}, Timer{Time: 2 * time.Minute}, Timer{Off: true}
+			r.Scope, r.Read, r.Keep = []*Level{newLevel(tree)}, Timer{Time: 2 * time.Minute}, Timer{Off: true}
 			if t := deep(root, "proxy"); t != nil {
 				if t.Get("preserveHostHeader").Text() == "true" {
 					r.Host = HostClient

@@ -68,6 +68,7 @@ func Read(ctx context.Context, names []string, stdin io.Reader) (*Topology, erro
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	t.build()
 	t.labels()
 	t.contain()
 	return t, nil

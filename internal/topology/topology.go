@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"strings"
 	"time"
 
 	"github.com/whygate/whygate/internal/conftree"
@@ -20,6 +21,8 @@ type Topology struct {
 	Problems []string   // what could not be read
 	Unknown  []string   // files whose syntax nobody knows
 	Idle     []string   // files that a main file beside them does not include
+
+	index index
 }
 
 // Proxy is one proxy's configuration, of one or several files.
@@ -52,9 +55,10 @@ type Listen struct {
 
 // Group is several upstreams that stand for each other. One address alone is a group of one, without a name.
 type Group struct {
-	Name    string
-	Node    *Node
-	Members []*Upstream
+	Name     string
+	Node     *Node
+	Members  []*Upstream
+	Defaults []string // words of HAProxy's default-server that hold for the members
 }
 
 // Upstream is where requests are sent.
@@ -84,10 +88,10 @@ type Route struct {
 	Scheme string
 	Target string // as it is written
 	Group  *Group
-	Scope  [][]*Node // what is said around the line, the outermost first: nginx's inheritance
-	Host   string    // the Host header that upstreams get: HostClient, HostTarget, or the text itself
-	Read   Timer     // until the answer begins, or between two parts of it
-	Keep   Timer     // how long an idle connection to an upstream is kept
+	Scope  []*Level // what is said around the line, the outermost first: nginx's inheritance
+	Host   string   // the Host header that upstreams get: HostClient, HostTarget, or the text itself
+	Read   Timer    // until the answer begins, or between two parts of it
+	Keep   Timer    // how long an idle connection to an upstream is kept
 }
 
 // What Route.Host says where it is no text.
@@ -124,7 +128,7 @@ func (r *Route) TLS(u *Upstream) bool {
 // Inherit gives the directives of a name that hold for the route: those of the innermost level that has any, as nginx inherits.
 func (r *Route) Inherit(name string) []*Node {
 	for i := len(r.Scope) - 1; i >= 0; i-- {
-		if all := named(r.Scope[i], name); len(all) > 0 {
+		if all := r.Scope[i].Named(name); len(all) > 0 {
 			return all
 		}
 	}
@@ -139,8 +143,50 @@ func (r *Route) Setting(name string) *Node {
 	return nil
 }
 
-func named(all []*Node, name string) (found []*Node) {
-	for _, n := range all {
+// Level is what stands in one block.
+type Level struct {
+	Nodes  []*Node
+	byName map[string][]*Node // where there are many
+}
+
+// indexed is how many nodes a level has at least for an index to be worth it.
+const indexed = 24
+
+func newLevel(nodes []*Node) *Level {
+	l := &Level{Nodes: nodes}
+	if len(nodes) >= indexed {
+		l.byName = map[string][]*Node{}
+		for _, n := range nodes {
+			l.byName[n.Name] = append(l.byName[n.Name], n)
+		}
+	}
+	return l
+}
+
+// Folded is Named without regard to case.
+func (l *Level) Folded(name string) (found []*Node) {
+	if l.byName != nil {
+		for other, nodes := range l.byName {
+			if strings.EqualFold(other, name) {
+				found = append(found, nodes...)
+			}
+		}
+		return found
+	}
+	for _, n := range l.Nodes {
+		if strings.EqualFold(n.Name, name) {
+			found = append(found, n)
+		}
+	}
+	return found
+}
+
+// Named gives the nodes of a name.
+func (l *Level) Named(name string) (found []*Node) {
+	if l.byName != nil {
+		return l.byName[name]
+	}
+	for _, n := range l.Nodes {
 		if n.Name == name {
 			found = append(found, n)
 		}
