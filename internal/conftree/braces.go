@@ -22,7 +22,6 @@ type braces struct {
 	line    int
 	file    string
 	dialect dialect
-	atEnd   bool // the text has ended
 }
 
 // dialect is what differs between the two.

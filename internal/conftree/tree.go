@@ -172,7 +172,6 @@ type Reader struct {
 	files    int
 	entries  int
 	nginx    map[string][]*Node // files of nginx that were read, so that a snippet for a thousand sites is read once
-	embedded map[string]embedded
 }
 
 // NewReader gives a reader that ends with ctx.

@@ -137,7 +137,7 @@ func checkPeerName(c *check) {
 		}
 		for _, u := range r.Members() {
 			if r.TLS(u) && !off && (net.ParseIP(u.Host) != nil || topology.Loopback(u.Host)) {
-				c.risk(r.Node, fmt.Sprintf("unless the certificate of %s has that address in it, every request fails.", at(u)), "SSLProxyCheckPeerName off")
+				c.risk(r.Node, fmt.Sprintf("unless the certificate of %s has that address in it, every request fails.", at(u)), "SSLProxyCheckPeerName off").of(r, u)
 				break
 			}
 		}

@@ -315,7 +315,7 @@ func checkHAProxySNI(c *check) {
 			if !slices.Contains(words, "ssl") || slices.Contains(words, "sni") || slices.Contains(words, "no-sni-auto") || !topology.IsName(u.Host) || !strings.Contains(u.Host, ".") {
 				continue
 			}
-			c.risk(u.Node, fmt.Sprintf("%s is spoken to by TLS without its name.", at(u)), fmt.Sprintf("%s sni str(%s) check-sni %s", u.Node.Words(), u.Host, u.Host))
+			c.risk(u.Node, fmt.Sprintf("%s is spoken to by TLS without its name.", at(u)), fmt.Sprintf("%s sni str(%s) check-sni %s", u.Node.Words(), u.Host, u.Host)).of(r, u)
 			break
 		}
 	}

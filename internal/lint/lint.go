@@ -48,6 +48,8 @@ type Finding struct {
 	Message  string   `json:"message"` // what will happen, and when
 	Fix      string   `json:"fix"`     // the line to write
 	Source   string   `json:"source"`  // what says so: a manual, with its version where it matters
+
+	about *target // what a probe can ask, nil where that would tell nothing
 }
 
 // Rule is one thing that can be wrong.
@@ -60,6 +62,8 @@ type Rule struct {
 	Happens  string   // what will happen and when
 	Fix      string   // what to write
 	Source   string
+
+	Asked bool // it is found with --probe only
 
 	check func(c *check)
 }
@@ -91,6 +95,9 @@ func (c *check) add(severity Severity, at *Node, message, fix string) *Finding {
 	c.found = append(c.found, f)
 	return &c.found[len(c.found)-1]
 }
+
+// of says which upstream a finding is about, for a probe to ask it.
+func (f *Finding) of(r *route, u *upstream) { f.about = &target{r, u} }
 
 func (c *check) fault(at *Node, message, fix string) *Finding {
 	return c.add(Fault, at, message, fix)
@@ -147,7 +154,7 @@ func (c *check) pairs(visit func(r *route, u *upstream, a *app, l *topology.AppL
 func Rules() []*Rule {
 	var all []*Rule
 	for _, group := range [][]Rule{
-		betweenRules, addressRules, nginxRules, nginxHeaderRules, nginxStartRules, fpmRules, haproxyRules, apacheRules, caddyRules, traefikRules, envoyRules, kubernetesRules,
+		betweenRules, addressRules, probeRules, nginxRules, nginxHeaderRules, nginxStartRules, fpmRules, haproxyRules, apacheRules, caddyRules, traefikRules, envoyRules, kubernetesRules,
 		varnishRules, iisRules, composeRules, appRules,
 	} {
 		for i := range group {
@@ -165,18 +172,26 @@ func Lint(ctx context.Context, t *topology.Topology) ([]Finding, error) {
 			return nil, err
 		}
 		c := &check{Topology: t, ctx: ctx, rule: rule}
+		if rule.Asked {
+			continue
+		}
 		rule.check(c)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		all = append(all, c.found...)
 	}
+	return ordered(all), nil
+}
+
+// ordered puts findings in the order of files and lines, and each once.
+func ordered(all []Finding) []Finding {
 	slices.SortStableFunc(all, func(a, b Finding) int {
 		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(b.Severity, a.Severity), strings.Compare(a.Rule, b.Rule))
 	})
 	return slices.CompactFunc(all, func(a, b Finding) bool {
 		return a.Rule == b.Rule && a.File == b.File && a.Line == b.Line && a.Message == b.Message
-	}), nil
+	})
 }
 
 // at names an upstream as people do.

@@ -201,7 +201,7 @@ func checkSNI(c *check) {
 			if !topology.IsName(u.Host) || !strings.Contains(u.Host, ".") {
 				continue
 			}
-			c.risk(r.Node, fmt.Sprintf("%s is spoken to by TLS without its name: if it has several sites, or stands behind a CDN, the handshake fails.", at(u)), module+"_ssl_server_name on;")
+			c.risk(r.Node, fmt.Sprintf("%s is spoken to by TLS without its name: if it has several sites, or stands behind a CDN, the handshake fails.", at(u)), module+"_ssl_server_name on;").of(r, u)
 			break
 		}
 	}

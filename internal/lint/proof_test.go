@@ -79,7 +79,7 @@ func TestProofs(t *testing.T) {
 		})
 	}
 	for _, r := range Rules() {
-		if proved[r.ID] {
+		if proved[r.ID] || r.Asked {
 			continue
 		}
 		why := notProved[r.ID]

@@ -274,3 +274,7 @@ func phpOf(t *testing.T, dir string) {
 	}
 	t.Fatal("php-fpm is not ready")
 }
+
+func x509Of(c tls.Certificate) (*x509.Certificate, error) {
+	return x509.ParseCertificate(c.Certificate[0])
+}

@@ -107,7 +107,7 @@ func checkKeepAlive(c *check) {
 		if !a.KeepSure {
 			severity, message = Note, message+" That is "+called(a.Kind)+"'s default in most versions."
 		}
-		c.add(severity, place(r.Keep, r.Node), message, keepFix(r, a))
+		c.add(severity, place(r.Keep, r.Node), message, keepFix(r, a)).of(r, u)
 	})
 }
 

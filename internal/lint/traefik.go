@@ -246,7 +246,7 @@ func checkTraefikTLS(c *check) {
 		}
 		for _, u := range r.Members() {
 			if r.TLS(u) && (net.ParseIP(u.Host) != nil || topology.Loopback(u.Host)) {
-				c.risk(u.Node, fmt.Sprintf("unless the certificate of %s has that address in it and its authority is known, each request gets 500.", at(u)), "serversTransport: internal@file, with serverName and rootCAs")
+				c.risk(u.Node, fmt.Sprintf("unless the certificate of %s has that address in it and its authority is known, each request gets 500.", at(u)), "serversTransport: internal@file, with serverName and rootCAs").of(r, u)
 				break
 			}
 		}
