@@ -14,7 +14,7 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 BINARY     ?= whygate
 
-.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak bench bench-explain pgo docs lab-matrix test-diagnose test-explain test-lint setup setup-test clean
+.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak bench bench-explain pgo docs lab-matrix test-diagnose test-explain test-lint setup setup-test clean test-kubernetes
 
 build: setup ## one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o whygate ./cmd/whygate
@@ -111,6 +111,12 @@ test-lint: setup ## lint's rules against the real proxies: what was shown, what 
 		PATH="$$PATH:/usr/sbin:/sbin" command -v "$${c%%:*}" >/dev/null || missing="$$missing $${c##*:}"; done; \
 	if [ -n "$$missing" ]; then echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi; fi
 	@set -o pipefail; WHYGATE_LINT=all $(GO) test -count=1 -parallel 4 -timeout 8m -run '^TestProofs$$' ./internal/lint -v | grep -v -E '^ *=== '
+test-kubernetes: setup ## diagnose --kubernetes at a real API server: the first time it builds one, which takes a quarter of an hour
+	@if ! command -v etcd >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing: etcd-server"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends etcd-server >/dev/null; fi
+	@if apiserver=$$(.ci/kube-apiserver $(GO)); then \
+		WHYGATE_KUBE_APISERVER=$$apiserver $(GO) test -count=1 -timeout 8m -run '^TestRealAPIServer$$' ./internal/kubernetes -v; \
+	else echo "skipped: there is no kube-apiserver to test with"; fi
 
 clean:
 	rm -f whygate

@@ -55,6 +55,8 @@ var layers = map[string]int{
 
 	"internal/diagnose": 4,
 
+	"internal/kubernetes": 5,
+
 	"internal/proxy":   4,
 	"internal/gateway": 5,
 
@@ -82,16 +84,19 @@ var only = map[string][]string{
 	"internal/conn":        {"internal/fault", "internal/mono", "internal/cancel"},
 	"internal/term":        {"internal/visible"}, // text for a terminal, whatever it says
 	"internal/statuscode":  {"internal/fault"},
-	"internal/fingerprint": {}, // messages as a status, fields and octets
+	"internal/fingerprint": {},                                      // messages as a status, fields and octets
+	"internal/kubernetes":  {"internal/fault", "internal/diagnose"}, // it reads an API server, and judges in diagnose's words
 }
 
 // readers has packages that only some may import.
 var readers = map[string][]string{
-	"internal/conn":     {"internal/exchange", "internal/serve1", "internal/listener", "internal/upstream", "internal/diagnose"}, // a message's user sees no connection: not proxy, not gateway
-	"internal/h1":       {"internal/serve1", "internal/upstream", "internal/diagnose"},
-	"internal/serve1":   {"internal/listener"},
-	"internal/listener": {"internal/gateway"},
-	"internal/config":   {"internal/gateway", "cmd/whygate"},
+	"internal/conn":       {"internal/exchange", "internal/serve1", "internal/listener", "internal/upstream", "internal/diagnose"}, // a message's user sees no connection: not proxy, not gateway
+	"internal/h1":         {"internal/serve1", "internal/upstream", "internal/diagnose"},
+	"internal/serve1":     {"internal/listener"},
+	"internal/listener":   {"internal/gateway"},
+	"internal/config":     {"internal/gateway", "cmd/whygate"},
+	"internal/kubernetes": {"cmd/whygate"}, // five megabytes of libraries come with it, and nothing of the gateway's needs them
+	"internal/config":     {"internal/gateway", "cmd/whygate"},
 }
 
 // pure has packages that must not reach the network, a file or a clock, with what they may not import for it.

@@ -39,6 +39,7 @@ type diagnoseFlags struct {
 	html            string
 	watch           bool
 	every           time.Duration
+	cluster         clusterFlags
 }
 
 // watchEvery is the pause of --watch unless told otherwise.
@@ -47,7 +48,7 @@ const watchEvery = 10 * time.Second
 func (w *world) diagnoseCommand() *cobra.Command {
 	var flags diagnoseFlags
 	cmd := &cobra.Command{
-		Use:   "diagnose URL",
+		Use:   "diagnose URL | --kubernetes KIND/NAME",
 		Short: "Walk the path to a URL as a gateway would, and say which step is broken",
 		Long: `Walk the path to a URL as a gateway would: the name, the path, TLS, HTTP, who made the answer, and whether it lasts. Give the
 upstreams behind a gateway with --upstream, and the same walk is made straight to them. Then say which step is broken, what
@@ -56,18 +57,30 @@ proves it, what was ruled out and what to do.
 Probing harms nobody: a handful of requests with safe methods, a few connections without a request, some pings. The report
 says what was sent. Secrets (Authorization, cookies, the values of a query) are masked in what is shown.
 
+With --kubernetes there is no URL: the walk goes from an Ingress, an HTTPRoute or a Service to the containers behind it, through the
+API server that kubectl would ask, and reads alone.
+
 Exit codes: 0 nothing is wrong, 1 a fault was found, 2 wrong use.`,
 		Example: `  whygate diagnose https://shop.example.com/cart
   whygate diagnose https://shop.example.com/ --upstream 10.0.0.7:8080 --upstream 10.0.0.8:8080
   whygate diagnose https://shop.example.com/ --address 203.0.113.7
-  whygate diagnose http://127.0.0.1/ --html report.html`,
-		Args: func(_ *cobra.Command, args []string) error {
+  whygate diagnose http://127.0.0.1/ --html report.html
+  whygate diagnose --kubernetes ingress/shop -n web`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := flags.cluster.check(cmd, args); err != nil || flags.cluster.object != "" {
+				return err
+			}
 			if len(args) != 1 {
 				return withHint(fmt.Errorf("diagnose takes one URL, and got %d", len(args)), "whygate diagnose https://shop.example.com/")
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return w.diagnose(cmd.Context(), args[0], &flags) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if flags.cluster.object != "" {
+				return w.diagnoseCluster(cmd.Context(), &flags)
+			}
+			return w.diagnose(cmd.Context(), args[0], &flags)
+		},
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&flags.upstreams, "upstream", nil, "an upstream behind the gateway, to walk straight: host:port, a URL or unix:/path (repeatable)")
@@ -95,6 +108,7 @@ Exit codes: 0 nothing is wrong, 1 a fault was found, 2 wrong use.`,
 	f.StringVar(&flags.html, "html", "", "write a report with pictures to this file")
 	f.BoolVar(&flags.watch, "watch", false, "repeat, and show what changes")
 	f.DurationVar(&flags.every, "every", watchEvery, "the pause of --watch")
+	flags.cluster.add(f)
 	return cmd
 }
 
@@ -115,7 +129,7 @@ func (w *world) diagnose(ctx context.Context, url string, flags *diagnoseFlags) 
 		o.Here = hereHook(flags.here)
 	}
 	if flags.watch {
-		return w.watch(ctx, o, flags)
+		return w.watch(ctx, func() (*walked, error) { return walkURL(ctx, o) }, flags)
 	}
 	if flags.html != "" { // that it cannot be written is to be known before the walk
 		if err := reportWritable(flags.html); err != nil {
@@ -124,7 +138,7 @@ func (w *world) diagnose(ctx context.Context, url string, flags *diagnoseFlags) 
 	}
 	page := newDiagnosis(w.stdout)
 	if !flags.json {
-		begin := sync.OnceFunc(func() { page.begin(&target) })
+		begin := sync.OnceFunc(func() { page.begin(target.URL) })
 		o.Step = func(s diagnose.Step) { begin(); page.step(s) }
 	}
 	r, err := diagnose.Run(ctx, o)

@@ -39,8 +39,8 @@ const (
 	itemShown    = 5 // lines of one item of the verdict
 )
 
-func (d *diagnosis) begin(t *diagnose.Target) {
-	fmt.Fprintln(d.w, d.style.Bold("whygate diagnose ")+d.style.Bold(d.style.Cyan(term.Cut(term.Clean(t.URL), d.width-18))))
+func (d *diagnosis) begin(what string) {
+	fmt.Fprintln(d.w, d.style.Bold("whygate diagnose ")+d.style.Bold(d.style.Cyan(term.Cut(term.Clean(what), d.width-18))))
 }
 
 // mark is a step's sign, readable without colour.
@@ -112,9 +112,14 @@ func (d *diagnosis) end(r *diagnose.Report) {
 	d.waterfall(r.Walk.Waterfall)
 	d.broke(r)
 	fmt.Fprintln(d.w)
-	d.box(r)
-	if len(r.Sent) > 0 {
-		fmt.Fprintln(d.w, d.style.Dim(term.Hang("sent: "+term.Clean(strings.Join(r.Sent, "; ")), d.width, "", "      ")))
+	d.box(&r.Verdict, verdictSentence(&r.Verdict, append(r.Upstreams, r.Walk)...))
+	d.sent(r.Sent)
+}
+
+// sent says what was sent.
+func (d *diagnosis) sent(lines []string) {
+	if len(lines) > 0 {
+		fmt.Fprintln(d.w, d.style.Dim(term.Hang("sent: "+term.Clean(strings.Join(lines, "; ")), d.width, "", "      ")))
 	}
 }
 
@@ -159,8 +164,7 @@ func (d *diagnosis) broke(r *diagnose.Report) {
 }
 
 // box writes the verdict.
-func (d *diagnosis) box(r *diagnose.Report) {
-	v := &r.Verdict
+func (d *diagnosis) box(v *diagnose.Verdict, sentence string) {
 	inner := d.width - 4
 	head := " HEALTHY "
 	paint := d.style.Green
@@ -183,7 +187,7 @@ func (d *diagnosis) box(r *diagnose.Report) {
 		}
 	}
 	edge("╭", "╮", head)
-	block("", "", verdictSentence(v, append(r.Upstreams, r.Walk)...)+".")
+	block("", "", sentence+".")
 	list := func(title string, items []string, most int) {
 		for i, item := range items[:min(len(items), most)] {
 			first := strings.Repeat(" ", 7)

@@ -9,15 +9,32 @@ import (
 	"github.com/whygate/whygate/internal/term"
 )
 
+// walked is what came of one walk, whatever was walked.
+type walked struct {
+	verdict *diagnose.Verdict
+	began   time.Time
+	report  any                     // as --json prints it
+	page    func(file string) error // writes it with pictures
+}
+
+// walkURL makes a walk to a URL.
+func walkURL(ctx context.Context, o *diagnose.Options) (*walked, error) {
+	r, err := diagnose.Run(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &walked{&r.Verdict, r.Began, r, func(file string) error { return writeDiagnosis(file, r) }}, nil
+}
+
 // watch repeats the walk until it is interrupted. It prints a line when the verdict changes, and a dot line is none: what stays
 // as it is is not repeated. With --json it prints one report a line.
-func (w *world) watch(ctx context.Context, o *diagnose.Options, flags *diagnoseFlags) error {
+func (w *world) watch(ctx context.Context, walk func() (*walked, error), flags *diagnoseFlags) error {
 	style := term.New(w.stdout)
 	var last string
 	var since time.Time
 	var exit error
 	for runs := 1; ; runs++ {
-		r, err := diagnose.Run(ctx, o)
+		r, err := walk()
 		if err != nil {
 			return err
 		}
@@ -25,23 +42,23 @@ func (w *world) watch(ctx context.Context, o *diagnose.Options, flags *diagnoseF
 			return exit
 		}
 		if flags.html != "" {
-			if err := writeDiagnosis(flags.html, r); err != nil {
+			if err := r.page(flags.html); err != nil {
 				return err
 			}
 		}
-		now := r.Verdict.Cause.String() + " " + r.Verdict.At
+		now := r.verdict.Cause.String() + " " + r.verdict.At
 		exit = nil
-		if !r.Verdict.Healthy {
+		if !r.verdict.Healthy {
 			exit = status(exitFault)
 		}
 		switch {
 		case flags.json:
-			if err := printJSONLine(w.stdout, r); err != nil {
+			if err := printJSONLine(w.stdout, r.report); err != nil {
 				return err
 			}
 		case now != last:
 			fmt.Fprintln(w.stdout, watchLine(style, r, since))
-			since = r.Began
+			since = r.began
 		}
 		last = now
 		select {
@@ -53,15 +70,15 @@ func (w *world) watch(ctx context.Context, o *diagnose.Options, flags *diagnoseF
 }
 
 // watchLine is what changed, in a line.
-func watchLine(style *term.Style, r *diagnose.Report, since time.Time) string {
-	v := &r.Verdict
+func watchLine(style *term.Style, r *walked, since time.Time) string {
+	v := r.verdict
 	text := style.Green("healthy")
 	if !v.Healthy {
 		text = style.Red(v.Cause.String())
 	}
-	line := r.Began.Format("15:04:05") + "  " + text + "  " + term.Clean(v.Sentence)
+	line := r.began.Format("15:04:05") + "  " + text + "  " + term.Clean(v.Sentence)
 	if !since.IsZero() {
-		line += style.Dim(fmt.Sprintf(" (before: for %s)", r.Began.Sub(since).Round(time.Second)))
+		line += style.Dim(fmt.Sprintf(" (before: for %s)", r.began.Sub(since).Round(time.Second)))
 	}
 	return term.Cut(line, max(style.Width(), 80))
 }

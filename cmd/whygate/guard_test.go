@@ -97,6 +97,8 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 		{"proxy", evil},
 		{"diagnose", "http://" + evil},
 		{"diagnose", evil},
+		{"diagnose", "--kubernetes", "ingress/" + evil},
+		{"diagnose", "--kubernetes", "ingress/x", "--kubeconfig", evil},
 		{"run", "-c", bad},
 		{"run", "--log-format", evil},
 		{evil},
