@@ -72,7 +72,7 @@ func TestDiagnoseKubernetes(t *testing.T) {
 	if code != exitFault || errs != "" {
 		t.Errorf("exit %d, %s", code, errs)
 	}
-	for _, want := range []string{"service/shop → pods is broken: the only pod is not ready", "OOMKilled", "out-of-memory", "✗ pods", "✓ class", "read ", "to the API server of good"} {
+	for _, want := range []string{"service/shop → pods is broken: its only pod is not ready", "OOMKilled", "out-of-memory", "✗ pods", "✓ class", "read ", "to the API server of good"} {
 		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
 			t.Errorf("it lacks %q in\n%s", want, out)
 		}

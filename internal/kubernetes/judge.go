@@ -27,6 +27,7 @@ type finding struct {
 	link       string // between which objects: "service/shop → pods"
 	text       string // what is wrong with it, with the count
 	since      time.Time
+	why        string // goes behind the time, with its own separator
 	command    string // shows it, or mends it
 	at         string // the object to look at
 	pattern    string // always; 2 of 3 pods
@@ -55,12 +56,15 @@ func (f *finding) sentence(now time.Time) string {
 		is = " may be broken: "
 	case all:
 	}
-	text := f.link + is + f.text + since(f.since, now)
+	text := f.link + is + f.text + since(f.since, now) + f.why
 	if f.command != "" {
 		text += " (" + f.command + ")"
 	}
 	return text
 }
+
+// words are what is wrong, without the time.
+func (f *finding) words() string { return f.text + f.why }
 
 // broken lists every broken link of the facts, the one that matters most first: what keeps all requests from an answer before what keeps
 // some, and of those the first on the way.
@@ -127,7 +131,7 @@ func judge(f *facts) diagnose.Verdict {
 			break
 		}
 		if i == 0 && other.reach > perhaps {
-			v.Sentence += "; beside it, " + other.link + ": " + other.text
+			v.Sentence += "; beside it, " + other.link + ": " + other.words()
 		}
 		v.Notes = append(v.Notes, "beside it: "+other.sentence(f.now))
 		v.Advice = append(v.Advice, other.advice[:min(len(other.advice), 1)]...)

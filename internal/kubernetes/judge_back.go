@@ -237,7 +237,7 @@ func noPods(f *facts, b *backend, base finding) finding {
 		}
 		if c := failure(m); c != nil {
 			base.cause, base.since = fault.CauseServiceFailed, c.Since
-			base.text = m.label() + " cannot make its pods" + because(c.Reason, c.Message)
+			base.text, base.why = m.label()+" cannot make its pods", behind(c.Reason, c.Message)
 			base.command = f.kubectl(b.namespace, "describe "+word(m.label()))
 			return base
 		}
@@ -245,7 +245,7 @@ func noPods(f *facts, b *backend, base finding) finding {
 	if over := b.pods; len(over) > 0 {
 		v := over[0]
 		base.link, base.at, base.cause, base.since = b.label()+" → pods", v.label(), v.cause, v.since
-		base.text = fmt.Sprintf("%s ended for good, and none took the place: %s", ofAll(len(over), len(over), "pod"), v.text)
+		base.text, base.why = fmt.Sprintf("%s ended for good, and none took the place", ofAll(len(over), len(over), "pod")), ": "+v.text
 		base.command = f.kubectl(b.namespace, "describe pod "+word(v.pod.Meta.Name))
 		return base
 	}
@@ -370,7 +370,7 @@ func notReady(f *facts, b *backend, base finding, live []podView) []finding {
 			base.since = v.since
 		}
 	}
-	base.text = fmt.Sprintf("%s %s not ready: %s", ofAll(len(bad), here, "pod"), isOrAre(len(bad)), main.text)
+	base.text, base.why = fmt.Sprintf("%s %s not ready", ofAll(len(bad), here, "pod"), isOrAre(len(bad))), ": "+main.text
 	if main.cause == fault.CauseServiceFailed && strings.Contains(main.text, "probe") {
 		base.cause = fault.CauseNobodyAvailable
 	}

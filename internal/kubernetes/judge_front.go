@@ -25,18 +25,20 @@ func judgeClass(f *facts) []finding {
 	if len(c.others) > 0 {
 		have = "; there are " + listed(c.others, namesShown)
 	}
+	out.why = have
 	switch {
 	case c.state == missing && c.named && c.old:
 		out.confidence = diagnose.Likely
-		out.text = fmt.Sprintf("its annotation %s names %q, there is no IngressClass of that name, and nobody has given it an address%s", oldClass, said(c.name), have)
+		out.text = fmt.Sprintf("its annotation %s names %q, there is no IngressClass of that name, and nobody has given it an address", oldClass, said(c.name))
 	case c.state == missing && c.named:
-		out.text = fmt.Sprintf("it names the IngressClass %s, which does not exist%s", said(c.name), have)
+		out.text = fmt.Sprintf("it names the IngressClass %s, which does not exist", said(c.name))
 		out.advice = append(out.advice, "Name a class that a controller serves: "+f.kubectl(f.namespace, "edit "+f.target.String())+" (spec.ingressClassName).")
 	case c.state == missing:
-		out.text = "it names no IngressClass, and none is the default" + have
+		out.text = "it names no IngressClass, and none is the default"
 		out.confidence = diagnose.Likely
 		out.advice = append(out.advice, "Name the class in spec.ingressClassName: "+f.kubectl(f.namespace, "edit "+f.target.String())+".")
 	case c.class != nil && c.looked == found:
+		out.why = ""
 		return judgeControllers(f, out)
 	default:
 		return nil
@@ -70,7 +72,7 @@ func judgeControllers(f *facts, out finding) []finding {
 	}
 	v := views[0]
 	out.cause, out.since, out.at = v.cause, v.since, v.label()
-	out.text = fmt.Sprintf("%s of its controller %s %s not ready: %s", ofAll(len(views), len(views), "pod"), said(c.class.Spec.Controller), isOrAre(len(views)), v.text)
+	out.text, out.why = fmt.Sprintf("%s of the controller %s %s not ready", ofAll(len(views), len(views), "pod"), said(c.class.Spec.Controller), isOrAre(len(views))), ": "+v.text
 	out.proof, out.advice = append(out.proof, v.proof...), append(out.advice, v.advice...)
 	return []finding{out}
 }
@@ -188,7 +190,7 @@ func judgeRoute(f *facts) (out []finding) {
 			refused++
 			one := base
 			one.link, one.since = f.target.String()+" → "+label, c.Since
-			one.text = label + " does not accept it" + because(c.Reason, c.Message)
+			one.text, one.why = label+" does not accept it", behind(c.Reason, c.Message)
 			one.advice = routeAdvice(c.Reason)
 			if refused < len(f.route.Status.Parents) {
 				one.reach, one.pattern = some, fmt.Sprintf("%d of %d Gateways", refused, len(f.route.Status.Parents))
@@ -198,7 +200,7 @@ func judgeRoute(f *facts) (out []finding) {
 		if c := conditionOf(p.Conditions, "ResolvedRefs"); c != nil && c.Status == "False" && !f.knowsWhy() {
 			one := base
 			one.order, one.cause, one.since, one.link = atService, fault.CauseRouteBroken, c.Since, f.target.String()+" → service"
-			one.text = label + " cannot resolve what it refers to" + because(c.Reason, c.Message)
+			one.text, one.why = label+" cannot resolve what it refers to", behind(c.Reason, c.Message)
 			out = append(out, one)
 		}
 	}
@@ -301,14 +303,14 @@ func judgeGateway(f *facts, g *gatewayFacts) (out []finding) {
 			base.text = "no controller has accepted the class (" + said(g.class.Spec.Controller) + ")"
 			base.command = f.kubectl("", "describe gatewayclass "+word(g.class.Meta.Name))
 			if c != nil {
-				base.since, base.text = c.Since, base.text+because(c.Reason, c.Message)
+				base.since, base.why = c.Since, behind(c.Reason, c.Message)
 			}
 			return []finding{base}
 		}
 	}
 	for _, kind := range []string{"Accepted", "Programmed"} {
 		if c := conditionOf(g.gateway.Status.Conditions, kind); c != nil && c.Status == "False" {
-			base.text, base.since = label+" is not "+strings.ToLower(kind)+because(c.Reason, c.Message), c.Since
+			base.text, base.since, base.why = label+" is not "+strings.ToLower(kind), c.Since, behind(c.Reason, c.Message)
 			return []finding{base}
 		}
 	}
@@ -334,7 +336,7 @@ func judgeListeners(f *facts, g *gatewayFacts, base finding) (out []finding) {
 				if c := conditionOf(s.Conditions, kind); c != nil && c.Status == "False" {
 					one := base
 					one.reach, one.pattern, one.since = some, "listener "+said(l.Name), c.Since
-					one.text = fmt.Sprintf("its listener %s (port %d) is not in order: %s is false%s", said(l.Name), l.Port, kind, because(c.Reason, c.Message))
+					one.text, one.why = fmt.Sprintf("%s of its listener %s (port %d) is false", kind, said(l.Name), l.Port), behind(c.Reason, c.Message)
 					out = append(out, one)
 					break
 				}

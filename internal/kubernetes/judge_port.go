@@ -53,11 +53,11 @@ func judgeTargets(f *facts, b *backend, base finding, live []podView) (out []fin
 		have := declaredWords(without[0].pod)
 		if target.Name != "" {
 			one.cause = fault.CauseNoEndpoints
-			one.text = fmt.Sprintf("no container of %s names a port %s: %s", ofAll(len(without), len(live), "pod"), said(target.Name), have)
+			one.text = fmt.Sprintf("%s %s no port of the name %s: %s", ofAll(len(without), len(live), "pod"), hasOrHave(len(without)), said(target.Name), have)
 			one.advice = append(one.advice, "Give the container's port that name, or name one that it has in the Service's targetPort.")
 		} else {
 			one.confidence = diagnose.Likely
-			one.text = fmt.Sprintf("%s of the Service's pods %s with no port %d: %s", ofAll(len(without), len(live), "pod"), map[bool]string{true: "comes", false: "come"}[len(without) == 1], target.Number, have)
+			one.text = fmt.Sprintf("%s %s no port %d: %s", ofAll(len(without), len(live), "pod"), hasOrHave(len(without)), target.Number, have)
 			one.advice = append(one.advice, "Set the Service's targetPort to the port on which the program listens; "+f.kubectl(b.namespace, fmt.Sprintf("port-forward pod/%s :%d", word(without[0].pod.Meta.Name), target.Number))+" shows whether anything listens there.")
 		}
 		out = append(out, one)
@@ -140,7 +140,8 @@ func judgePolicies(f *facts, b *backend) (out []finding) {
 		}
 		out = append(out, finding{
 			reach: all, order: atPolicy, cause: fault.CauseConnectTimeout, confidence: diagnose.Likely, link: fmt.Sprintf("%s:%d → pods", b.label(), port.Port), at: names[0], pattern: "always",
-			text:    fmt.Sprintf("%s lets nobody reach the pods on port %s, where the network plugin enforces it", listed(names, namesShown), port.target()),
+			text:    fmt.Sprintf("%s lets nobody reach the pods on port %s", listed(names, namesShown), port.target()),
+			why:     ", where the network plugin enforces it",
 			since:   newest(over).Meta.Created,
 			command: f.kubectl(b.namespace, "describe "+word(names[0])),
 			advice:  []string{"Allow the ingress controller's namespace in the policy's ingress rules, on that port."},
@@ -247,7 +248,7 @@ func judgeAddress(f *facts, b *backend) []finding {
 	for i := range b.events {
 		if e := &b.events[i]; e.Type == "Warning" {
 			out.proof = append(out.proof, eventWords(e))
-			out.text += ": " + said(e.Message)
+			out.why = ": " + said(e.Message)
 			break
 		}
 	}

@@ -122,7 +122,7 @@ func marked(found []finding, at ...int) (diagnose.Mark, fault.Cause, string) {
 			if f.reach == perhaps {
 				mark = diagnose.Noted
 			}
-			return mark, f.cause, f.text
+			return mark, f.cause, f.words()
 		}
 	}
 	return diagnose.Passed, fault.CauseNone, ""

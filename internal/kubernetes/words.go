@@ -51,6 +51,20 @@ func because(reason, message string) string {
 	return " (" + said(reason) + "): " + text
 }
 
+// behind is a reason with its message, behind a time.
+func behind(reason, message string) string {
+	switch text := said(message); {
+	case reason == "" && text == "":
+		return ""
+	case text == "":
+		return ": " + said(reason)
+	case reason == "":
+		return ": " + text
+	default:
+		return ": " + said(reason) + ", " + text
+	}
+}
+
 // afterColon is what stands behind the first colon, all where there is none.
 func afterColon(text string) string {
 	if _, rest, ok := strings.Cut(text, ": "); ok {
@@ -127,7 +141,7 @@ func plural(n int, what string) string {
 func ofAll(n, all int, what string) string {
 	switch {
 	case n == all && n == 1:
-		return "the only " + what
+		return "its only " + what
 	case n == all:
 		return fmt.Sprintf("%d of %d %ss", n, all, what)
 	}
@@ -140,6 +154,14 @@ func isOrAre(n int) string {
 		return "is"
 	}
 	return "are"
+}
+
+// hasOrHave is the verb for so many.
+func hasOrHave(n int) string {
+	if n == 1 {
+		return "has"
+	}
+	return "have"
 }
 
 // listed names the first few, and says how many more there are.
