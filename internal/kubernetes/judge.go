@@ -122,6 +122,9 @@ func judge(f *facts) diagnose.Verdict {
 	v.Confidence, v.Sentence, v.Pattern = first.confidence, first.sentence(f.now), first.pattern
 	v.At = cmp.Or(first.at, v.At)
 	v.Proof = append(v.Proof, first.proof...)
+	if len(v.Proof) == 0 {
+		v.Proof = append(v.Proof, "the API server says: "+first.words())
+	}
 	v.Advice = append(v.Advice, first.advice...)
 	if first.command != "" {
 		v.Advice = append(v.Advice, first.command)

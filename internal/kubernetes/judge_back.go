@@ -390,7 +390,10 @@ func notReady(f *facts, b *backend, base finding, live []podView) []finding {
 		}
 		base.command = f.kubectl(b.namespace, "logs "+word(main.pod.Meta.Name)+" -c "+word(main.logs)+again)
 	}
-	base.proof, base.advice = append(base.proof, main.proof...), append(base.advice, main.advice...)
+	base.proof, base.advice = append([]string{main.status()}, main.proof...), append(base.advice, main.advice...)
+	if ready, whole := counts(b); b.slicesIs == found {
+		base.proof = append(base.proof, fmt.Sprintf("its EndpointSlices have %d of %s ready", ready, addresses(whole)))
+	}
 	for _, v := range bad {
 		if v.text != main.text && len(base.proof) < 6 {
 			base.proof = append(base.proof, v.label()+": "+v.text)

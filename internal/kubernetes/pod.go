@@ -38,6 +38,25 @@ type podView struct {
 
 func (v *podView) label() string { return "pod/" + v.pod.Meta.Name }
 
+// status says what the pod's status has, as a proof.
+func (v *podView) status() string {
+	text := v.label() + " is " + orWord(v.pod.Status.Phase, "of no phase")
+	if c := conditionOf(v.pod.Status.Conditions, "Ready"); c != nil {
+		text += ", its condition Ready is " + said(c.Status)
+		if !c.Since.IsZero() {
+			text += " since " + c.Since.Local().Format("2006-01-02 15:04:05")
+		}
+	}
+	if v.ended != nil {
+		text += fmt.Sprintf("; container %s %s", v.endedIn, v.ended.words())
+		if !v.ended.Finished.IsZero() {
+			text += " at " + v.ended.Finished.Local().Format("15:04:05")
+		}
+		text += ", " + plural(v.restarts, "restart")
+	}
+	return text
+}
+
 // shaken reports whether a container of a ready pod ended so lately, or so often, that requests went unanswered.
 func (v *podView) shaken(now time.Time) bool {
 	if v.ended == nil || v.ended.Code == 0 && v.ended.Reason != "OOMKilled" {
