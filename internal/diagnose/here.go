@@ -61,10 +61,12 @@ func findHere(ctx context.Context, t *Target, anyway bool) (*Here, error) {
 	}
 	if l == nil {
 		h.note("nothing on this machine listens on port %s%s", t.Port, others(listeners, t.Port))
+		h.front(ctx, t, nil)
 		return h, nil
 	}
 	if l.Process == nil {
 		h.note("a process of another user listens on %v: run as root to see which", l.Address)
+		h.front(ctx, t, l)
 		return h, nil
 	}
 	h.Proxy, h.PID = productOf(l.Process), l.Process.PID
@@ -73,8 +75,12 @@ func findHere(ctx context.Context, t *Target, anyway bool) (*Here, error) {
 	if proxyconf.Readable(h.Proxy) {
 		err = h.configured(ctx, t, l, listeners)
 	}
+	if isEngineHelper(l.Process.Program) {
+		h.front(ctx, t, l)
+	}
 	h.lookAround(ctx, &around{
 		config: h.config, backend: h.backend, process: l.Process, listeners: listeners, system: &machine.System{}, run: runSystemd, kernel: machine.KernelLog,
+		engines: engineSockets(), listen: machine.Listeners,
 	})
 	return h, err
 }

@@ -59,7 +59,9 @@ type around struct {
 	listeners []machine.Listener
 	system    *machine.System
 	run       program
-	kernel    func() string // the kernel's log
+	kernel    func() string                             // the kernel's log
+	engines   []string                                  // sockets at which an engine of containers may answer
+	listen    func(pid int) ([]machine.Listener, error) // the sockets that a container's program listens at
 }
 
 // owner is who listens at an upstream of this machine.
@@ -96,6 +98,7 @@ func (h *Here) lookAround(ctx context.Context, a *around) {
 		}
 	}
 	h.phpFPM(ctx, a)
+	h.containers(ctx, a, h.wantedOf(owners))
 	h.units(ctx, a, owners)
 	h.wasRead(a.system.Read()...)
 }

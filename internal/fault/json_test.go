@@ -91,3 +91,20 @@ func TestRedact(t *testing.T) {
 		}
 	}
 }
+
+func TestMaskMessage(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`dial postgres://app:hunter2@db:5432/x failed`:             `dial postgres://***@db:5432/x failed`,
+		`PASSWORD=hunter2 and db_password: "hunter2", more`:        `PASSWORD=*** and db_password: "***", more`,
+		`Authorization: Bearer hunter2hunter2`:                     `Authorization: ***`,
+		`Get "http://10.0.0.1/x?token=hunter2&a=b": refused`:       `Get "http://10.0.0.1/x?***": refused`,
+		`a token eyJhbGciOiJIUzI1NiJ9.hunter2.x`:                   `a token ***`,
+		`MountVolume.SetUp failed: secret "db" not found`:          `MountVolume.SetUp failed: secret "db" not found`,
+		`Readiness probe failed: HTTP probe failed with code: 503`: `Readiness probe failed: HTTP probe failed with code: 503`,
+	} {
+		if got := MaskMessage(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

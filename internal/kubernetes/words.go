@@ -6,19 +6,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/whygate/whygate/internal/fault"
 )
 
 // saidMax bounds what is shown of a message, in runes.
 const saidMax = 220
-
-// What may be a secret in a message of kubelet, of a controller or of a program: it is masked.
-var (
-	secretValue = regexp.MustCompile(`(?i)\b((?:[a-z0-9_-]*(?:password|passwd|secret|token|api_?key|access_?key|authorization|credential)s?)"?\s*[=:]\s*"?)(?:(?:bearer|basic)\s+)?[^\s"',;&]{4,}`)
-	secretUser  = regexp.MustCompile(`(://)[^/\s:@]+(?::[^/\s@]*)?@`)
-	secretQuery = regexp.MustCompile(`(\w\?)[^\s"'<>]+=[^\s"'<>]*`)
-	secretJWT   = regexp.MustCompile(`\beyJ[\w-]{8,}(?:\.[\w-]+)*`)
-	secretAuth  = regexp.MustCompile(`(?i)\b((?:bearer|basic)\s+)[\w+/=.~-]{8,}`)
-)
 
 // said makes a message of somebody else's fit to be shown: one line, of bounded length, with what may be a secret masked.
 func said(text string) string {
@@ -26,11 +19,7 @@ func said(text string) string {
 	if r := []rune(text); len(r) > 4*saidMax {
 		text = string(r[:4*saidMax])
 	}
-	text = secretUser.ReplaceAllString(text, "${1}***@")
-	text = secretAuth.ReplaceAllString(text, "${1}***")
-	text = secretValue.ReplaceAllString(text, "${1}***")
-	text = secretJWT.ReplaceAllString(text, "***")
-	text = secretQuery.ReplaceAllString(text, "${1}***")
+	text = fault.MaskMessage(text)
 	if r := []rune(text); len(r) > saidMax {
 		text = string(r[:saidMax]) + "…"
 	}
