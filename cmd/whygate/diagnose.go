@@ -33,6 +33,7 @@ type diagnoseFlags struct {
 	count           int
 	noTrace         bool
 	idleProbe       time.Duration
+	patient         bool
 	here, noHere    bool
 	netns           int
 	json            bool
@@ -101,6 +102,7 @@ Exit codes: 0 nothing is wrong, 1 a fault was found, 2 wrong use.`,
 	f.IntVar(&flags.count, "count", diagnose.DefaultCount, "how often the request is repeated to see whether it lasts, 0 to 20")
 	f.BoolVar(&flags.noTrace, "no-traceroute", false, "do not look for the routers on the way")
 	f.DurationVar(&flags.idleProbe, "idle-probe", 0, "wait so long for the server to close an idle connection: 75s")
+	f.BoolVar(&flags.patient, "patient", false, "ask again after pauses of up to 15 s, as a gateway's kept connections have them: about a minute")
 	f.BoolVar(&flags.here, "here", false, "look for the proxy on this machine, even if the address is not local")
 	f.BoolVar(&flags.noHere, "no-here", false, "do not look for the proxy on this machine")
 	f.IntVar(&flags.netns, "netns", 0, "walk from the network namespace of this process, with its name servers (root)")
@@ -176,7 +178,7 @@ var safeMethods = []string{"GET", "HEAD", "OPTIONS"}
 func (f *diagnoseFlags) options(url string) (*diagnose.Options, error) {
 	o := &diagnose.Options{
 		URL: url, Upstreams: f.upstreams, Host: f.host, ServerName: f.sni, Insecure: f.insecure, Method: f.method, HTTP1: f.http1,
-		Timeout: f.timeout, Budget: f.budget, Count: f.count, NoTrace: f.noTrace, IdleProbe: f.idleProbe, Advice: diagnose.StackAdvice,
+		Timeout: f.timeout, Budget: f.budget, Count: f.count, NoTrace: f.noTrace, IdleProbe: f.idleProbe, Patient: f.patient, Advice: diagnose.StackAdvice,
 	}
 	if f.count == 0 {
 		o.Count = -1
@@ -186,6 +188,9 @@ func (f *diagnoseFlags) options(url string) (*diagnose.Options, error) {
 	}
 	if f.idleProbe > 0 {
 		o.Budget = max(o.Budget, diagnose.DefaultBudget+f.idleProbe)
+	}
+	if f.patient {
+		o.Budget = max(o.Budget, diagnose.DefaultBudget+diagnose.PatientBudget)
 	}
 	if f.address != "" {
 		a, err := netip.ParseAddr(f.address)

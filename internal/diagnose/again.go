@@ -18,6 +18,7 @@ type Again struct {
 	Pattern   Pattern      `json:"pattern"`
 	Exchanges []*Exchange  `json:"exchanges"`
 	Addresses []*AddressIs `json:"addresses,omitempty"` // where the name has several
+	Why       string       `json:"why_more,omitempty"`  // what made it worth asking more often, though the first answers were all good
 
 	cut  bool // the budget ended some of it, which is left out
 	good bool // some were answered well
@@ -80,7 +81,10 @@ func (w *walker) probeAgain(ctx context.Context, main *Exchange) *Again {
 	}
 	group.Wait()
 	a.judge(main)
-	if a.mixed() && ctx.Err() == nil {
+	if a.Pattern == Never && !w.walk.Target.Upstream && !failed(main) {
+		a.Why = w.walk.unstable(a)
+	}
+	if (a.mixed() || a.Why != "") && ctx.Err() == nil {
 		w.askAgain(ctx, a, main)
 	}
 	return a

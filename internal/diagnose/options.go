@@ -41,6 +41,7 @@ type Options struct {
 	Count       int                // requests that look whether it lasts; 0 is DefaultCount, below 0 is none
 	NoTrace     bool               // no traceroute
 	IdleProbe   time.Duration      // wait so long for the server to close a kept connection; 0 does not
+	Patient     bool               // ask again after pauses of many seconds; PatientBudget is what that takes
 	Servers     []string           // name servers to ask instead of the system's, with or without a port
 
 	// Here finds the proxy that listens at the target on this machine, its upstreams and its log's findings. Nil skips that.

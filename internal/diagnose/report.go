@@ -39,6 +39,7 @@ type Walk struct {
 	HTTP      *HTTP   `json:"http,omitempty"`
 	Speaks    *Speaks `json:"speaks,omitempty"` // the protocols that the port answers, after a silence, or where it is no port for HTTP
 	Again     *Again  `json:"again,omitempty"`
+	Race      *Race   `json:"race,omitempty"` // after pauses, where that is worth asking
 	Idle      *Idle   `json:"idle,omitempty"`
 	Loss      *Loss   `json:"loss,omitempty"` // after a connection that needed a second SYN
 	Waterfall []Bar   `json:"waterfall"`

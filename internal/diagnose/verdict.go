@@ -341,6 +341,7 @@ func healthy(r *Report) Verdict {
 	v.Sentence = fmt.Sprintf("%s answers %d in %s", r.Walk.Target.label(), x.Status, ms(time.Duration(x.FirstByte)))
 	if a := r.Walk.Again; a != nil && a.Asked > 1 {
 		v.Sentence += fmt.Sprintf(", %d of %d times", a.Asked, a.Asked)
+		v.Notes = append(v.Notes, a.excludes())
 	}
 	for _, w := range r.Upstreams {
 		v.RuledOut = append(v.RuledOut, "upstream "+w.Target.label()+": "+answerWords(w.main()))

@@ -10,7 +10,7 @@ import (
 
 // judgeWalk finds the fault of one walk, nil if there is none. The first question that finds something decides.
 func judgeWalk(w *Walk) *finding {
-	for _, question := range [...]func(*Walk) *finding{judgeName, judgePath, judgeSpeaks, judgeExchange, judgeAnswer, judgeAgain, judgeAddresses, judgeH2, judgeSlowName, judgeLoss} {
+	for _, question := range [...]func(*Walk) *finding{judgeName, judgePath, judgeSpeaks, judgeExchange, judgeAnswer, judgeAgain, judgeAddresses, judgeRace, judgeH2, judgeSlowName, judgeLoss} {
 		if f := question(w); f != nil {
 			f.finish(w)
 			return f

@@ -183,6 +183,11 @@ func (w *walker) end(ctx context.Context) {
 	if w.walk.Again != nil {
 		w.row(againStep(w.walk))
 	}
+	if ctx.Err() == nil {
+		if w.walk.Race = w.probeRace(ctx); w.walk.Race != nil && len(w.walk.Race.Pauses) > 0 {
+			w.row(raceStep(w.walk.Race))
+		}
+	}
 	if w.o.IdleProbe > 0 && w.o.safe() && x.answered() && !w.walk.Target.Upstream {
 		w.walk.Idle = w.shaker().probeIdle(ctx, w.client.request(query{method: w.o.method()}), w.o.IdleProbe)
 		w.row(idleStep(w.walk.Idle))
