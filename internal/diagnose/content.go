@@ -205,7 +205,7 @@ func cookieDomain(f fingerprint.Field) string {
 // sameSite reports whether two names have their last two labels in common: www.shop.test and shop.test.
 func sameSite(a, b string) bool {
 	end := func(host string) string {
-		labels := strings.Split(strings.TrimSuffix(host, "."), ".")
+		labels := strings.Split(strings.TrimSuffix(asciiOr(host), "."), ".")
 		return strings.Join(labels[max(0, len(labels)-2):], ".")
 	}
 	return end(a) == end(b)

@@ -37,7 +37,7 @@ func (w *walker) follow(ctx context.Context, h *HTTP) {
 	seen := map[string]bool{canonical(at) + " ": true}
 	visits := map[string]int{canonical(at): 1}
 	for x := h.Main; len(h.Follow) < redirectsMax && isRedirect(x) && ctx.Err() == nil; {
-		next, err := at.Parse(x.field("Location"))
+		next, err := locate(at, x.field("Location"))
 		if err != nil || x.field("Location") == "" || next.Hostname() == "" || next.Scheme != "http" && next.Scheme != "https" {
 			return
 		}
@@ -202,7 +202,7 @@ func badLocation(w *Walk, x *Exchange) *finding {
 	if err != nil || w.Target.Upstream {
 		return nil
 	}
-	next, err := at.Parse(location)
+	next, err := locate(at, location)
 	switch {
 	case location == "":
 		f.sentence = fmt.Sprintf("%s answers %d without a Location: nobody can follow it", w.Target.label(), x.Status)

@@ -1,17 +1,17 @@
 package diagnose
 
 import (
-	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
 
 // Target is what a walk goes to.
@@ -119,17 +119,39 @@ func ascii(host string) (string, error) {
 	if strings.IndexFunc(host, func(r rune) bool { return r >= 0x80 }) < 0 {
 		return host, nil
 	}
-	// net/http keeps its tables of names to itself, and writes the Host field with them.
-	var head bytes.Buffer
-	if err := (&http.Request{Method: "GET", Host: host, URL: &url.URL{Path: "/"}}).Write(&head); err != nil {
+	name, err := idna.Lookup.ToASCII(host)
+	if err != nil || name == "" {
 		return "", fmt.Errorf("the host name: %w", err)
 	}
-	_, rest, _ := strings.Cut(head.String(), "\r\nHost: ")
-	name, _, _ := strings.Cut(rest, "\r\n")
-	if name == "" {
-		return "", errors.New("no host name")
-	}
 	return name, nil
+}
+
+// asciiOr is ascii where the name has such a form, and the name in small letters where it has none.
+func asciiOr(host string) string {
+	if name, err := ascii(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(host)
+}
+
+// locate resolves a reference of an answer against the URL that was asked, with the host in ASCII: bücher.example is
+// xn--bcher-kva.example to DNS, TLS and HTTP, and both are one host. An error is that it is no URL.
+func locate(at *url.URL, reference string) (*url.URL, error) {
+	next, err := at.Parse(reference)
+	if err != nil {
+		return nil, err
+	}
+	host, err := ascii(next.Hostname())
+	if err != nil {
+		return nil, err
+	}
+	if host != next.Hostname() {
+		if port := next.Port(); port != "" {
+			host += ":" + port
+		}
+		next.Host = host
+	}
+	return next, nil
 }
 
 // escapeQuery escapes what a request line cannot carry, and those octets: url.Parse takes a query as it is.

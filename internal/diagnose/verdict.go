@@ -172,7 +172,7 @@ func (f *finding) schemeUnknown(r *Report) *Walk {
 		if !x.answered() || !isRedirect(x) || w.Target.Secure {
 			continue
 		}
-		to, err := url.Parse(x.field("Location"))
+		to, err := locate(&url.URL{}, x.field("Location"))
 		if err != nil || to.Scheme != "https" || !strings.EqualFold(to.Host, w.Target.Authority) {
 			continue
 		}
