@@ -94,9 +94,7 @@ var readers = map[string][]string{
 	"internal/h1":         {"internal/serve1", "internal/upstream", "internal/diagnose"},
 	"internal/serve1":     {"internal/listener"},
 	"internal/listener":   {"internal/gateway"},
-	"internal/config":     {"internal/gateway", "cmd/whygate"},
 	"internal/kubernetes": {"cmd/whygate"}, // five megabytes of libraries come with it, and nothing of the gateway's needs them
-	"internal/config":     {"internal/gateway", "cmd/whygate"},
 }
 
 // pure has packages that must not reach the network, a file or a clock, with what they may not import for it.

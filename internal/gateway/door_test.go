@@ -47,8 +47,10 @@ func TestTheDoorLeavesEvidence(t *testing.T) {
 					Time   time.Time
 					Status int
 					Fault  struct{ Cause string }
+
+					Method, Version string
 				}
-				if err := json.Unmarshal(all[lines-1], &l); err != nil || l.Status != 400 || l.Time.Before(began) {
+				if err := json.Unmarshal(all[lines-1], &l); err != nil || l.Status != 400 || l.Time.Before(began) || l.Method+l.Version != "" { // there was no request, and no version of one
 					t.Fatalf("%s: %v", all[lines-1], err)
 				}
 				last, _ = fault.ParseCause(l.Fault.Cause)
@@ -81,6 +83,9 @@ func TestTheDoorLeavesEvidence(t *testing.T) {
 		t.Fatalf("%d incidents, want one of a kind in a second", len(all))
 	}
 	trust, plain := all[0], all[1]
+	if trust.Request.Version+plain.Request.Version != "" {
+		t.Errorf("the version of no request is %q, %q", trust.Request.Version, plain.Request.Version)
+	}
 	if plain.Cause != fault.CauseRequestPlainOnTLSPort || !strings.HasPrefix(string(plain.Evidence.Sample), "GET /x") || strings.Contains(string(plain.Evidence.Sample), "secret") {
 		t.Errorf("%s, %q", plain.Cause, plain.Evidence.Sample)
 	}
