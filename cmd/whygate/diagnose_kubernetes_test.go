@@ -30,6 +30,8 @@ func apiServer(t *testing.T, well bool) (kubeconfig string) {
 		"/api/v1/namespaces/web/events":                             `{"apiVersion":"v1","kind":"EventList","items":[]}`,
 		"/apis/networking.k8s.io/v1/namespaces/web/networkpolicies": `{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicyList","items":[]}`,
 	}
+	shop := objects["/apis/networking.k8s.io/v1/namespaces/web/ingresses/shop"]
+	objects["/apis/networking.k8s.io/v1/ingresses"] = `{"apiVersion":"networking.k8s.io/v1","kind":"IngressList","items":[` + strings.Replace(shop, `"name":"shop"}`, `"name":"shop","namespace":"web"}`, 1) + `]}`
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		body, known := objects[r.URL.Path]
@@ -126,5 +128,25 @@ func TestDiagnoseKubernetesErrors(t *testing.T) {
 	}
 	if code, _, errs := diagnosed(t, "http://127.0.0.1/", "-n", "web"); code != exitUsage || !strings.Contains(errs, "--namespace goes with --kubernetes") {
 		t.Errorf("exit %d, %s", code, errs)
+	}
+}
+
+// TestHereAsksTheCluster: with --here a gateway's 503 is explained by the Ingress of its host, and without it nobody is asked.
+func TestHereAsksTheCluster(t *testing.T) {
+	t.Setenv("KUBECONFIG", apiServer(t, false))
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Server", "nginx")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprint(w, "<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head>\r\n<body>\r\n<center><h1>503 Service Temporarily Unavailable</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
+	}))
+	defer gateway.Close()
+	_, port, _ := strings.Cut(gateway.Listener.Addr().String(), ":")
+	args := []string{"http://shop.example.com:" + port + "/", "--address", "127.0.0.1", "--count", "0", "--no-traceroute"}
+	_, out, errs := diagnosed(t, append(args, "--here", "--json")...)
+	if !strings.Contains(out, `"cause": "out-of-memory"`) || !strings.Contains(out, "Kubernetes, namespace web: service/shop → pods is broken") || !strings.Contains(out, "Kubernetes: list pods in web (app=shop)") {
+		t.Errorf("%s%s", out, errs)
+	}
+	if _, out, _ := diagnosed(t, append(args, "--json")...); strings.Contains(out, "Kubernetes: ") {
+		t.Errorf("it asked without --here: %s", out)
 	}
 }

@@ -28,7 +28,7 @@ type HereState struct {
 // Limits of what is told of this machine's state.
 const (
 	stateMax  = 16
-	readMax   = 24
+	readMax   = 48
 	stateTime = 2 * time.Second // bounds the reading of all of it
 	nearly    = 0.95            // the share of a limit from which it is as good as reached
 )
@@ -50,6 +50,12 @@ func (h *Here) wasRead(what ...string) {
 		}
 	}
 }
+
+// Tell adds what somebody else found out about what stands behind the URL: what requests fail with, and why.
+func (h *Here) Tell(cause fault.Cause, text string) { h.state(HereState{Cause: cause, Text: text}) }
+
+// WasRead notes what somebody else read for it.
+func (h *Here) WasRead(what string) { h.wasRead(what) }
 
 // around is what lookAround needs to know of the proxy.
 type around struct {

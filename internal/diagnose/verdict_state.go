@@ -14,7 +14,7 @@ var symptoms = map[fault.Cause][]fault.Cause{
 	fault.CauseOwnLimit:             {fault.CauseHeadTimeout, fault.CauseConnectTimeout, fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer, fault.CauseInternalError},
 	fault.CauseWorkersBusy:          {fault.CauseHeadTimeout, fault.CauseConnectTimeout, fault.CauseKernelConnectTimeout, fault.CauseSocketBacklogFull, fault.CauseTLSHandshakeTimeout, fault.CauseConnectionLost},
 	fault.CausePortsExhausted:       {fault.CauseInternalError, fault.CauseConnectTimeout},
-	fault.CauseOutOfMemory:          {fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer, fault.CauseConnectionRefused, fault.CauseWorkerKilled, fault.CauseSocketMissing, fault.CauseHeadCut, fault.CauseBodyReset, fault.CauseBodyShort, fault.CauseChunksCut, fault.CauseDNSNXDomain, fault.CauseDNSNoData, fault.CauseHostUnreachable, fault.CauseConnectTimeout},
+	fault.CauseOutOfMemory:          {fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer, fault.CauseConnectionRefused, fault.CauseWorkerKilled, fault.CauseSocketMissing, fault.CauseHeadCut, fault.CauseBodyReset, fault.CauseBodyShort, fault.CauseChunksCut, fault.CauseDNSNXDomain, fault.CauseDNSNoData, fault.CauseHostUnreachable, fault.CauseConnectTimeout, fault.CauseNobodyAvailable},
 	fault.CauseServiceFailed: {
 		fault.CauseConnectionRefused, fault.CauseSocketMissing, fault.CauseDNSNXDomain, fault.CauseDNSNoData, fault.CauseHostUnreachable, fault.CauseConnectTimeout, fault.CauseClosedBeforeAnswer,
 		fault.CauseResetBeforeAnswer, fault.CauseHeadTimeout, fault.CauseNobodyAvailable,

@@ -50,6 +50,9 @@ status: {phase: Succeeded}`},
 	{name: "the controller crashes", target: "ingress/shop", base: shop, swap: []string{addressed, noStatus}, add: strings.NewReplacer("shop-1", "controller-1", "app: shop", "app.kubernetes.io/name: ingress-nginx", ready1, unready, runs1, crash("1", "Error")).
 		Replace(docOf(shop, "# pod 1")), cause: "worker-crashed", says: []string{"its only pod of the controller", "CrashLoopBackOff", "exit code 1"}},
 
+	{name: "the controller crashes, and left its address", target: "ingress/shop", base: shop, add: strings.NewReplacer("shop-1", "controller-1", "app: shop", "app.kubernetes.io/name: ingress-nginx", ready1, unready, runs1, crash("1", "Error")).
+		Replace(docOf(shop, "# pod 1")), cause: "worker-crashed", says: []string{"ingress controller is broken"}},
+
 	// Its certificate.
 	{name: "no Secret", target: "ingress/shop", base: shop, swap: withTLS, cause: "tls-certificate-untrusted", says: []string{"ingress/shop → secret/shop-tls is broken in part", "shop.example.com does not exist in namespace web"}, beside: []string{"cert-manager"}},
 	{name: "a Secret of another kind", target: "ingress/shop", base: shop, swap: withTLS, add: secret("Opaque", `{password: aHVudGVyMg==}`), cause: "tls-certificate-untrusted", says: []string{"no tls.crt and no tls.key", "Opaque"}},
@@ -59,6 +62,7 @@ status: {phase: Succeeded}`},
 
 	// The Service and its ports.
 	{name: "no such Service", target: "ingress/shop", base: shop, swap: []string{"service: {name: shop,", "service: {name: store,"}, cause: "route-broken", says: []string{"ingress/shop → service/store is broken", "no Service store in namespace web; there are shop"}, beside: []string{"shop.example.com/"}},
+	{name: "the Service is in another namespace", target: "ingress/shop", base: shop, swap: []string{"service: {name: shop,", "service: {name: cart,"}, add: strings.NewReplacer("name: shop, namespace: web", "name: cart, namespace: default").Replace(docOf(shop, "# service")), cause: "route-broken", says: []string{"there is one of the name in namespace default"}},
 	{name: "no such port by number", target: "ingress/shop", base: shop, swap: []string{"port: {number: 80}", "port: {number: 8080}"}, cause: "route-broken", says: []string{"names port 8080", "it has 80 (http)", "kubectl -n web edit ingress/shop"}},
 	{name: "the port of the pods in the place of the Service's", target: "ingress/shop", base: shop, swap: []string{"targetPort: web", "targetPort: 8080", "port: {number: 80}", "port: {number: 8080}"}, cause: "route-broken", says: []string{"8080 is the port of the pods (targetPort), and 80 leads to it"}},
 	{name: "no such port by name", target: "ingress/shop", base: shop, swap: []string{"port: {number: 80}", "port: {name: https}"}, cause: "route-broken", says: []string{"names port https"}},
@@ -95,8 +99,8 @@ status: {phase: Succeeded}`},
 	{name: "it ends by itself", target: "ingress/shop", base: shop, swap: both(crash("0", "Completed")), cause: "service-stopped", says: []string{"ended by itself (exit code 0)"}, beside: []string{"stay in the foreground"}},
 	{name: "liveness kills it", target: "ingress/shop", base: shop, swap: both(crash("137", "Error")), add: happened("shop-1", "Unhealthy", "Liveness probe failed: Get \"http://10.0.0.1:8080/live\": context deadline exceeded"), cause: "worker-killed", says: []string{"2 of 2 pods", "kubelet killed it since its liveness probe fails"}},
 	{name: "killed a moment ago, and ready", target: "ingress/shop", base: shop, swap: []string{runs1, `ready: true, started: true, restartCount: 3, state: {running: {startedAt: @-2m}}, lastState: {terminated: {exitCode: 137, reason: OOMKilled, finishedAt: @-3m}}`}, cause: "out-of-memory", says: []string{"broken in part", "container web of pod/shop-1", "3 minutes ago", "1 of 2 pods"}},
-	{name: "no image", target: "ingress/shop", base: shop, swap: both(waiting("ImagePullBackOff", `Back-off pulling image "shop:1": not found`)), cause: "service-failed", says: []string{"ImagePullBackOff", "image cannot be pulled"}, beside: []string{"imagePullSecrets"}},
-	{name: "no ConfigMap", target: "ingress/shop", base: shop, swap: both(waiting("CreateContainerConfigError", `configmap "settings" not found`)), cause: "service-failed", says: []string{"CreateContainerConfigError"}, beside: []string{`configmap "settings" not found`}},
+	{name: "no image", target: "ingress/shop", base: shop, swap: both(waiting("ImagePullBackOff", `Back-off pulling image "shop:1": not found`)), cause: "service-failed", says: []string{"ImagePullBackOff", "its image cannot be pulled, shop:1"}, beside: []string{"imagePullSecrets"}},
+	{name: "no ConfigMap", target: "ingress/shop", base: shop, swap: both(waiting("CreateContainerConfigError", `configmap "settings" not found`)), cause: "service-failed", says: []string{`configmap "settings" not found`}, beside: []string{`configmap "settings" not found`}},
 	{name: "no node", target: "ingress/shop", base: shop, cause: "service-failed", says: []string{"1 of 2 pods is not ready since", "Pending", "Insufficient memory", "since "}, beside: []string{"resources.requests"}, swap: []string{
 		`{type: PodScheduled, status: "True", lastTransitionTime: @-30h}, ` + ready1, `{type: PodScheduled, status: "False", reason: Unschedulable, message: "0/3 nodes are available: 3 Insufficient memory.", lastTransitionTime: @-20m}`, "phase: Running\n  podIP: 10.0.0.1", "phase: Pending",
 		"\n  containerStatuses: [{name: web, image: \"shop:1\", imageID: \"\", " + runs1 + "}]", "", endpoint, oneOf, "  nodeName: node-a\n", "",
@@ -113,6 +117,10 @@ metadata: {name: node-a}
 status: {conditions: [{type: Ready, status: Unknown, reason: NodeStatusUnknown, message: Kubelet stopped posting node status., lastTransitionTime: @-15m}]}`},
 	{name: "a readiness gate", target: "ingress/shop", base: shop, swap: []string{"  nodeName: node-a\n", "  nodeName: node-a\n  readinessGates: [{conditionType: lb.example/registered}]\n", ready1, unready, ready2, unready, endpoint, noneOf}, cause: "service-failed", says: []string{"readiness gate lb.example/registered is not true"}},
 	{name: "all are being deleted", target: "ingress/shop", base: shop, fake: true, swap: []string{"creationTimestamp: @-30h", "creationTimestamp: @-30h, deletionTimestamp: @-9s, finalizers: [x/y]", "creationTimestamp: @-31h", "creationTimestamp: @-31h, deletionTimestamp: @-9s, finalizers: [x/y]", endpoint, noneOf}, cause: "service-stopped", says: []string{"2 of 2 pods are being deleted"}},
+
+	{name: "ready at times", target: "ingress/shop", base: shop, swap: []string{ready1, `{type: Ready, status: "True", lastTransitionTime: @-40s}`}, add: happened("shop-1", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 500"), cause: "nobody-available", says: []string{"broken in part", "1 of 2 pods is ready now, and was not a moment ago", "failed 42 times"}, fake: true},
+	{name: "liveness kills it at times", target: "ingress/shop", base: shop, swap: []string{runs1, `ready: true, started: true, restartCount: 9, state: {running: {startedAt: @-2m}}, lastState: {terminated: {exitCode: 137, reason: Error, finishedAt: @-2m}}`}, add: happened("shop-1", "Unhealthy", "Liveness probe failed: context deadline exceeded"), cause: "worker-killed", says: []string{"9 restarts", "its liveness probe failed"}},
+	{name: "an address of no pod", target: "ingress/shop", base: shop, swap: []string{endpoint, `endpoints: [{addresses: [10.0.0.1], conditions: {ready: true}}, {addresses: [10.0.0.2], conditions: {ready: true}}, {addresses: [10.0.0.9], conditions: {ready: true}}]`}, cause: "connect-timeout", says: []string{"service/shop → endpoints is broken in part", "1 of 3 addresses", "10.0.0.9"}},
 
 	// What keeps packets away.
 	{name: "a policy lets nobody in", target: "ingress/shop", base: shop, add: policy(`policyTypes: [Ingress]`), cause: "connect-timeout", says: []string{"networkpolicy/deny lets nobody reach the pods on port web"}},

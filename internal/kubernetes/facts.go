@@ -70,6 +70,7 @@ type backend struct {
 	service  *service
 	state    state
 	others   []string // the Services of the namespace, where it is missing
+	abroad   []string // the namespaces that have one of the name
 	slices   []endpointSlice
 	slicesIs state
 	pods     []podView

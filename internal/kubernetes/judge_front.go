@@ -13,20 +13,25 @@ import (
 // judgeClass looks whether anybody serves the Ingress.
 func judgeClass(f *facts) []finding {
 	c := f.class
-	if c == nil || len(f.ingress.Status.Balancer.Ingress) > 0 { // an address in its status was put there by who serves it
+	if c == nil {
 		return nil
 	}
+	served := len(f.ingress.Status.Balancer.Ingress) > 0 // an address in its status was put there by who serves it, or did
 	out := finding{
 		reach: all, order: atClass, cause: fault.CauseNoRoute, confidence: diagnose.Certain, link: f.target.String() + " → ingress controller", at: f.target.String(), pattern: "always",
 		since: f.ingress.Meta.Created, command: f.kubectl("", "get ingressclass"),
 	}
-	out.proof = append(out.proof, "no controller has given the Ingress an address: its status.loadBalancer is empty")
+	if !served {
+		out.proof = append(out.proof, "no controller has given the Ingress an address: its status.loadBalancer is empty")
+	}
 	have := "; there is no IngressClass at all: no ingress controller is installed"
 	if len(c.others) > 0 {
 		have = "; there are " + listed(c.others, namesShown)
 	}
 	out.why = have
 	switch {
+	case served && (c.state == missing || c.looked == found && len(c.controllers) == 0):
+		return nil
 	case c.state == missing && c.named && c.old:
 		out.confidence = diagnose.Likely
 		out.text = fmt.Sprintf("its annotation %s names %q, there is no IngressClass of that name, and nobody has given it an address", oldClass, said(c.name))

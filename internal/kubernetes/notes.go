@@ -90,6 +90,9 @@ func notes(f *facts) []string {
 	if i := f.ingress; i != nil && len(i.Status.Balancer.Ingress) == 0 && f.class != nil && f.class.class != nil && f.class.looked != found {
 		out = append(out, "the Ingress has no address in its status, and whether the controller "+said(f.class.class.Spec.Controller)+" runs was not to be seen; some give none")
 	}
+	if i := f.ingress; i != nil && len(i.Status.Balancer.Ingress) > 0 && f.class != nil && f.class.looked == found && len(f.class.controllers) == 0 {
+		out = append(out, "the Ingress has an address, and no pod of "+said(f.class.class.Spec.Controller)+" was found by its usual label: who gave the address may be gone")
+	}
 	if r := f.route; r != nil {
 		for n, rule := range r.Spec.Rules {
 			if len(rule.Backends) == 0 && len(rule.Filters) > 0 {

@@ -34,9 +34,16 @@ type podView struct {
 	ended    *ended // the last end of a container that runs again
 	endedIn  string // the container's name
 	logs     string // the container whose last words tell more
+	alive    *event // a liveness probe that failed
+	flaps    *event // of a ready pod: its readiness probe failed a moment ago
 }
 
 func (v *podView) label() string { return "pod/" + v.pod.Meta.Name }
+
+// wasNot reports whether a pod that is ready now was not a moment ago, though it has been there for long.
+func (v *podView) wasNot(now time.Time) bool {
+	return v.ready && now.Sub(v.since) < recentEnd && now.Sub(v.pod.Meta.Created) > 2*recentEnd
+}
 
 // status says what the pod's status has, as a proof.
 func (v *podView) status() string {
@@ -77,6 +84,10 @@ func lookAt(p *pod, seen []event, n *node, now time.Time) podView {
 		v.since = p.Meta.Created
 	}
 	v.ends()
+	v.alive = latest(seen, "Unhealthy", "Liveness probe failed")
+	if e := latest(seen, "Unhealthy", "Readiness probe failed"); e != nil && v.ready && v.wasNot(now) && now.Sub(e.at()) < recentEnd {
+		v.flaps = e
+	}
 	switch {
 	case p.Status.Phase == "Succeeded" || p.Status.Phase == "Failed":
 		v.over = true
@@ -244,11 +255,21 @@ func (v *podView) notRunning(s *containerStatus, kind string, seen []event, now 
 	name := kind + s.Name
 	switch w, e := s.State.Waiting, s.State.Terminated; {
 	case w != nil && w.Reason == "CrashLoopBackOff":
-		v.crashes(s, name, seen)
+		v.crashes(s, name)
 		return true
 	case w != nil && startWords[w.Reason] != "":
 		v.cause, v.text, v.logs = fault.CauseServiceFailed, name+" does not start ("+w.Reason+"): "+startWords[w.Reason], ""
-		if text := said(w.Message); text != "" {
+		text := said(w.Message)
+		switch {
+		case strings.Contains(w.Reason, "Image"):
+			v.text += ", " + orWord(v.pod.container(s.Name).Image, "none")
+			if e := latest(seen, "Failed", "Failed to pull image"); e != nil {
+				v.proof = append(v.proof, eventWords(e))
+			}
+		case text != "":
+			v.text += ", " + text
+		}
+		if text != "" {
 			v.proof = append(v.proof, "kubelet says: "+text)
 		}
 		v.startAdvice(w.Reason, s.Name)
@@ -280,7 +301,7 @@ func (v *podView) startAdvice(reason, name string) {
 }
 
 // crashes is about a container that ends again and again.
-func (v *podView) crashes(s *containerStatus, name string, seen []event) {
+func (v *podView) crashes(s *containerStatus, name string) {
 	v.logs = s.Name
 	v.cause, v.text = fault.CauseWorkerCrashed, fmt.Sprintf("%s is in CrashLoopBackOff (%s)", name, plural(s.Restarts, "restart"))
 	e := s.Last.Terminated
@@ -292,7 +313,7 @@ func (v *podView) crashes(s *containerStatus, name string, seen []event) {
 	if limit := v.pod.container(s.Name).Resources.Limits.Memory; e.Reason == "OOMKilled" && limit != "" {
 		v.text += ", its limit is " + limit
 	}
-	if killed := latest(seen, "Unhealthy", "Liveness probe failed"); killed != nil && e.Reason != "OOMKilled" && (e.Code == 137 || e.Code == 143) {
+	if killed := v.alive; killed != nil && e.Reason != "OOMKilled" && (e.Code == 137 || e.Code == 143) {
 		v.cause = fault.CauseWorkerKilled
 		v.text += ": kubelet killed it since its liveness probe fails"
 		v.proof = append(v.proof, eventWords(killed))
@@ -329,84 +350,6 @@ func (v *podView) starting(name, reason string, seen []event, now time.Time) {
 		}
 	}
 	v.young = now.Sub(v.pod.Meta.Created) < startMost
-}
-
-// probing is about a container that runs and is not ready.
-func (v *podView) probing(s *containerStatus, seen []event, now time.Time) bool {
-	c := v.pod.container(s.Name)
-	name, p := "readiness", c.Readiness
-	if c.Startup != nil && s.Started != nil && !*s.Started {
-		name, p = "startup", c.Startup
-	}
-	if p == nil || s.State.Running == nil {
-		return false
-	}
-	v.cause, v.logs = fault.CauseServiceFailed, s.Name
-	v.text = fmt.Sprintf("container %s runs, and its %s probe (%s) fails", s.Name, name, p.words())
-	title := strings.ToUpper(name[:1]) + name[1:] + " probe"
-	if e := latest(seen, "Unhealthy", title); e != nil {
-		v.text = fmt.Sprintf("container %s fails its %s probe (%s): %s", s.Name, name, p.words(), said(afterColon(e.Message)))
-		v.proof = append(v.proof, eventWords(e))
-		v.advice = append(v.advice, probeAdvice(e.Message, name, p, c)...)
-		return true
-	}
-	allowed := time.Duration(p.Delay+max(p.Period, 10)*max(p.Failures, 3)) * time.Second
-	v.young = now.Sub(s.State.Running.Started) < min(max(allowed, startLeast), startMost) && s.Restarts == 0
-	if v.young {
-		v.text = fmt.Sprintf("container %s has just started, and its %s probe (%s) has not passed yet", s.Name, name, p.words())
-	}
-	return true
-}
-
-// probeAdvice says what a probe's failure calls for.
-func probeAdvice(message, name string, p *probe, c *container) (out []string) {
-	switch {
-	case strings.Contains(message, "connection refused"):
-		out = append(out, "Nothing listens on the port of the "+name+" probe in the pod: compare it with the port that the program listens on, and let it listen on 0.0.0.0 and not on 127.0.0.1 alone.")
-	case strings.Contains(message, "statuscode: 404"):
-		out = append(out, "The probe's path is not one that the program has: correct the path in "+name+"Probe.")
-	case strings.Contains(message, "statuscode: 401"), strings.Contains(message, "statuscode: 403"):
-		out = append(out, "The program asks the probe for a login: give the probe a path that needs none.")
-	case strings.Contains(message, "statuscode: 5"):
-		out = append(out, "The program says itself that it is not ready: its log says why, often a database or another service that it cannot reach.")
-	case strings.Contains(message, "context deadline exceeded"), strings.Contains(message, "Client.Timeout"), strings.Contains(message, "i/o timeout"):
-		out = append(out, fmt.Sprintf("The program does not answer the probe within %d s (timeoutSeconds): it is overloaded or hangs.", max(p.Timeout, 1)))
-	case strings.Contains(message, "HTTP response to HTTPS"), strings.Contains(message, "first record does not look like a TLS handshake"):
-		out = append(out, "The probe speaks https and the program http: set scheme: HTTP.")
-	case strings.Contains(message, "malformed HTTP response"):
-		out = append(out, "The program does not speak the probe's protocol; if it speaks TLS, set scheme: HTTPS.")
-	}
-	if p.HTTP != nil && len(c.Ports) > 0 && !declares(c, p.HTTP.Port) {
-		out = append(out, "The probe's port "+p.HTTP.Port.String()+" is none of the container's ports.")
-	}
-	return out
-}
-
-// declares reports whether a container's ports have this one.
-func declares(c *container, port portRef) bool {
-	for _, own := range c.Ports {
-		if port.Name != "" && own.Name == port.Name || port.Name == "" && own.Port == port.Number {
-			return true
-		}
-	}
-	return false
-}
-
-// words say what a probe asks.
-func (p *probe) words() string {
-	switch {
-	case p.HTTP != nil:
-		scheme := ""
-		if p.HTTP.Scheme == "HTTPS" {
-			scheme = "https "
-		}
-		return "GET " + scheme + ":" + p.HTTP.Port.String() + said(p.HTTP.Path)
-	case p.TCP != nil:
-		return "TCP :" + p.TCP.Port.String()
-	case p.GRPC != nil:
-		return fmt.Sprintf("gRPC :%d", p.GRPC.Port)
-	}
-	return "a command"
 }
 
 // cause is what an end stands for.

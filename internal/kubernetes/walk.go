@@ -186,7 +186,7 @@ func (w *walker) readClass(ctx context.Context) {
 		}
 	}
 	w.notRead(c.state, "ingressclasses", "")
-	if c.class == nil || len(i.Status.Balancer.Ingress) > 0 {
+	if c.class == nil {
 		return
 	}
 	labels := controllerLabels[c.class.Spec.Controller]
@@ -311,6 +311,12 @@ func (w *walker) readBackend(ctx context.Context, b *backend, depth int) {
 		for i := range all {
 			b.others = append(b.others, all[i].Meta.Name)
 		}
+		all, _ = list[service](ctx, w.reader, services, "", chosen{fields: "metadata.name=" + b.name})
+		for i := range all {
+			if all[i].Meta.Name == b.name {
+				b.abroad = append(b.abroad, all[i].Meta.Namespace)
+			}
+		}
 		return
 	}
 	if b.service == nil {
@@ -354,7 +360,7 @@ func (w *walker) readPods(ctx context.Context, b *backend) {
 	for i := range all {
 		p := &all[i]
 		v := lookAt(p, nil, nil, w.facts.now)
-		if !v.ready && !v.over && !v.leaving || v.shaken(w.facts.now) {
+		if !v.ready && !v.over && !v.leaving || v.shaken(w.facts.now) || v.wasNot(w.facts.now) {
 			var seen []event
 			if asked < podsAsked {
 				asked++
