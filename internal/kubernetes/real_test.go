@@ -174,7 +174,7 @@ func wait(t *testing.T, most time.Duration, try func(context.Context) error) {
 // clusterScoped are the kinds that are in no namespace.
 var clusterScoped = map[string]bool{"IngressClass": true, "GatewayClass": true, "Node": true, "Namespace": true, "CustomResourceDefinition": true}
 
-// hold makes the objects at the server, their status too, and takes those of no namespace away when the test ends.
+// hold makes the objects at the server, their status too, and takes pods and those of no namespace away when the test ends.
 func (s *realServer) hold(t *testing.T, all []*unstructured.Unstructured) {
 	t.Helper()
 	for _, u := range all {
@@ -191,9 +191,10 @@ func (s *realServer) hold(t *testing.T, all []*unstructured.Unstructured) {
 				t.Fatalf("status of %s %s: %v", u.GetKind(), u.GetName(), err)
 			}
 		}
-		if clusterScoped[u.GetKind()] {
+		if clusterScoped[u.GetKind()] || u.GetKind() == "Pod" { // a controller's pods are looked for in every namespace
 			t.Cleanup(func() {
-				if err := client.Delete(context.Background(), u.GetName(), metav1.DeleteOptions{}); err != nil {
+				now := int64(0)
+				if err := client.Delete(context.Background(), u.GetName(), metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -244,7 +245,7 @@ func TestRealAPIServer(t *testing.T) {
 		c := walkCases[i]
 		t.Run(c.name, func(t *testing.T) {
 			if c.fake {
-				t.Skip("the API server sets deletionTimestamp itself")
+				t.Skip("the API server sets creationTimestamp and deletionTimestamp itself")
 			}
 			s.play(t, &c, fmt.Sprintf("case-%d", i))
 		})
