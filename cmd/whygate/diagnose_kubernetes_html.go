@@ -87,6 +87,10 @@ func clusterSVG(r *kubernetes.Report) template.HTML {
 			state = "bad"
 		}
 		link(&s, x[l.From]+wide, y[l.From]+high/2, x[l.To], y[l.To]+high/2, state)
+		if state == "bad" && l.To == r.URL { // what leads to the target is broken, and not the target
+			states[l.From], below[l.From] = state, "broken"
+			continue
+		}
 		if state == "bad" || states[l.To] == "" {
 			states[l.To], below[l.To] = state, map[string]string{"good": "in order", "bad": "broken"}[state]
 		}
@@ -94,18 +98,12 @@ func clusterSVG(r *kubernetes.Report) template.HTML {
 			below[l.To] = l.Text
 		}
 	}
-	if len(columns) > 0 {
-		for _, name := range columns[0] {
-			if states[name] == "" {
-				states[name] = "good"
-			}
+	for name := range x {
+		if states[name] == "" {
+			states[name] = "good"
 		}
 	}
 	for name := range x {
-		if states[name] == "bad" && strings.HasPrefix(name, r.URL) { // what comes to the target is broken, and not it
-			states[name] = "good"
-			below[name] = ""
-		}
 		box(&s, x[name], y[name], wide, high, station{title: name, below: below[name], state: states[name]})
 	}
 	s.WriteString("</svg>")

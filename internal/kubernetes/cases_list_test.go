@@ -53,6 +53,9 @@ status: {phase: Succeeded}`},
 	{name: "the controller crashes, and left its address", target: "ingress/shop", base: shop, add: strings.NewReplacer("shop-1", "controller-1", "app: shop", "app.kubernetes.io/name: ingress-nginx", ready1, unready, runs1, crash("1", "Error")).
 		Replace(docOf(shop, "# pod 1")), cause: "worker-crashed", says: []string{"ingress controller is broken"}},
 
+	{name: "its controller reports a failure", target: "ingress/shop", base: shop, swap: []string{addressed, noStatus, "k8s.io/ingress-nginx", "example.com/cloud-lb"}, add: strings.NewReplacer("kind: Pod", "kind: Ingress").Replace(happened("shop", "FailedBuildModel", "Failed build model: cannot auto-discover subnets")), cause: "no-route", says: []string{"a controller reports FailedBuildModel", "auto-discover subnets"}},
+	{name: "healthy: an event of an Ingress that is served", target: "ingress/shop", base: shop, add: strings.NewReplacer("kind: Pod", "kind: Ingress").Replace(happened("shop", "Rejected", "an annotation was ignored")), beside: []string{"event Rejected of ingress/shop"}},
+
 	// Its certificate.
 	{name: "no Secret", target: "ingress/shop", base: shop, swap: withTLS, cause: "tls-certificate-untrusted", says: []string{"ingress/shop → secret/shop-tls is broken in part", "shop.example.com does not exist in namespace web"}, beside: []string{"cert-manager"}},
 	{name: "a Secret of another kind", target: "ingress/shop", base: shop, swap: withTLS, add: secret("Opaque", `{password: aHVudGVyMg==}`), cause: "tls-certificate-untrusted", says: []string{"no tls.crt and no tls.key", "Opaque"}},
@@ -125,6 +128,21 @@ status: {conditions: [{type: Ready, status: Unknown, reason: NodeStatusUnknown, 
 	// What keeps packets away.
 	{name: "a policy lets nobody in", target: "ingress/shop", base: shop, add: policy(`policyTypes: [Ingress]`), cause: "connect-timeout", says: []string{"networkpolicy/deny lets nobody reach the pods on port web"}},
 	{name: "a policy lets in to another port", target: "ingress/shop", base: shop, add: policy(`ingress: [{ports: [{port: 9090}]}]`), cause: "connect-timeout", says: []string{"networkpolicy/deny"}},
+
+	{name: "a policy lets in others than the controller", target: "ingress/shop", base: shop, add: policy(`ingress: [{from: [{podSelector: {}}], ports: [{port: 8080}]}]`) + "\n---\n" + controllerPod, cause: "connect-timeout", says: []string{"lets some reach the pods on port web, and not the ingress controller in namespace default"}},
+	{name: "healthy: a policy lets in the controller", target: "ingress/shop", base: shop, add: policy(`ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: default}}}], ports: [{port: 8080}]}]`) + "\n---\n" + controllerPod},
+	{name: "an EndpointSlice by hand with another port's name", target: "ingress/shop", base: shop, swap: []string{selected + ", ", "", "ports: [{name: http, port: 8080, protocol: TCP}]\nendpoints", "ports: [{name: web, port: 8080, protocol: TCP}]\nendpoints"}, without: []string{"pod 1", "pod 2"}, cause: "no-endpoints", says: []string{"none of its EndpointSlices has a port of the name http", "8080 (web)"}},
+	{name: "a crash between two restarts", target: "ingress/shop", base: shop, swap: both(`ready: false, started: true, restartCount: 6, state: {running: {startedAt: @-3s}}, lastState: {terminated: {exitCode: 1, reason: Error, finishedAt: @-40s}}`), cause: "worker-crashed", says: []string{"2 of 2 pods", "started again", "6 restarts", "ended with exit code 1"}},
+	{name: "no scheduler", target: "service/shop", base: shop, cause: "service-failed", says: []string{"1 of 2 pods is not ready", "no scheduler has looked at it"}, fake: true, swap: []string{
+		`conditions: [{type: PodScheduled, status: "True", lastTransitionTime: @-30h}, ` + ready1 + `]`, "conditions: []", "phase: Running\n  podIP: 10.0.0.1", "phase: Pending",
+		"\n  containerStatuses: [{name: web, image: \"shop:1\", imageID: \"\", " + runs1 + "}]", "", endpoint, oneOf, "  nodeName: node-a\n", "",
+	}},
+	{name: "a DaemonSet that no node takes", target: "ingress/shop", base: shop, without: []string{"pod 1", "pod 2"}, swap: []string{endpoint, "endpoints: []"}, cause: "service-stopped", says: []string{"daemonset/shop wants no pod on any node"}, add: `apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: shop, namespace: web}
+spec: {selector: {matchLabels: {app: shop}}, template: {metadata: {labels: {app: shop}}, spec: {containers: [{name: web, image: shop:1}]}}}
+status: {currentNumberScheduled: 0, desiredNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0}`},
+	{name: "healthy: a host without a certificate", target: "ingress/shop", base: shop, swap: append([]string{"- host: shop.example.com\n", "- host: bare.example.net\n"}, withTLS...), add: certificate("shop.example.com", -9, 90), beside: []string{"no certificate is named for bare.example.net"}},
 
 	// Two at once.
 	{name: "two at once", target: "ingress/shop", base: shop, swap: append(both(crash("1", "Error")), withTLS...), cause: "worker-crashed", says: []string{"service/shop → pods is broken", "beside it, ingress/shop → secret/shop-tls"}},

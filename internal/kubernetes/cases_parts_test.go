@@ -70,6 +70,13 @@ metadata: {name: deny, namespace: web, creationTimestamp: @-1h}
 spec: {podSelector: {}, ` + spec + `}`
 }
 
+// controllerPod is the ingress controller, in a namespace of its own.
+const controllerPod = `apiVersion: v1
+kind: Pod
+metadata: {name: ingress-nginx-1, namespace: default, labels: {app.kubernetes.io/name: ingress-nginx}}
+spec: {containers: [{name: controller, image: nginx}]}
+status: {phase: Running, conditions: [{type: Ready, status: "True", lastTransitionTime: @-29h}], containerStatuses: [{name: controller, image: nginx, imageID: "", ready: true, restartCount: 0, state: {running: {startedAt: @-30h}}}]}`
+
 const routeStatus = `status: {parents: [{parentRef: {name: edge}, controllerName: gateway.envoyproxy.io/c, conditions: [{type: Accepted, status: "True", reason: Accepted, message: "", observedGeneration: 1, lastTransitionTime: @-9h}, {type: ResolvedRefs, status: "True", reason: ResolvedRefs, message: "", lastTransitionTime: @-9h}]}]}`
 
 // routed is the shop behind a Gateway.

@@ -170,6 +170,18 @@ func get[T any](ctx context.Context, r *reader, of schema.GroupVersionResource, 
 	return out, found
 }
 
+// either is get of an object of the Gateway API, which older clusters have as v1beta1 alone.
+func either[T any](ctx context.Context, r *reader, of schema.GroupVersionResource, namespace, name string) (*T, state) {
+	got, s := get[T](ctx, r, of, namespace, name)
+	if s == missing {
+		of.Version = "v1beta1"
+		if old, is := get[T](ctx, r, of, namespace, name); is == found {
+			return old, is
+		}
+	}
+	return got, s
+}
+
 // chosen narrows a list.
 type chosen struct{ labels, fields string }
 

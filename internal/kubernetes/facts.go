@@ -14,6 +14,7 @@ type facts struct {
 	namespace string
 
 	ingress  *ingress
+	events   []event     // of the Ingress or the HTTPRoute
 	class    *classFacts // nil where the walk does not begin at an Ingress
 	route    *httpRoute
 	gateways []*gatewayFacts

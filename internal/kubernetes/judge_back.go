@@ -164,7 +164,7 @@ func judgeEndpoints(f *facts, b *backend) []finding {
 	ready, whole := counts(b)
 	if len(b.service.Spec.Selector) == 0 {
 		if b.slicesIs != found || ready > 0 {
-			return nil
+			return slicePorts(f, b, base)
 		}
 		base.link = b.label() + " → endpoints"
 		base.text = "the Service has no selector, and no EndpointSlice with an address: nothing fills it"
@@ -195,10 +195,36 @@ func judgeEndpoints(f *facts, b *backend) []finding {
 		base.command = f.kubectl(b.namespace, "get endpointslices -l kubernetes.io/service-name="+word(b.name))
 		return []finding{base}
 	}
-	if out := staleAddresses(f, b, base); len(out) > 0 {
+	if out := append(staleAddresses(f, b, base), slicePorts(f, b, base)...); len(out) > 0 {
 		return out
 	}
 	return shaken(f, b, base, live)
+}
+
+// slicePorts is about EndpointSlices whose ports do not have the name of the Service's port: by that name they belong together.
+func slicePorts(f *facts, b *backend, base finding) (out []finding) {
+	if b.slicesIs != found {
+		return nil
+	}
+	for _, p := range b.wanted() {
+		ready, fit, names := 0, false, []string{}
+		for i := range b.slices {
+			ready += len(b.slices[i].Endpoints)
+			for _, own := range b.slices[i].Ports {
+				fit = fit || own.Name == p.Name
+				names = append(names, fmt.Sprintf("%d (%s)", own.Port, orWord(own.Name, "no name")))
+			}
+		}
+		if ready == 0 || fit || len(names) == 0 {
+			continue
+		}
+		base.link, base.cause, base.pattern = fmt.Sprintf("%s:%d → endpoints", b.label(), p.Port), fault.CauseNoEndpoints, "always"
+		base.text = fmt.Sprintf("none of its EndpointSlices has a port of the name %s, which is the Service's: they have %s", orWord(p.Name, "\"\""), listed(names, namesShown))
+		base.command = f.kubectl(b.namespace, "get endpointslices -l kubernetes.io/service-name="+word(b.name)+" -o yaml")
+		base.advice = append(base.advice, "Give the EndpointSlice's port the name of the Service's port.")
+		out = append(out, base)
+	}
+	return out
 }
 
 // staleAddresses is about ready addresses of EndpointSlices that no pod of the Service has: what is sent there is lost.
@@ -276,6 +302,12 @@ func noPods(f *facts, b *backend, base finding) finding {
 			if c := conditionOf(m.Status.Conditions, "Available"); c != nil {
 				base.since = c.Since
 			}
+			return base
+		}
+		if m.kind == "daemonset" && m.Status.Desired == 0 {
+			base.cause = fault.CauseServiceStopped
+			base.text = m.label() + " wants no pod on any node: its nodeSelector, affinity or tolerations fit none"
+			base.command = f.kubectl(b.namespace, "describe "+word(m.label()))
 			return base
 		}
 		if c := failure(m); c != nil {

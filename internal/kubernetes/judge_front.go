@@ -44,10 +44,32 @@ func judgeClass(f *facts) []finding {
 		out.advice = append(out.advice, "Name the class in spec.ingressClassName: "+f.kubectl(f.namespace, "edit "+f.target.String())+".")
 	case c.class != nil && c.looked == found:
 		out.why = ""
-		return judgeControllers(f, out)
+		if found := judgeControllers(f, out); len(found) > 0 || served {
+			return found
+		}
+		return reported(f, out)
 	default:
+		if served {
+			return nil
+		}
+		return reported(f, out)
+	}
+	return []finding{out}
+}
+
+// reported is what a controller says itself of an Ingress that it has given no address.
+func reported(f *facts, out finding) []finding {
+	e := warning(f.events)
+	if e == nil {
 		return nil
 	}
+	out.confidence, out.since = diagnose.Likely, e.Meta.Created
+	if out.since.IsZero() {
+		out.since = e.at()
+	}
+	out.text, out.why = "a controller reports "+said(e.Reason)+" for it, and has given it no address", ": "+said(e.Message)
+	out.command = f.kubectl(f.namespace, "describe "+f.target.String())
+	out.proof = append(out.proof, eventWords(e))
 	return []finding{out}
 }
 

@@ -135,7 +135,10 @@ func judgePolicies(f *facts, b *backend) (out []finding) {
 		names = append(names, "networkpolicy/"+p.Meta.Name)
 	}
 	for _, port := range b.wanted() {
-		if slices.ContainsFunc(over, func(p *networkPolicy) bool { return p.allows(ready, port.target()) }) {
+		if slices.ContainsFunc(over, func(p *networkPolicy) bool { return p.allows(ready, port.target(), nil) }) {
+			if who := f.controllers(); len(who) > 0 && !slices.ContainsFunc(over, func(p *networkPolicy) bool { return p.allows(ready, port.target(), who) }) {
+				out = append(out, shutOut(f, b, port, names, over))
+			}
 			continue
 		}
 		out = append(out, finding{
@@ -148,6 +151,32 @@ func judgePolicies(f *facts, b *backend) (out []finding) {
 		})
 	}
 	return out
+}
+
+// controllers are the pods of the Ingress's controller, where they are known.
+func (f *facts) controllers() (all []*pod) {
+	if f.class == nil {
+		return nil
+	}
+	for i := range f.class.controllers {
+		if v := &f.class.controllers[i]; !v.over && v.pod.Meta.Namespace != "" {
+			all = append(all, v.pod)
+		}
+	}
+	return all
+}
+
+// shutOut is about policies that let some reach the pods, and the ingress controller not.
+func shutOut(f *facts, b *backend, port *servicePort, names []string, over []*networkPolicy) finding {
+	from := f.controllers()[0].Meta.Namespace
+	return finding{
+		reach: all, order: atPolicy, cause: fault.CauseConnectTimeout, confidence: diagnose.Likely, link: fmt.Sprintf("%s:%d → pods", b.label(), port.Port), at: names[0], pattern: "always",
+		text:    fmt.Sprintf("%s lets some reach the pods on port %s, and not the ingress controller in namespace %s", listed(names, namesShown), port.target(), said(from)),
+		since:   newest(over).Meta.Created,
+		why:     ", where the network plugin enforces it",
+		command: f.kubectl(b.namespace, "describe "+word(names[0])),
+		advice:  []string{"Allow it in the policy's ingress rules: from a namespaceSelector with kubernetes.io/metadata.name: " + said(from) + "."},
+	}
 }
 
 // policiesOf are the policies that are about what comes to a pod.
@@ -171,9 +200,16 @@ func newest(all []*networkPolicy) *networkPolicy {
 	return best
 }
 
-// allows reports whether a rule of the policy lets anybody reach the port.
-func (n *networkPolicy) allows(p *pod, target portRef) bool {
+// allows reports whether a rule of the policy lets anybody reach the port; of who, where that is not empty, and as far as it can be told.
+func (n *networkPolicy) allows(p *pod, target portRef, who []*pod) bool {
 	for _, rule := range n.Spec.Ingress {
+		taken := len(who) == 0 || len(rule.From) == 0
+		for i := range rule.From {
+			taken = taken || slices.ContainsFunc(who, func(from *pod) bool { return rule.From[i].mayBe(from, n.Meta.Namespace) })
+		}
+		if !taken {
+			continue
+		}
 		if len(rule.Ports) == 0 {
 			return true
 		}
@@ -187,6 +223,26 @@ func (n *networkPolicy) allows(p *pod, target portRef) bool {
 		}
 	}
 	return false
+}
+
+// mayBe reports whether a peer of a rule may be the pod. Of a namespace only the label that each has of itself is known; a block of
+// addresses may hold anybody.
+func (r *policyPeer) mayBe(p *pod, own string) bool {
+	if r.Block != nil {
+		return true
+	}
+	if r.Pods != nil && !r.Pods.fits(p.Meta.Labels) {
+		return false
+	}
+	if r.Namespaces == nil {
+		return p.Meta.Namespace == own
+	}
+	for k, v := range r.Namespaces.Match {
+		if k == "kubernetes.io/metadata.name" && v != p.Meta.Namespace {
+			return false
+		}
+	}
+	return true
 }
 
 // numberOf is the number of a port of a pod, 0 where no container has the name.

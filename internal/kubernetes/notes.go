@@ -93,6 +93,10 @@ func notes(f *facts) []string {
 	if i := f.ingress; i != nil && len(i.Status.Balancer.Ingress) > 0 && f.class != nil && f.class.looked == found && len(f.class.controllers) == 0 {
 		out = append(out, "the Ingress has an address, and no pod of "+said(f.class.class.Spec.Controller)+" was found by its usual label: who gave the address may be gone")
 	}
+	if e := warning(f.events); e != nil {
+		out = append(out, eventWords(e))
+	}
+	out = append(out, hostsWithoutTLS(f)...)
 	if r := f.route; r != nil {
 		for n, rule := range r.Spec.Rules {
 			if len(rule.Backends) == 0 && len(rule.Filters) > 0 {
@@ -104,6 +108,30 @@ func notes(f *facts) []string {
 		out = append(out, notesOf(f, b)...)
 	}
 	return out
+}
+
+// hostsWithoutTLS are hosts of rules for which an Ingress that has certificates names none.
+func hostsWithoutTLS(f *facts) []string {
+	if f.ingress == nil || len(f.ingress.Spec.TLS) == 0 {
+		return nil
+	}
+	var bare []string
+	for _, r := range f.ingress.Spec.Rules {
+		named := r.Host == ""
+		for _, t := range f.ingress.Spec.TLS {
+			named = named || len(t.Hosts) == 0
+			for _, h := range t.Hosts {
+				named = named || isHost(h, r.Host)
+			}
+		}
+		if !named {
+			bare = append(bare, said(r.Host))
+		}
+	}
+	if len(bare) == 0 {
+		return nil
+	}
+	return []string{"no certificate is named for " + listed(bare, namesShown) + ": by https the controller shows one of its own there"}
 }
 
 func notesOf(f *facts, b *backend) (out []string) {

@@ -22,6 +22,7 @@ var (
 	deployments    = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 	statefulSets   = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "statefulsets"}
 	replicaSets    = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}
+	daemonSets     = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "daemonsets"}
 	httpRoutes     = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}
 	gateways       = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}
 	gatewayClasses = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gatewayclasses"}
@@ -286,7 +287,7 @@ type pod struct {
 	} `json:"status"`
 }
 
-// workload is a Deployment, a StatefulSet or a ReplicaSet.
+// workload is a Deployment, a StatefulSet, a DaemonSet or a ReplicaSet.
 type workload struct {
 	Meta meta `json:"metadata"`
 	Spec struct {
@@ -298,6 +299,7 @@ type workload struct {
 	} `json:"spec"`
 	Status struct {
 		Conditions []condition `json:"conditions"`
+		Desired    int         `json:"desiredNumberScheduled"` // of a DaemonSet
 	} `json:"status"`
 
 	kind string
@@ -361,19 +363,21 @@ type labelSelector struct {
 	} `json:"matchExpressions"`
 }
 
+type policyPeer struct {
+	Pods       *labelSelector `json:"podSelector"`
+	Namespaces *labelSelector `json:"namespaceSelector"`
+	Block      *struct {
+		CIDR string `json:"cidr"`
+	} `json:"ipBlock"`
+}
+
 type networkPolicy struct {
 	Meta meta `json:"metadata"`
 	Spec struct {
 		Pods    labelSelector `json:"podSelector"`
 		Types   []string      `json:"policyTypes"`
 		Ingress []struct {
-			From []struct {
-				Pods       *labelSelector `json:"podSelector"`
-				Namespaces *labelSelector `json:"namespaceSelector"`
-				Block      *struct {
-					CIDR string `json:"cidr"`
-				} `json:"ipBlock"`
-			} `json:"from"`
+			From  []policyPeer `json:"from"`
 			Ports []struct {
 				Port     *portRef `json:"port"`
 				End      int      `json:"endPort"`

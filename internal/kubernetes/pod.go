@@ -173,7 +173,7 @@ func (v *podView) hasEnded() {
 // why finds what keeps a pod from being ready: in the order in which a pod starts.
 func (v *podView) why(seen []event, n *node, now time.Time) {
 	p := v.pod
-	if v.lostNode(n) || v.unscheduled() {
+	if v.lostNode(n) || v.unscheduled(seen, now) {
 		return
 	}
 	for i := range p.Status.Init {
@@ -225,8 +225,15 @@ func (v *podView) lostNode(n *node) bool {
 }
 
 // unscheduled is about a pod that no node takes.
-func (v *podView) unscheduled() bool {
+func (v *podView) unscheduled(seen []event, now time.Time) bool {
 	c := conditionOf(v.pod.Status.Conditions, "PodScheduled")
+	if c == nil && v.pod.Spec.Node == "" && v.pod.Status.Phase == "Pending" {
+		c = &condition{Status: "False", Since: v.pod.Meta.Created, Message: "no scheduler has looked at it"}
+		if e := latest(seen, "FailedScheduling", ""); e != nil {
+			c.Reason, c.Message = e.Reason, e.Message
+		}
+		v.young = now.Sub(v.pod.Meta.Created) < startLeast && c.Reason == ""
+	}
 	if c == nil || c.Status != "False" {
 		return false
 	}

@@ -19,6 +19,12 @@ func (v *podView) probing(s *containerStatus, seen []event, now time.Time) bool 
 		return false
 	}
 	v.cause, v.logs = fault.CauseServiceFailed, s.Name
+	if e := s.Last.Terminated; e != nil && s.Restarts > 1 && (e.Code != 0 || e.Reason == "OOMKilled") && now.Sub(e.Finished) < recentEnd {
+		v.cause = e.cause()
+		v.text = fmt.Sprintf("container %s has been started again %s ago (%s): it %s, and is not ready yet", s.Name, ago(now.Sub(s.State.Running.Started)), plural(s.Restarts, "restart"), e.words())
+		v.lastWords(e)
+		return true
+	}
 	v.text = fmt.Sprintf("container %s runs, and its %s probe (%s) fails", s.Name, name, p.words())
 	title := strings.ToUpper(name[:1]) + name[1:] + " probe"
 	if e := latest(seen, "Unhealthy", title); e != nil {

@@ -45,15 +45,17 @@ func (w *walker) gather(ctx context.Context) error {
 			return w.noTarget(ctx, ingresses, s)
 		}
 		f.ingress = got
+		f.events = w.eventsOf(ctx, f.namespace, "Ingress", f.target.Name)
 		w.readClass(ctx)
 		w.ingressSecrets(ctx)
 		w.ingressBackends()
 	case "httproute":
-		got, s := get[httpRoute](ctx, w.reader, httpRoutes, f.namespace, f.target.Name)
+		got, s := either[httpRoute](ctx, w.reader, httpRoutes, f.namespace, f.target.Name)
 		if s != found {
 			return w.noTarget(ctx, httpRoutes, s)
 		}
 		f.route = got
+		f.events = w.eventsOf(ctx, f.namespace, "HTTPRoute", f.target.Name)
 		w.readGateways(ctx)
 		w.routeBackends(ctx)
 	default:
@@ -398,7 +400,7 @@ func (p *pod) alive() bool {
 
 // readMakers finds what should make the pods: a Deployment or the like whose template has the labels.
 func (w *walker) readMakers(ctx context.Context, b *backend) {
-	for kind, of := range map[string]schema.GroupVersionResource{"deployment": deployments, "statefulset": statefulSets, "replicaset": replicaSets} {
+	for kind, of := range map[string]schema.GroupVersionResource{"deployment": deployments, "statefulset": statefulSets, "daemonset": daemonSets, "replicaset": replicaSets} {
 		all, _ := list[workload](ctx, w.reader, of, b.namespace, chosen{})
 		for i := range all {
 			if fits(b.service.Spec.Selector, all[i].Spec.Template.Meta.Labels) && (kind != "replicaset" || len(all[i].Meta.Owners) == 0) {

@@ -22,12 +22,12 @@ func (w *walker) readGateways(ctx context.Context) {
 		ref.Namespace = cmp.Or(ref.Namespace, f.namespace)
 		g := &gatewayFacts{ref: ref}
 		f.gateways = append(f.gateways, g)
-		g.gateway, g.state = get[gateway](ctx, w.reader, gateways, ref.Namespace, ref.Name)
+		g.gateway, g.state = either[gateway](ctx, w.reader, gateways, ref.Namespace, ref.Name)
 		w.notRead(g.state, "gateways", ref.Namespace)
 		if g.gateway == nil {
 			continue
 		}
-		g.class, g.classIs = get[gatewayClass](ctx, w.reader, gatewayClasses, "", g.gateway.Spec.Class)
+		g.class, g.classIs = either[gatewayClass](ctx, w.reader, gatewayClasses, "", g.gateway.Spec.Class)
 		w.notRead(g.classIs, "gatewayclasses", "")
 		for _, l := range g.gateway.Spec.Listeners {
 			if l.TLS == nil || l.TLS.Mode == "Passthrough" || !ref.takes(l.Name, l.Port) {

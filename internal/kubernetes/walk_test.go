@@ -21,7 +21,7 @@ import (
 // listKinds are the kinds of lists that the fake gives.
 var listKinds = map[schema.GroupVersionResource]string{
 	ingresses: "IngressList", ingressClasses: "IngressClassList", policies: "NetworkPolicyList", services: "ServiceList", pods: "PodList", secrets: "SecretList",
-	events: "EventList", nodes: "NodeList", endpointSlices: "EndpointSliceList", deployments: "DeploymentList", statefulSets: "StatefulSetList", replicaSets: "ReplicaSetList",
+	events: "EventList", nodes: "NodeList", endpointSlices: "EndpointSliceList", deployments: "DeploymentList", statefulSets: "StatefulSetList", replicaSets: "ReplicaSetList", daemonSets: "DaemonSetList",
 	httpRoutes: "HTTPRouteList", gateways: "GatewayList", gatewayClasses: "GatewayClassList", grants: "ReferenceGrantList", grantsBeta: "ReferenceGrantList",
 }
 

@@ -93,6 +93,17 @@ func latest(all []event, reason, begins string) *event {
 	return last
 }
 
+// warning is the last event of the type Warning, nil if there is none.
+func warning(all []event) *event {
+	var last *event
+	for i := range all {
+		if e := &all[i]; e.Type == "Warning" && (last == nil || !e.at().Before(last.at())) {
+			last = e
+		}
+	}
+	return last
+}
+
 // since says from when on, and how long that is.
 func since(at, now time.Time) string {
 	if at.IsZero() || at.After(now.Add(time.Minute)) {
