@@ -12,7 +12,6 @@ const (
 	tokenOctet  = 1 << iota // RFC 9110, section 5.6.2: tchar
 	valueOctet              // RFC 9110, section 5.5: VCHAR, obs-text, SP, HTAB
 	targetOctet             // RFC 9112, section 3.2: VCHAR but "#", since a request target has no fragment
-	hostOctet               // RFC 3986, section 3.2.2: unreserved and sub-delims of a reg-name, without "%"
 	digitOctet
 	hexOctet
 	ctlOctet // CTL or obs-text: what text protocols do not begin with
@@ -30,7 +29,6 @@ var class = func() (t [256]uint8) {
 		letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	)
 	set(tokenOctet, digits+letters+"!#$%&'*+-.^_`|~")
-	set(hostOctet, digits+letters+"-._~!$&'()*+,;=")
 	set(digitOctet, digits)
 	set(hexOctet, digits+"abcdefABCDEF")
 	for c := range 256 {

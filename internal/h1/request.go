@@ -230,7 +230,7 @@ func (p *Progress) host(buf []byte, f *httpmsg.Fields) ([]byte, *Error) {
 		return nil, p.fail(fault.RuleHostMissing, p.pos)
 	}
 	value := f.Value(first)
-	if at, ok := validHost(value); !ok {
+	if at, ok := httpmsg.ValidHost(value); !ok {
 		return nil, aboutValue(fault.RuleHostInvalid, buf, value[at:], "Host")
 	}
 	return value, nil
@@ -248,7 +248,7 @@ func splitTarget(req *httpmsg.Request) fault.Rule {
 	switch {
 	case req.Method == httpmsg.CONNECT: // authority-form, and no other
 		colon := bytes.LastIndexByte(t, ':')
-		_, ok := validHost(t)
+		_, ok := httpmsg.ValidHost(t)
 		if !ok || colon < 0 || colon == len(t)-1 || t[len(t)-1] == ']' {
 			return fault.RuleTarget
 		}
@@ -280,7 +280,7 @@ func splitAbsolute(req *httpmsg.Request, t []byte) fault.Rule {
 	if n < 0 {
 		n = len(rest)
 	}
-	if _, ok := validHost(rest[:n]); !ok {
+	if _, ok := httpmsg.ValidHost(rest[:n]); !ok {
 		return fault.RuleTarget
 	}
 	req.Scheme, req.Authority = scheme, rest[:n]
@@ -299,71 +299,4 @@ func splitPath(req *httpmsg.Request, t []byte) {
 	if n := bytes.IndexByte(t, '?'); n >= 0 {
 		req.Path, req.Query = t[:n], t[n:]
 	}
-}
-
-// validHost checks uri-host [ ":" port ] (RFC 9110, section 7.2, by RFC 3986, section 3.2.2) and returns where it is
-// broken. An empty host is refused: it is legal only for URIs that have no authority, and http URIs must have one.
-//
-// hot: once per request.
-func validHost(h []byte) (at int, ok bool) {
-	i := 0
-	if len(h) > 0 && h[0] == '[' {
-		i = addressEnd(h)
-		if i < 0 {
-			return 0, false
-		}
-	} else {
-		for i < len(h) && class[h[i]]&hostOctet != 0 || encoded(h, i) {
-			i++
-		}
-		if i == 0 {
-			return 0, false
-		}
-	}
-	if i == len(h) {
-		return i, true
-	}
-	if h[i] != ':' {
-		return i, false
-	}
-	return validPort(h, i+1)
-}
-
-// encoded reports whether h[i] begins, or is inside, a pct-encoded octet.
-func encoded(h []byte, i int) bool {
-	return i+2 < len(h) && h[i] == '%' && class[h[i+1]]&class[h[i+2]]&hexOctet != 0
-}
-
-// addressEnd is where the IPv6 address in brackets at the front of h ends, -1 if it is none. Zones (RFC 6874) mean
-// nothing to anyone but the sender, and no IPvFuture was ever defined: both are refused.
-func addressEnd(h []byte) int {
-	colons := 0
-	for i := 1; i < len(h); i++ {
-		switch c := h[i]; {
-		case c == ':':
-			colons++
-		case c == ']':
-			if colons < 2 {
-				return -1
-			}
-			return i + 1
-		case c != '.' && class[c]&hexOctet == 0:
-			return -1
-		}
-	}
-	return -1
-}
-
-// validPort checks that h[from:] is a port of at most 65535, or empty as RFC 3986, section 3.2.3, allows.
-func validPort(h []byte, from int) (at int, ok bool) {
-	port := 0
-	for i := from; i < len(h); i++ {
-		if class[h[i]]&digitOctet == 0 {
-			return i, false
-		}
-		if port = port*10 + int(h[i]-'0'); port > 0xffff {
-			return i, false
-		}
-	}
-	return len(h), true
 }

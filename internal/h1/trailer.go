@@ -36,33 +36,9 @@ func (d *Decoder) trailerSection(src []byte) (int, *Error) {
 	return 0, err
 }
 
-// forbidden has a bit for each field that RFC 9110, section 6.5.1, keeps out of trailers: framing, routing, request
-// modifiers, authentication, content's format, and what is told about the sender before the content. A recipient that
-// merged one would act on it after the checks that were made on the head.
-const forbidden uint64 = 1<<httpmsg.TransferEncoding | 1<<httpmsg.ContentLength | 1<<httpmsg.Trailer | 1<<httpmsg.TE |
-	1<<httpmsg.Connection | 1<<httpmsg.KeepAlive | 1<<httpmsg.ProxyConnection | 1<<httpmsg.Upgrade | 1<<httpmsg.HTTP2Settings |
-	1<<httpmsg.Host | 1<<httpmsg.Forwarded | 1<<httpmsg.XForwardedFor | 1<<httpmsg.XForwardedHost | 1<<httpmsg.XForwardedPort |
-	1<<httpmsg.XForwardedProto | 1<<httpmsg.XRealIP | 1<<httpmsg.MaxForwards | 1<<httpmsg.Expect |
-	1<<httpmsg.Authorization | 1<<httpmsg.ProxyAuthorization | 1<<httpmsg.ProxyAuthenticate | 1<<httpmsg.Cookie | 1<<httpmsg.SetCookie |
-	1<<httpmsg.ContentType | 1<<httpmsg.ContentEncoding | 1<<httpmsg.Location | 1<<httpmsg.RetryAfter
-
-// forbiddenNames are those of them that have no ID.
-var forbiddenNames = [...]string{
-	"Age", "Cache-Control", "Content-Range", "Expires", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range",
-	"If-Unmodified-Since", "Pragma", "Range", "Vary", "WWW-Authenticate",
-}
-
 func forbiddenTrailer(src []byte, f *httpmsg.Fields) *Error {
-	for i := range f.Len() {
-		bad := forbidden&(1<<f.ID(i)) != 0
-		if f.ID(i) == httpmsg.Other {
-			for _, name := range forbiddenNames {
-				bad = bad || httpmsg.EqualFold(f.Name(i), name)
-			}
-		}
-		if bad {
-			return aboutLineAt(fault.RuleTrailer, src, f, i)
-		}
+	if i := f.ForbiddenTrailer(); i >= 0 {
+		return aboutLineAt(fault.RuleTrailer, src, f, i)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ type Span struct {
 	Name, NameEnd, Value, ValueEnd uint32
 	id                             ID
 	Dropped                        bool
+	Sensitive                      bool // its sender wants it in no compression table (RFC 7541, section 6.2.3), on no hop
 }
 
 // Reset empties the section and sets the buffer that later Adds refer to.
@@ -43,7 +44,7 @@ func (f *Fields) Resume(buf []byte) {
 
 // Add appends one field line whose name is buf[name:nameEnd] and whose value is buf[value:valueEnd].
 func (f *Fields) Add(name, nameEnd, value, valueEnd int, id ID) {
-	f.list = append(f.list, Span{uint32(name), uint32(nameEnd), uint32(value), uint32(valueEnd), id, false})
+	f.list = append(f.list, Span{Name: uint32(name), NameEnd: uint32(nameEnd), Value: uint32(value), ValueEnd: uint32(valueEnd), id: id})
 	f.present |= 1 << id
 }
 

@@ -51,13 +51,14 @@ type Request struct {
 	KeepAlive bool   // the client wants the connection kept: RFC 9112 section 9.3
 	Name      []byte // the method as sent
 	Target    []byte // the request target as sent
-	Scheme    []byte // of an absolute-form target, else nil
+	Scheme    []byte // of an absolute-form target or :scheme, else nil
+	Protocol  []byte // of an extended CONNECT (RFC 8441): what it wants to speak, else nil
 	Authority []byte // the Host field's value, or the target's authority where it has one (RFC 9112 section 3.2.2)
 	Path      []byte // the path as sent, not decoded; "*" for OPTIONS *
 	Query     []byte // what follows the first "?", with it; nil if there is none
 	Length    int64  // octets of the body, or LengthUnknown; 0 if there is none
 	Fields    Fields
-	Trailers  Fields // filled in when a chunked body has ended
+	Trailers  Fields // filled in when a body that has them has ended
 }
 
 // Reset empties the request for its next use and keeps its memory.
