@@ -84,6 +84,59 @@ const (
 	RulePoolEmpty // the pool has no endpoint at all
 	RuleDraining  // the gateway is shutting down
 
+	// HTTP/2: connection and frames. Those that HTTP/1 has too are above.
+	RuleH2Preface        // RFC 9113 section 3.4: the connection does not begin as HTTP/2 does
+	RuleH2FrameSize      // RFC 9113 section 4.2: a frame is larger than SETTINGS_MAX_FRAME_SIZE
+	RuleH2FrameLength    // RFC 9113 section 4.2: a frame's length is not one that its type has
+	RuleH2StreamZero     // RFC 9113 section 6: a frame of a stream is on the connection, or one of the connection is on a stream
+	RuleH2Padding        // RFC 9113 section 6.1: a frame's padding is as long as its payload
+	RuleH2Continuation   // RFC 9113 section 6.10: a header block is not continued by CONTINUATION, or there is none to continue
+	RuleH2StreamID       // RFC 9113 section 5.1.1: a new stream's identifier is not larger than the last, or is not this peer's to choose
+	RuleH2StreamIdle     // RFC 9113 section 5.1: a frame is on a stream that nobody has opened
+	RuleH2StreamClosed   // RFC 9113 section 5.1: a frame is on a stream that its sender had ended
+	RuleH2StreamLimit    // RFC 9113 section 5.1.2: there are more streams than SETTINGS_MAX_CONCURRENT_STREAMS
+	RuleH2SelfDependency // RFC 7540 section 5.3.1: a stream depends on itself
+	RuleH2Push           // RFC 9113 section 8.4: PUSH_PROMISE came though push is switched off
+	RuleH2Setting        // RFC 9113 section 6.5.2: a setting has a value that it cannot have
+	RuleH2SettingWindow  // RFC 9113 section 6.5.2: SETTINGS_INITIAL_WINDOW_SIZE is larger than 31 bits hold
+	RuleH2SettingsAck    // RFC 9113 section 6.5.3: settings were acknowledged that nobody had sent
+	RuleH2WindowZero     // RFC 9113 section 6.9: WINDOW_UPDATE adds nothing
+	RuleH2WindowOverflow // RFC 9113 section 6.9.1: a flow-control window is larger than 31 bits hold
+	RuleH2WindowExceeded // RFC 9113 section 6.9.1: there is more data than the flow-control window allows
+	RuleH2GoAway         // RFC 9113 section 6.8: a second GOAWAY names a larger stream than the first
+
+	// HTTP/2: field compression. Each ends the connection, since both tables must stay the same.
+	RuleHPACKIndex     // RFC 7541 section 2.3.3: a header block refers to a table entry that is not there
+	RuleHPACKInteger   // RFC 7541 section 5.1: a number in a header block is too large
+	RuleHPACKCut       // RFC 7541 section 6: a header block ends inside a header
+	RuleHPACKHuffman   // RFC 7541 section 5.2: a Huffman-coded string is padded wrongly or has EOS
+	RuleHPACKTableSize // RFC 7541 section 6.3: a table size update is too large, or not at the front of a header block
+
+	// HTTP/2: messages.
+	RuleH2FieldName       // RFC 9113 section 8.2.1: a header name is not a token in lower case
+	RuleH2FieldValue      // RFC 9113 section 8.2.1: a header value begins or ends with whitespace
+	RuleH2ConnectionField // RFC 9113 section 8.2.2: there is a header that belongs to an HTTP/1.1 connection
+	RuleH2TE              // RFC 9113 section 8.2.2: te is other than trailers
+	RuleH2PseudoUnknown   // RFC 9113 section 8.3: there is a pseudo-header that this message cannot have
+	RuleH2PseudoTwice     // RFC 9113 section 8.3: a pseudo-header comes twice
+	RuleH2PseudoLate      // RFC 9113 section 8.3: a pseudo-header comes after a header, or in trailers
+	RuleH2PseudoMissing   // RFC 9113 section 8.3.1: a pseudo-header is missing
+	RuleH2Scheme          // RFC 9113 section 8.3.1: :scheme is neither http nor https
+	RuleH2Authority       // RFC 9113 section 8.3.1: the Host header is not what :authority says
+	RuleH2Connect         // RFC 9113 section 8.5: CONNECT has pseudo-headers that it must not have, or was not offered
+	RuleH2Status          // RFC 9113 section 8.6: :status is 101, which HTTP/2 does not have
+	RuleH2Length          // RFC 9113 section 8.1.1: the body is not as long as Content-Length says
+	RuleH2TrailersEnd     // RFC 9113 section 8.1: a second head does not end the stream, or an interim one does
+	RuleH2DataEarly       // RFC 9113 section 8.1: data comes before the head
+
+	// HTTP/2: limits of ours. What is counted is said where each is found.
+	RuleH2BlockSize       // a header block is larger than the limit before it is decoded
+	RuleH2BlockFrames     // a header block is in more frames than the limit
+	RuleH2SettingCount    // there are more settings in one frame than the limit
+	RuleH2Strain          // the connection costs more than the requests on it are worth
+	RuleH2Stall           // the peer leaves a stream's window closed
+	RuleH2SettingsTimeout // the peer did not acknowledge our settings
+
 	// Rules is the number of rules, for tables indexed by Rule.
 	Rules = int(iota)
 )
