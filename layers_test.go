@@ -25,6 +25,7 @@ var layers = map[string]int{
 
 	"internal/phrase":      1,
 	"internal/h1":          1,
+	"internal/h2":          1,
 	"internal/conn":        1,
 	"internal/statuscode":  1,
 	"internal/fingerprint": 1,
@@ -80,6 +81,7 @@ var only = map[string][]string{
 	"internal/machine":     {"internal/openfile"},                                                                             // it reads /proc
 	"internal/resilience":  {"internal/fault", "internal/mono"},                                                               // it does not know HTTP
 	"internal/h1":          {"internal/fault", "internal/httpmsg"},                                                            // no I/O: not conn
+	"internal/h2":          {"internal/fault", "internal/httpmsg"},                                                            // the same
 	"internal/lab":         {"internal/fault"},                                                                                // it must not share the codec that it tests
 	"internal/conn":        {"internal/fault", "internal/mono", "internal/cancel"},
 	"internal/term":        {"internal/visible"}, // text for a terminal, whatever it says
@@ -102,6 +104,7 @@ var pure = map[string][]string{
 	"internal/advice":      {"net", "os", "io"},
 	"internal/phrase":      {"net", "os", "time", "io"},
 	"internal/h1":          {"net", "os", "time", "io"},
+	"internal/h2":          {"net", "os", "time", "io", "sync"},
 	"internal/httpmsg":     {"net", "os", "time", "io"},
 	"internal/visible":     {"net", "os", "time"},
 	"internal/fault":       {"net", "os"},

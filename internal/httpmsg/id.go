@@ -24,6 +24,7 @@ const (
 	KeepAlive
 	Location
 	MaxForwards
+	Priority
 	ProxyAuthenticate
 	ProxyAuthorization
 	ProxyConnection
@@ -52,7 +53,7 @@ var idNames = [ids]string{
 	Accept: "Accept", Authorization: "Authorization", CDNLoop: "CDN-Loop", Connection: "Connection", ContentEncoding: "Content-Encoding",
 	ContentLength: "Content-Length", ContentType: "Content-Type", Cookie: "Cookie", Date: "Date", Expect: "Expect", Forwarded: "Forwarded",
 	Host: "Host", HTTP2Settings: "HTTP2-Settings", IdempotencyKey: "Idempotency-Key", KeepAlive: "Keep-Alive", Location: "Location",
-	MaxForwards: "Max-Forwards", ProxyAuthenticate: "Proxy-Authenticate", ProxyAuthorization: "Proxy-Authorization",
+	MaxForwards: "Max-Forwards", Priority: "Priority", ProxyAuthenticate: "Proxy-Authenticate", ProxyAuthorization: "Proxy-Authorization",
 	ProxyConnection: "Proxy-Connection", ProxyStatus: "Proxy-Status", Referer: "Referer", RetryAfter: "Retry-After", Server: "Server",
 	SetCookie: "Set-Cookie", TE: "TE", Traceparent: "Traceparent", Trailer: "Trailer", TransferEncoding: "Transfer-Encoding",
 	Upgrade: "Upgrade", UserAgent: "User-Agent", Via: "Via", XForwardedFor: "X-Forwarded-For", XForwardedHost: "X-Forwarded-Host",
