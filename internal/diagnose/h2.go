@@ -1,10 +1,8 @@
 package diagnose
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +11,8 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/h2"
+	"github.com/whygate/whygate/internal/httpmsg"
 )
 
 // H2 is what became of the same request by HTTP/2.
@@ -29,44 +29,12 @@ type H2 struct {
 	Tries    int         `json:"tries"` // how often it was asked: a failure is looked at twice
 	Took     Millis      `json:"took_ms"`
 
-	cut    bool  // the budget ended it
-	length int64 // Content-Length, -1 where there is none
+	cut bool // the budget ended it
 }
 
-// h2Codes are the error codes of RFC 9113, section 7.
-var h2Codes = [...]string{
-	"NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT", "STREAM_CLOSED", "FRAME_SIZE_ERROR", "REFUSED_STREAM", "CANCEL",
-	"COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED",
-}
-
-// Those of them that decide.
 const (
-	h2RefusedStream  = 7
-	h2HTTP11Required = 13
-)
-
-// Types and flags of frames: RFC 9113, section 6.
-const (
-	frameData         = 0
-	frameHeaders      = 1
-	frameRSTStream    = 3
-	frameSettings     = 4
-	framePing         = 6
-	frameGoAway       = 7
-	frameWindowUpdate = 8
-	frameContinuation = 9
-
-	flagEndStream  = 1
-	flagAck        = 1
-	flagEndHeaders = 4
-	flagPadded     = 8
-	flagPriority   = 32
-)
-
-const (
-	h2Preface  = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-	h2FrameMax = 16 << 10 // the largest frame that we take, which is the least that everybody must
-	h2Frames   = 100_000  // the most frames of one answer
+	h2Frames = 100_000         // the most frames of one answer
+	h2Window = bodyMax + 1<<20 // octets that the server may send: more than is read
 )
 
 // probeH2 asks by HTTP/2, and once more if that fails: one failure may be chance.
@@ -81,7 +49,7 @@ func (s *shaker) probeH2(ctx context.Context, fields []Field) *H2 {
 
 // askH2 makes one connection and one stream.
 func (s *shaker) askH2(ctx context.Context, fields []Field) *H2 {
-	h := &H2{Tries: 1, length: -1}
+	h := &H2{Tries: 1}
 	began := time.Now()
 	defer func() { h.Took = Millis(time.Since(began)) }()
 	short, cancel := context.WithTimeout(ctx, 2*s.o.timeout())
@@ -95,14 +63,13 @@ func (s *shaker) askH2(ctx context.Context, fields []Field) *H2 {
 	defer nc.Close()
 	stop := context.AfterFunc(short, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	x := &h2Exchange{H2: h, in: bufio.NewReader(nc), out: nc}
-	if _, err = nc.Write(s.requestH2(fields)); err == nil {
+	x := newH2Exchange(h, nc, nc)
+	if err = x.send(s.o.method(), s.target, fields); err == nil {
 		err = x.read(short, s.o.timeout(), nc)
 	}
 	if err != nil && !h.Complete && h.Error == "" {
 		h.failed(err)
 	}
-	h.checkLength(s.o.method())
 	h.cut = h.Error != "" && ctx.Err() != nil
 	return h
 }
@@ -124,84 +91,71 @@ func (s *shaker) openH2(ctx context.Context) (net.Conn, error) {
 	return session, nil
 }
 
-// requestH2 is the preface, SETTINGS, a window for the whole answer, and the request's HEADERS on stream 1.
-func (s *shaker) requestH2(fields []Field) []byte {
-	block := hpackField(nil, ":method", s.o.method())
-	block = hpackField(block, ":scheme", "https")
-	block = hpackField(block, ":authority", s.target.Authority)
-	block = hpackField(block, ":path", s.target.Path)
-	for _, f := range fields {
-		switch name := strings.ToLower(f.Name); name {
-		case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te", "host": // RFC 9113, section 8.2.2
-		default:
-			block = hpackField(block, name, f.Value)
-		}
-	}
-	const window = bodyMax + 1<<20
-	settings := binary.BigEndian.AppendUint32([]byte{0, 2, 0, 0, 0, 0, 0, 4}, window) // no push; the window of a stream
-	b := appendFrame([]byte(h2Preface), frameSettings, 0, 0, settings)
-	b = appendFrame(b, frameWindowUpdate, 0, 0, binary.BigEndian.AppendUint32(nil, window))
-	kind, flags := byte(frameHeaders), byte(flagEndStream)
-	for len(block) > h2FrameMax {
-		b = appendFrame(b, kind, flags, 1, block[:h2FrameMax])
-		kind, flags, block = frameContinuation, 0, block[h2FrameMax:]
-	}
-	return appendFrame(b, kind, flags|flagEndHeaders, 1, block)
-}
-
-func appendFrame(b []byte, kind, flags byte, stream uint32, payload []byte) []byte {
-	b = append(b, byte(len(payload)>>16), byte(len(payload)>>8), byte(len(payload)), kind, flags)
-	return append(binary.BigEndian.AppendUint32(b, stream), payload...)
-}
-
-// hpackField appends a literal field that is not indexed, without Huffman's code: RFC 7541, section 6.2.2.
-func hpackField(b []byte, name, value string) []byte {
-	b = append(b, 0)
-	for _, text := range [...]string{name, value} {
-		n := len(text)
-		if n < 127 {
-			b = append(b, byte(n))
-		} else {
-			b = append(b, 127)
-			for n -= 127; n >= 128; n >>= 7 {
-				b = append(b, byte(n)|128)
-			}
-			b = append(b, byte(n))
-		}
-		b = append(b, text...)
-	}
-	return b
-}
-
-// h2Exchange reads one connection's frames.
+// h2Exchange is one connection with one stream on it.
 type h2Exchange struct {
 	*H2
-	in    *bufio.Reader
-	out   io.Writer
-	block []byte // of the HEADERS under way
+	conn   *h2.Conn
+	stream h2.Stream
+	in     io.Reader
+	out    io.Writer
+	buf    []byte // what has come and was not read: buf[:have]
+	have   int
+	head   []byte
+	answer httpmsg.Response
+	extra  httpmsg.Fields // trailers
+}
+
+func newH2Exchange(h *H2, in io.Reader, out io.Writer) *h2Exchange {
+	return &h2Exchange{
+		H2: h, in: in, out: out, buf: make([]byte, h2.FrameHead+h2.FrameMax),
+		conn: h2.NewConn(h2.Config{Role: h2.Client, Settings: h2.Settings{InitialWindow: h2Window}, Window: h2Window, Limits: h2.Limits{Head: headMax, Trailers: headMax}}),
+	}
+}
+
+// send sends the preface, SETTINGS, and the request on stream 1.
+func (x *h2Exchange) send(method string, target *Target, fields []Field) error {
+	b := x.conn.Start(nil)
+	if !x.conn.Open(&x.stream, httpmsg.ParseMethod([]byte(method))) {
+		return errors.New("BUG: diagnose: a connection without its first stream")
+	}
+	at := len(b)
+	b = h2.BeginHeaders(b, x.stream.ID)
+	b = h2.AppendRequestLine(b, &h2.RequestLine{Method: []byte(method), Scheme: []byte("https"), Authority: []byte(target.Authority), Path: []byte(target.Path)})
+	for _, f := range fields {
+		switch strings.ToLower(f.Name) {
+		case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te", "host": // RFC 9113, section 8.2.2
+		default:
+			b = h2.AppendField(b, []byte(f.Name), []byte(f.Value))
+		}
+	}
+	b = h2.FinishHeaders(b, at, x.stream.ID, true)
+	x.conn.Ended(&x.stream)
+	_, err := x.out.Write(b)
+	return err
 }
 
 // read reads frames until the stream has ended, in one way or another.
 func (x *h2Exchange) read(ctx context.Context, patience time.Duration, nc net.Conn) error {
-	payload := make([]byte, h2FrameMax)
 	for range h2Frames {
-		_ = nc.SetReadDeadline(time.Now().Add(patience))
-		if ctx.Err() != nil { // its end had set a deadline, which this one undid
-			return ctx.Err()
+		var ev h2.Event
+		n, bad := x.conn.Next(x.buf[:x.have], &ev)
+		if bad != nil {
+			return x.broken(bad)
 		}
-		var head [9]byte
-		if _, err := io.ReadFull(x.in, head[:]); err != nil {
-			return err
+		if n == 0 {
+			_ = nc.SetReadDeadline(time.Now().Add(patience))
+			if ctx.Err() != nil { // its end had set a deadline, which this one undid
+				return ctx.Err()
+			}
+			n, err := x.in.Read(x.buf[x.have:])
+			if x.have += n; n == 0 && err != nil {
+				return err
+			}
+			continue
 		}
-		size := int(head[0])<<16 | int(head[1])<<8 | int(head[2])
-		if size > h2FrameMax || !x.Settings && head[3] != frameSettings {
-			return errNotH2
-		}
-		if _, err := io.ReadFull(x.in, payload[:size]); err != nil {
-			return err
-		}
-		stream := binary.BigEndian.Uint32(head[5:]) &^ (1 << 31)
-		if ended, err := x.frame(head[3], head[4], stream, payload[:size]); ended || err != nil {
+		ended, err := x.event(&ev)
+		x.have = copy(x.buf, x.buf[n:x.have])
+		if ended || err != nil {
 			return err
 		}
 		if x.BodySize > bodyMax {
@@ -212,131 +166,83 @@ func (x *h2Exchange) read(ctx context.Context, patience time.Duration, nc net.Co
 	return errors.New("too many frames")
 }
 
-// errNotH2 is what breaks the framing, or comes before SETTINGS.
-var errNotH2 = errors.New("the server's bytes are no HTTP/2")
-
-// frame takes one frame, and reports whether the stream ended with it.
-func (x *h2Exchange) frame(kind, flags byte, stream uint32, payload []byte) (ended bool, err error) {
-	switch kind {
-	case frameSettings:
-		x.Settings = true
-		if flags&flagAck == 0 {
-			_, err = x.out.Write(appendFrame(nil, frameSettings, flagAck, 0, nil))
-		}
+// event acts on what a frame means, and reports whether the stream ended with it.
+func (x *h2Exchange) event(ev *h2.Event) (ended bool, err error) {
+	var bad *h2.Error
+	switch ev.Kind {
+	case h2.EventSettings, h2.EventPing:
+		x.Settings = x.Settings || ev.Kind == h2.EventSettings
+		_, err := x.out.Write(x.conn.Answer(nil, ev))
 		return false, err
-	case framePing:
-		if flags&flagAck == 0 {
-			_, err = x.out.Write(appendFrame(nil, framePing, flagAck, 0, payload))
-		}
-		return false, err
-	case frameGoAway:
-		return x.goAway(payload)
-	}
-	if stream != 1 {
-		return false, nil
-	}
-	switch kind {
-	case frameRSTStream:
-		if len(payload) < 4 {
-			return false, errNotH2
-		}
-		x.ended("RST_STREAM", binary.BigEndian.Uint32(payload))
+	case h2.EventGoAway:
+		return x.goAway(ev), nil
+	case h2.EventReset:
+		x.ended("RST_STREAM", ev.Code)
 		return true, nil
-	case frameHeaders, frameContinuation:
-		return x.headers(kind, flags, payload)
-	case frameData:
-		data, ok := unpadded(flags, payload)
-		if !ok {
-			return false, errNotH2
+	case h2.EventResponse:
+		x.head, bad = x.conn.ReadResponse(ev, x.head[:0], &x.answer)
+		if bad == nil {
+			x.Status, x.Complete = x.answer.Status, ev.End
 		}
-		x.BodySize += int64(len(data))
-		x.Complete = flags&flagEndStream != 0
+	case h2.EventTrailers:
+		_, bad = x.conn.ReadTrailers(ev, nil, &x.extra)
+		x.Complete = bad == nil
+	case h2.EventData:
+		x.BodySize += int64(len(ev.Data))
+		x.Complete = ev.End
+	}
+	if bad != nil {
+		return false, x.broken(bad)
 	}
 	return x.Complete, nil
-}
-
-// headers takes a HEADERS frame, or what continues one.
-func (x *h2Exchange) headers(kind, flags byte, payload []byte) (bool, error) {
-	if kind == frameHeaders {
-		data, ok := unpadded(flags, payload)
-		if ok && flags&flagPriority != 0 {
-			ok = len(data) >= 5
-			data = data[min(5, len(data)):]
-		}
-		if !ok {
-			return false, errNotH2
-		}
-		x.block = append(x.block[:0], data...)
-		x.Complete = flags&flagEndStream != 0
-	} else {
-		x.block = append(x.block, payload...)
-	}
-	if len(x.block) > headMax {
-		return false, errors.New("the response head is too large")
-	}
-	if flags&flagEndHeaders == 0 {
-		return false, nil
-	}
-	if status := hpackStatus(x.block); x.Status < 200 && status != 0 { // trailers have none
-		x.Status, x.length = status, hpackLength(x.block)
-	}
-	return x.Complete, nil
-}
-
-// checkLength holds that a whole body has as many octets as its Content-Length says: a client treats another as a stream error of type
-// PROTOCOL_ERROR (RFC 9113, section 8.1.1).
-func (h *H2) checkLength(method string) {
-	if !h.Complete || h.length < 0 || h.BodySize == h.length || method == "HEAD" || h.Status == 204 || h.Status == 304 || h.BodySize > bodyMax {
-		return
-	}
-	h.Complete, h.Cause = false, fault.CauseHTTP2ProtocolError
-	if h.BodySize < h.length {
-		h.Cause = fault.CauseHTTP2StreamCut
-	}
-	h.Error = fmt.Sprintf("Content-Length says %d, %d bytes came, and the stream ends as if that were all", h.length, h.BodySize)
 }
 
 // goAway ends the connection: with an error, or without one for a stream that is above the last.
-func (x *h2Exchange) goAway(payload []byte) (bool, error) {
-	if len(payload) < 8 {
-		return false, errNotH2
+func (x *h2Exchange) goAway(ev *h2.Event) bool {
+	if ev.ID >= x.stream.ID && ev.Code == h2.NoError {
+		return false // the stream goes on to its end
 	}
-	last, code := binary.BigEndian.Uint32(payload)&^(1<<31), binary.BigEndian.Uint32(payload[4:])
-	if last >= 1 && code == 0 {
-		return false, nil // the stream goes on to its end
-	}
-	x.Debug = firstLine(payload[8:])
-	x.ended("GOAWAY", code)
-	return true, nil
+	x.Debug = firstLine(ev.Data)
+	x.ended("GOAWAY", ev.Code)
+	return true
 }
 
-// unpadded takes the padding from a payload.
-func unpadded(flags byte, payload []byte) ([]byte, bool) {
-	if flags&flagPadded == 0 {
-		return payload, true
+// errNotH2 is a server whose first octets are not HTTP/2's.
+var errNotH2 = errors.New("the server's bytes are no HTTP/2")
+
+// broken notes a rule that the server broke. A body that is not as long as its Content-Length is what clients refuse, and the server does not
+// tell: RFC 9113, section 8.1.1.
+func (x *h2Exchange) broken(bad *h2.Error) error {
+	if !x.Settings {
+		return errNotH2
 	}
-	if len(payload) == 0 || int(payload[0]) >= len(payload) {
-		return nil, false
+	x.Cause = fault.CauseHTTP2ProtocolError
+	x.Error = "the server broke a rule of HTTP/2: " + bad.Rule.Text()
+	if bad.Field != "" {
+		x.Error += " (" + bad.Field + ")"
 	}
-	return payload[1 : len(payload)-int(payload[0])], true
+	if bad.Rule == fault.RuleH2Length {
+		if bad.Size < bad.Limit {
+			x.Cause = fault.CauseHTTP2StreamCut
+		}
+		x.Error = fmt.Sprintf("Content-Length says %d, %d bytes came, and the stream ends as if that were all", bad.Limit, bad.Size)
+	}
+	return bad
 }
 
 // ended notes the frame that ended the stream.
-func (h *H2) ended(frame string, code uint32) {
-	h.Frame, h.Code = frame, fmt.Sprintf("code %d", code)
-	if int(code) < len(h2Codes) {
-		h.Code = h2Codes[code]
-	}
+func (h *H2) ended(frame string, code h2.Code) {
+	h.Frame, h.Code = frame, code.String()
 	h.Error = frame + " " + h.Code
 	if h.Debug != "" {
 		h.Error += " (" + h.Debug + ")"
 	}
 	switch {
-	case code == h2HTTP11Required:
+	case code == h2.HTTP11Required:
 		h.Cause = fault.CauseHTTP2NotWanted
 	case frame == "GOAWAY":
 		h.Cause = fault.CauseHTTP2GoAway
-	case code == h2RefusedStream:
+	case code == h2.RefusedStream:
 		h.Cause = fault.CauseHTTP2RefusedStream
 	case h.Status >= 200:
 		h.Cause = fault.CauseHTTP2StreamCut

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/h2"
 )
 
 // Speaks is which protocols a port answers, asked in each by what changes nothing: a port that hangs up on HTTP may be in order, and be
@@ -35,8 +36,8 @@ var greetings = []greeting{
 	{"fastcgi", "FastCGI", []byte{1, 9, 0, 0, 0, 0, 0, 0}, func(b []byte) bool { return len(b) >= 8 && b[0] == 1 && (b[1] == 10 || b[1] == 11) }, "fastcgi_pass"},
 	{"uwsgi", "uwsgi", []byte{100, 0, 0, 0}, func(b []byte) bool { return len(b) >= 4 && b[0] == 100 }, "uwsgi_pass"},
 	{"ajp", "AJP", []byte{0x12, 0x34, 0, 1, 10}, func(b []byte) bool { return bytes.HasPrefix(b, []byte{'A', 'B', 0, 1, 9}) }, ""},
-	{"h2c", "HTTP/2 in clear", append([]byte(h2Preface), 0, 0, 0, frameSettings, 0, 0, 0, 0, 0), func(b []byte) bool {
-		return len(b) >= 9 && b[3] == frameSettings && bytes.Equal(b[5:9], []byte{0, 0, 0, 0})
+	{"h2c", "HTTP/2 in clear", h2.AppendFrameHead([]byte(h2.Preface), 0, h2.SettingsFrame, 0, 0), func(b []byte) bool {
+		return len(b) >= 9 && b[3] == byte(h2.SettingsFrame) && bytes.Equal(b[5:9], []byte{0, 0, 0, 0})
 	}, "grpc_pass"},
 	{"http", "HTTP", []byte("OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"), func(b []byte) bool { return bytes.HasPrefix(b, []byte("HTTP/1.")) }, "proxy_pass"},
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/h2"
 )
 
 // listener serves each connection of a port of loopback until the test ends.
@@ -136,7 +137,7 @@ func TestSpeaksInOrder(t *testing.T) {
 			close(said)
 		case "PRI ":
 			<-said
-			_, _ = c.Write(appendFrame(nil, frameSettings, 0, 0, nil))
+			_, _ = c.Write(frame(h2.SettingsFrame, 0, ""))
 		}
 	})
 	s := &shaker{network: "tcp", address: address}
