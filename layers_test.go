@@ -37,6 +37,7 @@ var layers = map[string]int{
 	"internal/topology": 3,
 	"internal/lint":     4,
 
+	"internal/mux":        2,
 	"internal/advice":     2,
 	"internal/upstream":   2,
 	"internal/exchange":   2,
@@ -82,6 +83,7 @@ var only = map[string][]string{
 	"internal/resilience":  {"internal/fault", "internal/mono"},                                                               // it does not know HTTP
 	"internal/h1":          {"internal/fault", "internal/httpmsg"},                                                            // no I/O: not conn
 	"internal/h2":          {"internal/fault", "internal/httpmsg"},                                                            // the same
+	"internal/mux":         {"internal/fault", "internal/h2", "internal/httpmsg"},                                             // it does not know where requests go
 	"internal/lab":         {"internal/fault"},                                                                                // it must not share the codec that it tests
 	"internal/conn":        {"internal/fault", "internal/mono", "internal/cancel"},
 	"internal/term":        {"internal/visible"}, // text for a terminal, whatever it says

@@ -73,6 +73,7 @@ type Counts struct {
 	EmptyBlocks  uint64 // HEADERS that do not end their head, and CONTINUATION, without an octet
 	Unknown      uint64 // frames of types that we do not know
 	Late         uint64 // frames on streams that are closed
+	Refused      uint64 // heads of streams above the last one that GOAWAY said we take
 }
 
 // smallWindow is below what a WINDOW_UPDATE is hardly worth its frame, in octets.
@@ -113,6 +114,9 @@ func (c *Conn) Unacknowledged() int { return c.unacked }
 // LastStream is the highest stream that the peer has opened.
 func (c *Conn) LastStream() uint32 { return c.lastPeer }
 
+// Heading reports whether a head has begun and not ended: CONTINUATION must come.
+func (c *Conn) Heading() bool { return c.heading.Kind != EventNone }
+
 // Start appends what we send first: the preface if we are the client, SETTINGS, and the connection's window where it is larger than the
 // RFC's.
 func (c *Conn) Start(dst []byte) []byte {
@@ -152,6 +156,7 @@ type Event struct {
 	Code   Code    // of EventReset and EventGoAway
 	ID     uint32  // the stream, or GOAWAY's last one
 	Stream *Stream // nil for EventRequest, and for what concerns the connection
+	Credit int64   // of EventWindow: octets that the window grew by
 	Data   []byte
 
 	block []byte // of a head
@@ -357,7 +362,7 @@ func (c *Conn) windowUpdate(f *Frame, ev *Event) *Error {
 			return f.fail(fault.RuleH2WindowOverflow, FlowControlError)
 		}
 		c.send += n
-		ev.Kind = EventWindow
+		ev.Kind, ev.Credit = EventWindow, n
 		return nil
 	}
 	if c.isIdle(f.Stream) {
@@ -374,7 +379,7 @@ func (c *Conn) windowUpdate(f *Frame, ev *Event) *Error {
 		return f.failStream(fault.RuleH2WindowOverflow, FlowControlError)
 	}
 	st.send += n
-	ev.Kind, ev.Stream = EventWindow, st
+	ev.Kind, ev.Stream, ev.Credit = EventWindow, st, n
 	return nil
 }
 

@@ -202,7 +202,7 @@ func BenchmarkEncode(b *testing.B) {
 		"ETag: \"abc\"", "Vary: Accept-Encoding", "X-Request-Id: 0123456789abcdef", "Strict-Transport-Security: max-age=31536000",
 	} {
 		name, value, _ := strings.Cut(l, ": ")
-		f.Append([]byte(name), []byte(value), httpmsg.Identify([]byte(name)))
+		f.Append(name, []byte(value), httpmsg.Identify([]byte(name)))
 	}
 	var out []byte
 	b.ReportAllocs()

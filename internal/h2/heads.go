@@ -107,6 +107,7 @@ func (c *Conn) headKind(f *Frame, ev *Event) (EventKind, *Error) {
 	c.lastPeer = f.Stream
 	switch {
 	case f.Stream > c.sentGoAway:
+		c.Counts.Refused++
 		return headSkipped, nil
 	case f.Depends == f.Stream:
 		return EventNone, f.failStream(fault.RuleH2SelfDependency, ProtocolError)

@@ -264,7 +264,7 @@ func TestEncodedFieldsOfAMessage(t *testing.T) {
 		"ETag: 1", "X-Dropped: 1", "Cookie: a=b", "X-Own: v",
 	} {
 		name, value, _ := strings.Cut(l, ": ")
-		f.Append([]byte(name), []byte(value), httpmsg.Identify([]byte(name)))
+		f.Append(name, []byte(value), httpmsg.Identify([]byte(name)))
 	}
 	f.Drop(10)
 	f.Span(11).Sensitive = true

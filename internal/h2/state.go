@@ -172,6 +172,9 @@ func (c *Conn) Reset(dst []byte, id uint32, code Code) []byte {
 	return AppendRSTStream(dst, id, code)
 }
 
+// Stream is the open stream of that identifier, nil if there is none.
+func (c *Conn) Stream(id uint32) *Stream { return c.find(id) }
+
 // Streams is how many streams are open.
 func (c *Conn) Streams() int { return len(c.streams) }
 

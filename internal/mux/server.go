@@ -1,0 +1,148 @@
+package mux
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/whygate/whygate/internal/h2"
+)
+
+// Config is what a Server is made with.
+type Config struct {
+	Limits Limits
+	// Handler serves one stream. When it returns, a response that it did not end is cut off with INTERNAL_ERROR.
+	Handler func(*Stream)
+	// Broken is told of each rule that a client broke, with its address. It must not wait. It may be nil.
+	Broken func(net.Addr, *h2.Error)
+}
+
+// Server serves connections. It owns the workers and one goroutine that looks at all connections each second.
+type Server struct {
+	o       Config
+	limits  Limits
+	workers workers
+	streams sync.Pool
+	held    atomic.Int64 // octets of heads and bodies that wait
+
+	mu    sync.Mutex // guards the fields below
+	conns map[*mux]struct{}
+	going bool
+	stop  chan struct{}
+	swept chan struct{}
+
+	Stats Stats
+}
+
+// Stats are counters of all connections.
+type Stats struct {
+	Streams  atomic.Uint64 // requests begun
+	Writes   atomic.Uint64 // writes to sockets
+	Answers  atomic.Uint64 // heads of final responses in them
+	Refused  atomic.Uint64 // streams refused
+	Strained atomic.Uint64 // pauses of readers
+	Left     atomic.Uint64 // connections that were told to go for what they cost
+	Killed   atomic.Uint64 // connections ended by a rule or a limit
+}
+
+// sweepTime is how often every connection is looked at.
+const sweepTime = time.Second
+
+// NewServer makes a Server. Close ends it.
+func NewServer(o Config) *Server {
+	s := &Server{o: o, limits: o.Limits.withDefaults(), conns: map[*mux]struct{}{}, stop: make(chan struct{}), swept: make(chan struct{})}
+	s.streams.New = func() any { return newStream() }
+	go s.sweep()
+	return s
+}
+
+// sweep looks at all connections until Close.
+func (s *Server) sweep() {
+	defer close(s.swept)
+	t := time.NewTicker(sweepTime)
+	defer t.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case now := <-t.C:
+			for _, m := range s.list() {
+				m.sweep(now)
+			}
+			s.workers.sweep(now)
+		}
+	}
+}
+
+func (s *Server) list() []*mux {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*mux, 0, len(s.conns))
+	for m := range s.conns {
+		all = append(all, m)
+	}
+	return all
+}
+
+// ServeTLS serves a connection whose handshake has agreed on h2, until it is over. records is what crypto/tls runs over. The configuration
+// ought to have DynamicRecordSizingDisabled, since records are gathered anyway.
+func (s *Server) ServeTLS(session *tls.Conn, records *Records) { s.serve(session, records, nil) }
+
+// Serve serves a connection in clear, until it is over. already are octets of it that were read.
+func (s *Server) Serve(nc net.Conn, already []byte) { s.serve(nc, nil, already) }
+
+func (s *Server) serve(nc net.Conn, records *Records, already []byte) {
+	m := newMux(s, nc, records)
+	s.mu.Lock()
+	s.conns[m] = struct{}{}
+	going := s.going
+	s.mu.Unlock()
+	if going {
+		m.leave()
+	}
+	m.run(already)
+	s.mu.Lock()
+	delete(s.conns, m)
+	s.mu.Unlock()
+}
+
+// Drain tells every client that no new streams are taken, and waits until all connections are over. What still runs when ctx or
+// Limits.Drain is over is cut off.
+func (s *Server) Drain(ctx context.Context) {
+	s.mu.Lock()
+	s.going = true
+	s.mu.Unlock()
+	for _, m := range s.list() {
+		m.leave()
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.limits.Drain)
+	defer cancel()
+	t := time.NewTicker(20 * time.Millisecond)
+	defer t.Stop()
+	for len(s.list()) > 0 {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			for _, m := range s.list() {
+				m.kill(errDrained)
+			}
+			ctx = context.Background()
+		}
+	}
+}
+
+// Close cuts off every connection, and waits for all goroutines of the server. Whoever called Serve has to wait for that.
+func (s *Server) Close() {
+	for _, m := range s.list() {
+		m.kill(errDrained)
+	}
+	close(s.stop)
+	<-s.swept
+	s.workers.close()
+}
+
+// Connections is how many there are.
+func (s *Server) Connections() int { return len(s.list()) }

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package mux
+
+func (m *mux) read() error { return m.readPlainly() }
