@@ -44,12 +44,15 @@ func (c *Conn) Grow(st *Stream, window int64) {
 // Window is the size of the peer's window on the stream when nothing is under way.
 func (st *Stream) Window() int64 { return st.window }
 
+// Due reports whether AppendCredit will give credit for the stream.
+func (c *Conn) Due(st *Stream) bool { return st.state.MayReceive() && st.owed*2 >= st.window }
+
 // AppendCredit appends WINDOW_UPDATE for the stream, which may be nil, and for the connection, each once half of its window is owed: fewer
 // would be waste, and later ones would make the peer wait.
 //
 // hot: once per read of a body.
 func (c *Conn) AppendCredit(dst []byte, st *Stream) []byte {
-	if st != nil && st.state.MayReceive() && st.owed*2 >= st.window {
+	if st != nil && c.Due(st) {
 		dst = AppendWindowUpdate(dst, st.ID, st.owed)
 		st.recv += st.owed
 		st.owed = 0

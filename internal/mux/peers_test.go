@@ -5,11 +5,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"go/build"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -128,6 +130,9 @@ func TestEchoOfLargeBodies(t *testing.T) {
 func tool(t *testing.T, name, install string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
+	if err != nil {
+		path, err = exec.LookPath(filepath.Join(build.Default.GOPATH, "bin", name))
+	}
 	if err != nil {
 		t.Skipf("%s is not installed: %s", name, install)
 	}

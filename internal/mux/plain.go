@@ -12,7 +12,7 @@ func (m *mux) readPlainly() error {
 				return err
 			}
 		}
-		m.rest()
+		m.emptied()
 		if err != nil && !m.timedOut(err) {
 			return err
 		}

@@ -27,6 +27,8 @@ type Server struct {
 	workers workers
 	streams sync.Pool
 	held    atomic.Int64 // octets of heads and bodies that wait
+	lent    atomic.Int64 // octets that windows are larger than usual
+	rtt     func(net.Conn) time.Duration
 
 	mu    sync.Mutex // guards the fields below
 	conns map[*mux]struct{}
@@ -53,7 +55,7 @@ const sweepTime = time.Second
 
 // NewServer makes a Server. Close ends it.
 func NewServer(o Config) *Server {
-	s := &Server{o: o, limits: o.Limits.withDefaults(), conns: map[*mux]struct{}{}, stop: make(chan struct{}), swept: make(chan struct{})}
+	s := &Server{o: o, limits: o.Limits.withDefaults(), conns: map[*mux]struct{}{}, rtt: rttOf, stop: make(chan struct{}), swept: make(chan struct{})}
 	s.streams.New = func() any { return newStream() }
 	go s.sweep()
 	return s

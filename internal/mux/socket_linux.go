@@ -78,7 +78,7 @@ func (m *mux) target() []byte {
 
 // idle gives back the buffers that hold nothing.
 func (m *mux) idle() {
-	m.rest()
+	m.emptied()
 	if c := m.records; c != nil && c.buf != nil && c.r == c.w {
 		putBuffer(c.buf)
 		c.buf, c.r, c.w = nil, 0, 0

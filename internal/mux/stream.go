@@ -39,7 +39,9 @@ type Stream struct {
 	reading  bool   // it waits for the request's body
 	turn     uint64 // when it sent last
 	until    time.Time
-	bodyAt   int64 // when the last of the body came
+	bodyAt   int64     // when the last of the body came
+	creditAt time.Time // when credit was given last
+	lent     int64     // octets that its window is larger than usual
 
 	hold      sync.Mutex // guards interrupt
 	interrupt func()
@@ -54,6 +56,7 @@ const keepMax = 16 << 10
 func (st *Stream) release() {
 	m := st.m
 	m.s.held.Add(-int64(len(st.head) + len(st.in) + len(st.taken)))
+	m.s.lent.Add(-st.lent)
 	poison(st.head[:cap(st.head)])
 	keep := func(b []byte) []byte {
 		if cap(b) > keepMax {
@@ -199,9 +202,11 @@ func (st *Stream) Next() (data []byte, end bool, err error) {
 		m.conn.Consume(&st.h, int64(n))
 		poison(st.taken)
 		st.taken = st.taken[:0]
-		if st.h.State() != h2.Closed {
-			m.out = m.conn.AppendCredit(m.out, &st.h)
+		if m.conn.Due(&st.h) {
+			m.grow(st)
 		}
+		m.openOutput()
+		m.out = m.conn.AppendCredit(m.out, &st.h)
 		if m.claim() {
 			m.mu.Unlock()
 			m.flush(false)

@@ -17,6 +17,23 @@ func (m *mux) claim() bool {
 	return true
 }
 
+// openOutput sees to it that there is a buffer to append to.
+func (m *mux) openOutput() {
+	if m.out == nil {
+		m.out = getBuffer()[:0]
+	}
+}
+
+// rest gives the buffers of the output back where nothing is under way: an idle connection holds none.
+func (m *mux) rest() {
+	if m.flushing || len(m.out) > 0 || m.active > 0 && m.over == nil {
+		return
+	}
+	putBuffer(m.out)
+	putBuffer(m.spare)
+	m.out, m.spare = nil, nil
+}
+
 // flush writes what is gathered, for everybody, until nothing is left. The duty ends under the lock that saw the output empty, so
 // that nothing stays behind. Before the first write others may append: yield puts this goroutine behind all that the poller
 // woke together with it.
@@ -30,9 +47,7 @@ func (m *mux) flush(yield bool) {
 	for len(m.out) > 0 {
 		b := m.out
 		m.out, m.spare = m.spare, nil
-		if m.out == nil {
-			m.out = getBuffer()[:0]
-		}
+		m.openOutput()
 		m.mu.Unlock()
 		err := m.write(b)
 		m.mu.Lock()
@@ -51,11 +66,7 @@ func (m *mux) flush(yield bool) {
 		m.wakeReader()
 	}
 	m.flushing = false
-	if m.active == 0 || m.over != nil { // an idle connection holds no buffers
-		putBuffer(m.out)
-		putBuffer(m.spare)
-		m.out, m.spare = nil, nil
-	}
+	m.rest()
 	m.wakeReader()
 	m.mu.Unlock()
 }
@@ -84,6 +95,7 @@ func (m *mux) write(b []byte) error {
 func (st *Stream) push(data []byte, end bool) error {
 	m := st.m
 	m.mu.Lock()
+	m.openOutput()
 	for {
 		if st.err != nil {
 			m.mu.Unlock()
