@@ -43,12 +43,13 @@ setup: ## what a build needs
 # What the tests talk to, beside what the tests are. Without root they say what to install, and skip what needs it.
 setup-test: setup
 	@missing=; command -v nginx >/dev/null || missing="$$missing nginx-light"; \
-	for c in haproxy wrk curl ip:iproute2 nft:nftables gcc; do \
+	for c in haproxy wrk curl h2load:nghttp2-client ip:iproute2 nft:nftables gcc; do \
 		PATH="$$PATH:/usr/sbin:/sbin" command -v "$${c%%:*}" >/dev/null || missing="$$missing $${c##*:}"; done; \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 		else echo "not installed, so some tests are skipped: apt-get install$$missing"; fi; fi
+	@test -x "$$($(GO) env GOPATH)/bin/h2spec" || $(GO) install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible || echo "h2spec is not installed, so its tests of HTTP/2 are skipped"
 
 test: setup-test lint race fuzz-short ## everything that must hold
 

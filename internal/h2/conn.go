@@ -38,7 +38,7 @@ type Conn struct {
 	gotSettings bool
 	unacked     int // SETTINGS of ours that were not acknowledged
 
-	send, recv, window, owed int64 // the connection's flow control, as Stream's
+	send, recv, window, held, owed int64 // the connection's flow control, as Stream's
 
 	streams  []*Stream
 	ids      []uint32 // of streams, to be searched
@@ -405,6 +405,7 @@ func (c *Conn) data(f *Frame, ev *Event) *Error {
 	}
 	size := int64(len(f.Payload))
 	st.held += size
+	c.held += size
 	st.owed += length - size // padding
 	c.owed += length - size
 	ev.End = f.Has(FlagEndStream)

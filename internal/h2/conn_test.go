@@ -186,6 +186,21 @@ func TestCredit(t *testing.T) {
 	}
 }
 
+// A stream that nobody reads holds most of the connection's window: another that is read goes on in the rest.
+func TestOneUnreadStreamStarvesNoOther(t *testing.T) {
+	e := &slowEndpoint{newEndpoint(Config{})}
+	piece := func(id uint32, n int) string { return frame(Data, 0, id, strings.Repeat("x", n)) }
+	e.feed(t, clientStart+post(1)+post(3)+strings.Repeat(piece(1, 15_000), 4))
+	for sent := 0; sent < 100_000; sent += 2500 {
+		e.feed(t, piece(3, 2500))
+		e.Consume(e.find(3), 2500)
+		e.AppendCredit(nil, e.find(3))
+	}
+	if e.err != nil {
+		t.Error(e.err)
+	}
+}
+
 // What a stream holds that nobody will consume goes back to the connection when it is closed, and once only.
 func TestHeldOctetsAreGivenBack(t *testing.T) {
 	e := &slowEndpoint{newEndpoint(Config{})}

@@ -139,6 +139,7 @@ func (c *Conn) shut(st *Stream) {
 	c.streams, c.ids = c.streams[:last], c.ids[:last]
 	st.state = Closed
 	c.owed += st.held
+	c.held -= st.held
 	st.held = 0
 	c.closed.add(st.ID)
 }

@@ -21,6 +21,7 @@ func (c *Conn) Spend(st *Stream, n int64) {
 func (c *Conn) Consume(st *Stream, n int64) {
 	n = min(n, st.held)
 	st.held -= n
+	c.held -= n
 	st.owed += n
 	c.owed += n
 }
@@ -44,8 +45,14 @@ func (c *Conn) Grow(st *Stream, window int64) {
 // Window is the size of the peer's window on the stream when nothing is under way.
 func (st *Stream) Window() int64 { return st.window }
 
-// Due reports whether AppendCredit will give credit for the stream.
-func (c *Conn) Due(st *Stream) bool { return st.state.MayReceive() && st.owed*2 >= st.window }
+// Due reports whether AppendCredit will give credit for the stream, or for the connection where st is nil. What streams hold does not go
+// round: the connection's credit is due at half of the rest, or one stream that nobody reads would starve the others.
+func (c *Conn) Due(st *Stream) bool {
+	if st == nil {
+		return c.owed > 0 && c.owed*2 >= c.window-c.held
+	}
+	return st.state.MayReceive() && st.owed*2 >= st.window
+}
 
 // AppendCredit appends WINDOW_UPDATE for the stream, which may be nil, and for the connection, each once half of its window is owed: fewer
 // would be waste, and later ones would make the peer wait.
@@ -57,7 +64,7 @@ func (c *Conn) AppendCredit(dst []byte, st *Stream) []byte {
 		st.recv += st.owed
 		st.owed = 0
 	}
-	if c.owed*2 >= c.window {
+	if c.Due(nil) {
 		dst = AppendWindowUpdate(dst, 0, c.owed)
 		c.recv += c.owed
 		c.owed = 0

@@ -193,7 +193,7 @@ func TestTooManyStreams(t *testing.T) {
 
 // Octets of bodies that nobody takes are bounded by the windows and by the memory of all connections.
 func TestMemoryIsBounded(t *testing.T) {
-	w := listen(t, false, Config{Handler: echo, Limits: Limits{Memory: 200_000}})
+	w := listen(t, false, Config{Handler: echo, Limits: Limits{Memory: 200_000, Window: 256 << 10, All: 1 << 20}})
 	c := w.dial(t)
 	c.send(request(1, "POST", "/hold", false))
 	for range 15 {
@@ -211,6 +211,22 @@ func TestMemoryIsBounded(t *testing.T) {
 	eventually(t, "what was held is not given back", func() bool { return w.held.Load() == 0 })
 	c.send(request(5, "GET", "/", true))
 	if s := c.status(5); s != 200 {
+		t.Errorf("status %d", s)
+	}
+}
+
+// Where memory is tight, the connection with the most streams is refused more, and others are not.
+func TestTheGreediestIsRefusedFirst(t *testing.T) {
+	w := listen(t, false, Config{Handler: echo, Limits: Limits{Memory: 8 << 20, Stream: 40 << 10}})
+	greedy, modest := w.dial(t), w.dial(t)
+	for id := uint32(1); id < 90; id += 2 {
+		greedy.send(request(id, "GET", "/hold", true))
+	}
+	if f := greedy.await(h2.RSTStream, 0); binary.BigEndian.Uint32(f.Payload) != uint32(h2.RefusedStream) || f.Stream < 2*streamsTight {
+		t.Errorf("stream %d: code %x", f.Stream, f.Payload)
+	}
+	modest.send(request(1, "GET", "/", true))
+	if s := modest.status(1); s != 200 {
 		t.Errorf("status %d", s)
 	}
 }

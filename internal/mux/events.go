@@ -48,7 +48,7 @@ func (m *mux) event(ev *h2.Event) *h2.Error {
 
 // request opens a stream.
 func (m *mux) request(ev *h2.Event) *h2.Error {
-	if m.s.held.Load() > m.s.limits.Memory {
+	if held, l := m.s.held.Load(), &m.s.limits; held > l.Memory || held > l.Memory/tightShare && m.active >= streamsTight {
 		id := ev.ID
 		if err := m.conn.Skip(ev); err != nil {
 			return err
@@ -65,7 +65,7 @@ func (m *mux) request(ev *h2.Event) *h2.Error {
 		return err
 	}
 	m.streams++
-	m.s.held.Add(int64(len(buf)))
+	m.s.held.Add(int64(len(buf)) + m.s.limits.Stream)
 	if err != nil {
 		m.refuse(st, err)
 		return nil

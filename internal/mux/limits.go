@@ -7,9 +7,10 @@ type Limits struct {
 	Head     int   // octets of a request's head, as h2.Limits counts them: 32 KiB
 	Trailers int   // octets of its trailers: 8 KiB
 	Streams  int   // requests at once on one connection: 128
-	Window   int64 // octets of a request's body that wait for its handler: 256 KiB
-	All      int64 // octets of all bodies of a connection that wait: 1 MiB
-	Memory   int64 // octets of heads and bodies of all connections that wait: 256 MiB; then new streams are refused
+	Window   int64 // octets of a request's body that wait for its handler: 128 KiB, which grow with need
+	All      int64 // octets of all bodies of a connection that wait: 192 KiB, which grow too
+	Memory   int64 // octets of heads, bodies and streams of all connections: 256 MiB; then new streams are refused
+	Stream   int64 // octets that a stream counts in Memory beside its head and body, with what its handler costs: 8 KiB
 
 	Preface  time.Duration // from the connection's begin to its first SETTINGS: 10 s
 	Settings time.Duration // until our SETTINGS are acknowledged: 10 s
@@ -39,9 +40,10 @@ func (l Limits) withDefaults() Limits {
 	setInt(&l.Head, 32<<10)
 	setInt(&l.Trailers, 8<<10)
 	setInt(&l.Streams, 128)
-	setSize(&l.Window, 256<<10)
-	setSize(&l.All, 1<<20)
+	setSize(&l.Window, 128<<10)
+	setSize(&l.All, 192<<10)
 	setSize(&l.Memory, 256<<20)
+	setSize(&l.Stream, 8<<10)
 	setTime(&l.Preface, 10*time.Second)
 	setTime(&l.Settings, 10*time.Second)
 	setTime(&l.HeadTime, 10*time.Second)
@@ -51,6 +53,13 @@ func (l Limits) withDefaults() Limits {
 	setTime(&l.Drain, 30*time.Second)
 	return l
 }
+
+// When an eighth of the memory is in use, a connection may have streamsTight streams and no more: whoever wants the most is refused first,
+// and a refused stream may be repeated. Nobody is asked to be modest before that.
+const (
+	tightShare   = 8
+	streamsTight = 16
+)
 
 // What a client whose window is closed may do. A stream that waits has stallTime, and each KiB of credit buys it a second more,
 // up to stallMax from now: a drip of one octet buys nothing.

@@ -51,9 +51,10 @@ type mux struct {
 	turn     uint64
 	strain   strain
 	counted  h2.Counts
-	streams  int   // since the last pause
-	all      int64 // the connection's window, in octets
-	lent     int64 // of it, beyond the usual
+	streams  int       // since the last pause
+	all      int64     // the connection's window, in octets
+	allAt    time.Time // when credit for it was given last
+	lent     int64     // of it, beyond the usual
 
 	began   time.Time
 	quiet   time.Time // since when there is no stream
@@ -156,7 +157,7 @@ func (m *mux) parse() error {
 	if m.strain.level > 0 {
 		m.strain.leak(time.Now())
 	}
-	m.out = m.conn.AppendCredit(m.out, nil)
+	m.giveBack()
 	err := m.over
 	m.handOut()
 	return err

@@ -55,7 +55,7 @@ const keepMax = 16 << 10
 // release makes a stream ready for its next use. It is closed, and no worker has it.
 func (st *Stream) release() {
 	m := st.m
-	m.s.held.Add(-int64(len(st.head) + len(st.in) + len(st.taken)))
+	m.s.held.Add(-int64(len(st.head)+len(st.in)+len(st.taken)) - m.s.limits.Stream)
 	m.s.lent.Add(-st.lent)
 	poison(st.head[:cap(st.head)])
 	keep := func(b []byte) []byte {
@@ -102,6 +102,7 @@ func (st *Stream) done() {
 	if st.h.State() != h2.Closed {
 		m.out = m.conn.Reset(m.out, st.h.ID, h2.InternalError)
 	}
+	m.giveBack()
 	m.leaveQueue(st)
 	m.wakeNext()
 	flush := m.claim() || st.duty
@@ -202,9 +203,7 @@ func (st *Stream) Next() (data []byte, end bool, err error) {
 		m.conn.Consume(&st.h, int64(n))
 		poison(st.taken)
 		st.taken = st.taken[:0]
-		if m.conn.Due(&st.h) {
-			m.grow(st)
-		}
+		m.grow(st)
 		m.openOutput()
 		m.out = m.conn.AppendCredit(m.out, &st.h)
 		if m.claim() {
@@ -340,6 +339,7 @@ func (st *Stream) Abort(code h2.Code) {
 	if st.h.State() != h2.Closed {
 		m.out = m.conn.Reset(m.out, st.h.ID, code)
 	}
+	m.giveBack()
 	if st.ended = true; st.err == nil {
 		st.err = errEnded
 	}

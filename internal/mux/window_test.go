@@ -13,7 +13,7 @@ import (
 // upload sends octets on a stream as far as the windows allow, and gives the largest credit that the stream got at once.
 func (c *raw) upload(id uint32, octets int) (largest int64) {
 	c.t.Helper()
-	stream, all := int64(256<<10), int64(1<<20)
+	stream, all := int64(128<<10), int64(h2.WindowDefault) // Start adds to the connection's
 	piece := strings.Repeat("x", h2.FrameMax)
 	for {
 		for octets > 0 && stream >= h2.FrameMax && all >= h2.FrameMax {
@@ -52,7 +52,7 @@ func TestWindowGrows(t *testing.T) {
 		rtt    time.Duration
 		memory int64
 		grows  bool
-	}{{"long way", time.Hour, 256 << 20, true}, {"short way", 0, 256 << 20, false}, {"no memory", time.Hour, 1 << 20, false}} {
+	}{{"long way", time.Hour, 256 << 20, true}, {"short way", 0, 256 << 20, false}, {"no memory", time.Hour, 512 << 10, false}} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := listen(t, false, Config{Handler: swallow, Limits: Limits{Memory: tt.memory}})
 			w.rtt = func(net.Conn) time.Duration { return tt.rtt }
@@ -62,7 +62,7 @@ func TestWindowGrows(t *testing.T) {
 			if grown := largest > 1<<20; grown != tt.grows {
 				t.Errorf("credit of up to %d octets at once", largest)
 			}
-			if lent := w.lent.Load(); lent > tt.memory || tt.grows != (lent == windowMax-256<<10+allMax-1<<20) {
+			if lent := w.lent.Load(); lent > tt.memory || tt.grows != (lent == windowMax-128<<10+allMax-192<<10) {
 				t.Errorf("%d octets are lent", lent)
 			}
 			c.send(frame(h2.Data, h2.FlagEndStream, 1, ""))
@@ -70,6 +70,25 @@ func TestWindowGrows(t *testing.T) {
 			_ = c.nc.Close()
 			eventually(t, "what was lent is not given back", func() bool { return w.lent.Load() == 0 })
 		})
+	}
+}
+
+// Many uploads share the connection's window: it grows though no stream uses up its own.
+func TestConnectionsWindowGrows(t *testing.T) {
+	w := listen(t, false, Config{Handler: swallow})
+	w.rtt = func(net.Conn) time.Duration { return time.Hour }
+	c := w.dial(t)
+	// Each is whole when its handler begins, which takes it and never asks for more: the credit is for nobody to ask for.
+	all := int64(h2.WindowDefault)
+	for id := uint32(1); id < 400; id += 2 {
+		for all < 10_000 {
+			all += int64(binary.BigEndian.Uint32(c.await(h2.WindowUpdate, 0).Payload))
+		}
+		c.send(request(id, "POST", "/", false) + frame(h2.Data, h2.FlagEndStream, id, strings.Repeat("x", 10_000)))
+		all -= 10_000
+	}
+	if lent := w.lent.Load(); lent == 0 {
+		t.Errorf("%d octets are lent", lent)
 	}
 }
 

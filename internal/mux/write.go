@@ -24,9 +24,9 @@ func (m *mux) openOutput() {
 	}
 }
 
-// rest gives the buffers of the output back where nothing is under way: an idle connection holds none.
+// rest gives the buffers of the output back where there is nothing to write: who waits holds none.
 func (m *mux) rest() {
-	if m.flushing || len(m.out) > 0 || m.active > 0 && m.over == nil {
+	if m.flushing || len(m.out) > 0 {
 		return
 	}
 	putBuffer(m.out)
@@ -160,6 +160,7 @@ func (st *Stream) endLocked() {
 	} else {
 		m.strain.well()
 	}
+	m.giveBack()
 }
 
 // allowed is how many octets of size the stream may append now: by the windows, the output's bound, and the order of those that
