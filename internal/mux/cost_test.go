@@ -2,7 +2,6 @@ package mux
 
 import (
 	"bytes"
-	"crypto/tls"
 	"io"
 	"net"
 	"testing"
@@ -36,14 +35,7 @@ type pipeline struct {
 
 func newPipeline(t testing.TB, w *site, n int, body string) *pipeline {
 	t.Helper()
-	nc, err := net.Dial("tcp", w.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.tls != nil {
-		nc = tls.Client(nc, w.tls)
-	}
-	t.Cleanup(func() { _ = nc.Close() })
+	nc := w.dialAny(t)
 	start := h2.Preface + frame(h2.SettingsFrame, 0, 0, "") + frame(h2.SettingsFrame, h2.FlagAck, 0, "") + frame(h2.WindowUpdate, 0, 0, u32(1<<30)) + frame(h2.Ping, 0, 0, "12345678")
 	if _, err := io.WriteString(nc, start); err != nil {
 		t.Fatal(err)

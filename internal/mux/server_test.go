@@ -42,6 +42,12 @@ type site struct {
 // listen starts a server, and ends it with the test.
 func listen(t testing.TB, secure bool, o Config) *site {
 	t.Helper()
+	return listenWith(t, secure, o, func(nc net.Conn) net.Conn { return nc })
+}
+
+// listenWith is listen with something between it and each connection.
+func listenWith(t testing.TB, secure bool, o Config, between func(net.Conn) net.Conn) *site {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +65,7 @@ func listen(t testing.TB, secure bool, o Config) *site {
 			if err != nil {
 				return
 			}
+			nc = between(nc)
 			conns.Go(func() { w.accept(nc, conf) })
 		}
 	})
@@ -82,6 +89,20 @@ func (w *site) accept(nc net.Conn, conf *tls.Config) {
 		return
 	}
 	w.ServeTLS(session, r)
+}
+
+// dialAny connects as the site wants it.
+func (w *site) dialAny(t testing.TB) net.Conn {
+	t.Helper()
+	nc, err := net.Dial("tcp", w.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.tls != nil {
+		nc = tls.Client(nc, w.tls)
+	}
+	t.Cleanup(func() { _ = nc.Close() })
+	return nc
 }
 
 // field is a section of one field.
