@@ -28,6 +28,7 @@ func (m *mux) event(ev *h2.Event) *h2.Error {
 			return err
 		}
 		st.trailers, st.inEnd = buf, true
+		m.s.held.Add(int64(len(buf)))
 		poke(st.more)
 	case h2.EventReset:
 		st := ev.Stream.Owner.(*Stream)

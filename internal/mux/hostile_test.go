@@ -109,3 +109,28 @@ func inUse() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapInuse + m.StackInuse)
 }
+
+// An idle connection, after some requests, is small: this end's and the client's in this process together, TLS's own state included.
+func TestIdleConnectionsMemory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector has its own memory")
+	}
+	each(t, func(t *testing.T, secure bool) {
+		const connections = 200
+		w := listen(t, secure, Config{Handler: answer()})
+		newPipeline(t, w, 4, "").batch(t)
+		before := inUse()
+		nc := make([]*pipeline, connections)
+		for i := range nc {
+			nc[i] = newPipeline(t, w, 4, "")
+			nc[i].batch(t)
+			nc[i].in, nc[i].out, nc[i].one = nil, nil, nil
+		}
+		w.workers.sweep(time.Now().Add(time.Hour))
+		used := (inUse() - before) / connections >> 10
+		t.Logf("%d KiB a connection", used)
+		if most := map[bool]int64{false: 14, true: 48}[secure]; used > most {
+			t.Errorf("%d KiB a connection, at most %d", used, most)
+		}
+	})
+}

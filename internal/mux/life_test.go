@@ -206,6 +206,47 @@ func TestBothWaysAtOnce(t *testing.T) {
 	})
 }
 
+// A WebSocket by RFC 8441 is a stream whose handler reads and writes as it likes.
+func TestExtendedConnect(t *testing.T) {
+	w := listen(t, false, Config{Handler: func(st *Stream) {
+		q := st.Request()
+		if q.Method != httpmsg.CONNECT || string(q.Protocol) != "websocket" || string(q.Path) != "/chat" || q.Length != httpmsg.LengthUnknown {
+			t.Errorf("%+v", q)
+		}
+		_ = st.WriteHead(200, nil, httpmsg.LengthUnknown)
+		st.Flush()
+		for end := false; !end; {
+			var data []byte
+			var err error
+			if data, end, err = st.Next(); err != nil {
+				return
+			}
+			_ = st.Write(data)
+			st.Flush()
+		}
+		_ = st.End(nil)
+	}})
+	c := w.dial(t)
+	if f := c.await(h2.SettingsFrame, 0); !strings.Contains(string(f.Payload), "\x00\x08\x00\x00\x00\x01") {
+		t.Errorf("extended CONNECT is not offered: %x", f.Payload)
+	}
+	b := h2.AppendRequestLine(h2.BeginHeaders(nil, 1), &h2.RequestLine{Method: []byte("CONNECT"), Scheme: []byte("http"), Authority: []byte("a"), Path: []byte("/chat"), Protocol: []byte("websocket")})
+	c.send(string(h2.FinishHeaders(b, 0, 1, false)))
+	if s := c.status(1); s != 200 {
+		t.Errorf("status %d", s)
+	}
+	for range 3 {
+		c.send(frame(h2.Data, 0, 1, "ping"))
+		if f := c.await(h2.Data, 1); string(f.Payload) != "ping" {
+			t.Errorf("%q", f.Payload)
+		}
+	}
+	c.send(frame(h2.Data, h2.FlagEndStream, 1, ""))
+	if f := c.await(h2.Data, 1); !f.Has(h2.FlagEndStream) {
+		t.Error("the end is not passed on")
+	}
+}
+
 // A small request with its body in the same packet is whole when its handler begins.
 func TestSmallBodyIsWhole(t *testing.T) {
 	whole := make(chan string, 1)

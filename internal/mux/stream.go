@@ -55,7 +55,7 @@ const keepMax = 16 << 10
 // release makes a stream ready for its next use. It is closed, and no worker has it.
 func (st *Stream) release() {
 	m := st.m
-	m.s.held.Add(-int64(len(st.head)+len(st.in)+len(st.taken)) - m.s.limits.Stream)
+	m.s.held.Add(-int64(len(st.head)+len(st.trailers)+len(st.in)+len(st.taken)) - m.s.limits.Stream)
 	m.s.lent.Add(-st.lent)
 	poison(st.head[:cap(st.head)])
 	keep := func(b []byte) []byte {
@@ -106,7 +106,7 @@ func (st *Stream) done() {
 	m.leaveQueue(st)
 	m.wakeNext()
 	flush := m.claim() || st.duty
-	yield := m.active > 1 && len(m.out) < outYield
+	yield := m.few()
 	st.release()
 	m.active--
 	if m.active == 0 {
@@ -114,9 +114,13 @@ func (st *Stream) done() {
 	}
 	m.wakeReader()
 	m.mu.Unlock()
-	if flush {
-		m.flush(yield)
+	if !flush {
+		return
 	}
+	if yield {
+		gather()
+	}
+	m.flush()
 }
 
 // fail ends the stream for its handler: whatever it does next returns err, and what it holds is interrupted. mu is held.
@@ -184,9 +188,10 @@ func (st *Stream) WholeBody() ([]byte, bool) {
 	if !st.inEnd || st.err != nil {
 		return nil, false
 	}
-	st.taken = append(st.taken, st.in...)
-	st.in = st.in[:0]
-	return st.taken, true
+	if len(st.taken) == 0 {
+		st.in, st.taken = st.taken, st.in
+	}
+	return st.taken, len(st.in) == 0
 }
 
 // Next is the next octets of the request's body, which are valid until it is called again. end says that they are the last. The client may send
@@ -208,7 +213,7 @@ func (st *Stream) Next() (data []byte, end bool, err error) {
 		m.out = m.conn.AppendCredit(m.out, &st.h)
 		if m.claim() {
 			m.mu.Unlock()
-			m.flush(false)
+			m.flush()
 			m.mu.Lock()
 		}
 	}
@@ -307,7 +312,10 @@ func (st *Stream) Flush() {
 	}
 	if st.duty {
 		st.duty = false
-		st.m.flush(st.yield)
+		if st.yield {
+			gather()
+		}
+		st.m.flush()
 	}
 }
 

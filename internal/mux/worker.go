@@ -36,7 +36,7 @@ func (j job) run() {
 		j.stream.serve()
 		return
 	}
-	j.flush.flush(false)
+	j.flush.flush()
 }
 
 // start gives a job to a worker. It never waits.

@@ -24,6 +24,12 @@ func (m *mux) openOutput() {
 	}
 }
 
+// gather lets others append before whoever has the duty writes: it puts this goroutine behind all that the poller woke together with it.
+func gather() { runtime.Gosched() }
+
+// few reports whether others may have something to append, and it is worth waiting for. mu is held.
+func (m *mux) few() bool { return m.active > 1 && len(m.out) < outYield }
+
 // rest gives the buffers of the output back where there is nothing to write: who waits holds none.
 func (m *mux) rest() {
 	if m.flushing || len(m.out) > 0 {
@@ -35,14 +41,10 @@ func (m *mux) rest() {
 }
 
 // flush writes what is gathered, for everybody, until nothing is left. The duty ends under the lock that saw the output empty, so
-// that nothing stays behind. Before the first write others may append: yield puts this goroutine behind all that the poller
-// woke together with it.
+// that nothing stays behind.
 //
 // hot: once per write.
-func (m *mux) flush(yield bool) {
-	if yield {
-		runtime.Gosched()
-	}
+func (m *mux) flush() {
 	m.mu.Lock()
 	for len(m.out) > 0 {
 		b := m.out
@@ -145,7 +147,7 @@ func (st *Stream) pushed(end bool) error {
 	m.leaveQueue(st)
 	m.wakeNext()
 	st.duty = m.claim() || st.duty
-	st.yield = m.active > 1 && len(m.out) < outYield
+	st.yield = m.few()
 	m.mu.Unlock()
 	return nil
 }
@@ -188,7 +190,7 @@ func (st *Stream) await() {
 	if st.duty = m.claim() || st.duty; st.duty {
 		st.duty = false
 		m.mu.Unlock()
-		m.flush(false)
+		m.flush()
 		m.mu.Lock()
 		return
 	}
