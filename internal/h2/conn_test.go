@@ -424,3 +424,78 @@ func TestLargeHeadIsDivided(t *testing.T) {
 		}
 	}
 }
+
+func TestPeersSettings(t *testing.T) {
+	e := newEndpoint(Config{})
+	if e.Settled() || e.Peer().MaxStreams != 1<<32-1 || e.Peer().InitialWindow != WindowDefault {
+		t.Errorf("before SETTINGS: %+v", e.Peer())
+	}
+	e.Start(nil)
+	if e.Unacknowledged() != 1 {
+		t.Error("our SETTINGS are not acknowledged yet")
+	}
+	e.feed(Preface + frame(SettingsFrame, 0, 0, setting(1, 99)+setting(2, 0)+setting(3, 7)+setting(4, 1000)+setting(5, 20_000)+setting(6, 5000)+setting(8, 1)+setting(9, 1)+setting(0x99, 1)) +
+		frame(SettingsFrame, FlagAck, 0, "") + frame(Ping, FlagAck, 0, "12345678"))
+	want := Settings{MaxStreams: 7, InitialWindow: 1000, MaxFrame: 20_000, MaxHeaderList: 5000, Connect: true, NoPriorities: true, NoPush: true}
+	if *e.Peer() != want || !e.Settled() || e.Unacknowledged() != 0 || e.err != nil {
+		t.Errorf("%+v, %v", *e.Peer(), e.err)
+	}
+}
+
+// A head that breaks compression ends the connection, whatever it was to be.
+func TestBrokenCompressionIsFatalEverywhere(t *testing.T) {
+	e := newEndpoint(Config{Role: Client})
+	e.feed(frame(SettingsFrame, 0, 0, ""))
+	e.Open(new(Stream), httpmsg.GET)
+	e.feed(frame(Headers, FlagEndHeaders, 1, "\xff\xff"))
+	if e.err == nil || !e.err.Fatal() || e.err.Code != CompressionError {
+		t.Errorf("a response: %v", e.err)
+	}
+	for name, octets := range map[string]string{
+		"trailers": post(1) + frame(Headers, FlagEndHeaders|FlagEndStream, 1, "\xff\xff"), "a refused stream": frame(Headers, FlagEndHeaders|FlagPriority, 1, u32(1)+"\x00\xff\xff"),
+	} {
+		e := newEndpoint(Config{})
+		if e.feed(clientStart + octets); e.err == nil || !e.err.Fatal() || e.err.Code != CompressionError {
+			t.Errorf("%s: %v", name, e.err)
+		}
+	}
+	c := NewConn(Config{})
+	var ev Event
+	in := []byte(clientStart + get(1))
+	for ev.Kind != EventRequest {
+		n, err := c.Next(in, &ev)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in = in[n:]
+	}
+	if err := c.Skip(&ev); err != nil || c.Streams() != 0 {
+		t.Errorf("a head that is skipped: %v", err)
+	}
+}
+
+func TestWhatMustNotHappenPanics(t *testing.T) {
+	for name, f := range map[string]func(*endpoint){
+		"a stream used twice":       func(e *endpoint) { e.open(e.find(1), 99, Open) },
+		"a stream reset in use":     func(e *endpoint) { e.find(1).Reset() },
+		"more data than the window": func(e *endpoint) { e.Spend(e.find(1), WindowDefault+1) },
+		"a head that is not there":  func(e *endpoint) { _ = e.Skip(&Event{}) },
+		"a window below the RFC's":  func(*endpoint) { NewConn(Config{Settings: Settings{InitialWindow: 1}}) },
+		"a head that was not read": func(e *endpoint) {
+			var ev Event
+			_, _ = e.Next([]byte(get(3)), &ev)
+			_, _ = e.Next([]byte(get(5)), &ev)
+		},
+	} {
+		e := newEndpoint(Config{})
+		e.feed(clientStart + post(1))
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: nothing happens", name)
+				}
+			}()
+			f(e)
+		}()
+	}
+}

@@ -256,6 +256,28 @@ func TestAnotherDecoderFollowsOurEncoder(t *testing.T) {
 	}
 }
 
+func TestRequestLines(t *testing.T) {
+	for _, tt := range []struct {
+		line RequestLine
+		want string
+	}{
+		{RequestLine{Method: []byte("GET"), Scheme: []byte("http"), Authority: []byte("a"), Path: []byte("/")}, ":method: GET\n:scheme: http\n:authority: a\n:path: /\n"},
+		{RequestLine{Method: []byte("POST"), Scheme: []byte("https"), Authority: []byte("a"), Path: []byte("/x")}, ":method: POST\n:scheme: https\n:authority: a\n:path: /x\n"},
+		{RequestLine{Method: []byte("CONNECT"), Authority: []byte("a:1")}, ":method: CONNECT\n:authority: a:1\n"},
+		{RequestLine{Method: []byte("GET"), Scheme: []byte("HTTP"), Path: []byte("/")}, ":method: GET\n:scheme: HTTP\n:path: /\n"},
+	} {
+		var d Decoder
+		if got, _, err := decodeAll(&d, AppendRequestLine(AppendBlockStart(nil), &tt.line)); err != nil || got != tt.want {
+			t.Errorf("%v %q, want %q", err, got, tt.want)
+		}
+	}
+	line := RequestLine{Method: []byte("CONNECT"), Scheme: []byte("https"), Authority: []byte("a"), Path: []byte("/"), Protocol: []byte("websocket")}
+	got, err := hpack.NewDecoder(tableMax, nil).DecodeFull(AppendRequestLine(nil, &line))
+	if err != nil || len(got) != 5 || got[4].Name != ":protocol" || got[4].Value != "websocket" {
+		t.Errorf("%v %v", got, err)
+	}
+}
+
 func TestEncodedFieldsOfAMessage(t *testing.T) {
 	var f httpmsg.Fields
 	f.Reset(nil)

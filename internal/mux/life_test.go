@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"strings"
@@ -204,6 +205,39 @@ func TestBothWaysAtOnce(t *testing.T) {
 			t.Errorf("%q, %v", rest, err)
 		}
 	})
+}
+
+// Who looked at the first octets to see what they are hands them over.
+func TestOctetsAlreadyRead(t *testing.T) {
+	octets := h2.Preface + frame(h2.SettingsFrame, 0, 0, "") + frame(h2.SettingsFrame, h2.FlagAck, 0, "") + request(1, "POST", "/echo", false) + frame(h2.Data, h2.FlagEndStream, 1, strings.Repeat("x", 9000))
+	for _, already := range []int{1, 3, len(h2.Preface), len(h2.Preface) + 5, 60, len(octets)} {
+		s := NewServer(Config{Handler: echo})
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			first := make([]byte, already)
+			_, _ = io.ReadFull(nc, first)
+			s.Serve(nc, first)
+		}()
+		w := &site{addr: l.Addr().String()}
+		c := w.connect(t)
+		c.send(octets)
+		if n := c.status(1); n != 200 {
+			t.Errorf("status %d", n)
+		}
+		_ = c.nc.Close()
+		<-done
+		s.Close()
+		_ = l.Close()
+	}
 }
 
 // A WebSocket by RFC 8441 is a stream whose handler reads and writes as it likes.
