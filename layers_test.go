@@ -42,6 +42,7 @@ var layers = map[string]int{
 	"internal/upstream":   2,
 	"internal/exchange":   2,
 	"internal/serve1":     3,
+	"internal/serve2":     3,
 	"internal/listener":   4,
 	"internal/route":      2,
 	"internal/balance":    2,
@@ -97,6 +98,8 @@ var readers = map[string][]string{
 	"internal/conn":       {"internal/exchange", "internal/serve1", "internal/listener", "internal/upstream", "internal/diagnose"}, // a message's user sees no connection: not proxy, not gateway
 	"internal/h1":         {"internal/serve1", "internal/upstream", "internal/diagnose"},
 	"internal/serve1":     {"internal/listener"},
+	"internal/serve2":     {"internal/listener"},
+	"internal/mux":        {"internal/serve2", "internal/listener"},
 	"internal/listener":   {"internal/gateway"},
 	"internal/kubernetes": {"cmd/whygate"}, // five megabytes of libraries come with it, and nothing of the gateway's needs them
 }

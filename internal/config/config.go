@@ -87,12 +87,14 @@ func (a Address) String() string {
 type Listen struct {
 	Address Address   `key:"address"`
 	TLS     ListenTLS `key:"tls"`
+	H2C     bool      `key:"h2c"` // HTTP/2 in clear, by prior knowledge
 }
 
 // ListenTLS is the certificate of a listener; the zero value means no TLS.
 type ListenTLS struct {
 	Cert string `key:"cert"` // path of a PEM file, the leaf first
 	Key  string `key:"key"`  // path of a PEM file
+	H2   bool   `key:"h2"`   // HTTP/2 is offered
 }
 
 // On reports whether the listener speaks TLS.

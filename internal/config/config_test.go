@@ -127,11 +127,11 @@ func TestEverything(t *testing.T) {
 	want := &Config{
 		File: "/etc/whygate/whygate.yaml", Version: 1, Name: "edge-1",
 		Listen: []Listen{
-			{Address{"tcp", ":8443"}, ListenTLS{"/etc/whygate/tls/cert.pem", "/abs/key.pem"}},
-			{Address: Address{"unix", "/run/whygate.sock"}},
-			{Address: Address{"systemd", ""}},
-			{Address: Address{"systemd", "web"}},
-			{Address: Address{"tcp", "[::1]:8080"}},
+			{Address{"tcp", ":8443"}, ListenTLS{"/etc/whygate/tls/cert.pem", "/abs/key.pem", true}, false},
+			{Address: Address{"unix", "/run/whygate.sock"}, TLS: ListenTLS{H2: true}},
+			{Address: Address{"systemd", ""}, TLS: ListenTLS{H2: true}},
+			{Address: Address{"systemd", "web"}, TLS: ListenTLS{H2: true}},
+			{Address: Address{"tcp", "[::1]:8080"}, TLS: ListenTLS{H2: true}},
 		},
 		ProxyStatus: ProxyStatusFull, ErrorPages: ErrorPagesPlain, AccessLog: "/etc/whygate/log/access.json",
 		Resolver:       Resolver{[]string{"10.0.0.53:53", "[2001:db8::53]:5353"}, 2 * time.Second},

@@ -45,6 +45,11 @@ A PEM file with the certificate first and the intermediate ones after it. It is 
 starts at the directory of this file.`},
 	{path: "listen[].tls.key", kind: file, example: "/etc/whygate/key.pem", aka: []string{"private_key", "ssl_certificate_key", "key_file"}, doc: `
 A PEM file with the certificate's private key. It is read again when it changes.`},
+	{path: "listen[].tls.h2", kind: boolean, def: "true", aka: []string{"http2", "alpn", "h2_enabled"}, doc: `
+Offer HTTP/2 to clients, beside HTTP/1.1, in the TLS handshake (ALPN). A client chooses.`},
+	{path: "listen[].h2c", kind: boolean, def: "false", aka: []string{"http2_cleartext", "prior_knowledge"}, doc: `
+Speak HTTP/2 in clear with clients that begin with it (prior knowledge), as gRPC clients and other proxies do, beside HTTP/1.1
+on the same port. It concerns listeners without tls.`},
 
 	{path: "admin", kind: address, def: "127.0.0.1:9502", choices: []string{"off"}, aka: []string{"metrics", "api", "admin_address", "status"}, doc: `
 The address of the metrics, the health endpoints and the incidents, for the people who run the gateway. It asks for no

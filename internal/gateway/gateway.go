@@ -133,7 +133,7 @@ func (g *Gateway) Start() {
 func (g *Gateway) serve(s *socket) {
 	g.serving.Go(func() {
 		err := errors.New("BUG: the goroutine that accepts connections ended")
-		g.guarded("a listener", func() { err = g.server.Listen(s.net, s.conf.Load) })
+		g.guarded("a listener", func() { err = g.server.Listen(s.net, s.conf.Load, s.h2c.Load) })
 		g.failing(err)
 	})
 }
@@ -253,7 +253,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	g.served.Store(cfg)
 	next.watch(g.log)
 	for _, s := range sockets.secured {
-		s.socket.use(s.tls, s.pair)
+		s.socket.use(&s.listen, s.pair)
 	}
 	g.proxy.Use(next.snapshot)
 	if before := g.access.Swap(access); before != nil {
@@ -274,8 +274,8 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	return nil
 }
 
-// change is what a configuration asks of the sockets: those it goes on with, those it adds, those it ends, and what TLS
-// those that go on are served with from now on.
+// change is what a configuration asks of the sockets: those it goes on with, those it adds, those it ends, and what
+// those that go on speak from now on.
 type change struct {
 	all, opened, closed []*socket
 	secured             []securing
@@ -283,7 +283,7 @@ type change struct {
 
 type securing struct {
 	socket *socket
-	tls    config.ListenTLS
+	listen config.Listen
 	pair   *certs.Pair
 }
 
@@ -318,7 +318,7 @@ func (g *Gateway) reconcile(cfg *config.Config) (c *change, err error) {
 		}
 		c.all = append(c.all, kept...)
 		for _, s := range kept {
-			if s.tls == l.TLS {
+			if s.tls == l.TLS && s.h2c.Load() == l.H2C {
 				continue
 			}
 			pair, err := g.watchPair(l.TLS)
@@ -326,7 +326,7 @@ func (g *Gateway) reconcile(cfg *config.Config) (c *change, err error) {
 				c.undo()
 				return nil, err
 			}
-			c.secured = append(c.secured, securing{s, l.TLS, pair})
+			c.secured = append(c.secured, securing{s, l, pair})
 		}
 	}
 	for _, s := range have {

@@ -22,14 +22,21 @@ type socket struct {
 	tls     config.ListenTLS           // guarded by Gateway.mu, as pair is
 	pair    *certs.Pair                // nil without TLS
 	conf    atomic.Pointer[tls.Config] // what new connections are served with, nil without TLS
+	h2c     atomic.Bool                // HTTP/2 is spoken in clear with those that begin with it
 }
 
-// use makes later connections be served with the pair, nil for none.
-func (s *socket) use(l config.ListenTLS, pair *certs.Pair) {
+// use makes later connections be served as the configuration says, with the pair, nil for none.
+func (s *socket) use(l *config.Listen, pair *certs.Pair) {
 	old := s.pair
-	s.tls, s.pair = l, pair
+	s.tls, s.pair = l.TLS, pair
+	s.h2c.Store(l.H2C)
 	if pair != nil {
-		s.conf.Store(pair.ServerConfig())
+		conf := pair.ServerConfig()
+		if l.TLS.H2 {
+			conf.NextProtos = []string{"h2", "http/1.1"}
+			conf.DynamicRecordSizingDisabled = true // HTTP/2 gathers what it writes, and HTTP/1 writes whole pieces
+		}
+		s.conf.Store(conf)
 	} else {
 		s.conf.Store(nil)
 	}
@@ -86,7 +93,7 @@ func (g *Gateway) open(l config.Listen, where string) ([]*socket, error) {
 			return nil, err
 		}
 		s := &socket{address: l.Address, net: n}
-		s.use(l.TLS, pair)
+		s.use(&l, pair)
 		out = append(out, s)
 	}
 	return out, nil

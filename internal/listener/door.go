@@ -13,6 +13,7 @@ import (
 
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/mono"
+	"github.com/whygate/whygate/internal/mux"
 )
 
 // Reason is why a TLS handshake with a client failed, from a fixed list.
@@ -56,18 +57,57 @@ const detailMax = 200
 const firstMax = 64
 
 // door is the connection under a client's TLS handshake. It keeps the first bytes, which crypto/tls does not tell.
+//
+// While it shakes hands crypto/tls is handed whole records and nothing of the next: what follows is for whoever speaks then.
 type door struct {
 	net.Conn
-	first []byte
-	open  bool // the handshake has ended, and nothing more is kept
+	records *mux.Records // nil once nothing is held in it, unless HTTP/2 is spoken
+	writes  *mux.Records // where HTTP/2 is spoken: it gathers
+	first   []byte
+	open    bool // the handshake has ended, and nothing more is kept
 }
 
-func (d *door) Read(p []byte) (int, error) {
-	n, err := d.Conn.Read(p)
-	if !d.open && len(d.first) < firstMax {
+func newDoor(nc net.Conn) *door {
+	d := &door{Conn: nc}
+	d.records = mux.NewRecords(tap{nc, d})
+	return d
+}
+
+// tap keeps the first bytes that come, whether or not they are a whole record.
+type tap struct {
+	net.Conn
+	door *door
+}
+
+func (t tap) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	if d := t.door; !d.open && len(d.first) < firstMax {
 		d.first = append(d.first, p[:min(n, firstMax-len(d.first))]...)
 	}
 	return n, err
+}
+
+// take gives the records to mux, which reads and writes the socket itself.
+func (d *door) take(raw net.Conn) *mux.Records {
+	d.records.Conn, d.writes = raw, d.records
+	return d.records
+}
+
+func (d *door) Write(p []byte) (int, error) {
+	if d.writes != nil {
+		return d.writes.Write(p)
+	}
+	return d.Conn.Write(p)
+}
+
+func (d *door) Read(p []byte) (int, error) {
+	if d.records != nil && d.writes == nil && d.open && d.records.Empty() {
+		d.records = nil // HTTP/1 goes past it
+	}
+	if d.records == nil {
+		return d.Conn.Read(p)
+	}
+	return d.records.Read(p)
 }
 
 // handshake runs TLS on a goroutine of its own, whose stack grows deep and then goes. What failed is told.
@@ -90,7 +130,6 @@ func (ss *session) handshake() bool {
 	}()
 	<-done
 	d := ss.door
-	ss.door = nil
 	d.open = true
 	first := d.first
 	d.first = nil

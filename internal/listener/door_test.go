@@ -40,7 +40,7 @@ func atTheDoor(t *testing.T, conf *tls.Config) (addr string, failures <-chan lis
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- s.Listen(l, func() *tls.Config { return conf }) }() // ends when Drain closes the socket
+	go func() { done <- s.Listen(l, func() *tls.Config { return conf }, nil) }() // ends when Drain closes the socket
 	t.Cleanup(func() { s.Drain(0); <-done })
 	return l.Addr().String(), failed, told
 }

@@ -56,7 +56,7 @@ func serve(t *testing.T, handler func(*exchange.Exchange), change func(*listener
 	}
 	s.addr = l.Addr().String()
 	done := make(chan error, 1)
-	go func() { done <- s.server.Listen(l, nil) }() // ends by Drain
+	go func() { done <- s.server.Listen(l, nil, nil) }() // ends by Drain
 	t.Cleanup(func() {
 		s.server.Drain(0)
 		if err := <-done; err != nil {
@@ -325,7 +325,7 @@ func TestCloseListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- s.server.Listen(l, nil) }()
+	go func() { done <- s.server.Listen(l, nil, nil) }()
 	c, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -361,7 +361,7 @@ func TestAcceptErrors(t *testing.T) {
 		&net.OpError{Op: "accept", Err: syscall.EMFILE}, &net.OpError{Op: "accept", Err: syscall.ECONNABORTED}, &net.OpError{Op: "accept", Err: syscall.ENFILE},
 	}, conns: make(chan net.Conn, 1)}
 	done := make(chan error, 1)
-	go func() { done <- s.Listen(l, nil) }()
+	go func() { done <- s.Listen(l, nil, nil) }()
 	a, b := net.Pipe()
 	l.conns <- b
 	go io.WriteString(a, get)

@@ -12,6 +12,7 @@ import (
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/serve2"
 )
 
 // Limits are what a connection is held to.
@@ -27,8 +28,9 @@ type Server struct {
 	Failed   func(*Handshake)               // is told of TLS handshakes that failed; nil to tell nobody
 	Panicked func(reason any, stack []byte) // is told of a bug of ours that ended a connection; nil to tell nobody
 
-	host      exchange.Host // the funcs above, for the connections; made by the first Listen
-	mu        sync.Mutex    // guards the fields below
+	host      exchange.Host  // the funcs above, for the connections; made by the first Listen
+	mu        sync.Mutex     // guards the fields below
+	http2     *serve2.Server // made by the first connection that speaks it
 	listeners map[net.Listener]struct{}
 	sessions  map[*session]struct{}
 	open      atomic.Int64
@@ -38,9 +40,10 @@ type Server struct {
 // acceptPause is how long accepting rests when descriptors have run out: the condition does not pass by asking faster.
 const acceptPause = 50 * time.Millisecond
 
-// Listen serves one socket until it is closed. conf is called for each connection. A nil conf, or a nil result, means plain
-// HTTP. The error is nil after Drain or a close.
-func (s *Server) Listen(l net.Listener, conf func() *tls.Config) error {
+// Listen serves one socket until it is closed. conf and h2c are called for each connection. A nil conf, or a nil result, means plain
+// HTTP; with h2c, HTTP/2 in clear too, for clients that begin with it. With TLS, HTTP/2 is spoken where the handshake agrees on it. The
+// error is nil after Drain or a close.
+func (s *Server) Listen(l net.Listener, conf func() *tls.Config, h2c func() bool) error {
 	s.mu.Lock()
 	if s.listeners == nil {
 		s.listeners = map[net.Listener]struct{}{}
@@ -60,7 +63,7 @@ func (s *Server) Listen(l net.Listener, conf func() *tls.Config) error {
 			if conf != nil {
 				tlsConf = conf()
 			}
-			s.accept(nc, tlsConf)
+			s.accept(nc, tlsConf, h2c != nil && h2c())
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) {
@@ -76,16 +79,15 @@ func (s *Server) Listen(l net.Listener, conf func() *tls.Config) error {
 }
 
 // accept starts a connection's goroutine. It ends when the connection does; Drain waits for it.
-func (s *Server) accept(nc net.Conn, tlsConf *tls.Config) {
+func (s *Server) accept(nc net.Conn, tlsConf *tls.Config, h2c bool) {
 	limits := s.Limits()
-	ss := &session{server: s, limits: limits}
+	ss := &session{server: s, limits: limits, h2c: h2c, raw: nc}
 	ss.over = s.open.Add(1) > int64(max(limits.Connections, 1))
 	if tlsConf == nil {
 		ss.conn = conn.New(nc)
 	} else {
-		ss.raw = nc
 		ss.conn = conn.NewTLS(nc, func(nc net.Conn) *tls.Conn {
-			ss.door = &door{Conn: nc}
+			ss.door = newDoor(nc)
 			return tls.Server(ss.door, tlsConf)
 		})
 	}
@@ -148,8 +150,17 @@ func (s *Server) Drain(bound time.Duration) bool {
 	for ss := range s.sessions {
 		ss.http.CloseIdle()
 	}
+	http2 := s.http2
 	s.mu.Unlock()
+	if http2 != nil {
+		http2.Leave()
+	}
 	done := make(chan struct{})
+	defer func() {
+		if http2 != nil {
+			http2.Close()
+		}
+	}()
 	go func() { s.wait.Wait(); close(done) }() // ends when the last connection has, at the latest after the cut below
 	timer := time.NewTimer(bound)
 	defer timer.Stop()
@@ -158,7 +169,7 @@ func (s *Server) Drain(bound time.Duration) bool {
 		return true
 	case <-timer.C:
 	}
-	s.each(func(ss *session) { ss.http.StopWaiting() })
+	s.each((*session).stopWaiting)
 	timer.Reset(cutGrace)
 	select {
 	case <-done:
@@ -166,6 +177,9 @@ func (s *Server) Drain(bound time.Duration) bool {
 	case <-timer.C:
 	}
 	s.each(func(ss *session) { ss.http.Cut() })
+	if http2 != nil {
+		http2.Kill()
+	}
 	<-done
 	return false
 }
@@ -177,4 +191,15 @@ func (s *Server) each(do func(*session)) {
 	for ss := range s.sessions {
 		do(ss)
 	}
+}
+
+// overHTTP2 is the server of connections that speak HTTP/2. It is nil once the gateway drains.
+func (s *Server) overHTTP2() *serve2.Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.http2 == nil && !s.host.Draining.Load() {
+		limits := s.Limits()
+		s.http2 = serve2.New(&s.host, &limits)
+	}
+	return s.http2
 }

@@ -1,10 +1,17 @@
 package listener
 
 import (
+	"bytes"
 	"net"
+	"sync/atomic"
+	"time"
 
 	"github.com/whygate/whygate/internal/conn"
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/h2"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/serve1"
+	"github.com/whygate/whygate/internal/serve2"
 )
 
 // session is one client connection: its way in, and the protocol that is spoken on it then.
@@ -12,10 +19,12 @@ type session struct {
 	server *Server
 	conn   *conn.Conn
 	http   serve1.Session
+	http2  atomic.Pointer[serve2.Session] // where HTTP/2 is spoken, else nil
 	limits Limits
 	over   bool     // it is one connection too many
-	raw    net.Conn // what was accepted, where TLS is spoken
-	door   *door    // what a TLS handshake under way runs over, else nil
+	h2c    bool     // a client may begin HTTP/2 in clear
+	raw    net.Conn // what was accepted
+	door   *door    // what TLS runs over, else nil
 }
 
 // run serves the connection until it ends.
@@ -36,7 +45,60 @@ func (ss *session) run() {
 		}
 	case ss.over:
 		ss.http.TurnAway()
-	case ss.conn.TLS() == nil || ss.handshake():
+	case ss.conn.TLS() == nil:
+		if ss.h2c && ss.prefaced() {
+			ss.serveHTTP2(nil)
+			return
+		}
 		ss.http.Run()
+	case ss.handshake():
+		if ss.conn.TLS().ConnectionState().NegotiatedProtocol == "h2" {
+			ss.serveHTTP2(ss.door)
+			return
+		}
+		ss.http.Run()
+	}
+}
+
+// prefaced reads the first octets, and reports whether they are HTTP/2's (RFC 9113, section 3.3). What was read stays buffered.
+func (ss *session) prefaced() bool {
+	ss.conn.SetReadUntil(mono.Now().Until(ss.limits.Idle))
+	for {
+		b := ss.conn.Buffered()
+		switch {
+		case len(b) >= len(h2.Preface):
+			return bytes.HasPrefix(b, []byte(h2.Preface))
+		case !bytes.HasPrefix([]byte(h2.Preface), b):
+			return false
+		}
+		if ss.conn.Fill() != fault.Completed {
+			return false // the end is met again, and told of, by whoever reads next
+		}
+		ss.conn.SetReadUntil(mono.Now().Until(ss.limits.HeadTime))
+	}
+}
+
+// serveHTTP2 serves the connection as HTTP/2, over a door or in clear. From here on its socket is mux's.
+func (ss *session) serveHTTP2(d *door) {
+	server := ss.server.overHTTP2()
+	if server == nil {
+		return
+	}
+	two := serve2.NewSession(ss.http.Peer(), &ss.limits)
+	ss.http2.Store(two)
+	ss.http.Release()
+	_ = ss.raw.SetDeadline(time.Time{})
+	if d == nil {
+		server.Serve(ss.raw, ss.conn.Buffered(), two)
+		return
+	}
+	server.ServeTLS(ss.conn.TLS(), d.take(ss.raw), two)
+}
+
+// stopWaiting ends what requests under way wait for elsewhere.
+func (ss *session) stopWaiting() {
+	ss.http.StopWaiting()
+	if two := ss.http2.Load(); two != nil {
+		two.StopWaiting()
 	}
 }

@@ -53,7 +53,7 @@ func newPipeline(t testing.TB, w *site, n int, body string) *pipeline {
 		}
 		got = append(got, p.in[:k]...)
 	}
-	head := appendHead(nil, 1, 200, field("content-type", "text/plain"), 100)
+	head := appendHead(nil, 1, 200, field("content-type", "text/plain"), nil, 100)
 	p.size = len(head) + h2.FrameHead + 100
 	return p
 }

@@ -225,7 +225,7 @@ func TestOctetsAlreadyRead(t *testing.T) {
 			}
 			first := make([]byte, already)
 			_, _ = io.ReadFull(nc, first)
-			s.Serve(nc, first)
+			s.Serve(nc, first, nil)
 		}()
 		w := &site{addr: l.Addr().String()}
 		c := w.connect(t)

@@ -18,6 +18,7 @@ var (
 	ErrReset   = errors.New("the client reset the stream")
 	ErrBroken  = errors.New("the client broke a rule")
 	ErrStalled = errors.New("the client left its window closed")
+	ErrUnread  = errors.New("nobody wants the body")
 	ErrSilent  = errors.New("the client sent no more of the body")
 	errDrained = errors.New("the server is shut down")
 	errLimit   = errors.New("the client took too long")
@@ -30,6 +31,7 @@ type mux struct {
 	nc      net.Conn // what is written to: the TLS session, or the socket
 	socket  net.Conn
 	records *Records // nil in clear
+	owner   any
 	quit    chan struct{}
 	room    chan struct{} // the reader waits here: for a slot, for output to be written, for streams to end
 
@@ -70,7 +72,7 @@ func newMux(s *Server, nc net.Conn, records *Records) *mux {
 		s: s, nc: nc, socket: nc, records: records, quit: make(chan struct{}), room: make(chan struct{}, 1), began: time.Now(),
 		conn: h2.NewConn(h2.Config{
 			Role: h2.Server, Window: l.All, Limits: h2.Limits{Head: l.Head, Trailers: l.Trailers},
-			Settings: h2.Settings{MaxStreams: uint32(l.Streams), InitialWindow: uint32(l.Window), Connect: true, NoPriorities: true},
+			Settings: h2.Settings{MaxStreams: uint32(l.Streams), InitialWindow: uint32(l.Window), Connect: !s.o.NoConnect, NoPriorities: true},
 		}),
 	}
 	m.quiet, m.all = m.began, l.All

@@ -10,6 +10,9 @@ import (
 const (
 	recordHead = 5
 	recordMax  = recordHead + 16<<10 + 2048
+
+	recordFirst, recordLast = 20, 24 // content types: RFC 8446, section 5.1, and RFC 6520
+	recordMajor             = 3      // of the version, in every record
 )
 
 // Records is the net.Conn below crypto/tls. It hands over whole records and no octet more, so that crypto/tls never holds ciphertext of
@@ -29,6 +32,9 @@ type Records struct {
 
 // NewRecords puts itself between a connection and tls.Server.
 func NewRecords(nc net.Conn) *Records { return &Records{Conn: nc} }
+
+// Empty reports whether nothing is held that was read and not handed over: then whoever read through it may read past it.
+func (c *Records) Empty() bool { return c.r == c.w }
 
 // errWait is what a read inside the poller finds where there is no whole record. crypto/tls forgets a temporary error.
 type waitError struct{}
@@ -65,7 +71,10 @@ func (c *Records) Read(p []byte) (int, error) {
 // to say so.
 func (c *Records) whole() int {
 	have := c.w - c.r
-	if have < recordHead {
+	switch {
+	case have > 0 && (c.buf[c.r] < recordFirst || c.buf[c.r] > recordLast), have > 1 && c.buf[c.r+1] != recordMajor:
+		return have
+	case have < recordHead:
 		return 0
 	}
 	n := recordHead + int(binary.BigEndian.Uint16(c.buf[c.r+3:]))

@@ -16,6 +16,8 @@ type Config struct {
 	Limits Limits
 	// Handler serves one stream. When it returns, a response that it did not end is cut off with INTERNAL_ERROR.
 	Handler func(*Stream)
+	// NoConnect has the extended CONNECT of RFC 8441 not offered.
+	NoConnect bool
 	// Broken is told of each rule that a client broke, with its address. It must not wait. It may be nil.
 	Broken func(net.Addr, *h2.Error)
 }
@@ -91,13 +93,16 @@ func (s *Server) list() []*mux {
 
 // ServeTLS serves a connection whose handshake has agreed on h2, until it is over. records is what crypto/tls runs over. The configuration
 // ought to have DynamicRecordSizingDisabled, since records are gathered anyway.
-func (s *Server) ServeTLS(session *tls.Conn, records *Records) { s.serve(session, records, nil) }
+func (s *Server) ServeTLS(session *tls.Conn, records *Records, owner any) {
+	s.serve(session, records, nil, owner)
+}
 
 // Serve serves a connection in clear, until it is over. already are octets of it that were read.
-func (s *Server) Serve(nc net.Conn, already []byte) { s.serve(nc, nil, already) }
+func (s *Server) Serve(nc net.Conn, already []byte, owner any) { s.serve(nc, nil, already, owner) }
 
-func (s *Server) serve(nc net.Conn, records *Records, already []byte) {
+func (s *Server) serve(nc net.Conn, records *Records, already []byte, owner any) {
 	m := newMux(s, nc, records)
+	m.owner = owner
 	s.mu.Lock()
 	s.conns[m] = struct{}{}
 	going := s.going
@@ -111,15 +116,27 @@ func (s *Server) serve(nc net.Conn, records *Records, already []byte) {
 	s.mu.Unlock()
 }
 
-// Drain tells every client that no new streams are taken, and waits until all connections are over. What still runs when ctx or
-// Limits.Drain is over is cut off.
-func (s *Server) Drain(ctx context.Context) {
+// Leave tells every client that no new streams are taken. Connections end when their last stream has.
+func (s *Server) Leave() {
 	s.mu.Lock()
 	s.going = true
 	s.mu.Unlock()
 	for _, m := range s.list() {
 		m.leave()
 	}
+}
+
+// Kill cuts off every connection.
+func (s *Server) Kill() {
+	for _, m := range s.list() {
+		m.kill(errDrained)
+	}
+}
+
+// Drain tells every client that no new streams are taken, and waits until all connections are over. What still runs when ctx or
+// Limits.Drain is over is cut off.
+func (s *Server) Drain(ctx context.Context) {
+	s.Leave()
 	ctx, cancel := context.WithTimeout(ctx, s.limits.Drain)
 	defer cancel()
 	t := time.NewTicker(20 * time.Millisecond)
@@ -128,9 +145,7 @@ func (s *Server) Drain(ctx context.Context) {
 		select {
 		case <-t.C:
 		case <-ctx.Done():
-			for _, m := range s.list() {
-				m.kill(errDrained)
-			}
+			s.Kill()
 			ctx = context.Background()
 		}
 	}
@@ -138,9 +153,7 @@ func (s *Server) Drain(ctx context.Context) {
 
 // Close cuts off every connection, and waits for all goroutines of the server. Whoever called Serve has to wait for that.
 func (s *Server) Close() {
-	for _, m := range s.list() {
-		m.kill(errDrained)
-	}
+	s.Kill()
 	close(s.stop)
 	<-s.swept
 	s.workers.close()

@@ -79,7 +79,7 @@ func listenWith(t testing.TB, secure bool, o Config, between func(net.Conn) net.
 
 func (w *site) accept(nc net.Conn, conf *tls.Config) {
 	if conf == nil {
-		w.Serve(nc, nil)
+		w.Serve(nc, nil, nil)
 		return
 	}
 	r := NewRecords(nc)
@@ -88,7 +88,7 @@ func (w *site) accept(nc net.Conn, conf *tls.Config) {
 		_ = nc.Close()
 		return
 	}
-	w.ServeTLS(session, r)
+	w.ServeTLS(session, r, nil)
 }
 
 // dialAny connects as the site wants it.

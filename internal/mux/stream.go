@@ -28,6 +28,7 @@ type Stream struct {
 	duty  bool   // this goroutine is to flush
 	yield bool   // and others may append first
 	begun bool   // our head was given
+	gave  int64  // octets of ours that were appended to the connection's output
 
 	// Guarded by the connection's mu.
 	in       []byte // octets of the request's body that wait
@@ -37,6 +38,7 @@ type Stream struct {
 	answered bool   // our head was
 	sending  bool   // it waits for room
 	reading  bool   // it waits for the request's body
+	unread   bool   // nobody wants the request's body at present
 	turn     uint64 // when it sent last
 	until    time.Time
 	bodyAt   int64     // when the last of the body came
@@ -153,6 +155,9 @@ func (st *Stream) Request() *httpmsg.Request { return &st.req }
 // ID is the stream's identifier.
 func (st *Stream) ID() uint32 { return st.h.ID }
 
+// Owner is what the connection was given to Serve or ServeTLS with.
+func (st *Stream) Owner() any { return st.m.owner }
+
 // RemoteAddr is the client's address.
 func (st *Stream) RemoteAddr() net.Addr { return st.m.socket.RemoteAddr() }
 
@@ -217,7 +222,7 @@ func (st *Stream) Next() (data []byte, end bool, err error) {
 			m.mu.Lock()
 		}
 	}
-	for st.err == nil {
+	for st.err == nil && !st.unread {
 		if len(st.in) > 0 || st.inEnd {
 			st.in, st.taken = st.taken, st.in
 			return st.taken, st.inEnd, nil
@@ -228,7 +233,21 @@ func (st *Stream) Next() (data []byte, end bool, err error) {
 		m.mu.Lock()
 		st.reading = false
 	}
+	if st.err == nil {
+		return nil, false, ErrUnread
+	}
 	return nil, false, st.err
+}
+
+// StopReading makes Next return ErrUnread, also where it waits already, until StopReading(false).
+func (st *Stream) StopReading(stop bool) {
+	m := st.m
+	m.mu.Lock()
+	st.unread = stop
+	m.mu.Unlock()
+	if stop {
+		poke(st.more)
+	}
 }
 
 // Trailers are those of the request, when its body has ended.
@@ -239,11 +258,12 @@ func (st *Stream) WriteInterim(status int, f *httpmsg.Fields) error {
 	if st.begun || status < 100 || status > 199 || status == 101 {
 		return fmt.Errorf("BUG: mux: an interim response %d that cannot be one", status)
 	}
-	st.out = appendHead(st.out[:0], st.h.ID, status, f, httpmsg.LengthUnknown)
+	st.out = appendHead(st.out[:0], st.h.ID, status, f, nil, httpmsg.LengthUnknown)
 	if err := st.push(nil, false); err != nil {
 		return err
 	}
 	st.Flush()
+	st.gave = 0
 	return nil
 }
 
@@ -253,20 +273,37 @@ func (st *Stream) WriteHead(status int, f *httpmsg.Fields, length int64) error {
 	if st.begun {
 		return fmt.Errorf("BUG: mux: a second head %d", status)
 	}
-	st.begun, st.left = true, length
 	declare := length
 	if f != nil && f.Has(httpmsg.ContentLength) || status == 204 || status == 304 {
 		declare = httpmsg.LengthUnknown
 	}
-	st.out = appendHead(st.out[:0], st.h.ID, status, f, declare)
-	st.m.s.Stats.Answers.Add(1)
+	st.Head(status, f, nil, declare, length)
 	return nil
 }
 
-func appendHead(dst []byte, id uint32, status int, f *httpmsg.Fields, length int64) []byte {
+// Head is WriteHead of two sections of fields, either of which may be nil, and with the length that is declared apart from that of the body:
+// the answer to HEAD has none. A head that was given before is forgotten if nothing of it has gone out (Committed).
+func (st *Stream) Head(status int, f, extra *httpmsg.Fields, declare, body int64) {
+	if !st.begun {
+		st.m.s.Stats.Answers.Add(1)
+	}
+	st.begun, st.left, st.body = true, body, st.body[:0]
+	st.out = appendHead(st.out[:0], st.h.ID, status, f, extra, declare)
+}
+
+// Given is how many octets of the final response, frames and all, were appended to the connection's output.
+func (st *Stream) Given() int64 { return st.gave }
+
+// Committed reports whether something of the final response was appended to the connection's output.
+func (st *Stream) Committed() bool { return st.begun && len(st.out) == 0 }
+
+func appendHead(dst []byte, id uint32, status int, f, extra *httpmsg.Fields, length int64) []byte {
 	dst = h2.AppendStatus(h2.BeginHeaders(dst, id), status)
 	if f != nil {
 		dst = h2.AppendFields(dst, f)
+	}
+	if extra != nil {
+		dst = h2.AppendFields(dst, extra)
 	}
 	return h2.FinishHeaders(h2.AppendLength(dst, length), 0, id, false)
 }

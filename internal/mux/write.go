@@ -108,6 +108,7 @@ func (st *Stream) push(data []byte, end bool) error {
 				st.out[4] |= h2.FlagEndStream
 			}
 			m.out = append(m.out, st.out...)
+			st.gave += int64(len(st.out))
 			st.out, st.answered = st.out[:0], st.begun
 			if end && len(data) == 0 {
 				return st.pushed(true)
@@ -121,6 +122,7 @@ func (st *Stream) push(data []byte, end bool) error {
 			last := end && n == len(data)
 			m.out = append(h2.AppendDataHead(m.out, st.h.ID, n, last), data[:n]...)
 			m.conn.Spend(&st.h, int64(n))
+			st.gave += int64(h2.FrameHead + n)
 			m.strain.sent()
 			m.turn++
 			st.turn = m.turn

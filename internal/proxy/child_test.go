@@ -36,7 +36,7 @@ func gatewayMain() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go s.Listen(l, nil) // ends with the process
+	go s.Listen(l, nil, nil) // ends with the process
 	fmt.Println(l.Addr())
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		for range 3 { // a stack shrinks by half with each collection

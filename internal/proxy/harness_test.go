@@ -159,7 +159,7 @@ func start(t testing.TB, s setup, endpoints ...string) *gateway {
 		l = s.wrap(l)
 	}
 	done := make(chan error, 1)
-	go func() { done <- g.server.Listen(l, func() *tls.Config { return s.front }) }() // ends when Drain closes the socket
+	go func() { done <- g.server.Listen(l, func() *tls.Config { return s.front }, nil) }() // ends when Drain closes the socket
 	t.Cleanup(func() {
 		g.server.Drain(0)
 		if err := <-done; err != nil {

@@ -76,6 +76,9 @@ func (ss *Session) StopWaiting() { ss.waits.Cancel(cancel.Drained) }
 // Cut ends what is waited for on the connection itself.
 func (ss *Session) Cut() { ss.cut.Cancel(cancel.Drained) }
 
+// Release gives up the connection: another protocol is spoken on it.
+func (ss *Session) Release() { ss.conn.Obey(nil, nil, 0) }
+
 // Drained reports whether CloseIdle or Cut ended it.
 func (ss *Session) Drained() bool { return ss.cut.Reason() == cancel.Drained }
 
