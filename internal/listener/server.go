@@ -151,6 +151,7 @@ func (s *Server) Drain(bound time.Duration) bool {
 		ss.http.CloseIdle()
 	}
 	http2 := s.http2
+	s.http2 = nil
 	s.mu.Unlock()
 	if http2 != nil {
 		http2.Leave()

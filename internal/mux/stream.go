@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/whygate/whygate/internal/h2"
@@ -19,6 +20,7 @@ type Stream struct {
 	trailers []byte        // octets of its trailers
 	wake     chan struct{} // who waits to send
 	more     chan struct{} // who waits for the request's body
+	unread   atomic.Bool   // nobody wants the request's body at present
 
 	// The handler's own.
 	out   []byte // frames of our head that were not appended to the connection's output
@@ -38,7 +40,6 @@ type Stream struct {
 	answered bool   // our head was
 	sending  bool   // it waits for room
 	reading  bool   // it waits for the request's body
-	unread   bool   // nobody wants the request's body at present
 	turn     uint64 // when it sent last
 	until    time.Time
 	bodyAt   int64     // when the last of the body came
@@ -185,12 +186,12 @@ func (st *Stream) Gone() error {
 	return st.err
 }
 
-// WholeBody is the request's body where all of it is here already; false where more is to come. It is valid until the handler returns.
+// WholeBody is the request's body where all of it is here already, without trailers; false where more is to come. It is valid until the handler returns.
 func (st *Stream) WholeBody() ([]byte, bool) {
 	m := st.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !st.inEnd || st.err != nil {
+	if !st.inEnd || st.err != nil || st.req.Trailers.Len() > 0 {
 		return nil, false
 	}
 	if len(st.taken) == 0 {
@@ -222,7 +223,7 @@ func (st *Stream) Next() (data []byte, end bool, err error) {
 			m.mu.Lock()
 		}
 	}
-	for st.err == nil && !st.unread {
+	for st.err == nil && !st.unread.Load() {
 		if len(st.in) > 0 || st.inEnd {
 			st.in, st.taken = st.taken, st.in
 			return st.taken, st.inEnd, nil
@@ -239,12 +240,10 @@ func (st *Stream) Next() (data []byte, end bool, err error) {
 	return nil, false, st.err
 }
 
-// StopReading makes Next return ErrUnread, also where it waits already, until StopReading(false).
+// StopReading makes Next return ErrUnread, also where it waits already, until StopReading(false). It may be called from any goroutine,
+// also from what Hold was given, while the handler has the stream.
 func (st *Stream) StopReading(stop bool) {
-	m := st.m
-	m.mu.Lock()
-	st.unread = stop
-	m.mu.Unlock()
+	st.unread.Store(stop)
 	if stop {
 		poke(st.more)
 	}

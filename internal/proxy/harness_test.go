@@ -52,6 +52,7 @@ type setup struct {
 	options  func(*upstream.Options)
 	limits   func(*listener.Limits)
 	front    *tls.Config                            // the listener speaks TLS
+	h2c      bool                                   // the listener speaks HTTP/2 in clear too
 	serve    func(*proxy.Proxy, *exchange.Exchange) // instead of Proxy.Serve
 	panicked func(reason any, stack []byte)         // of Proxy.Panicked
 	observe  func(*telemetry.Record)                // instead of the channel of records
@@ -159,7 +160,9 @@ func start(t testing.TB, s setup, endpoints ...string) *gateway {
 		l = s.wrap(l)
 	}
 	done := make(chan error, 1)
-	go func() { done <- g.server.Listen(l, func() *tls.Config { return s.front }, nil) }() // ends when Drain closes the socket
+	go func() {
+		done <- g.server.Listen(l, func() *tls.Config { return s.front }, func() bool { return s.h2c })
+	}() // ends when Drain closes the socket
 	t.Cleanup(func() {
 		g.server.Drain(0)
 		if err := <-done; err != nil {

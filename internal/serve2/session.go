@@ -141,6 +141,7 @@ func (s *stream) begin(st *mux.Stream, ss *Session) {
 	x.Body, x.BodyHere, x.BodyRead = nil, false, false
 	if body, here := st.WholeBody(); here {
 		x.Body, x.BodyHere, x.BodyRead = body, len(body) > 0, len(body) == 0
+		x.Request.Length = int64(len(body)) // known now, said or not
 	}
 	x.Broken, x.Last, x.Status, x.Payload, x.Sent, x.Lost, x.Aborted = false, false, 0, 0, 0, fault.Completed, false
 }
