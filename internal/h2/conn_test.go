@@ -208,8 +208,8 @@ func TestHeldOctetsAreGivenBack(t *testing.T) {
 	st := e.find(1)
 	e.Reset(nil, 1, Cancel)
 	e.Consume(st, 10_000)
-	if e.owed != 10_000 {
-		t.Errorf("%d octets are owed", e.owed)
+	if e.owed != 10_000 || e.held != 0 {
+		t.Errorf("%d octets are owed, %d held", e.owed, e.held)
 	}
 }
 

@@ -166,5 +166,4 @@ func (m *mux) sweepStreams(now time.Time) {
 		st.fail(why)
 		m.out = m.conn.Reset(m.out, st.h.ID, code)
 	}
-	m.giveBack()
 }

@@ -383,7 +383,6 @@ func (st *Stream) Abort(code h2.Code) {
 	if st.h.State() != h2.Closed {
 		m.out = m.conn.Reset(m.out, st.h.ID, code)
 	}
-	m.giveBack()
 	if st.ended = true; st.err == nil {
 		st.err = errEnded
 	}

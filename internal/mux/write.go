@@ -164,7 +164,6 @@ func (st *Stream) endLocked() {
 	} else {
 		m.strain.well()
 	}
-	m.giveBack()
 }
 
 // allowed is how many octets of size the stream may append now: by the windows, the output's bound, and the order of those that
