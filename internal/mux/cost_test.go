@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"runtime"
 	"testing"
 
 	"github.com/whygate/whygate/internal/h2"
@@ -104,6 +105,57 @@ func TestExchangeAllocates(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A large answer goes through buffers that are used again.
+func TestLargeAnswerAllocatesLittle(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	each(t, func(t *testing.T, secure bool) {
+		w := listen(t, secure, Config{Handler: echo})
+		nc := w.dialAny(t)
+		start := h2.Preface + frame(h2.SettingsFrame, 0, 0, "\x00\x04\x7f\xff\xff\xff") + frame(h2.SettingsFrame, h2.FlagAck, 0, "") + frame(h2.WindowUpdate, 0, 0, u32(1<<30))
+		if _, err := io.WriteString(nc, start+request(1, "GET", "/size=1000000", true)); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 256<<10)
+		readAnswer(t, nc, buf)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, _ = io.WriteString(nc, request(3, "GET", "/size=64000000", true))
+		readAnswer(t, nc, buf)
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > 4<<20 {
+			t.Errorf("%d KiB allocated for 64 MB", got>>10)
+		}
+	})
+}
+
+// readAnswer reads frames until a stream ends.
+func readAnswer(t *testing.T, nc net.Conn, buf []byte) {
+	t.Helper()
+	for have := 0; ; {
+		k, err := nc.Read(buf[have:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		have += k
+		at := 0
+		for {
+			f, n, bad := h2.ParseFrame(buf[at:have])
+			if bad != nil {
+				t.Fatal(bad)
+			}
+			if at += n; n == 0 {
+				break
+			}
+			if f.Type == h2.Data && f.Has(h2.FlagEndStream) {
+				return
+			}
+		}
+		have = copy(buf, buf[at:have])
+	}
 }
 
 func BenchmarkExchange(b *testing.B) {

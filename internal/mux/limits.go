@@ -70,9 +70,8 @@ const (
 
 // Bounds of what is gathered to be written, in octets.
 const (
-	outData   = 64 << 10  // DATA is appended up to here
-	outKeep   = 256 << 10 // a larger buffer is not used again
-	outStop   = 96 << 10  // the reader stops here: the rest is room for control frames
-	outYield  = 16 << 10  // below this the flusher lets others append first
-	dataLeast = 4 << 10   // DATA waits until so much of it may go, or its rest
+	outData   = 64 << 10 // DATA is appended up to here
+	outStop   = 96 << 10 // the reader stops here: the rest is room for control frames
+	outYield  = 16 << 10 // below this the flusher lets others append first
+	dataLeast = 4 << 10  // DATA waits until so much of it may go, or its rest
 )

@@ -111,12 +111,12 @@ func (c *Records) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// cork begins to gather.
-func (c *Records) cork() {
+// cork begins to gather what n octets become.
+func (c *Records) cork(n int) {
 	c.mu.Lock()
 	c.corked = true
 	if c.out == nil {
-		c.out = getBuffer()[:0]
+		c.out = getBufferFor(n + n/64 + recordMax - 16<<10)[:0]
 	}
 	c.mu.Unlock()
 }
@@ -130,23 +130,4 @@ func (c *Records) uncork() error {
 	_, err := c.Conn.Write(out)
 	putBuffer(out)
 	return err
-}
-
-// bufferSize holds a whole record of TLS and the largest frame, and some of what follows. It is no multiple of a page, so that the buffers in use
-// begin at different places of their pages and do not share a few sets of the processor's caches.
-const bufferSize = 34<<10 + 64
-
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
-
-// getBuffer is a buffer from the pool, with its whole length.
-func getBuffer() []byte { return buffers.Get().(*[bufferSize]byte)[:] }
-
-// putBuffer gives a buffer back; one that grew is left to the garbage collector. Views into it are dead from here on.
-func putBuffer(b []byte) {
-	if cap(b) != bufferSize {
-		return
-	}
-	b = b[:bufferSize]
-	poison(b)
-	buffers.Put((*[bufferSize]byte)(b))
 }

@@ -24,6 +24,17 @@ func (m *mux) openOutput() {
 	}
 }
 
+// openOutputFor is openOutput for n octets, as far as so many are gathered.
+func (m *mux) openOutputFor(n int) {
+	if n = min(len(m.out)+n, outData) + 16<<10; n <= max(cap(m.out), smallBuffer) || cap(m.out) >= largeBuffer {
+		m.openOutput()
+		return
+	}
+	small := m.out
+	m.out = append(getBufferFor(n)[:0], small...)
+	putBuffer(small)
+}
+
 // gather lets others append before whoever has the duty writes: it puts this goroutine behind all that the poller woke together with it.
 func gather() { runtime.Gosched() }
 
@@ -53,7 +64,7 @@ func (m *mux) flush() {
 		m.mu.Unlock()
 		err := m.write(b)
 		m.mu.Lock()
-		if m.spare == nil && cap(b) <= outKeep {
+		if m.spare == nil {
 			m.spare = b[:0]
 		}
 		if err != nil {
@@ -82,7 +93,7 @@ func (m *mux) write(b []byte) error {
 		_, err := m.nc.Write(b)
 		return err
 	}
-	m.records.cork()
+	m.records.cork(len(b))
 	_, err := m.nc.Write(b)
 	if e := m.records.uncork(); err == nil {
 		err = e
@@ -97,12 +108,12 @@ func (m *mux) write(b []byte) error {
 func (st *Stream) push(data []byte, end bool) error {
 	m := st.m
 	m.mu.Lock()
-	m.openOutput()
 	for {
 		if st.err != nil {
 			m.mu.Unlock()
 			return st.err
 		}
+		m.openOutputFor(len(st.out) + len(data))
 		if len(st.out) > 0 && len(m.out) < outData {
 			if end && len(data) == 0 {
 				st.out[4] |= h2.FlagEndStream
