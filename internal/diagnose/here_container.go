@@ -77,6 +77,10 @@ type look struct {
 
 // find tells of the container that a wanted address or name means.
 func (k *look) find(ctx context.Context, h *Here, w *wanted) {
+	if w.local && w.at != "" && k.bridged() && isLoopbackHost(w.host) {
+		k.ownLoopback(h, w)
+		return
+	}
 	found, inside := k.matches(ctx, w)
 	if len(found) == 0 {
 		if w.at != "" && w.local {
@@ -90,7 +94,7 @@ func (k *look) find(ctx context.Context, h *Here, w *wanted) {
 		if c == nil {
 			continue
 		}
-		s := k.judge(w, l, c, inside)
+		s := k.judge(ctx, w, l, c, inside)
 		if s == nil {
 			if w.at == "" && l.running() {
 				h.note("port %d of this machine is container %s's %d (%s)", w.port, l.title(), inside, c.Config.Image)
@@ -119,7 +123,7 @@ func (k *look) matches(ctx context.Context, w *wanted) (found []*listed, inside 
 		}
 	}
 	if len(found) > 0 || !w.local {
-		return found, inside
+		return k.nearest(found), inside
 	}
 	for i := range k.list {
 		if l := &k.list[i]; !l.running() {
@@ -147,19 +151,74 @@ func (k *look) unpublished(h *Here, w *wanted) {
 				text = fmt.Sprintf("port %d is container %s's own; this machine has it as %d", w.port, l.title(), p.PublicPort)
 			}
 		}
-		if k.proxy != nil && k.inHostNetwork() {
-			text += "; in the proxy's container " + w.host + " is that container itself"
+		h.state(HereState{Cause: fault.CauseConnectionRefused, At: w.at, Text: text})
+		return
+	}
+}
+
+// nearest are those of the containers that are in a network of the proxy's, all where none is: another project may have the same name.
+func (k *look) nearest(found []*listed) []*listed {
+	if !k.bridged() {
+		return found
+	}
+	near := slices.DeleteFunc(slices.Clone(found), func(l *listed) bool { return !k.together(l) })
+	if len(near) == 0 {
+		return found
+	}
+	return near
+}
+
+// bridged reports whether the proxy runs in a container with networks of the engine's, and not in this machine's own.
+func (k *look) bridged() bool {
+	if k.proxy == nil || len(k.proxy.NetworkSettings.Networks) == 0 {
+		return false
+	}
+	_, host := k.proxy.NetworkSettings.Networks["host"]
+	return !host
+}
+
+// together reports whether a container has a network in common with the proxy's.
+func (k *look) together(l *listed) bool {
+	for name := range l.NetworkSettings.Networks {
+		if _, common := k.proxy.NetworkSettings.Networks[name]; common {
+			return true
+		}
+	}
+	return false
+}
+
+// ownLoopback is about an upstream on loopback, where the proxy's container has a loopback of its own.
+func (k *look) ownLoopback(h *Here, w *wanted) {
+	for i := range k.list {
+		l := &k.list[i]
+		own := l.publishes(w.port)
+		if l.own(w.port) {
+			own = w.port
+		}
+		if l == k.proxy || own == 0 || !l.running() {
+			continue
+		}
+		name := l.title()
+		if l.Labels.Compose != "" {
+			name = l.Labels.Compose
+		}
+		text := fmt.Sprintf("%s is the proxy's container %s itself, and not this machine; port %d is container %s's", w.at, k.proxy.title(), w.port, l.title())
+		if k.together(l) {
+			text += fmt.Sprintf(": name it %s:%d", commandWord(name), own)
 		}
 		h.state(HereState{Cause: fault.CauseConnectionRefused, At: w.at, Text: text})
 		return
 	}
 }
 
-// inHostNetwork reports whether the proxy's container has a network of its own.
-func (k *look) inHostNetwork() bool { return len(k.proxy.NetworkSettings.Networks) > 0 }
+// isLoopbackHost reports whether a name or an address means the machine, or the container, itself.
+func isLoopbackHost(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
+}
 
 // judge says what is wrong with a container, nil if nothing is.
-func (k *look) judge(w *wanted, l *listed, c *container, inside int) *HereState {
+func (k *look) judge(ctx context.Context, w *wanted, l *listed, c *container, inside int) *HereState {
 	title := "container " + l.title()
 	switch c.State.Status {
 	case "exited", "dead", "stopped":
@@ -192,10 +251,26 @@ func (k *look) judge(w *wanted, l *listed, c *container, inside int) *HereState 
 		}
 		return &HereState{Cause: fault.CauseServiceFailed, Text: text}
 	}
+	if s := k.moved(ctx, w, l, c); s != nil {
+		return s
+	}
 	if ago := time.Since(c.State.StartedAt); c.RestartCount > 0 && ago < recently {
 		return &HereState{Cause: fault.CauseServiceFailed, weak: true, Text: fmt.Sprintf("%s was started again %v ago, after %s", title, ago.Round(time.Second), plural(c.RestartCount, "restart"))}
 	}
 	return nil
+}
+
+// moved is about a container that was started after the proxy's: one that resolves a name at its own start asks the old address.
+func (k *look) moved(ctx context.Context, w *wanted, l *listed, c *container) *HereState {
+	if !k.bridged() || !l.called(w.host) {
+		return nil
+	}
+	own := k.look(ctx, k.proxy.ID)
+	if own == nil || own.State.StartedAt.IsZero() || !c.State.StartedAt.After(own.State.StartedAt.Add(time.Minute)) {
+		return nil
+	}
+	return &HereState{Cause: fault.CauseHostUnreachable, weak: true, Text: fmt.Sprintf("container %s was started at %s, after the proxy's container %s: a proxy that resolves %s at its start alone, as nginx does, may still ask its old address (%s restart %s, or a resolver in its configuration)",
+		l.title(), c.State.StartedAt.Local().Format("2006-01-02 15:04:05"), k.proxy.title(), w.host, k.name, commandWord(k.proxy.title()))}
 }
 
 // exited says how a container ended.
@@ -249,13 +324,10 @@ func whenEnded(c *container) string {
 
 // apart is about a container that has no network in common with the proxy's.
 func (k *look) apart(w *wanted, l *listed) *HereState {
-	if k.proxy == nil || w.at == "" || !l.has(w.host) && !l.called(w.host) || !k.inHostNetwork() {
+	if w.at == "" || !l.has(w.host) && !l.called(w.host) || !k.bridged() || k.together(l) {
 		return nil
 	}
 	theirs, ours := sortedKeys(l.NetworkSettings.Networks), sortedKeys(k.proxy.NetworkSettings.Networks)
-	if slices.ContainsFunc(theirs, func(n string) bool { return slices.Contains(ours, n) }) {
-		return nil
-	}
 	in := "no network"
 	if len(theirs) > 0 {
 		in = strings.Join(theirs, ", ")

@@ -106,6 +106,10 @@ func TestContainers(t *testing.T) {
 		"it listens on another port":             {appRuns, stateOf("running", ""), "127.0.0.1:8080", false, socketsAt("0.0.0.0:5000"), fault.CauseConnectionRefused, "nothing in container shop-app-1 listens on port 3000, which this machine has as 8080; it listens on 5000", false},
 		"it listens on loopback":                 {appRuns, stateOf("running", ""), "127.0.0.1:8080", false, socketsAt("127.0.0.1:3000"), fault.CauseConnectionRefused, "listens at 127.0.0.1:3000 alone", false},
 		"started again a moment ago":             {appRuns, `{"Status":"running","StartedAt":"` + time.Now().Add(-time.Minute).UTC().Format(time.RFC3339Nano) + `"}`, "127.0.0.1:8080", false, nil, fault.CauseServiceFailed, "was started again 1m", true},
+		"the proxy's own loopback":               {edge + "," + appRuns, stateOf("running", ""), "127.0.0.1:8080", true, nil, fault.CauseConnectionRefused, "127.0.0.1:8080 is the proxy's container edge itself, and not this machine; port 8080 is container shop-app-1's: name it app:3000", false},
+		"started after the proxy":                {edge + "," + appRuns, stateOf("running", ""), "app:3000", true, nil, fault.CauseHostUnreachable, "may still ask its old address (docker restart edge", true},
+		"another project's of the same name":     {edge + "," + strings.NewReplacer("app1", "app0", "front", "back", "shop-app-1", "blog-app-1").Replace(appGone) + "," + appRuns, stateOf("running", ""), "app:3000", true, nil, fault.CauseNone, "", false},
+		"the proxy is in the machine's network":  {strings.ReplaceAll(edge, `"front"`, `"host"`) + "," + appRuns, stateOf("running", ""), "172.20.0.3:3000", true, nil, fault.CauseNone, "", false},
 		"all is well":                            {appRuns, stateOf("running", `,"Health":{"Status":"healthy"}`), "127.0.0.1:8080", false, socketsAt("[::]:3000"), fault.CauseNone, "", false},
 		"all is well in the network":             {edge + "," + appRuns, stateOf("running", ""), "app:3000", true, socketsAt("0.0.0.0:3000"), fault.CauseNone, "", false},
 		"another's":                              {appGone, endedState("exited", 137, ""), "127.0.0.1:9999", false, nil, fault.CauseNone, "", false},
@@ -116,7 +120,11 @@ func TestContainers(t *testing.T) {
 			if name == "started again a moment ago" {
 				look = strings.Replace(look, `"RestartCount":0`, `"RestartCount":5`, 1)
 			}
-			a := &around{engines: []string{filepath.Join(t.TempDir(), "none.sock"), fakeEngine(t, "["+c.list+"]", map[string]string{"app1": look, proxyID: `{"State":{"Status":"running"}}`})}, listen: c.listen, process: &machine.Process{PID: 7}}
+			proxyLook := `{"State":{"Status":"running","StartedAt":"2026-01-01T08:00:00.1Z"}}`
+			if name == "started after the proxy" {
+				proxyLook = `{"State":{"Status":"running","StartedAt":"2025-12-01T08:00:00Z"}}`
+			}
+			a := &around{engines: []string{filepath.Join(t.TempDir(), "none.sock"), fakeEngine(t, "["+c.list+"]", map[string]string{"app1": look, proxyID: proxyLook})}, listen: c.listen, process: &machine.Process{PID: 7}}
 			if c.inside {
 				a.process.Container = proxyID[:12]
 			}
