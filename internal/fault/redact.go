@@ -3,6 +3,7 @@ package fault
 import (
 	"bytes"
 	"regexp"
+	"sync"
 )
 
 // secretNames are words that a field name with a secret value has in it, in lower case.
@@ -95,22 +96,29 @@ func mask(b []byte) {
 	}
 }
 
-// What may be a secret in a message in words, as programs write them.
-var (
-	secretValue = regexp.MustCompile(`(?i)\b((?:[a-z0-9_-]*(?:password|passwd|secret|token|api_?key|access_?key|authorization|credential)s?)"?\s*[=:]\s*"?)(?:(?:bearer|basic)\s+)?[^\s"',;&]{4,}`)
-	secretUser  = regexp.MustCompile(`(://)[^/\s:@]+(?::[^/\s@]*)?@`)
-	secretQuery = regexp.MustCompile(`(\w\?)[^\s"'<>]+=[^\s"'<>]*`)
-	secretJWT   = regexp.MustCompile(`\beyJ[\w-]{8,}(?:\.[\w-]+)*`)
-	secretAuth  = regexp.MustCompile(`(?i)\b((?:bearer|basic)\s+)[\w+/=.~-]{8,}`)
-)
+// secretMarks find what may be a secret in a message in words, as programs write them, each with what stays before it. They are made when
+// the first message is masked: a gateway masks none.
+var secretMarks = sync.OnceValue(func() []secretMark {
+	return []secretMark{
+		{regexp.MustCompile(`(://)[^/\s:@]+(?::[^/\s@]*)?@`), "${1}***@"},
+		{regexp.MustCompile(`(?i)\b((?:[a-z0-9_-]*(?:password|passwd|secret|token|api_?key|access_?key|authorization|credential)s?)"?\s*[=:]\s*"?)(?:(?:bearer|basic)\s+)?[^\s"',;&]{4,}`), "${1}***"},
+		{regexp.MustCompile(`(?i)\b((?:bearer|basic)\s+)[\w+/=.~-]{8,}`), "${1}***"},
+		{regexp.MustCompile(`\beyJ[\w-]{8,}(?:\.[\w-]+)*`), "***"},
+		{regexp.MustCompile(`(\w\?)[^\s"'<>]+=[^\s"'<>]*`), "${1}***"},
+	}
+})
+
+type secretMark struct {
+	mark  *regexp.Regexp
+	shown string
+}
 
 // MaskMessage masks by asterisks what may be a secret in a message in words: values of names such as PASSWORD and token, credentials of
 // Authorization, user information and queries of URLs, JSON Web Tokens. Its length changes. It is for messages of a line, not for heads of
 // HTTP: Redact knows those.
 func MaskMessage(text string) string {
-	text = secretUser.ReplaceAllString(text, "${1}***@")
-	text = secretValue.ReplaceAllString(text, "${1}***")
-	text = secretAuth.ReplaceAllString(text, "${1}***")
-	text = secretJWT.ReplaceAllString(text, "***")
-	return secretQuery.ReplaceAllString(text, "${1}***")
+	for _, m := range secretMarks() {
+		text = m.mark.ReplaceAllString(text, m.shown)
+	}
+	return text
 }

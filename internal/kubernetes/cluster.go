@@ -45,6 +45,9 @@ type Cluster struct {
 	runs      string // the program that the credentials come from, empty if none has to be run
 }
 
+// silence keeps the library from printing: what it would print is in its errors as well.
+var silence = sync.OnceFunc(func() { klog.SetSlogLogger(slog.New(slog.DiscardHandler)) })
+
 // Open reads the kubeconfig. It asks nobody anything: whether the server answers the first read tells.
 func Open(w Where, timeout time.Duration) (*Cluster, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
@@ -52,7 +55,7 @@ func Open(w Where, timeout time.Duration) (*Cluster, error) {
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: w.Context}
 	overrides.Context.Namespace = w.Namespace
 	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
-	klog.SetSlogLogger(slog.New(slog.DiscardHandler)) // what the library would print is in its errors as well
+	silence()
 	config, err := loader.ClientConfig()
 	switch {
 	case clientcmd.IsEmptyConfig(err):
