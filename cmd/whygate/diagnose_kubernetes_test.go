@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // apiServer answers as an API server whose Ingress leads to a Service with one pod that crashes; where it is well, the pod is ready.
@@ -148,5 +150,17 @@ func TestHereAsksTheCluster(t *testing.T) {
 	}
 	if _, out, _ := diagnosed(t, append(args, "--json")...); strings.Contains(out, "Kubernetes: ") {
 		t.Errorf("it asked without --here: %s", out)
+	}
+}
+
+// The walk is repeated with --watch, and a line tells when the verdict changes.
+func TestDiagnoseKubernetesWatch(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+	defer cancel()
+	var out, errs bytes.Buffer
+	code := run(ctx, []string{"diagnose", "--kubernetes", "svc/shop", "--kubeconfig", apiServer(t, false), "--watch", "--every", "1s"}, strings.NewReader(""), &out, &errs)
+	if lines := strings.Count(out.String(), "\n"); code != exitFault || lines != 1 || !strings.Contains(out.String(), "out-of-memory") {
+		t.Errorf("exit %d, %d lines\n%s%s", code, lines, &out, &errs)
 	}
 }
