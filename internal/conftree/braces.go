@@ -186,6 +186,7 @@ func (b *braces) comment(rest string) bool {
 
 func (b *braces) quoted(quote byte) (string, byte, error) {
 	var word strings.Builder
+	start := b.line
 	for i := b.at + 1; i < len(b.text); i++ {
 		switch c := b.text[i]; {
 		case word.Len() > wordMax:
@@ -206,6 +207,7 @@ func (b *braces) quoted(quote byte) (string, byte, error) {
 			word.WriteByte(c)
 		}
 	}
+	b.line = start
 	return "", 0, errors.New("a quoted word is not closed")
 }
 
