@@ -115,7 +115,7 @@ func checkLoopback(c *check) {
 			}
 			other, port := c.serviceAt(mine, u.Port)
 			if other == nil {
-				c.risk(u.Node, fmt.Sprintf("%s runs in the container of %q, where %s is that container itself: unless the application runs in it, too, every request fails.",
+				c.note(u.Node, fmt.Sprintf("%s runs in the container of %q, where %s is that container itself: unless the application runs in it, too, every request fails.",
 					called(r.Proxy.Product), mine.Name, at(u)), strings.ReplaceAll(u.Node.Words(), u.Host, "SERVICE"))
 				continue
 			}
@@ -237,12 +237,28 @@ func checkBoundToLoopback(c *check) {
 			continue
 		}
 		l := a.Listen[0]
+		if !l.Sure && (a.Kind != "uvicorn" || environment(a.Service)) {
+			continue // its own file, or its environment, may say otherwise
+		}
 		how := "is told to listen"
 		if !l.Sure {
 			how = "listens, unless told otherwise,"
 		}
 		c.fault(l.Node, fmt.Sprintf("%s in the container of %q %s on %s:%s, which nobody outside of that container reaches: every request is refused.", called(a.Kind), a.Service.Name, how, l.Host, l.Port), bindFix(a, l.Port))
 	}
+}
+
+// environment reports whether a service's environment may hold settings of its server.
+func environment(s *topology.Service) bool {
+	if s.Node.Get("env_file") != nil {
+		return true
+	}
+	for e := range s.Node.Get("environment").Keys() {
+		if strings.Contains(e.Name+e.Text(), "UVICORN") {
+			return true
+		}
+	}
+	return false
 }
 
 func bindFix(a *app, port string) string {
@@ -260,7 +276,7 @@ func checkNetworks(c *check) {
 		for _, u := range r.Members() {
 			s := c.target(r, u)
 			mine := r.Proxy.Service
-			if s == nil || s.Mode != "" || mine.Mode != "" || mine.Shares(s) != "" {
+			if s == nil || s.Mode != "" || mine.Mode != "" || mine.Shares(s) != "" || mine.File != s.File {
 				continue
 			}
 			c.fault(u.Node, fmt.Sprintf("%q is on %s, %q on %s: they have no network together, and %s is not reached.", mine.Name, listed(mine.Networks), s.Name, listed(s.Networks), at(u)),

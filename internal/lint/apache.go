@@ -119,9 +119,20 @@ func checkSSLProxyEngine(c *check) {
 	for r := range c.routes("apache") {
 		tls := slices.ContainsFunc(r.Members(), func(u *upstream) bool { return r.TLS(u) })
 		if on := r.Fold("SSLProxyEngine"); tls && (on == nil || same(on.Text(), "off")) && (r.Server != nil || len(r.Proxy.Servers) == 0) && !r.Node.Has("!") {
-			c.fault(r.Node, fmt.Sprintf("%s is https, and SSLProxyEngine is off: every request gets 500.", r.Target), "SSLProxyEngine on")
+			severity, unless := Fault, ""
+			if on == nil && !apacheMain(r.Proxy) {
+				severity, unless = Risk, ", unless the main file switches it on"
+			}
+			c.add(severity, r.Node, fmt.Sprintf("%s is https, and SSLProxyEngine is off: every request gets 500%s.", r.Target, unless), "SSLProxyEngine on")
 		}
 	}
+}
+
+// apacheMain reports whether the main file is here.
+func apacheMain(p *proxy) bool {
+	return slices.ContainsFunc(p.Tree, func(n *Node) bool {
+		return same(n.Name, "ServerRoot") || same(n.Name, "LoadModule") || same(n.Name, "PidFile")
+	})
 }
 
 func checkPeerName(c *check) {

@@ -96,16 +96,14 @@ func checkEnvoyStatic(c *check) {
 }
 
 func checkEnvoySNI(c *check) {
-	for p := range c.proxies("envoy") {
-		for _, g := range p.Groups {
-			if topology.Deep(g.Node, "sni") != nil || topology.Deep(g.Node, "auto_host_sni") != nil || topology.Deep(g.Node, "auto_sni") != nil {
-				continue
-			}
-			for _, u := range g.Members {
-				if u.Scheme == "https" && topology.IsName(u.Host) && strings.Contains(u.Host, ".") {
-					c.risk(u.Node, fmt.Sprintf("%s is spoken to by TLS without its name.", at(u)), "sni: "+u.Host)
-					break
-				}
+	for r := range c.routes("envoy") {
+		if r.Group == nil || topology.Deep(r.Group.Node, "sni") != nil || topology.Deep(r.Group.Node, "auto_host_sni") != nil || topology.Deep(r.Group.Node, "auto_sni") != nil {
+			continue
+		}
+		for _, u := range r.Members() {
+			if u.Scheme == "https" && topology.IsName(u.Host) && strings.Contains(u.Host, ".") {
+				c.risk(u.Node, fmt.Sprintf("%s is spoken to by TLS without its name.", at(u)), "sni: "+u.Host).of(r, u)
+				break
 			}
 		}
 	}

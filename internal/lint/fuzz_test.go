@@ -18,7 +18,10 @@ func FuzzLint(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, file := range files {
+	for n, file := range files {
+		if n%4 != 0 {
+			continue // enough to begin with
+		}
 		archive, err := txtar.ParseFile(file)
 		if err != nil {
 			f.Fatal(err)

@@ -52,9 +52,9 @@ var haproxyRules = []Rule{
 		check:   checkCheckOptions,
 	},
 	{
-		ID: "haproxy-check-other-port", Severity: Risk, Products: []string{"haproxy"}, Causes: []string{"connection-refused"},
+		ID: "haproxy-check-other-port", Severity: Note, Products: []string{"haproxy"}, Causes: []string{"connection-refused"},
 		Title:   "The check asks another port than the traffic",
-		Happens: "The checked port may answer while the other is dead: requests go on to it and get 503. And when only the checked one is dead, a well server is taken out.",
+		Happens: "Unless what answers there knows how the other port is, as the agents of databases do: the checked port may answer while the other is dead: requests go on to it and get 503. And when only the checked one is dead, a well server is taken out.",
 		Fix:     "Check the port of the traffic, or a page there that says how the application is.",
 		Source:  "HAProxy: server, port",
 		check:   checkCheckPort,
@@ -277,13 +277,16 @@ func checkCheckOptions(c *check) {
 
 func checkCheckPort(c *check) {
 	for r := range c.routes("haproxy") {
+		if !haproxyHTTP(r) {
+			continue
+		}
 		for _, u := range r.Members() {
 			words := r.ServerWords(u)
 			port := topology.Option(words, "port")
 			if port == "" || !slices.Contains(words, "check") || port == u.Port || u.Port == "" || slices.Contains(words, "check-send-proxy") {
 				continue
 			}
-			c.risk(u.Node, fmt.Sprintf("traffic goes to %s, and the check to port %s: a dead application may look well.", at(u), port), strings.Replace(u.Node.Words(), " port "+port, "", 1))
+			c.note(u.Node, fmt.Sprintf("traffic goes to %s, and the check to port %s: a dead application may look well.", at(u), port), strings.Replace(u.Node.Words(), " port "+port, "", 1))
 			break
 		}
 	}
@@ -315,7 +318,7 @@ func checkHAProxySNI(c *check) {
 			if !slices.Contains(words, "ssl") || slices.Contains(words, "sni") || slices.Contains(words, "no-sni-auto") || !topology.IsName(u.Host) || !strings.Contains(u.Host, ".") {
 				continue
 			}
-			c.risk(u.Node, fmt.Sprintf("%s is spoken to by TLS without its name.", at(u)), fmt.Sprintf("%s sni str(%s) check-sni %s", u.Node.Words(), u.Host, u.Host)).of(r, u)
+			c.add(publicly(u.Host), u.Node, fmt.Sprintf("%s is spoken to by TLS without its name.", at(u)), fmt.Sprintf("%s sni str(%s) check-sni %s", u.Node.Words(), u.Host, u.Host)).of(r, u)
 			break
 		}
 	}

@@ -261,6 +261,18 @@ func alive(g *topology.Group) (members []*upstream) {
 	return members
 }
 
+// used are the groups that a route leads to.
+func used(p *proxy) (all []*topology.Group) {
+	seen := map[*topology.Group]bool{}
+	for _, r := range p.Routes {
+		if r.Group.Name != "" && !seen[r.Group] {
+			seen[r.Group] = true
+			all = append(all, r.Group)
+		}
+	}
+	return all
+}
+
 // parameter is a server line's parameter: name=value.
 func parameter(n *Node, name string) string {
 	for _, a := range n.Args {
@@ -294,7 +306,7 @@ func checkEject(c *check) {
 
 func checkMaxFails(c *check) {
 	for p := range c.proxies("nginx") {
-		for _, g := range p.Groups {
+		for _, g := range used(p) {
 			members := alive(g)
 			if len(members) < 2 {
 				continue
@@ -332,7 +344,7 @@ func checkNeverRetries(c *check) {
 
 func checkAllDown(c *check) {
 	for p := range c.proxies("nginx") {
-		for _, g := range p.Groups {
+		for _, g := range used(p) {
 			if len(g.Members) > 0 && len(alive(g)) == 0 {
 				c.fault(g.Members[0].Node, fmt.Sprintf("every server of %q is marked down: every request to it gets 502.", g.Name), strings.Replace(g.Members[0].Node.Words(), " down", "", 1)+";")
 			}

@@ -141,9 +141,17 @@ func droppedHeaders(r *route) (inner *Node, lost []*Node) {
 func checkUpgradeVersion(c *check) {
 	for r := range c.routes("nginx") {
 		if h := upgrades(r); h != nil && r.Node.Name == "proxy_pass" && r.Setting("proxy_http_version") == nil {
-			c.risk(h, "before nginx 1.29.7 this is sent by HTTP/1.0, which has no upgrade: no WebSocket opens.", "proxy_http_version 1.1;")
+			c.risk(h, "before nginx 1.29.7 this is sent by HTTP/1.0, which has no upgrade: no WebSocket opens"+unlessMain(r)+".", "proxy_http_version 1.1;")
 		}
 	}
+}
+
+// unlessMain is the condition where the main file is not here.
+func unlessMain(r *route) string {
+	if r.Proxy.Whole {
+		return ""
+	}
+	return ", unless nginx.conf says proxy_http_version 1.1"
 }
 
 func checkUpgradeConnection(c *check) {
@@ -201,10 +209,21 @@ func checkSNI(c *check) {
 			if !topology.IsName(u.Host) || !strings.Contains(u.Host, ".") {
 				continue
 			}
-			c.risk(r.Node, fmt.Sprintf("%s is spoken to by TLS without its name: if it has several sites, or stands behind a CDN, the handshake fails.", at(u)), module+"_ssl_server_name on;").of(r, u)
+			c.add(publicly(u.Host), r.Node, fmt.Sprintf("%s is spoken to by TLS without its name: if it has several sites, or stands behind a CDN, the handshake fails.", at(u)), module+"_ssl_server_name on;").of(r, u)
 			break
 		}
 	}
+}
+
+// inside are the ends of names of private networks, where most servers have one site.
+var inside = []string{".local", ".lan", ".internal", ".home", ".home.arpa", ".corp", ".intra", ".localdomain", ".svc", ".cluster.local", ".consul", ".docker"}
+
+// publicly is how much a name without SNI matters: in private networks most servers have one site, and answer without it.
+func publicly(host string) Severity {
+	if slices.ContainsFunc(inside, func(end string) bool { return strings.HasSuffix(host, end) }) {
+		return Note
+	}
+	return Risk
 }
 
 func checkSNIGroup(c *check) {

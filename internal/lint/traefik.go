@@ -98,22 +98,45 @@ func foreign(name string) bool {
 	return found && provider != "file"
 }
 
+// sureOfFiles is how sure it is that no other file of the provider has a name: a static configuration beside them says that they are all.
+func (c *check) sureOfFiles() Severity {
+	for p := range c.proxies("traefik") {
+		for _, root := range p.Tree {
+			if root.Get("entryPoints") != nil || root.Get("providers") != nil {
+				return Fault
+			}
+		}
+	}
+	return Risk
+}
+
+// elsewhere is the condition where it is not sure.
+func elsewhere(s Severity) string {
+	if s == Fault {
+		return ""
+	}
+	return "unless another file of the provider has it, "
+}
+
 func checkTraefikService(c *check) {
-	names := c.traefikNames("services")
+	names, severity := c.traefikNames("services"), c.sureOfFiles()
+	if len(names) == 0 {
+		return // they are all in other files
+	}
 	c.routers(func(r *Node) {
 		s := r.Get("service")
 		if s != nil && s.Text() != "" && !foreign(s.Text()) && !names[strings.TrimSuffix(s.Text(), "@file")] {
-			c.fault(s, fmt.Sprintf("no service is called %q: the router %s is left out, and its requests get 404.", s.Text(), r.Name), "services: "+s.Text()+": loadBalancer: servers: - url: http://…")
+			c.add(severity, s, fmt.Sprintf("no service is called %q: %sthe router %s is left out, and its requests get 404.", s.Text(), elsewhere(severity), r.Name), "services: "+s.Text()+": loadBalancer: servers: - url: http://…")
 		}
 	})
 }
 
 func checkTraefikMiddleware(c *check) {
-	names := c.traefikNames("middlewares")
+	names, severity := c.traefikNames("middlewares"), c.sureOfFiles()
 	c.routers(func(r *Node) {
 		for m := range r.Get("middlewares").Items() {
 			if m.Text() != "" && !foreign(m.Text()) && !names[strings.TrimSuffix(m.Text(), "@file")] {
-				c.fault(m, fmt.Sprintf("no middleware is called %q: the router %s is left out, and its requests get 404.", m.Text(), r.Name), "middlewares: "+m.Text()+": …")
+				c.add(severity, m, fmt.Sprintf("no middleware is called %q: %sthe router %s is left out, and its requests get 404.", m.Text(), elsewhere(severity), r.Name), "middlewares: "+m.Text()+": …")
 			}
 		}
 	})
@@ -133,7 +156,7 @@ func checkTraefikEntry(c *check) {
 	}
 	c.routers(func(r *Node) {
 		for e := range r.Get("entryPoints").Items() {
-			if !names[e.Text()] {
+			if !names[e.Text()] && e.Text() != "traefik" { // the one of its own API
 				c.fault(e, fmt.Sprintf("no entry point is called %q: nobody reaches the router %s.", e.Text(), r.Name), "entryPoints: "+e.Text()+": address: \":443\"")
 			}
 		}
@@ -237,11 +260,17 @@ func checkTraefikEnabled(c *check) {
 }
 
 func checkTraefikTLS(c *check) {
+	every := false // a static configuration says how all are verified
+	for p := range c.proxies("traefik") {
+		for _, root := range p.Tree {
+			every = every || root.At("serversTransport", "insecureSkipVerify").Text() == "true" || root.At("serversTransport", "rootCAs") != nil
+		}
+	}
 	for r := range c.routes("traefik") {
 		if len(r.Scope) > 1 || len(r.Scope) == 0 || len(r.Proxy.Tree) == 0 {
 			continue // it has a transport
 		}
-		if r.Setting("serversTransport") != nil || r.Proxy.Tree[0].At("serversTransport", "insecureSkipVerify").Text() == "true" {
+		if r.Setting("serversTransport") != nil || every {
 			continue
 		}
 		for _, u := range r.Members() {

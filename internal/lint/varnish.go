@@ -100,12 +100,10 @@ func checkVarnishErrors(c *check) {
 			if sub.Name != "sub" || sub.Text() != "vcl_backend_response" {
 				continue
 			}
-			guarded := false
+			guarded := slices.ContainsFunc(sub.Kids, func(n *Node) bool {
+				return (n.Name == "if" || n.Name == "elseif" || n.Name == "elsif") && strings.Contains(n.Words(), "beresp.status")
+			})
 			for _, n := range sub.Kids {
-				if n.Name == "if" || n.Name == "elseif" || n.Name == "elsif" {
-					guarded = guarded || strings.Contains(n.Words(), "beresp.status")
-					continue
-				}
 				if n.Name == "set" && n.Text() == "beresp.ttl" && !guarded && !slices.Contains(n.Args, "0s") {
 					c.risk(n, "an error of the application is kept for that long, and given to everybody.", "if (beresp.status >= 500) { set beresp.uncacheable = true; set beresp.ttl = 0s; return (deliver); }")
 				}

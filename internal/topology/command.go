@@ -18,7 +18,11 @@ func appOfCommand(words []string, at *Node) *App {
 	o := options(words[1:])
 	switch kind := path.Base(words[0]); kind {
 	case "gunicorn":
-		return gunicorn(&settings{flags: o}, at)
+		a := gunicorn(&settings{flags: o}, at)
+		if len(o["-c"])+len(o["--config"]) > 0 { // what is not said here is said there
+			a.unsaid()
+		}
+		return a
 	case "uvicorn", "hypercorn", "daphne":
 		return asgi(kind, o, at)
 	case "uwsgi":
@@ -173,6 +177,18 @@ func gunicorn(s *settings, at *Node) *App {
 		}
 	}
 	return a
+}
+
+// unsaid takes away what holds by default only.
+func (a *App) unsaid() {
+	for _, t := range []*Timer{&a.Keep, &a.Work, &a.Stop} {
+		if t.Node == nil {
+			*t = Timer{Off: true}
+		}
+	}
+	if !a.Listen[0].Sure {
+		a.Listen = nil
+	}
 }
 
 func or(n, other *Node) *Node {

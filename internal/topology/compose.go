@@ -116,7 +116,10 @@ func (s *Service) Shares(o *Service) string {
 
 // Service is the service of a compose file by a name of its, in the same file as another; nil if there is none.
 func (t *Topology) Service(name string, beside *Service) *Service {
-	return t.index.services[beside.Project][name]
+	if s := t.index.services[beside.Project][name]; s != nil {
+		return s
+	}
+	return t.index.nearby[filepath.Dir(beside.File)][name]
 }
 
 // unit lists what a unit of systemd starts.

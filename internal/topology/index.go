@@ -8,12 +8,13 @@ import (
 
 // index finds things by their names, so that a thousand of them ask for a thousand others in a moment.
 type index struct {
-	apps     map[string][]*App             // by port, or by a socket's path
-	services map[*Node]map[string]*Service // of a compose file, by every name
-	objects  map[objectKey]*Object         // of Kubernetes
-	pods     map[podKey][]*Object          // that start pods, by one of their labels
-	routed   map[objectKey]bool            // Services that an Ingress or a route leads to
-	projects map[*Node][]*Service          // of a compose file
+	apps     map[string][]*App              // by port, or by a socket's path
+	services map[*Node]map[string]*Service  // of a compose file, by every name
+	objects  map[objectKey]*Object          // of Kubernetes
+	pods     map[podKey][]*Object           // that start pods, by one of their labels
+	routed   map[objectKey]bool             // Services that an Ingress or a route leads to
+	projects map[string][]*Service          // of the compose files of a directory, which may be laid over each other
+	nearby   map[string]map[string]*Service // the same, by every name
 }
 
 type objectKey struct{ kind, namespace, name string }
@@ -24,7 +25,7 @@ type podKey struct{ namespace, label, value string }
 func (t *Topology) build() {
 	x := index{
 		apps: map[string][]*App{}, services: map[*Node]map[string]*Service{}, objects: map[objectKey]*Object{}, pods: map[podKey][]*Object{}, routed: map[objectKey]bool{},
-		projects: map[*Node][]*Service{},
+		projects: map[string][]*Service{}, nearby: map[string]map[string]*Service{},
 	}
 	for _, a := range t.Apps {
 		for _, l := range a.Listen {
@@ -39,10 +40,17 @@ func (t *Topology) build() {
 			names = map[string]*Service{}
 			x.services[s.Project] = names
 		}
-		x.projects[s.Project] = append(x.projects[s.Project], s)
+		dir := filepath.Dir(s.File)
+		x.projects[dir] = append(x.projects[dir], s)
+		if x.nearby[dir] == nil {
+			x.nearby[dir] = map[string]*Service{}
+		}
 		for _, name := range append([]string{s.Name}, s.Aliases...) {
 			if names[name] == nil || name == s.Name {
 				names[name] = s
+			}
+			if x.nearby[dir][name] == nil {
+				x.nearby[dir][name] = s
 			}
 		}
 	}
@@ -85,8 +93,8 @@ func listenKey(port, unix string) string {
 	return port
 }
 
-// Siblings are the services of the same compose file.
-func (t *Topology) Siblings(s *Service) []*Service { return t.index.projects[s.Project] }
+// Siblings are the services of the compose files of a directory.
+func (t *Topology) Siblings(s *Service) []*Service { return t.index.projects[filepath.Dir(s.File)] }
 
 // contain finds the containers that proxies run in: those that mount the proxy's file, or a directory that it is in.
 func (t *Topology) contain() {

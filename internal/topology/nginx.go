@@ -73,7 +73,7 @@ func nginxMember(s *Node) *Upstream {
 // level goes through the directives of a block.
 func (n *nginxLister) level(scope []*Level, server *Server, path string) {
 	for _, d := range scope[len(scope)-1].Nodes {
-		if _, pass := nginxPass[d.Name]; pass && d.Text() != "" {
+		if _, pass := nginxPass[d.Name]; pass && d.Text() != "" && (server == nil || path != "") { // directly in a server it is one of stream
 			n.route(d, scope, server, path)
 		}
 		if d.Kids == nil {
@@ -89,11 +89,19 @@ func (n *nginxLister) level(scope []*Level, server *Server, path string) {
 			n.p.Servers = append(n.p.Servers, s)
 			n.level(inner(), s, "")
 		case "location":
-			n.level(inner(), server, strings.Join(d.Args, " "))
+			n.level(inner(), server, orElse(strings.Join(d.Args, " "), "/"))
 		case "if", "limit_except":
 			n.level(inner(), server, path)
 		}
 	}
+}
+
+// orElse is a text, or another where it is empty.
+func orElse(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
 }
 
 // nginxServer is a server block.
