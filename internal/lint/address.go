@@ -329,7 +329,7 @@ func outside(s *topology.Service) bool {
 }
 
 func checkSchemePort(c *check) {
-	for r := range c.routes() {
+	for r := range c.routes("nginx", "haproxy", "apache", "caddy", "traefik", "envoy", "varnish", "iis") { // a Service's port says nothing
 		for _, u := range r.Members() {
 			scheme := r.SchemeOf(u)
 			plain := scheme == "http" || scheme == "h2c" || scheme == "grpc"

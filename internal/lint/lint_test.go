@@ -164,6 +164,26 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestIngressRace: behind an Ingress, the application is found by its Service, its pods and their command.
+func TestIngressRace(t *testing.T) {
+	text, err := os.ReadFile("testdata/ingress-race.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		command string
+		want    bool
+	}{{"shop:app", true}, {`--timeout-keep-alive", "75", "shop:app`, false}} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "shop.yaml"), []byte(strings.ReplaceAll(string(text), "shop:app", c.command)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.ContainsFunc(lintDir(t, dir), func(f Finding) bool { return f.Rule == "keepalive-race" && f.Severity == Risk && f.Line == 33 }); got != c.want {
+			t.Errorf("%s: found %v", c.command, got)
+		}
+	}
+}
+
 // TestHealthy: configurations that are right, in the shape of those that projects recommend, have no finding but notes.
 func TestHealthy(t *testing.T) {
 	dirs, err := filepath.Glob("testdata/healthy/*")

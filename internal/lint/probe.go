@@ -113,8 +113,8 @@ func Probe(ctx context.Context, t *topology.Topology, all []Finding) ([]Finding,
 func probed(t *topology.Topology) (all []target) {
 	seen := map[string]bool{}
 	for _, p := range t.Proxies {
-		if p.Service != nil {
-			continue
+		if p.Service != nil || p.Product == "ingress-nginx" || p.Tree == nil {
+			continue // what runs in containers is reached by other names
 		}
 		for _, r := range p.Routes {
 			for _, u := range r.Members() {
@@ -139,7 +139,7 @@ func ask(ctx context.Context, t target) (f found) {
 		cancel()
 		var failed *net.DNSError
 		if errors.As(err, &failed) {
-			f.missing = failed.IsNotFound
+			f.missing = failed.IsNotFound && strings.Contains(u.Host, ".") // another may be a container's name
 			return f
 		}
 	}

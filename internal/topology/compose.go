@@ -161,14 +161,16 @@ func (s *Service) Label(end string) *Label {
 
 // labels lists what labels of Traefik in compose files set up: a route to the container itself, at the port that a label names.
 func (t *Topology) labels() {
-	var p *Proxy
+	proxies := map[*Node]*Proxy{}
 	for _, s := range t.Services {
 		rule, port, scheme := s.Label("rule"), s.Label("loadbalancer.server.port"), s.Label("loadbalancer.server.scheme")
 		if rule == nil && port == nil {
 			continue
 		}
+		p := proxies[s.Project]
 		if p == nil {
 			p = &Proxy{Product: "traefik", File: s.File, Service: t.TraefikBeside(s)}
+			proxies[s.Project] = p
 			t.Proxies = append(t.Proxies, p)
 		}
 		u := &Upstream{Host: s.Name, Scheme: "http", Node: s.Node}

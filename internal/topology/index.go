@@ -12,6 +12,7 @@ type index struct {
 	services map[*Node]map[string]*Service  // of a compose file, by every name
 	objects  map[objectKey]*Object          // of Kubernetes
 	pods     map[podKey][]*Object           // that start pods, by one of their labels
+	started  map[*Object][]*App             // by the workload that starts them
 	routed   map[objectKey]bool             // Services that an Ingress or a route leads to
 	projects map[string][]*Service          // of the compose files of a directory, which may be laid over each other
 	nearby   map[string]map[string]*Service // the same, by every name
@@ -24,10 +25,14 @@ type podKey struct{ namespace, label, value string }
 // build builds the index, once everything was read.
 func (t *Topology) build() {
 	x := index{
-		apps: map[string][]*App{}, services: map[*Node]map[string]*Service{}, objects: map[objectKey]*Object{}, pods: map[podKey][]*Object{}, routed: map[objectKey]bool{},
+		apps: map[string][]*App{}, services: map[*Node]map[string]*Service{}, objects: map[objectKey]*Object{}, pods: map[podKey][]*Object{}, routed: map[objectKey]bool{}, started: map[*Object][]*App{},
 		projects: map[string][]*Service{}, nearby: map[string]map[string]*Service{},
 	}
 	for _, a := range t.Apps {
+		if a.Pods != nil {
+			x.started[a.Pods] = append(x.started[a.Pods], a)
+			continue
+		}
 		for _, l := range a.Listen {
 			if key := listenKey(l.Port, l.Unix); key != "" {
 				x.apps[key] = append(x.apps[key], a)

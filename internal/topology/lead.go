@@ -8,6 +8,9 @@ import (
 // AppOf finds the application that an upstream of a route leads to, and where that listens; nil where no file has it, or where it is not
 // clear which one it is.
 func (t *Topology) AppOf(r *Route, u *Upstream) (*App, *AppListen) {
+	if u.service != nil {
+		return t.started(u)
+	}
 	var found *App
 	var at *AppListen
 	for _, a := range t.index.apps[listenKey(u.Port, u.Unix)] {
@@ -23,6 +26,28 @@ func (t *Topology) AppOf(r *Route, u *Upstream) (*App, *AppListen) {
 		}
 	}
 	return found, at
+}
+
+// started finds the application behind a Service: that of its pods that listens at the port that the Service sends to.
+func (t *Topology) started(u *Upstream) (*App, *AppListen) {
+	target := ""
+	for p := range u.service.Node.At("spec", "ports").Items() {
+		if p.Get("port").Text() == u.Port || p.Get("name").Text() == u.Port {
+			if target = p.Get("targetPort").Text(); target == "" {
+				target = p.Get("port").Text()
+			}
+		}
+	}
+	for _, w := range t.Selected(u.service) {
+		for _, a := range t.index.started[w] {
+			for i := range a.Listen {
+				if l := &a.Listen[i]; l.Port != "" && (l.Port == target || l.Port == w.containerPort(target)) {
+					return a, l
+				}
+			}
+		}
+	}
+	return nil, nil
 }
 
 // leads reports whether an upstream leads to where an application listens.

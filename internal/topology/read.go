@@ -68,7 +68,15 @@ func Read(ctx context.Context, names []string, stdin io.Reader) (*Topology, erro
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	for _, o := range t.Objects {
+		t.workload(o)
+	}
 	t.build()
+	for _, o := range t.Objects {
+		if o.Kind == "Ingress" {
+			t.ingress(o)
+		}
+	}
 	t.labels()
 	t.contain()
 	return t, nil

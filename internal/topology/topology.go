@@ -70,6 +70,8 @@ type Upstream struct {
 	Backup bool
 	Down   bool
 	Node   *Node
+
+	service *Object // of Kubernetes, that it is
 }
 
 // Timer is how long something may take. Node is the line that says so, nil for the product's default.
@@ -214,6 +216,7 @@ type App struct {
 	Jitter      bool     // and not all at once
 	Service     *Service // the container it runs in
 	Unit        *Unit    // the unit that starts it
+	Pods        *Object  // the workload of Kubernetes whose containers it runs in
 }
 
 // AppListen is where an application listens, and what it speaks there.
