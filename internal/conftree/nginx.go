@@ -115,7 +115,7 @@ func (n *nginxFiles) expand(all []*Node, depth int) ([]*Node, error) {
 	return whole, nil
 }
 
-// include reads the files of an include. One that cannot be read is a problem, and no error.
+// include reads the files of an include. One that cannot be read is a problem, and no error: the include stays in its place.
 func (n *nginxFiles) include(node *Node, depth int) ([]*Node, error) {
 	if depth >= includeMax {
 		n.r.Problem("%v: includes within includes, %d deep", node.Place, depth)
@@ -130,6 +130,7 @@ func (n *nginxFiles) include(node *Node, depth int) ([]*Node, error) {
 			}
 			if !errors.Is(err, fs.ErrNotExist) || !slices.Contains(shipped, filepath.Base(name)) {
 				n.r.Problem("%v: %v", node.Place, err)
+				all = append(all, node) // so that it is seen that something is not known
 			}
 			continue
 		}

@@ -200,3 +200,25 @@ func TestHealthy(t *testing.T) {
 		})
 	}
 }
+
+// TestUnreadInclude: what may stand in a file that could not be read is not missing for sure.
+func TestUnreadInclude(t *testing.T) {
+	for include, want := range map[string]Severity{"": Fault, "include /config/nginx/proxy.conf;": Note} {
+		file := filepath.Join(t.TempDir(), "app.conf")
+		conf := "http { server { listen 80; location / { " + include + " proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_pass http://127.0.0.1:8000; } } }"
+		if err := os.WriteFile(file, []byte(conf), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		top, err := topology.Read(context.Background(), []string{file}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := Lint(context.Background(), top)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !has(found, "nginx-upgrade-without-connection", want) {
+			t.Errorf("with %q: %+v", include, found)
+		}
+	}
+}

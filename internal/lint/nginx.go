@@ -190,12 +190,30 @@ func checkResolver(c *check) {
 		if r.Group.Name != "" || u.Host == "" || u.Unix != "" || net.ParseIP(u.Host) != nil {
 			continue
 		}
-		if r.Proxy.Whole {
+		if r.Proxy.Whole && !unread(r) {
 			c.fault(r.Node, fmt.Sprintf("%s holds the name %s, which nginx resolves for each request, and no resolver is set: every request gets 502.", r.Target, u.Host), "resolver 127.0.0.11 valid=10s;")
 		} else {
-			c.risk(r.Node, fmt.Sprintf("%s holds the name %s, which nginx resolves for each request: unless nginx.conf sets a resolver, every request gets 502.", r.Target, u.Host), "resolver 127.0.0.11 valid=10s;")
+			c.add(absent(r, Risk), r.Node, fmt.Sprintf("%s holds the name %s, which nginx resolves for each request: unless another file sets a resolver, every request gets 502.", r.Target, u.Host), "resolver 127.0.0.11 valid=10s;")
 		}
 	}
+}
+
+// unread reports whether something that is included around a route could not be read.
+func unread(r *route) bool {
+	for _, level := range r.Scope {
+		if len(level.Named("include")) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// absent is a severity for what is missing around a route: a note where it may stand in a file that could not be read.
+func absent(r *route, s Severity) Severity {
+	if unread(r) {
+		return Note
+	}
+	return s
 }
 
 func checkVariablePath(c *check) {

@@ -141,7 +141,7 @@ func droppedHeaders(r *route) (inner *Node, lost []*Node) {
 func checkUpgradeVersion(c *check) {
 	for r := range c.routes("nginx") {
 		if h := upgrades(r); h != nil && r.Node.Name == "proxy_pass" && r.Setting("proxy_http_version") == nil {
-			c.risk(h, "before nginx 1.29.7 this is sent by HTTP/1.0, which has no upgrade: no WebSocket opens"+unlessMain(r)+".", "proxy_http_version 1.1;")
+			c.add(absent(r, Risk), h, "before nginx 1.29.7 this is sent by HTTP/1.0, which has no upgrade: no WebSocket opens"+unlessMain(r)+".", "proxy_http_version 1.1;")
 		}
 	}
 }
@@ -165,7 +165,7 @@ func checkUpgradeConnection(c *check) {
 			set = set || strings.EqualFold(other.Text(), "Connection") && other.Arg(1) != "" && !strings.EqualFold(other.Arg(1), "close")
 		}
 		if !set {
-			c.fault(h, "Connection: upgrade is missing beside it: no WebSocket opens.", "proxy_set_header Connection \"upgrade\";")
+			c.add(absent(r, Fault), h, "Connection: upgrade is missing beside it: no WebSocket opens.", "proxy_set_header Connection \"upgrade\";")
 		}
 	}
 }
@@ -209,7 +209,7 @@ func checkSNI(c *check) {
 			if !topology.IsName(u.Host) || !strings.Contains(u.Host, ".") {
 				continue
 			}
-			c.add(publicly(u.Host), r.Node, fmt.Sprintf("%s is spoken to by TLS without its name: if it has several sites, or stands behind a CDN, the handshake fails.", at(u)), module+"_ssl_server_name on;").of(r, u)
+			c.add(absent(r, publicly(u.Host)), r.Node, fmt.Sprintf("%s is spoken to by TLS without its name: if it has several sites, or stands behind a CDN, the handshake fails.", at(u)), module+"_ssl_server_name on;").of(r, u)
 			break
 		}
 	}
@@ -239,7 +239,7 @@ func checkSNIGroup(c *check) {
 		}
 		for _, u := range r.Members() {
 			if topology.IsName(u.Host) && u.Host != r.Group.Name && !strings.Contains(r.Group.Name, ".") {
-				c.risk(r.Node, fmt.Sprintf("the name that is sent and verified is %q, that of the upstream block: %s knows no such name.", r.Group.Name, at(u)), module+"_ssl_name "+u.Host+";")
+				c.add(absent(r, Risk), r.Node, fmt.Sprintf("the name that is sent and verified is %q, that of the upstream block: %s knows no such name.", r.Group.Name, at(u)), module+"_ssl_name "+u.Host+";")
 				break
 			}
 		}
@@ -257,9 +257,9 @@ func checkHostGroup(c *check) {
 		named := slices.ContainsFunc(r.Members(), func(u *upstream) bool { return topology.IsName(u.Host) && strings.Contains(u.Host, ".") })
 		switch {
 		case named:
-			c.risk(r.Node, fmt.Sprintf("%s gets Host: %s, the name of the upstream block, and knows no such site.", at(r.Members()[0]), r.Group.Name), "proxy_set_header Host "+r.Members()[0].Host+";")
+			c.add(absent(r, Risk), r.Node, fmt.Sprintf("%s gets Host: %s, the name of the upstream block, and knows no such site.", at(r.Members()[0]), r.Group.Name), "proxy_set_header Host "+r.Members()[0].Host+";")
 		case strings.Contains(r.Group.Name, "_"):
-			c.risk(r.Node, fmt.Sprintf("the upstream gets Host: %s, the name of the upstream block: with an underscore it is no host name, and Tomcat, Django and others answer 400.", r.Group.Name), "proxy_set_header Host $host;")
+			c.add(absent(r, Risk), r.Node, fmt.Sprintf("the upstream gets Host: %s, the name of the upstream block: with an underscore it is no host name, and Tomcat, Django and others answer 400.", r.Group.Name), "proxy_set_header Host $host;")
 		default:
 			c.note(r.Node, fmt.Sprintf("the upstream gets Host: %s, the name of the upstream block.", r.Group.Name), "proxy_set_header Host $host;")
 		}

@@ -126,7 +126,7 @@ func checkVerifyCA(c *check) {
 		module := strings.TrimSuffix(r.Node.Name, "_pass")
 		on := r.Setting(module + "_ssl_verify")
 		if on.Text() == "on" && (r.Scheme == "https" || r.Scheme == "grpcs") && r.Setting(module+"_ssl_trusted_certificate") == nil && (r.Proxy.Whole || r.Server != nil) {
-			c.fault(on, "nginx does not start: the file of authorities is missing.", module+"_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt;")
+			c.add(absent(r, Fault), on, "nginx does not start: the file of authorities is missing.", module+"_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt;")
 		}
 	}
 }
