@@ -58,6 +58,14 @@ var appRules = []Rule{
 		check:   checkSocketMode,
 	},
 	{
+		ID: "uwsgi-socket-mode", Severity: Risk, Products: []string{"uwsgi", "nginx"}, Causes: []string{"socket-permission"},
+		Title:   "uWSGI's socket has no mode that lets nginx in",
+		Happens: "Without chmod-socket the socket has what the umask leaves, mostly 0755: who is not its owner may not connect, and each request gets 502, \"Permission denied\".",
+		Fix:     "Set chmod-socket to 660, with nginx in the group.",
+		Source:  "uWSGI: chmod-socket, chown-socket, umask; unix(7): connecting needs write permission",
+		check:   checkUWSGIMode,
+	},
+	{
 		ID: "gunicorn-grace-short", Severity: Risk, Products: []string{"gunicorn"}, Causes: []string{"worker-killed", "closed-before-answer"},
 		Title:   "Requests may take longer than a reload waits",
 		Happens: "At each reload and restart workers are killed after graceful_timeout: a request that timeout would allow is cut, 502.",
@@ -199,4 +207,30 @@ func checkJitter(c *check) {
 		}
 		c.note(a.MaxRequests, "workers that share the load evenly reach this number together, and restart together.", "max_requests_jitter = 100")
 	}
+}
+
+func checkUWSGIMode(c *check) {
+	c.pairs(func(r *route, _ *upstream, a *app, l *topology.AppListen) {
+		if a.Kind != "uwsgi" || l.Unix == "" || r.Proxy.Product != "nginx" || a.Settings == nil {
+			return
+		}
+		said := map[string]string{}
+		for _, n := range a.Settings {
+			said[n.Name] = n.Text()
+		}
+		for _, name := range []string{"chmod-socket", "chown-socket", "umask"} {
+			if _, ok := said[name]; ok {
+				return
+			}
+		}
+		user := ""
+		for _, d := range r.Proxy.Tree {
+			if d.Name == "user" {
+				user = d.Text()
+			}
+		}
+		if uid := said["uid"]; uid != "" && user != "" && uid != user && user != "root" {
+			c.risk(l.Node, fmt.Sprintf("nginx runs as %s, uWSGI as %s, and the socket has the mode that the umask leaves: each request fails with \"Permission denied\".", user, uid), "chmod-socket = 660")
+		}
+	})
 }

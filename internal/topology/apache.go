@@ -113,11 +113,11 @@ func (a *apacheLister) level(scope []*Level, server *Server, path string) {
 			a.pass(d, scope, server, path)
 		case "rewriterule":
 			if flags := strings.Trim(d.Arg(2), "[]"); slices.Contains(strings.Split(flags, ","), "P") {
-				a.route(d, d.Arg(1), d.Text(), scope, server)
+				a.route(d, d.Arg(1), apachePlace{d.Text(), scope, server})
 			}
 		case "sethandler":
 			if target, ok := strings.CutPrefix(d.Text(), "proxy:"); ok {
-				a.route(d, target, path, scope, server)
+				a.route(d, target, apachePlace{path, scope, server})
 			}
 		}
 	}
@@ -132,12 +132,19 @@ func (a *apacheLister) pass(d *Node, scope []*Level, server *Server, path string
 		path = d.Text()
 	}
 	if target != "!" && target != "" {
-		a.route(d, target, path, scope, server)
+		a.route(d, target, apachePlace{path, scope, server})
 	}
 }
 
-func (a *apacheLister) route(d *Node, target, path string, scope []*Level, server *Server) {
-	r := &Route{Proxy: a.p, Server: server, Node: d, Path: path, Target: target, Scope: scope, Host: HostTarget, Keep: Timer{Off: true}}
+// apachePlace is where a line stands.
+type apachePlace struct {
+	path   string
+	scope  []*Level
+	server *Server
+}
+
+func (a *apacheLister) route(d *Node, target string, at apachePlace) {
+	r := &Route{Proxy: a.p, Server: at.server, Node: d, Path: at.path, Target: target, Scope: at.scope, Host: HostTarget, Keep: Timer{Off: true}}
 	if on := r.Fold("ProxyPreserveHost"); on != nil && same(on.Text(), "on") {
 		r.Host = HostClient
 	}
