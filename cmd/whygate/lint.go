@@ -60,13 +60,11 @@ func (w *world) lint(ctx context.Context, names []string, probe, asJSON bool) er
 	case err != nil:
 		return err
 	}
-	for _, p := range t.Problems {
-		fmt.Fprintf(w.stderr, "whygate: %s\n", term.Clean(p))
-	}
 	for _, name := range t.Unknown {
 		fmt.Fprintf(w.stderr, "whygate: %s: no configuration that is known here\n", term.Clean(name))
 	}
 	if len(t.Files) == 0 {
+		w.printProblemsOf(t)
 		return withHint(errors.New("nothing could be read"), "whygate lint --help lists what is read")
 	}
 	found, err := lint.Lint(ctx, t)
@@ -76,6 +74,7 @@ func (w *world) lint(ctx context.Context, names []string, probe, asJSON bool) er
 	if err != nil {
 		return status(exitInterrupted)
 	}
+	w.printProblemsOf(t)
 	if asJSON {
 		if found == nil {
 			found = []lint.Finding{}
@@ -93,6 +92,13 @@ func (w *world) lint(ctx context.Context, names []string, probe, asJSON bool) er
 		}
 	}
 	return nil
+}
+
+// printProblemsOf says on standard error what could not be read, or not be looked at.
+func (w *world) printProblemsOf(t *topology.Topology) {
+	for _, p := range t.Problems {
+		fmt.Fprintf(w.stderr, "whygate: %s\n", term.Clean(p))
+	}
 }
 
 // lintLabel is how wide the labels are.

@@ -144,20 +144,6 @@ func (n *Node) Keys() iter.Seq[*Node] {
 	}
 }
 
-// Walk visits the nodes with those around them, the outermost first. The slice is valid during the visit only.
-func Walk(all []*Node, visit func(n *Node, around []*Node)) {
-	walk(all, make([]*Node, 0, depthMax), visit)
-}
-
-func walk(all, around []*Node, visit func(*Node, []*Node)) {
-	for _, n := range all {
-		visit(n, around)
-		if len(n.Kids) > 0 && len(around) < 4*depthMax {
-			walk(n.Kids, append(around, n), visit)
-		}
-	}
-}
-
 // errFull: the limits of all files together are used up.
 var errFull = errors.New("there is more configuration than is read at once: name fewer files")
 
@@ -165,7 +151,6 @@ var errFull = errors.New("there is more configuration than is read at once: name
 type Reader struct {
 	Problems []string        // what could not be read
 	Included map[string]bool // files that others include, by their clean names
-	Skipped  int             // files of a directory that are no configuration
 	ctx      context.Context
 	bytes    int
 	nodes    int
@@ -266,8 +251,13 @@ func (r *Reader) below(dir string, depth int, all *[]string) error {
 				}
 				r.Problem("%v", err)
 			}
-		case !e.IsDir() && len(*all) < filesMax:
+		case e.IsDir():
+			r.Problem("%s: directories within directories, more than %d", name, depthMax)
+		case len(*all) < filesMax:
 			*all = append(*all, name)
+		default:
+			r.Problem("more than %d files: %s and what comes after it were not looked at", filesMax, name)
+			return nil
 		}
 	}
 	return nil

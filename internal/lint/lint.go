@@ -88,7 +88,7 @@ func (c *check) spend() bool {
 
 // add adds a finding at a line.
 func (c *check) add(severity Severity, at *Node, message, fix string) *Finding {
-	f := Finding{Rule: c.rule.ID, Severity: severity, Causes: c.rule.Causes, Message: sentence(message), Fix: fix, Source: c.rule.Source}
+	f := Finding{Rule: c.rule.ID, Severity: severity, Causes: c.rule.Causes, Message: sentence(unsigned(message)), Fix: redacted(fix), Source: c.rule.Source}
 	if at != nil {
 		f.File, f.Line = at.File, at.Line
 	}
@@ -164,7 +164,8 @@ func Rules() []*Rule {
 	return all
 }
 
-// Lint looks for everything that a rule knows, in the order of files and lines. The error is the context's.
+// Lint looks for everything that a rule knows, in the order of files and lines. A rule for which there was too much is among the
+// topology's Problems. The error is the context's.
 func Lint(ctx context.Context, t *topology.Topology) ([]Finding, error) {
 	var all []Finding
 	for _, rule := range Rules() {
@@ -178,6 +179,9 @@ func Lint(ctx context.Context, t *topology.Topology) ([]Finding, error) {
 		rule.check(c)
 		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		if c.spent > spendMax {
+			t.Problems = append(t.Problems, rule.ID+": there is too much for this rule, and the rest was not looked at")
 		}
 		all = append(all, c.found...)
 	}

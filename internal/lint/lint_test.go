@@ -222,3 +222,16 @@ func TestUnreadInclude(t *testing.T) {
 		}
 	}
 }
+
+// TestTooMuch: a rule that has too much to do says so.
+func TestTooMuch(t *testing.T) {
+	c := &check{ctx: context.Background(), spent: spendMax - 1}
+	if !c.spend() || c.spend() {
+		t.Error("the bound does not hold")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if c = (&check{ctx: ctx, spent: 4095}); c.spend() {
+		t.Error("it goes on after its context")
+	}
+}

@@ -46,7 +46,9 @@ type proof struct {
 
 // notProved are the rules without a proof, with the reason.
 var notProved = map[string]string{
-	"proxy-protocol-one-side": "shown by the lab's scenarios of the PROXY protocol", "name-resolved-once": "it needs a name server whose answers change",
+	"loopback-in-container": "it needs containers", "published-port-inside": "it needs containers", "no-shared-network": "it needs containers",
+	"service-unknown": "it needs containers", "fpm-allowed-clients": "it needs containers", "compose-host-gateway": "it needs containers",
+	"systemd-private-tmp": "it needs systemd", "uwsgi-socket-mode": "it needs uWSGI", "name-resolved-once": "it needs a name server whose answers change",
 	"nginx-retries-post": "the second copy of a POST is no error that a client sees", "haproxy-retries-post": "the second copy of a POST is no error that a client sees",
 	"nginx-descriptors": "it needs thousands of connections", "nginx-sni-of-group": "nginx resolves the names of a group when it starts, and there is no name server then",
 	"app-queue-short": "all workers busy at once is a load test", "fpm-few-children": "it is a load test", "rollout-without-drain": "it needs a cluster",
@@ -87,7 +89,7 @@ func TestProofs(t *testing.T) {
 			why = "a note: nothing fails by it alone"
 		}
 		if why == "" && !slices.ContainsFunc(r.Products, func(name string) bool { return packaged[name] != "" }) {
-			why = "not a proxy that Debian packages"
+			why = "not a program that is run here"
 		}
 		if why == "" {
 			why = "no scenario yet"

@@ -97,7 +97,7 @@ func (t *Topology) directory(ctx context.Context, r *conftree.Reader, name strin
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case err != nil && !unimportant(err):
+		case err != nil && (!unimportant(err) || tooLarge(err) && slices.Contains(endings, filepath.Ext(f))):
 			t.Problems = append(t.Problems, err.Error())
 		case err == nil:
 			if s := newSource(f, text, false); s.kind != unknown {
@@ -108,11 +108,15 @@ func (t *Topology) directory(ctx context.Context, r *conftree.Reader, name strin
 	return sources, nil
 }
 
+func tooLarge(err error) bool {
+	var large *openfile.TooLargeError
+	return errors.As(err, &large)
+}
+
 // unimportant reports whether what was found in a directory is just no configuration.
 func unimportant(err error) bool {
-	var large *openfile.TooLargeError
 	var other *openfile.NotRegularError
-	return errors.As(err, &large) || errors.As(err, &other) || errors.Is(err, fs.ErrNotExist)
+	return tooLarge(err) || errors.As(err, &other) || errors.Is(err, fs.ErrNotExist)
 }
 
 // take reads the sources, those first that include others.
