@@ -76,7 +76,7 @@ func TestProofs(t *testing.T) {
 		t.Run(p.rule, func(t *testing.T) {
 			t.Parallel()
 			for _, side := range []string{"bad", "good"} {
-				p.run(t, side)
+				t.Run(side, func(t *testing.T) { p.run(t, side) })
 			}
 		})
 	}
