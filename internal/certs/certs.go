@@ -103,9 +103,6 @@ func same(a, b *tls.Certificate) bool {
 	return true
 }
 
-// Leaf is the certificate that is served at present.
-func (p *Pair) Leaf() *x509.Certificate { return p.current.Load().Leaf }
-
 // ServerConfig is the configuration of a listener that serves the pair: TLS 1.2 and newer, HTTP/1.1.
 func (p *Pair) ServerConfig() *tls.Config {
 	return &tls.Config{

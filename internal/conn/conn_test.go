@@ -547,7 +547,7 @@ func TestEndOf(t *testing.T) {
 		syscall.EHOSTUNREACH: fault.Unreachable, syscall.ENETUNREACH: fault.Unreachable, syscall.EADDRNOTAVAIL: fault.Exhausted,
 		syscall.EMFILE: fault.Exhausted, syscall.EINVAL: fault.Failed,
 	} {
-		want(t, errno.Error(), conn.EndOf(errno), end)
+		want(t, errno.Error(), fault.EndOf(errno), end)
 	}
 }
 

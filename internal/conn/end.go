@@ -46,7 +46,7 @@ func (h *half) end(err error) fault.End {
 		return fault.Timeout
 	case errors.As(err, &errno):
 		h.errno = errno
-		return EndOf(errno)
+		return fault.EndOf(errno)
 	}
 	if _, ok := AlertOf(err); ok {
 		return fault.Alert
@@ -57,23 +57,6 @@ func (h *half) end(err error) fault.End {
 	}
 	if errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
 		return fault.Closed
-	}
-	return fault.Failed
-}
-
-// EndOf puts an errno of a TCP or unix socket into fault's words.
-func EndOf(errno syscall.Errno) fault.End {
-	switch errno {
-	case syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED:
-		return fault.Reset
-	case syscall.ETIMEDOUT:
-		return fault.Timeout
-	case syscall.ECONNREFUSED, syscall.ENOENT:
-		return fault.Refused
-	case syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENETDOWN, syscall.EACCES, syscall.EPERM:
-		return fault.Unreachable
-	case syscall.EADDRNOTAVAIL, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRINUSE:
-		return fault.Exhausted
 	}
 	return fault.Failed
 }

@@ -240,7 +240,7 @@ func (s *socket) result(h *half) (int, fault.End) {
 		return 0, fault.Closed
 	}
 	h.errno = c.errno
-	return 0, EndOf(c.errno)
+	return 0, fault.EndOf(c.errno)
 }
 
 // watchSet begins a watch. Where the one before had come to be asked seldom, this one begins anew.
@@ -352,7 +352,7 @@ func (s *socket) peek(h *half) fault.End {
 		return fault.Completed
 	}
 	h.errno = errno
-	return EndOf(errno)
+	return fault.EndOf(errno)
 }
 
 // States of a TCP socket, as TCP_INFO gives them: linux/include/net/tcp_states.h.
@@ -425,7 +425,7 @@ func (s *socket) ask(c *Conn, p []byte, check bool) (fault.Stage, int, fault.End
 			return fault.Select, 0, fault.Closed
 		}
 		c.in.errno = k.errno
-		return fault.Select, 0, EndOf(k.errno)
+		return fault.Select, 0, fault.EndOf(k.errno)
 	}
 	stage, n, end := s.askSlowly(c, p, k.n, k.errno)
 	PutBuffer(p)
@@ -438,7 +438,7 @@ func (s *socket) askSlowly(c *Conn, p []byte, n int, errno syscall.Errno) (fault
 	began := mono.Now()
 	if errno != 0 && errno != syscall.EAGAIN {
 		c.out.errno = errno
-		return fault.Write, 0, EndOf(errno)
+		return fault.Write, 0, fault.EndOf(errno)
 	}
 	if end := s.writeAll(&c.out, p[max(n, 0):], nil); end != fault.Completed {
 		return fault.Write, 0, end
@@ -472,7 +472,7 @@ func (s *socket) writeAll(h *half, p, q []byte) fault.End {
 		}
 		if c.errno != 0 {
 			h.errno = c.errno
-			return EndOf(c.errno)
+			return fault.EndOf(c.errno)
 		}
 		h.octets += int64(c.n)
 		k := min(c.n, len(p))

@@ -162,7 +162,7 @@ func (s *socket) spliceOut(h *half, n int64) (int64, fault.End) {
 	}
 	if c.errno != 0 {
 		h.errno = c.errno
-		return 0, EndOf(c.errno)
+		return 0, fault.EndOf(c.errno)
 	}
 	h.octets += int64(c.n)
 	return int64(c.n), fault.Completed

@@ -8,7 +8,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 )
 
@@ -141,7 +140,7 @@ func (d *dialled) evidence(address string, timeout time.Duration) *fault.Evidenc
 	case d.timeout:
 		e.End, e.Timer, e.After = fault.Timeout, fault.TimerConnect, timeout
 	case d.errno != 0:
-		e.End = conn.EndOf(d.errno)
+		e.End = fault.EndOf(d.errno)
 	default:
 		return e
 	}

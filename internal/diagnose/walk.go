@@ -478,15 +478,7 @@ func rank(p *Path) int {
 	if p.NoFamily {
 		return 0
 	}
-	switch p.Evidence.End {
-	case fault.Exhausted:
-		return 4
-	case fault.Timeout:
-		return 3
-	case fault.Refused, fault.Reset:
-		return 2
-	}
-	return 1
+	return p.Evidence.End.Rank()
 }
 
 // host is the address's host without its port.

@@ -150,24 +150,9 @@ func (e *Entry) raceable() bool {
 func (e *Entry) errno(errno syscall.Errno) {
 	v := &e.Evidence
 	v.Errno = errno
-	switch errno {
-	case syscall.ECONNREFUSED, syscall.ENOENT, syscall.EAGAIN, syscall.ENOTSOCK:
-		v.End = fault.Refused
-	case syscall.EACCES, syscall.EPERM:
-		v.End = fault.Unreachable
-		if starts(e.Upstream, "/") || starts(e.Upstream, "unix:") {
-			v.End = fault.Refused
-		}
-	case syscall.EHOSTUNREACH, syscall.ENETUNREACH:
-		v.End = fault.Unreachable
-	case syscall.ETIMEDOUT:
-		v.End = fault.Timeout
-	case syscall.ECONNRESET, syscall.EPIPE:
-		v.End = fault.Reset
-	case syscall.EADDRNOTAVAIL, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS:
-		v.End = fault.Exhausted
-	default:
-		v.End = fault.Failed
+	v.End = fault.EndOf(errno)
+	if errno == syscall.EAGAIN || errno == syscall.ENOTSOCK || starts(e.Upstream, "/") || starts(e.Upstream, "unix:") {
+		v.End = fault.EndOfUnix(errno)
 	}
 }
 

@@ -38,23 +38,12 @@ func blameConnect(e *Entry, errno syscall.Errno, unix bool) {
 	e.fail(ByGateway, fault.Dial, fault.Failed)
 	v := &e.Evidence
 	v.Errno = errno
-	switch errno {
-	case syscall.ECONNREFUSED, syscall.ENOENT, syscall.EAGAIN, syscall.EACCES, syscall.EPERM:
-		v.End = fault.Refused
-		if (errno == syscall.EACCES || errno == syscall.EPERM) && !unix { // a policy of the machine: SELinux, mostly
-			v.End = fault.Unreachable
-		}
-	case syscall.EHOSTUNREACH, syscall.ENETUNREACH:
-		v.End = fault.Unreachable
-		if errno == syscall.EHOSTUNREACH {
-			e.may(fault.CauseHostUnreachable, fault.CauseFirewallRejected)
-		}
-	case syscall.ETIMEDOUT:
-		v.End = fault.Timeout
-	case syscall.ECONNRESET:
-		v.End = fault.Reset
-	case syscall.EADDRNOTAVAIL, syscall.EADDRINUSE, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS:
-		v.End = fault.Exhausted
+	v.End = fault.EndOf(errno)
+	switch {
+	case unix, errno == syscall.EAGAIN: // which connect(2) says of unix sockets alone
+		v.End = fault.EndOfUnix(errno)
+	case errno == syscall.EHOSTUNREACH:
+		e.may(fault.CauseHostUnreachable, fault.CauseFirewallRejected)
 	}
 	if unix {
 		v.Endpoint = "unix:"

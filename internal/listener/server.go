@@ -70,7 +70,7 @@ func (s *Server) Listen(l net.Listener, conf func() *tls.Config, h2c func() bool
 			return nil
 		}
 		var errno syscall.Errno
-		if errors.As(err, &errno) && (errno.Temporary() || conn.EndOf(errno) == fault.Exhausted || errno == syscall.ECONNABORTED) {
+		if errors.As(err, &errno) && (errno.Temporary() || fault.EndOf(errno) == fault.Exhausted || errno == syscall.ECONNABORTED) {
 			time.Sleep(acceptPause)
 			continue
 		}

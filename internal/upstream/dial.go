@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 )
 
@@ -124,23 +123,12 @@ func interleave(addrs []netip.Addr) []netip.Addr {
 // unreachable network, and a timeout before both.
 func (t *Target) failed(ev *fault.Evidence, failures []dialed) {
 	best := -1
-	rank := func(e fault.End) int {
-		switch e {
-		case fault.Timeout:
-			return 3
-		case fault.Refused, fault.Reset:
-			return 2
-		case fault.Exhausted:
-			return 4
-		}
-		return 1
-	}
 	for _, d := range failures {
 		end, errno := dialEnd(d.err)
 		if len(failures) > 1 {
 			ev.Tried = append(ev.Tried, fault.Address{Addr: d.addr, End: end, Errno: errno, Spent: d.spent})
 		}
-		if r := rank(end); r > best {
+		if r := end.Rank(); r > best {
 			best = r
 			ev.Addr, ev.End, ev.Errno = d.addr, end, errno
 			ev.Detail = ""
@@ -165,9 +153,8 @@ func (t *Target) dialUnix(ctx context.Context, ev *fault.Evidence) net.Conn {
 		return nc
 	}
 	ev.End, ev.Errno = dialEnd(err)
-	switch ev.Errno {
-	case syscall.EACCES, syscall.EPERM, syscall.EAGAIN, syscall.ENOENT, syscall.ENOTSOCK:
-		ev.End = fault.Refused // a unix socket has no route: these are the socket's own answers
+	if ev.Errno != 0 {
+		ev.End = fault.EndOfUnix(ev.Errno)
 	}
 	if ev.End == fault.Timeout && ev.Errno == 0 {
 		ev.Timer, ev.After = fault.TimerConnect, t.Connect
@@ -180,7 +167,7 @@ func dialEnd(err error) (fault.End, syscall.Errno) {
 	var errno syscall.Errno
 	switch {
 	case errors.As(err, &errno):
-		return conn.EndOf(errno), errno
+		return fault.EndOf(errno), errno
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), os.IsTimeout(err):
 		return fault.Timeout, 0
 	case errors.Is(err, context.Canceled):
