@@ -22,6 +22,9 @@ func causeOf(e *Evidence) Cause {
 	if e.Told != CauseNone {
 		return e.Told
 	}
+	if e.By == PartyClient {
+		return CauseClientLeft
+	}
 	switch e.End {
 	case Completed:
 		if e.Stage >= Body && e.Status >= 500 && e.Status <= 599 {

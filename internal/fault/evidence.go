@@ -9,7 +9,8 @@ import (
 // writes it down where it happens, and Classify judges it afterwards. On the happy path no pointer in it is set.
 type Evidence struct {
 	Stage  Stage
-	End    End
+	End    End           // how it ended, as it was observed
+	By     Party         // who ended it; nobody writes over End to say so
 	Reused bool          // the connection had carried an exchange before
 	Nth    uint32        // which exchange on that connection, from 1; 0 where no connection was had
 	Idle   time.Duration // how long the connection had been idle before this use

@@ -17,6 +17,7 @@ func (e *Evidence) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil
 // stage, end and reused. Durations are milliseconds, sizes octets.
 //
 //	stage, end         their names
+//	by                 who ended it, where that was not the upstream: "client", "gateway"
 //	reused             whether the connection was
 //	nth, idle_ms       which exchange on the connection; how long it had been idle
 //	spent_ms           object: the time in each stage, by the stage's name
@@ -40,6 +41,9 @@ func (e *Evidence) AppendJSON(dst []byte) []byte {
 	o := object{dst: append(dst, '{')}
 	o.text("stage", e.Stage.String())
 	o.text("end", e.End.String())
+	if e.By != PartyUpstream {
+		o.text("by", e.By.String())
+	}
 	o.boolean("reused", e.Reused)
 	o.number("nth", int64(e.Nth))
 	o.duration("idle_ms", e.Idle)

@@ -100,7 +100,7 @@ func (s *serving) blame(a *upstream.Attempt) {
 	u := &s.up
 	switch {
 	case u.client != fault.Completed:
-		a.Evidence.End = fault.Canceled
+		a.Evidence.By = fault.PartyClient
 	case u.server != fault.Completed && a.Evidence.Got == 0:
 		a.WriteFailed(u.server)
 		a.Evidence.Upload = true

@@ -158,11 +158,11 @@ func (s *serving) brokenBody(a *upstream.Attempt) {
 func (s *serving) left(a *upstream.Attempt) {
 	ev := &a.Evidence
 	s.own = fault.Evidence{
-		Stage: ev.Stage, End: fault.Canceled, Endpoint: ev.Endpoint, Addr: ev.Addr, Sent: ev.Sent, Got: ev.Got,
+		Stage: ev.Stage, End: ev.End, By: fault.PartyClient, Endpoint: ev.Endpoint, Addr: ev.Addr, Sent: ev.Sent, Got: ev.Got,
 		Status: ev.Status, Spent: ev.Spent, Declared: ev.Declared, Body: ev.Body, Reused: ev.Reused, Nth: ev.Nth, Idle: ev.Idle,
 	}
 	if s.x.Lost == fault.Canceled { // it would not read, but it was we who left
-		s.own.End, s.own.Rule = fault.Unavailable, fault.RuleDraining
+		s.own.End, s.own.Rule, s.own.By = fault.Unavailable, fault.RuleDraining, fault.PartyGateway
 	}
 	s.fail(&s.own, fault.Classify(&s.own))
 }

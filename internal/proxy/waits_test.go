@@ -162,7 +162,8 @@ var waits = []waiting{
 	{
 		name: "room for the answer", at: asks(get("/"), endpoint(func(p *peer) {
 			p.request()
-			p.send("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n" + noise(16<<20))
+			go p.send("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n" + noise(32<<20)) // ends with the connection
+			time.Sleep(500 * time.Millisecond)                                                // until all buffers on the way are full
 		})),
 		left: left, drained: cutShort,
 	},

@@ -84,7 +84,7 @@ func Again(a Ask, e *fault.Evidence, f fault.Fault, b *Budget) (Decision, Reason
 // forbidden is what rules a retry out whatever the attempt met, empty if nothing does.
 func forbidden(a Ask, e *fault.Evidence, f fault.Fault) Reason {
 	switch {
-	case e.End == fault.Canceled:
+	case e.End == fault.Canceled, e.By == fault.PartyClient:
 		return ClientLeft
 	case a.BytesToClient || e.Stage > fault.Head:
 		// RFC 9110, section 9.2.2 speaks of failures before the response was read. What a client got cannot be taken back.

@@ -107,8 +107,8 @@ func (a *Attempt) abandon() {
 func (a *Attempt) canceled() {
 	ev := &a.Evidence
 	if a.Cancel.Reason() == cancel.Drained {
-		ev.End, ev.Rule = fault.Unavailable, fault.RuleDraining
+		ev.End, ev.Rule, ev.By = fault.Unavailable, fault.RuleDraining, fault.PartyGateway
 		return
 	}
-	ev.End = fault.Canceled
+	ev.End, ev.By = fault.Canceled, fault.PartyClient
 }
