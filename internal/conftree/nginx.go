@@ -129,7 +129,10 @@ func (n *nginxFiles) include(node *Node, depth int) ([]*Node, error) {
 				return nil, full
 			}
 			if !errors.Is(err, fs.ErrNotExist) || !slices.Contains(shipped, filepath.Base(name)) {
-				n.r.Problem("%v: %v", node.Place, err)
+				if !n.r.unread[name] {
+					n.r.Problem("%v: %v", node.Place, err)
+				}
+				n.r.unread[name] = true
 				all = append(all, node) // so that it is seen that something is not known
 			}
 			continue

@@ -157,11 +157,12 @@ type Reader struct {
 	files    int
 	entries  int
 	nginx    map[string][]*Node // files of nginx that were read, so that a snippet for a thousand sites is read once
+	unread   map[string]bool    // files of includes that could not be read: each is a problem once
 }
 
 // NewReader gives a reader that ends with ctx.
 func NewReader(ctx context.Context) *Reader {
-	return &Reader{ctx: ctx, Included: map[string]bool{}, nginx: map[string][]*Node{}}
+	return &Reader{ctx: ctx, Included: map[string]bool{}, nginx: map[string][]*Node{}, unread: map[string]bool{}}
 }
 
 // Err is the context's error, or says that there is no room for more.

@@ -245,12 +245,22 @@ func checkSchemePort(c *check) {
 			case refused && (plain && u.Port == "443" || scheme == "https" && u.Port == "80"):
 				c.fault(u.Node, fmt.Sprintf("Caddy does not start: %s has a scheme and a port that conflict.", r.Target), strings.Replace(strings.Replace(u.Node.Words(), ":443", "", 1), ":80", "", 1))
 			case plain && u.Port == "443":
-				c.fault(u.Node, fmt.Sprintf("%s speaks HTTP in clear to %s, where TLS is spoken: every request fails.", called(r.Proxy.Product), at(u)), tlsFix(r, u))
+				severity, where := portSure(u)
+				c.add(severity, u.Node, fmt.Sprintf("%s speaks HTTP in clear to %s, %s TLS is spoken: every request fails.", called(r.Proxy.Product), at(u), where), tlsFix(r, u))
 			case (scheme == "https" || scheme == "grpcs") && u.Port == "80":
-				c.fault(u.Node, fmt.Sprintf("%s speaks TLS to %s, where HTTP in clear is spoken: every handshake fails.", called(r.Proxy.Product), at(u)), strings.Replace(u.Node.Words(), "https://", "http://", 1))
+				severity, where := portSure(u)
+				c.add(severity, u.Node, fmt.Sprintf("%s speaks TLS to %s, %s HTTP in clear is spoken: every handshake fails.", called(r.Proxy.Product), at(u), where), strings.Replace(u.Node.Words(), "https://", "http://", 1))
 			}
 		}
 	}
+}
+
+// portSure is how sure it is that a port of an upstream is used for what it is meant for: in public it is, inside somebody may do otherwise.
+func portSure(u *upstream) (Severity, string) {
+	if topology.IsName(u.Host) && strings.Contains(u.Host, ".") && publicly(u.Host) == Risk {
+		return Fault, "where"
+	}
+	return Risk, "where most probably"
 }
 
 // tlsFix is the line that speaks TLS.

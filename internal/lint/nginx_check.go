@@ -69,11 +69,20 @@ func checkVariablePath(c *check) {
 		if fixed, isExact := strings.CutPrefix(r.Path, "= "); isExact && fixed != "" {
 			continue // one path is all that comes here
 		}
-		if namedLocation(r) {
+		if namedLocation(r) || oneEndpoint(r.Path, path) {
 			continue
 		}
-		c.fault(r.Node, fmt.Sprintf("with a variable in it, proxy_pass asks for %s whatever the client asked for.", path), "proxy_pass "+strings.TrimSuffix(r.Target, path)+"$request_uri;")
+		severity := Fault
+		if strings.HasPrefix(r.Path, "~") { // what it takes may be one path
+			severity = Risk
+		}
+		c.add(severity, r.Node, fmt.Sprintf("with a variable in it, proxy_pass asks for %s whatever the client asked for.", path), "proxy_pass "+strings.TrimSuffix(r.Target, path)+"$request_uri;")
 	}
+}
+
+// oneEndpoint reports whether a location is that of one path, and not of those below it: a pattern or a prefix that ends as the path does.
+func oneEndpoint(location, path string) bool {
+	return !strings.HasSuffix(location, "/") && strings.HasSuffix(strings.Trim(location, "/$"), strings.Trim(path, "/")) && strings.Trim(path, "/") != ""
 }
 
 // rewritten reports whether a rewrite stands beside the route.
@@ -225,7 +234,11 @@ func checkGRPC(c *check) {
 		if len(sharedListen(r.Proxy, r.Server)) > 0 {
 			continue
 		}
-		c.fault(r.Server.Listen[0].Node, fmt.Sprintf("gRPC is passed on here (%v), and this server speaks only HTTP/1.1 to clients: every call fails.", r.Node.Place), "http2 on; (before nginx 1.25.1: "+strings.TrimSuffix(r.Server.Listen[0].Node.Words(), ";")+" http2;)")
+		severity, unless := Fault, ""
+		if !r.Proxy.Whole {
+			severity, unless = Risk, ", unless another file says http2"
+		}
+		c.add(absent(r, severity), r.Server.Listen[0].Node, fmt.Sprintf("gRPC is passed on here (%v), and this server speaks only HTTP/1.1 to clients%s: every call fails.", r.Node.Place, unless), "http2 on; (before nginx 1.25.1: "+strings.TrimSuffix(r.Server.Listen[0].Node.Words(), ";")+" http2;)")
 	}
 }
 

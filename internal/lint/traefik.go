@@ -185,7 +185,7 @@ func told(s *topology.Service, flag string) (string, bool) {
 
 func checkTraefikNetwork(c *check) {
 	for _, s := range c.labelled() {
-		if len(s.Networks) < 2 || s.Label("docker.network") != nil || s.Label("swarm.network") != nil {
+		if len(s.Networks) < 2 || c.Labelled(s, "docker.network") != nil || c.Labelled(s, "swarm.network") != nil {
 			continue
 		}
 		t := c.TraefikBeside(s)
@@ -220,7 +220,7 @@ func checkTraefikNetwork(c *check) {
 
 func checkTraefikPort(c *check) {
 	for _, s := range c.labelled() {
-		if s.Label("loadbalancer.server.port") != nil || s.Label("loadbalancer.server.url") != nil || s.Label("service") != nil {
+		if c.Labelled(s, "loadbalancer.server.port") != nil || c.Labelled(s, "loadbalancer.server.url") != nil || s.Label("service") != nil {
 			continue
 		}
 		inner := map[string]bool{}
@@ -253,7 +253,7 @@ func checkTraefikEnabled(c *check) {
 		return true
 	}
 	for _, s := range c.labelled() {
-		if l := s.Label("rule"); l != nil && s.Label("enable") == nil && !byDefault(s) {
+		if l := s.Label("rule"); l != nil && c.Labelled(s, "enable") == nil && !byDefault(s) {
 			c.fault(l.Node, fmt.Sprintf("exposedByDefault is false, and %s has no traefik.enable=true: no router is made, and its requests get 404.", s.Name), "traefik.enable=true")
 		}
 	}

@@ -159,6 +159,22 @@ func (s *Service) Label(end string) *Label {
 	return nil
 }
 
+// Labelled is the label with the end, of the service or of one of its name in a compose file beside it, which is laid over it; nil if there
+// is none.
+func (t *Topology) Labelled(s *Service, end string) *Label {
+	if l := s.Label(end); l != nil {
+		return l
+	}
+	for _, o := range t.Siblings(s) {
+		if o.Name == s.Name && o != s {
+			if l := o.Label(end); l != nil {
+				return l
+			}
+		}
+	}
+	return nil
+}
+
 // labels lists what labels of Traefik in compose files set up: a route to the container itself, at the port that a label names.
 func (t *Topology) labels() {
 	proxies := map[*Node]*Proxy{}
