@@ -178,7 +178,7 @@ func lookAtConfiguration(name string, text []byte) *NotLog {
 	if whose == "" {
 		return nil
 	}
-	return &NotLog{fmt.Sprintf("%s is a configuration of %s, not a log.", name, whose), []string{"whygate diagnose http://127.0.0.1/   # on the machine where it runs: it reads the configuration and asks the upstream", "whygate explain the error log that the configuration names"}}
+	return &NotLog{fmt.Sprintf("%s is a configuration of %s, not a log.", name, whose), []string{"whygate lint the file   # which 502s it will make, and which line makes them", "whygate diagnose http://127.0.0.1/   # on the machine where it runs: it reads the configuration and asks the upstream", "whygate explain the error log that the configuration names"}}
 }
 
 // lineBegins reports whether a line of the text begins with one of the words, behind blanks.
