@@ -77,7 +77,7 @@ var nginxRules = []Rule{
 	{
 		ID: "nginx-grpc-by-http1", Severity: Risk, Products: []string{"nginx"}, Causes: []string{"http1-on-http2-port", "grpc-over-http1"},
 		Title:   "proxy_pass to the usual port of gRPC",
-		Happens: "proxy_pass speaks HTTP/1, which a gRPC server does not: 502, \"upstream sent invalid header\" or \"no valid HTTP/1.0 header\", if it is gRPC that listens there.",
+		Happens: "proxy_pass speaks HTTP/1, which a gRPC server does not: if it is gRPC that listens there, nginx logs \"upstream sent no valid HTTP/1.0 header\" and passes a frame of HTTP/2 on as if it were a page, or answers 502.",
 		Fix:     "Use grpc_pass.",
 		Source:  "nginx: ngx_http_grpc_module, grpc_pass",
 		check:   checkGRPCPort,

@@ -263,7 +263,7 @@ func checkGRPCPort(c *check) {
 	for r := range c.routes("nginx") {
 		for _, u := range r.Members() {
 			if r.Node.Name == "proxy_pass" && (u.Port == "50051" || u.Port == "50052") {
-				c.risk(r.Node, fmt.Sprintf("%s is the usual port of gRPC, and proxy_pass speaks HTTP/1: if gRPC listens there, every call gets 502.", at(u)), "grpc_pass grpc://"+at(u)+";").of(r, u)
+				c.risk(r.Node, fmt.Sprintf("%s is the usual port of gRPC, and proxy_pass speaks HTTP/1: if gRPC listens there, every call fails.", at(u)), "grpc_pass grpc://"+at(u)+";").of(r, u)
 				break
 			}
 		}

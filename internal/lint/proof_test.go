@@ -30,11 +30,11 @@ import (
 // upstreams that the test makes. Its comment says which:
 //
 //	product: nginx
-//	a: slow 2s            what listens at {A}; b: is {B}, unix: is {DIR}/app.sock; see upstreamOf
+//	a: slow 2s            what listens at {A}; b: is {B}, unix: is {DIR}/app.sock; see stage.upstream
 //	bad: GET / 504        what the client gets with the bad line, step by step
 //	good: GET / 200
 //
-// Steps are METHOD PATH STATUS, "UPGRADE PATH STATUS", "many N PATH any|all STATUS" at the same time, "wait TIME", and "refuses" or
+// Steps are METHOD PATH STATUS, "UPGRADE PATH STATUS", "many N PATH any|all STATUS" at the same time, "posts N", "wait TIME", and "refuses" or
 // "takes" alone for what the program does with the configuration. {LISTEN} is the proxy's port, {DIR} a directory.
 type proof struct {
 	rule    string
@@ -49,7 +49,6 @@ var notProved = map[string]string{
 	"loopback-in-container": "it needs containers", "published-port-inside": "it needs containers", "no-shared-network": "it needs containers",
 	"service-unknown": "it needs containers", "fpm-allowed-clients": "it needs containers", "compose-host-gateway": "it needs containers",
 	"systemd-private-tmp": "it needs systemd", "uwsgi-socket-mode": "it needs uWSGI", "name-resolved-once": "it needs a name server whose answers change",
-	"nginx-retries-post": "the second copy of a POST is no error that a client sees", "haproxy-retries-post": "the second copy of a POST is no error that a client sees",
 	"nginx-descriptors": "it needs thousands of connections", "nginx-sni-of-group": "nginx resolves the names of a group when it starts, and there is no name server then",
 	"app-queue-short": "all workers busy at once is a load test", "fpm-few-children": "it is a load test", "rollout-without-drain": "it needs a cluster",
 	"nginx-grpc-by-http1": "it needs a gRPC server", "nginx-grpc-without-http2": "it needs a gRPC client", "platform-needs-its-host": "the platforms are elsewhere",
@@ -137,13 +136,14 @@ func (p *proof) run(t *testing.T, side string) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	s := &stage{dir: dir}
 	words := []string{"{DIR}", dir, "{LISTEN}", freePort(t), "{SPARE}", freePort(t)}
 	for _, name := range []string{"a", "b", "unix"} {
 		kind := p.has[name]
 		if kind == "" {
 			continue
 		}
-		words = append(words, "{"+strings.ToUpper(name)+"}", upstreamOf(t, kind, dir, name))
+		words = append(words, "{"+strings.ToUpper(name)+"}", s.upstream(t, kind, name))
 	}
 	if slices.ContainsFunc(p.archive.Files, func(f txtar.File) bool { return strings.Contains(string(f.Data), "{DNS}") }) {
 		words = append(words, "{DNS}", nameServer(t))
@@ -170,7 +170,7 @@ func (p *proof) run(t *testing.T, side string) {
 		phpOf(t, dir)
 	}
 	listen := "127.0.0.1:" + words[3]
-	r := &runner{t: t, product: p.product, dir: dir, main: main, listen: listen}
+	r := &runner{t: t, stage: s, product: p.product, dir: dir, main: main, listen: listen}
 	if p.steps[side][0] == "takes" {
 		if out, err := r.check(); err != nil {
 			t.Errorf("%s: %s refuses the configuration: %s", side, program, out)
@@ -237,6 +237,7 @@ func freePort(t *testing.T) string {
 // runner runs one proxy.
 type runner struct {
 	t       *testing.T
+	stage   *stage
 	product string
 	dir     string
 	main    string
@@ -352,6 +353,10 @@ func (r *runner) step(side, step string) {
 			r.t.Fatal(err)
 		}
 		time.Sleep(d) // the time itself is what the step is about
+	case "posts": // so many POSTs came to the upstreams
+		if got := strconv.FormatInt(r.stage.posts.Load(), 10); got != f[1] {
+			r.t.Errorf("%s: %s: got %s", side, step, got)
+		}
 	case "many":
 		n, err := strconv.Atoi(f[1])
 		if err != nil {

@@ -27,7 +27,13 @@ import (
 	"github.com/miekg/dns"
 )
 
-// upstreamOf starts an upstream, and gives its port; of a unix socket, its path. The kinds:
+// stage is where one side of a proof plays.
+type stage struct {
+	dir   string
+	posts atomic.Int64 // that upstreams got
+}
+
+// upstream starts an upstream, and gives its port; of a unix socket, its path. The kinds:
 //
 //	ok              answers 200; /err is answered with 500, /slow after two seconds
 //	refused         nothing listens
@@ -42,7 +48,9 @@ import (
 //	race TIME       closes on a request that comes on a connection that was idle for longer
 //	tls [NAME]      answers by TLS, with SNI NAME only
 //	tls443          the same at port 443 of 127.0.0.77
-func upstreamOf(t *testing.T, kind, dir, name string) string {
+//
+// Each POST that an upstream gets is counted.
+func (s *stage) upstream(t *testing.T, kind, name string) string {
 	t.Helper()
 	word, arg, _ := strings.Cut(kind, " ")
 	if word == "refused" {
@@ -51,7 +59,7 @@ func upstreamOf(t *testing.T, kind, dir, name string) string {
 	network, address := "tcp", "127.0.0.1:0"
 	switch {
 	case name == "unix":
-		network, address = "unix", filepath.Join(dir, "app.sock")
+		network, address = "unix", filepath.Join(s.dir, "app.sock")
 	case word == "tls443":
 		address = "127.0.0.77:443"
 	case word == "late":
@@ -61,7 +69,7 @@ func upstreamOf(t *testing.T, kind, dir, name string) string {
 		d := lasting(t, arg)
 		timer := time.AfterFunc(d, func() {
 			if l, err := net.Listen(network, address); err == nil {
-				serve(t, l, handlerOf(t, "ok", ""))
+				serve(t, l, s.handler(t, "ok", ""))
 			}
 		})
 		t.Cleanup(func() { timer.Stop() })
@@ -88,7 +96,7 @@ func upstreamOf(t *testing.T, kind, dir, name string) string {
 		l = tls.NewListener(l, tlsFor(t, arg))
 		word = "ok"
 	}
-	serve(t, l, handlerOf(t, word, arg))
+	serve(t, l, s.handler(t, word, arg))
 	return result
 }
 
@@ -107,11 +115,14 @@ func serve(t *testing.T, l net.Listener, h http.Handler) {
 	t.Cleanup(func() { s.Close() })
 }
 
-func handlerOf(t *testing.T, word, arg string) http.Handler {
+func (s *stage) handler(t *testing.T, word, arg string) http.Handler {
 	t.Helper()
 	var asked atomic.Int64
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status := http.StatusOK
+		if r.Method == http.MethodPost {
+			s.posts.Add(1)
+		}
 		switch {
 		case r.URL.Path == "/err" || word == "once-error" && asked.Add(1) == 1:
 			status = http.StatusInternalServerError
