@@ -167,3 +167,15 @@ func TestSelectCases(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+func TestParseH2load(t *testing.T) {
+	const good = "Application protocol: h2\nrequests: 9 total, 10 started, 9 done, 9 succeeded, 0 failed, 0 errored, 0 timeout\n"
+	if n, err := parseH2load(good); n != 9 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	for _, bad := range []string{"", strings.Replace(good, "h2\n", "http/1.1\n", 1), strings.Replace(good, "0 errored", "1 errored", 1), strings.Replace(good, "9 succeeded", "0 succeeded", 1), "Application protocol: h2\n"} {
+		if n, err := parseH2load(bad); err == nil {
+			t.Errorf("%q: %d", bad, n)
+		}
+	}
+}

@@ -5,7 +5,11 @@ const (
 	whygate = "whygate"
 	nginx   = "nginx"
 	haproxy = "haproxy"
+	base    = "base" // another build of Whygate, to compare with
 )
+
+// baseLimit is what a request may cost of what it costs that build.
+const baseLimit = 1.02
 
 // What the origin answers, and how much of it.
 const (
@@ -43,6 +47,7 @@ type benchCase struct {
 	answer      int64 // octets of the answer's body
 	accessLog   bool
 	tls         bool
+	streams     int                // HTTP/2, with so many requests at a time on each connection; 0 is HTTP/1.1
 	limits      map[string]float64 // the ratio to reach, by peer; a peer without one is not run
 }
 
@@ -75,6 +80,26 @@ func cases() []benchCase {
 			limits: map[string]float64{nginx: 1.0, haproxy: 1.1},
 		},
 		{
+			name: "h2-16x16", title: "HTTP/2 over TLS 1.3, 16 connections with 16 requests at a time",
+			connections: 16, streams: 16, path: smallPath, answer: smallSize, tls: true,
+			limits: map[string]float64{nginx: 0.65, haproxy: 0.95},
+		},
+		{
+			name: "h2-1x100", title: "the same, 1 connection with 100",
+			connections: 1, streams: 100, path: smallPath, answer: smallSize, tls: true,
+			limits: map[string]float64{nginx: 0.65, haproxy: 0.87},
+		},
+		{
+			name: "h2-64x32", title: "the same, 64 connections with 32",
+			connections: 64, streams: 32, path: smallPath, answer: smallSize, tls: true,
+			limits: map[string]float64{nginx: 0.70, haproxy: 0.85},
+		},
+		{
+			name: "h2-1x1", title: "the same, 1 connection with 1",
+			connections: 1, streams: 1, path: smallPath, answer: smallSize, tls: true,
+			limits: map[string]float64{nginx: 0.95, haproxy: 0.90},
+		},
+		{
 			name: "large", title: "one 256 MiB body, CPU per GiB", load: transfers,
 			connections: 1, path: largePath, answer: largeSize,
 			limits: map[string]float64{nginx: 0.8, haproxy: 1.0},
@@ -100,7 +125,7 @@ func caseNames() []string {
 func (c benchCase) proxies(peers []string) []string {
 	names := []string{whygate}
 	for _, p := range peers {
-		if _, ok := c.limits[p]; ok {
+		if _, ok := c.limits[p]; ok || p == base && c.load != idle {
 			names = append(names, p)
 		}
 	}

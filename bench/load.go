@@ -77,3 +77,39 @@ func (b *bench) driveRequests(ctx context.Context, c benchCase, p *proxy, second
 		p99:     time.Duration(r.P99US * float64(time.Microsecond)),
 	}, nil
 }
+
+// driveStreams loads a proxy with h2load from the other core. It tells no percentiles.
+func (b *bench) driveStreams(ctx context.Context, c benchCase, p *proxy, seconds int) (volume, error) {
+	argv := pinned(b.machine.LoadCore, []string{
+		b.programs["h2load"], "-t", "1", "-c", strconv.Itoa(c.connections), "-m", strconv.Itoa(c.streams), "-D", strconv.Itoa(seconds),
+		"--tls13-ciphers", "TLS_AES_128_GCM_SHA256", "--npn-list", "h2", p.url,
+	})
+	out, err := output(ctx, argv...)
+	if err != nil {
+		return volume{}, err
+	}
+	n, err := parseH2load(out)
+	if err != nil {
+		return volume{}, err
+	}
+	return volume{count: n, units: float64(n), elapsed: time.Duration(seconds) * time.Second}, nil
+}
+
+// parseH2load finds how many requests were answered in h2load's output, and refuses a run that had an error.
+func parseH2load(out string) (int64, error) {
+	if !strings.Contains(out, "Application protocol: h2") {
+		return 0, fmt.Errorf("h2load: HTTP/2 was not agreed on: %s", tail([]byte(out)))
+	}
+	for line := range strings.Lines(out) {
+		var total, started, done, succeeded, failed, errored, timeout int64
+		const format = "requests: %d total, %d started, %d done, %d succeeded, %d failed, %d errored, %d timeout"
+		if n, _ := fmt.Sscanf(line, format, &total, &started, &done, &succeeded, &failed, &errored, &timeout); n < 7 {
+			continue
+		}
+		if succeeded == 0 || failed+errored+timeout > 0 {
+			return 0, fmt.Errorf("h2load: %s", strings.TrimSpace(line))
+		}
+		return succeeded, nil
+	}
+	return 0, fmt.Errorf("h2load: no result in: %s", tail([]byte(out)))
+}

@@ -44,6 +44,7 @@ type options struct {
 	cases   []string // patterns of case names, as path.Match has them
 	peers   []string // nginx, haproxy
 	profile string   // the directory for profiles, empty for none
+	base    string   // another build of Whygate, empty for none
 }
 
 func main() {
@@ -100,6 +101,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&patterns, "cases", "*", "patterns of the cases to run, by commas: "+strings.Join(caseNames(), " "))
 	fs.StringVar(&peers, "peers", "nginx,haproxy", "the proxies to compare with, by commas; empty for none")
 	fs.StringVar(&o.profile, "profile", "", "also profile whygate with perf in every case, into this directory")
+	fs.StringVar(&o.base, "base", "", "another build of whygate, which is measured too")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
@@ -116,6 +118,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		if p != nginx && p != haproxy {
 			return o, fmt.Errorf("--peers: %q is not one of nginx, haproxy", p)
 		}
+	}
+	if o.base != "" {
+		o.peers = append(o.peers, base)
 	}
 	if len(selectCases(o.cases)) == 0 {
 		return o, fmt.Errorf("--cases %s: none of %s", patterns, strings.Join(caseNames(), ", "))

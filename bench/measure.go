@@ -75,12 +75,15 @@ func benchmark(ctx context.Context, opts options, progress io.Writer) (*Report, 
 // prepare finds and builds the programs and moves this process out of the proxies' way.
 func (b *bench) prepare(ctx context.Context) error {
 	var err error
-	if b.programs, err = findPrograms(ctx, b.opts.peers, b.progress); err != nil {
+	if b.programs, err = findPrograms(ctx, b.opts.peers, selectCases(b.opts.cases), b.progress); err != nil {
 		return err
 	}
 	fmt.Fprintln(b.progress, "building whygate")
 	if b.programs[whygate], err = buildWhygate(ctx, b.dir); err != nil {
 		return err
+	}
+	if b.opts.base != "" {
+		b.programs[base] = b.opts.base
 	}
 	if b.cert, err = makeCertificate(b.dir); err != nil {
 		return err
@@ -216,6 +219,9 @@ func (b *bench) usage(p *proxy) (usage, error) {
 func (b *bench) drive(ctx context.Context, c benchCase, p *proxy, seconds int) (volume, error) {
 	if c.load == transfers {
 		return b.driveTransfers(ctx, c, p, seconds)
+	}
+	if c.streams > 0 {
+		return b.driveStreams(ctx, c, p, seconds)
 	}
 	return b.driveRequests(ctx, c, p, seconds)
 }

@@ -89,13 +89,13 @@ func (r Result) writeMemory(w io.Writer) {
 // writeSummary prints the table of ratios as the specification has it, in Markdown.
 func (r *Report) writeSummary(w io.Writer) {
 	fmt.Fprint(w, "\nCPU per request, Whygate / peer (ratio of minima, and the ratio to reach)\n\n")
-	fmt.Fprint(w, "| case | nginx | HAProxy |\n|---|---|---|\n")
+	fmt.Fprint(w, "| case | nginx | HAProxy | the other build |\n|---|---|---|---|\n")
 	for _, c := range r.Cases {
 		switch {
 		case c.Error != "":
-			fmt.Fprintf(w, "| %s | ✗ FAILED | ✗ FAILED |\n", c.Title)
+			fmt.Fprintf(w, "| %s | ✗ FAILED | ✗ FAILED | |\n", c.Title)
 		case c.Memory == nil:
-			fmt.Fprintf(w, "| %s | %s | %s |\n", c.Title, c.cell(nginx), c.cell(haproxy))
+			fmt.Fprintf(w, "| %s | %s | %s | %s |\n", c.Title, c.cell(nginx), c.cell(haproxy), c.cell(base))
 		}
 	}
 	for _, c := range r.Cases {

@@ -15,17 +15,25 @@ import (
 type programs map[string]string
 
 // findPrograms looks for the load generator, the origin and the peers. What is missing is installed if we are root.
-func findPrograms(ctx context.Context, peers []string, stderr io.Writer) (programs, error) {
+func findPrograms(ctx context.Context, peers []string, chosen []benchCase, stderr io.Writer) (programs, error) {
 	if _, err := exec.LookPath("taskset"); err != nil {
 		return nil, &hintError{"taskset is not installed", "apt-get install util-linux"}
 	}
 	wanted := []string{"wrk", nginx} // nginx is the origin as well
+	if slices.ContainsFunc(chosen, func(c benchCase) bool { return c.streams > 0 }) {
+		wanted = append(wanted, "h2load")
+	}
 	if slices.Contains(peers, haproxy) {
 		wanted = append(wanted, haproxy)
 	}
 	found, missing := lookup(wanted)
 	if len(missing) == 0 {
 		return found, nil
+	}
+	for i, name := range missing {
+		if name == "h2load" {
+			missing[i] = "nghttp2-client" // the package
+		}
 	}
 	names := strings.Join(missing, " ")
 	if os.Geteuid() != 0 {
@@ -74,7 +82,7 @@ func (p programs) versions(ctx context.Context) map[string]string {
 	versions := map[string]string{}
 	for name, path := range p {
 		flag := "-v"
-		if name == whygate {
+		if name == whygate || name == base {
 			flag = "version"
 		}
 		out, _ := exec.CommandContext(ctx, path, flag).CombinedOutput()

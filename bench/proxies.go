@@ -30,6 +30,7 @@ type settings struct {
 	AccessLog         string // empty: off
 	Cert, Key, Bundle string // empty: no TLS
 	Large             bool   // the case is about large bodies
+	H2                bool   // HTTP/2 is spoken
 
 	Small, KiB string // the origin only
 	Body       int    // wrk's script only
@@ -110,7 +111,7 @@ func (b *bench) startProxy(ctx context.Context, name string, c benchCase, dir st
 	}
 	s := settings{
 		Dir: dir, Listen: address, Origin: b.origin, Admin: admin,
-		Root: os.Geteuid() == 0, Large: c.load == transfers,
+		Root: os.Geteuid() == 0, Large: c.load == transfers, H2: c.streams > 0,
 	}
 	scheme := "http"
 	if c.tls {
@@ -137,14 +138,19 @@ func (b *bench) startProxy(ctx context.Context, name string, c benchCase, dir st
 
 // argv writes the configuration of a proxy and says how it is run with it.
 func (b *bench) argv(name, dir string, s settings) ([]string, error) {
-	files := map[string]string{whygate: "whygate.yaml", nginx: "nginx.conf", haproxy: "haproxy.cfg"}
+	files := map[string]string{whygate: "whygate.yaml", base: "whygate.yaml", nginx: "nginx.conf", haproxy: "haproxy.cfg"}
+	if name == base {
+		if dir = filepath.Join(dir, base); os.MkdirAll(dir, 0o755) != nil {
+			return nil, fmt.Errorf("no directory %s", dir)
+		}
+	}
 	conf, err := render(files[name], dir, s)
 	if err != nil {
 		return nil, err
 	}
 	program := b.programs[name]
 	switch name {
-	case whygate:
+	case whygate, base:
 		return []string{program, "run", "-c", conf}, nil
 	case nginx:
 		return []string{program, "-p", dir, "-e", filepath.Join(dir, "nginx.error.log"), "-c", conf}, nil

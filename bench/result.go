@@ -88,6 +88,9 @@ func (r *Result) compare(limits map[string]float64) {
 	for _, peer := range r.Series[1:] {
 		ratio := r.Series[0].MinCPUUS / peer.MinCPUUS
 		limit := limits[peer.Proxy]
+		if peer.Proxy == base {
+			limit = baseLimit
+		}
 		r.Ratios = append(r.Ratios, Ratio{Peer: peer.Proxy, Ratio: ratio, Limit: limit, Reached: ratio <= limit})
 	}
 }
