@@ -2,11 +2,9 @@ package proxy_test
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -27,18 +25,14 @@ import (
 func overHTTP2(t *testing.T, secure bool, s setup, endpoints ...string) (*gateway, *http.Client) {
 	t.Helper()
 	s.h2c = true
-	transport := &http2.Transport{AllowHTTP: true, DisableCompression: true, DialTLSContext: func(ctx context.Context, network, addr string, conf *tls.Config) (net.Conn, error) {
-		var d net.Dialer
-		if !secure {
-			return d.DialContext(ctx, network, addr)
-		}
-		return (&tls.Dialer{Config: conf}).DialContext(ctx, network, addr)
-	}}
+	var protocols http.Protocols
+	protocols.SetHTTP2(secure)
+	protocols.SetUnencryptedHTTP2(!secure)
+	transport := &http.Transport{Protocols: &protocols, DisableCompression: true}
 	if secure {
 		s.front = serverTLS().Clone()
 		s.front.NextProtos = []string{"h2", "http/1.1"}
 		transport.TLSClientConfig = clientTLS().Clone()
-		transport.TLSClientConfig.NextProtos = []string{"h2"}
 	}
 	g := start(t, s, endpoints...)
 	c := &http.Client{Transport: transport, Timeout: 2 * patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
