@@ -39,7 +39,7 @@ type Cancel struct {
 	gone   func() bool   // asked now and then by waits that can; nil for nobody to ask
 	waits  [waitsMax]atomic.Pointer[Waiter]
 
-	mu   sync.Mutex    // guards done
+	mu   sync.Mutex    // guards done; a reason is given under it, so that done is closed once
 	done chan struct{} // closed with the first reason; nil until somebody asks for it
 }
 
@@ -55,18 +55,25 @@ type Waiter struct{ Wake func() }
 
 // Cancel gives the reason, if there is none yet, and wakes everybody. It reports whether it was the first.
 func (c *Cancel) Cancel(r Reason) bool {
+	if !c.give(r) {
+		return false
+	}
+	c.wake()
+	return true
+}
+
+func (c *Cancel) give(r Reason) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if !c.reason.CompareAndSwap(uint32(None), uint32(r)) {
 		if r == Drained {
 			c.reason.Or(drained)
 		}
 		return false
 	}
-	c.mu.Lock()
 	if c.done != nil {
 		close(c.done)
 	}
-	c.mu.Unlock()
-	c.wake()
 	return true
 }
 

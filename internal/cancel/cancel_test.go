@@ -1,6 +1,7 @@
 package cancel
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -137,4 +138,28 @@ func TestNoReasonIsMissed(t *testing.T) {
 			t.Fatal("neither seen nor told")
 		}
 	}
+}
+
+// Whoever asks for Done while a reason is given gets a channel that is closed, once.
+func TestDoneWhileAReasonComes(t *testing.T) {
+	const rounds = 50_000
+	all := make([]Cancel, rounds)
+	var round atomic.Int64 // both sides meet at each
+	var wg sync.WaitGroup
+	meet := func(i int) {
+		for round.Add(1); round.Load() < 2*int64(i)+2; {
+			runtime.Gosched()
+		}
+	}
+	wg.Go(func() {
+		for i := range all {
+			meet(i)
+			all[i].Cancel(Drained)
+		}
+	})
+	for i := range all {
+		meet(i)
+		<-all[i].Done()
+	}
+	wg.Wait()
 }
