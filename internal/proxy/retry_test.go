@@ -11,6 +11,7 @@ import (
 	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/proxy"
 	"github.com/whygate/whygate/internal/resilience"
+	"github.com/whygate/whygate/internal/upstream"
 )
 
 // primed is a gateway with one idle connection to the endpoint.
@@ -282,6 +283,29 @@ func TestUploadGoesOnElsewhere(t *testing.T) {
 			t.Errorf("then %s", m.line)
 		}
 		<-requests
+	}
+}
+
+// The time for the answer begins with the end of a request, and with that of each attempt anew: the second endpoint has all of it, however
+// long it takes to have the request.
+func TestSecondUploadHasItsOwnTime(t *testing.T) {
+	t.Parallel()
+	const head = time.Second
+	broken := upstreamOf(t, func(p *peer) { p.request() })
+	good := upstreamOf(t, func(p *peer) {
+		if _, err := p.r.Peek(1); err == nil {
+			time.Sleep(3 * head / 2) // it reads slowly: more is under way than the buffers between hold
+			answering(ok)(p)
+		}
+	})
+	g := start(t, setup{
+		options: func(o *upstream.Options) { o.Head = head },
+		pool:    func(p *proxy.Pool) { p.ReplayBody = 32 << 20 },
+	}, broken.addr, good.addr)
+	body := noise(24 << 20)
+	m := g.ask(fmt.Sprintf("PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+	if r := g.record(); m.status() != 200 || !r.Saved || g.failures(1) != 0 {
+		t.Errorf("%s, logged as %d, %s, saved %t, %d failures of the second", m.line, r.Status, r.Fault.Cause, r.Saved, g.failures(1))
 	}
 }
 

@@ -217,7 +217,8 @@ func (a *Attempt) writeHead(head []byte) bool {
 	a.Evidence.Stage = fault.Write
 	a.began = mono.Now()
 	a.conn.whole, a.conn.answered, a.uploading = a.Whole, false, true
-	a.conn.SetReadUntil(a.Whole.Until) // until the request has ended: RequestEnded
+	a.conn.SetReadUntil(a.Whole.Until) // until the request has ended: SendEnd
+	a.Cancel.LateAt(0)                 // the bound on the answer to an attempt before this one
 	a.conn.boundWrite(a.began, a.Whole)
 	end := a.conn.Conn.Write(head)
 	a.Evidence.Sent = a.conn.Sent() - a.conn.sent
