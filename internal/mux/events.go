@@ -23,7 +23,7 @@ func (m *mux) event(ev *h2.Event) *h2.Error {
 		poke(st.more)
 	case h2.EventTrailers:
 		st := ev.Stream.Owner.(*Stream)
-		buf, err := m.conn.ReadTrailers(ev, st.trailers[:0], &st.req.Trailers)
+		buf, err := m.conn.ReadTrailers(ev, st.trailers[:0], &st.tail)
 		if err != nil {
 			return err
 		}

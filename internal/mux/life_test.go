@@ -91,6 +91,38 @@ func TestEndIsNotAbort(t *testing.T) {
 	}
 }
 
+// A handler may look at its request while the trailers come: the race detector would tell.
+func TestTrailersComeWhileTheRequestIsRead(t *testing.T) {
+	begun, came := make(chan bool), make(chan bool)
+	w := listen(t, false, Config{Handler: func(st *Stream) {
+		var request httpmsg.Request
+		close(begun)
+		for looking := true; looking; {
+			select {
+			case <-came:
+				looking = false
+			default:
+				request = *st.Request()
+			}
+		}
+		if _, end, err := st.Next(); !end || err != nil {
+			t.Errorf("end %t, %v", end, err)
+		}
+		if string(request.Path) != "/" || st.Trailers().Len() != 1 {
+			t.Errorf("%s with %d trailers", request.Path, st.Trailers().Len())
+		}
+		_ = st.WriteHead(204, nil, 0)
+		_ = st.End(nil)
+	}})
+	c := w.dial(t)
+	c.send(request(1, "POST", "/", false))
+	<-begun
+	c.send(string(h2.FinishHeaders(h2.AppendField(h2.BeginHeaders(nil, 1), []byte("x-sum"), []byte("7")), 0, 1, true)))
+	c.ping()
+	close(came)
+	c.await(h2.Headers, 1)
+}
+
 // An answer that is complete before its request ends the stream with NO_ERROR, and what still comes is thrown away and given back.
 func TestEarlyAnswer(t *testing.T) {
 	w := listen(t, false, Config{Handler: func(st *Stream) {

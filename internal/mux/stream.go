@@ -33,14 +33,15 @@ type Stream struct {
 	gave  int64  // octets of ours that were appended to the connection's output
 
 	// Guarded by the connection's mu.
-	in       []byte // octets of the request's body that wait
-	inEnd    bool   // they are the last
-	err      error  // why the stream is over before its end
-	ended    bool   // our END_STREAM, or RST_STREAM, was appended
-	answered bool   // our head was
-	sending  bool   // it waits for room
-	reading  bool   // it waits for the request's body
-	turn     uint64 // when it sent last
+	in       []byte         // octets of the request's body that wait
+	tail     httpmsg.Fields // its trailers, apart from req: they may come while the handler reads that
+	inEnd    bool           // they are the last
+	err      error          // why the stream is over before its end
+	ended    bool           // our END_STREAM, or RST_STREAM, was appended
+	answered bool           // our head was
+	sending  bool           // it waits for room
+	reading  bool           // it waits for the request's body
+	turn     uint64         // when it sent last
 	until    time.Time
 	bodyAt   int64     // when the last of the body came
 	creditAt time.Time // when credit was given last
@@ -73,10 +74,11 @@ func (st *Stream) release() {
 		default:
 		}
 	}
-	fields, trailers := st.req.Fields, st.req.Trailers
+	fields, tail := st.req.Fields, st.tail
+	tail.Reset(nil)
 	*st = Stream{
 		wake: st.wake, more: st.more, head: keep(st.head), trailers: keep(st.trailers), out: keep(st.out), body: keep(st.body), taken: keep(st.taken), in: keep(st.in),
-		req: httpmsg.Request{Fields: fields, Trailers: trailers},
+		req: httpmsg.Request{Fields: fields}, tail: tail,
 	}
 	st.req.Reset()
 	m.s.streams.Put(st)
@@ -150,7 +152,7 @@ func poke(wake chan struct{}) {
 	}
 }
 
-// Request is the request. Its views are valid until the handler returns.
+// Request is the request, except for its Trailers, which may come at any time: see there. Its views are valid until the handler returns.
 func (st *Stream) Request() *httpmsg.Request { return &st.req }
 
 // ID is the stream's identifier.
@@ -191,7 +193,7 @@ func (st *Stream) WholeBody() ([]byte, bool) {
 	m := st.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !st.inEnd || st.err != nil || st.req.Trailers.Len() > 0 {
+	if !st.inEnd || st.err != nil || st.tail.Len() > 0 {
 		return nil, false
 	}
 	if len(st.taken) == 0 {
@@ -250,7 +252,7 @@ func (st *Stream) StopReading(stop bool) {
 }
 
 // Trailers are those of the request, when its body has ended.
-func (st *Stream) Trailers() *httpmsg.Fields { return &st.req.Trailers }
+func (st *Stream) Trailers() *httpmsg.Fields { return &st.tail }
 
 // WriteInterim sends an interim response, which is not the last one: 100 to 199 except 101. f may be nil.
 func (st *Stream) WriteInterim(status int, f *httpmsg.Fields) error {
