@@ -147,23 +147,21 @@ func (m *mux) sweep(now time.Time) {
 	m.handOut()
 }
 
-// sweepStreams ends streams whose client keeps them waiting.
+// sweepStreams ends streams whose client keeps them waiting. One that sends no more of a body may still read why.
 func (m *mux) sweepStreams(now time.Time) {
 	var late []*Stream
 	m.conn.Each(func(h *h2.Stream) {
-		st := h.Owner.(*Stream)
-		if st.sending && now.After(st.until) || st.reading && now.UnixNano()-st.bodyAt > int64(m.s.limits.BodyTime) {
+		switch st := h.Owner.(*Stream); {
+		case st.sending && now.After(st.until):
 			late = append(late, st)
+		case st.reading && now.UnixNano()-st.bodyAt > int64(m.s.limits.BodyTime):
+			st.silent = true
+			poke(st.more)
 		}
 	})
 	for _, st := range late {
-		err, code, why := &h2.Error{Rule: fault.RuleH2Stall, Code: h2.Cancel, Stream: st.h.ID}, h2.Cancel, ErrStalled
-		if st.reading {
-			why = ErrSilent
-		} else {
-			m.tell(err)
-		}
-		st.fail(why)
-		m.out = m.conn.Reset(m.out, st.h.ID, code)
+		m.tell(&h2.Error{Rule: fault.RuleH2Stall, Code: h2.Cancel, Stream: st.h.ID})
+		st.fail(ErrStalled)
+		m.out = m.conn.Reset(m.out, st.h.ID, h2.Cancel)
 	}
 }

@@ -41,6 +41,7 @@ type Stream struct {
 	answered bool           // our head was
 	sending  bool           // it waits for room
 	reading  bool           // it waits for the request's body
+	silent   bool           // it has waited for too long
 	turn     uint64         // when it sent last
 	until    time.Time
 	bodyAt   int64     // when the last of the body came
@@ -225,7 +226,7 @@ func (st *Stream) Next() (data []byte, end bool, err error) {
 			m.mu.Lock()
 		}
 	}
-	for st.err == nil && !st.unread.Load() {
+	for st.err == nil && !st.silent && !st.unread.Load() {
 		if len(st.in) > 0 || st.inEnd {
 			st.in, st.taken = st.taken, st.in
 			return st.taken, st.inEnd, nil
@@ -236,10 +237,13 @@ func (st *Stream) Next() (data []byte, end bool, err error) {
 		m.mu.Lock()
 		st.reading = false
 	}
-	if st.err == nil {
-		return nil, false, ErrUnread
+	switch {
+	case st.err != nil:
+		return nil, false, st.err
+	case st.silent:
+		return nil, false, ErrSilent
 	}
-	return nil, false, st.err
+	return nil, false, ErrUnread
 }
 
 // StopReading makes Next return ErrUnread, also where it waits already, until StopReading(false). It may be called from any goroutine,

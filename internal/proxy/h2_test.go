@@ -377,3 +377,20 @@ func TestHTTP2ManyAtOnce(t *testing.T) {
 		t.Errorf("%d connections", n)
 	}
 }
+
+// A client that falls silent in the middle of its upload is told so, as over HTTP/1, and does not count as one that left.
+func TestHTTP2SilentUpload(t *testing.T) {
+	t.Parallel()
+	o := upstreamOf(t, func(p *peer) { p.head(); p.gone() })
+	g, c := overHTTP2(t, false, setup{limits: func(l *listener.Limits) { l.Idle = time.Second }}, o.addr)
+	r, w := io.Pipe()
+	defer w.Close()
+	go func() { _, _ = w.Write([]byte("hello")) }() // and no more
+	res, err := c.Post(g.url(false, "/"), "text/plain", r)
+	if body(t, res, err); res.StatusCode != http.StatusRequestTimeout {
+		t.Errorf("status %d", res.StatusCode)
+	}
+	if g.want(408, fault.CauseRequestBodyTimeout); g.failures(0) != 0 {
+		t.Error("the endpoint is blamed")
+	}
+}
