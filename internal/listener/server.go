@@ -194,13 +194,15 @@ func (s *Server) each(do func(*session)) {
 	}
 }
 
-// overHTTP2 is the server of connections that speak HTTP/2. It is nil once the gateway drains.
-func (s *Server) overHTTP2() *serve2.Server {
+// overHTTP2 is the server of connections that speak HTTP/2, for one with these limits. It is nil once the gateway drains.
+func (s *Server) overHTTP2(l *Limits) *serve2.Server {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.http2 == nil && !s.host.Draining.Load() {
-		limits := s.Limits()
-		s.http2 = serve2.New(&s.host, &limits)
+	switch {
+	case s.http2 != nil:
+		s.http2.Use(l) // a reload may have changed them
+	case !s.host.Draining.Load():
+		s.http2 = serve2.New(&s.host, l)
 	}
 	return s.http2
 }

@@ -80,7 +80,7 @@ func (ss *session) prefaced() bool {
 
 // serveHTTP2 serves the connection as HTTP/2, over a door or in clear. From here on its socket is mux's.
 func (ss *session) serveHTTP2(d *door) {
-	server := ss.server.overHTTP2()
+	server := ss.server.overHTTP2(&ss.limits)
 	if server == nil {
 		return
 	}

@@ -46,7 +46,7 @@ func TestRapidReset(t *testing.T) {
 	if code := binary.BigEndian.Uint32(f.Payload[4:]); code != 0 || w.Stats.Strained.Load() == 0 || w.Stats.Left.Load() != 1 {
 		t.Errorf("GOAWAY %d, %d pauses", code, w.Stats.Strained.Load())
 	}
-	if most.Load() > int64(w.limits.Streams) {
+	if most.Load() > int64(w.limits.Load().Streams) {
 		t.Errorf("%d handlers ran at once", most.Load())
 	}
 }
@@ -270,7 +270,7 @@ func TestStalledStream(t *testing.T) {
 // Credit buys a second for each KiB, and no more than a minute at once.
 func TestCreditBuysTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Server{limits: Limits{}.withDefaults()}
+		s := &Server{}
 		m := &mux{s: s, conn: h2.NewConn(h2.Config{})}
 		st := newStream()
 		st.m, st.sending, st.until = m, true, time.Now().Add(stallTime)

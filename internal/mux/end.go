@@ -120,7 +120,7 @@ func (m *mux) wakeReader() {
 
 // sweep looks at what has taken too long.
 func (m *mux) sweep(now time.Time) {
-	l := &m.s.limits
+	l := m.limits
 	m.mu.Lock()
 	since := func(t time.Time, limit time.Duration) bool { return !t.IsZero() && now.Sub(t) > limit }
 	writing := m.writeSince.Load()
@@ -154,7 +154,7 @@ func (m *mux) sweepStreams(now time.Time) {
 		switch st := h.Owner.(*Stream); {
 		case st.sending && now.After(st.until):
 			late = append(late, st)
-		case st.reading && now.UnixNano()-st.bodyAt > int64(m.s.limits.BodyTime):
+		case st.reading && now.UnixNano()-st.bodyAt > int64(m.limits.BodyTime):
 			st.silent = true
 			poke(st.more)
 		}

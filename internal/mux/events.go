@@ -49,7 +49,7 @@ func (m *mux) event(ev *h2.Event) *h2.Error {
 
 // request opens a stream.
 func (m *mux) request(ev *h2.Event) *h2.Error {
-	if held, l := m.s.held.Load(), &m.s.limits; held > l.Memory || held > l.Memory/tightShare && m.active >= streamsTight {
+	if held, l := m.s.held.Load(), m.limits; held > l.Memory || held > l.Memory/tightShare && m.active >= streamsTight {
 		id := ev.ID
 		if err := m.conn.Skip(ev); err != nil {
 			return err
@@ -66,7 +66,7 @@ func (m *mux) request(ev *h2.Event) *h2.Error {
 		return err
 	}
 	m.streams++
-	m.s.held.Add(int64(len(buf)) + m.s.limits.Stream)
+	m.s.held.Add(int64(len(buf)) + m.limits.Stream)
 	if err != nil {
 		m.refuse(st, err)
 		return nil

@@ -28,6 +28,7 @@ var (
 // mux is one client's connection.
 type mux struct {
 	s       *Server
+	limits  *Limits  // only read
 	nc      net.Conn // what is written to: the TLS session, or the socket
 	socket  net.Conn
 	records *Records // nil in clear
@@ -67,9 +68,9 @@ type mux struct {
 }
 
 func newMux(s *Server, nc net.Conn, records *Records) *mux {
-	l := &s.limits
+	l := s.limits.Load()
 	m := &mux{
-		s: s, nc: nc, socket: nc, records: records, quit: make(chan struct{}), room: make(chan struct{}, 1), began: time.Now(),
+		s: s, limits: l, nc: nc, socket: nc, records: records, quit: make(chan struct{}), room: make(chan struct{}, 1), began: time.Now(),
 		conn: h2.NewConn(h2.Config{
 			Role: h2.Server, Window: l.All, Limits: h2.Limits{Head: l.Head, Trailers: l.Trailers},
 			Settings: h2.Settings{MaxStreams: uint32(l.Streams), InitialWindow: uint32(l.Window), Connect: !s.o.NoConnect, NoPriorities: true},
@@ -168,7 +169,7 @@ func (m *mux) parse() error {
 // mayRead reports whether the reader may go on, and waits until it may: for a slot for one more stream, and for output to be written. It is
 // false when the connection is over.
 func (m *mux) mayRead() bool {
-	for m.over == nil && (len(m.out) >= outStop || m.active >= m.s.limits.Streams && m.opens()) {
+	for m.over == nil && (len(m.out) >= outStop || m.active >= m.limits.Streams && m.opens()) {
 		m.handOut()
 		select {
 		case <-m.room:
@@ -183,7 +184,7 @@ func (m *mux) mayRead() bool {
 // are closed and their workers end soon. Other frames may be what the running ones wait for.
 func (m *mux) opens() bool {
 	b := m.in[m.r:m.w]
-	return m.conn.Streams() < m.s.limits.Streams && len(b) >= h2.FrameHead && h2.FrameType(b[3]) == h2.Headers && binary.BigEndian.Uint32(b[5:])&^(1<<31) > m.conn.LastStream()
+	return m.conn.Streams() < m.limits.Streams && len(b) >= h2.FrameHead && h2.FrameType(b[3]) == h2.Headers && binary.BigEndian.Uint32(b[5:])&^(1<<31) > m.conn.LastStream()
 }
 
 // handOut starts the streams that are ready and has the output written, and gives up mu.

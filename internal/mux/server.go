@@ -25,7 +25,7 @@ type Config struct {
 // Server serves connections. It owns the workers and one goroutine that looks at all connections each second.
 type Server struct {
 	o       Config
-	limits  Limits
+	limits  atomic.Pointer[Limits] // of connections that come from now on
 	workers workers
 	streams sync.Pool
 	held    atomic.Int64 // octets of heads and bodies that wait
@@ -57,10 +57,19 @@ const sweepTime = time.Second
 
 // NewServer makes a Server. Close ends it.
 func NewServer(o Config) *Server {
-	s := &Server{o: o, limits: o.Limits.withDefaults(), conns: map[*mux]struct{}{}, rtt: rttOf, stop: make(chan struct{}), swept: make(chan struct{})}
+	s := &Server{o: o, conns: map[*mux]struct{}{}, rtt: rttOf, stop: make(chan struct{}), swept: make(chan struct{})}
+	s.SetLimits(o.Limits)
 	s.streams.New = func() any { return newStream() }
 	go s.sweep()
 	return s
+}
+
+// SetLimits sets the limits of connections that come from now on. A zero field has the default.
+func (s *Server) SetLimits(l Limits) {
+	l = l.withDefaults()
+	if old := s.limits.Load(); old == nil || *old != l {
+		s.limits.Store(&l)
+	}
 }
 
 // sweep looks at all connections until Close.
@@ -137,7 +146,7 @@ func (s *Server) Kill() {
 // Limits.Drain is over is cut off.
 func (s *Server) Drain(ctx context.Context) {
 	s.Leave()
-	ctx, cancel := context.WithTimeout(ctx, s.limits.Drain)
+	ctx, cancel := context.WithTimeout(ctx, s.limits.Load().Drain)
 	defer cancel()
 	t := time.NewTicker(20 * time.Millisecond)
 	defer t.Stop()

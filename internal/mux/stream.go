@@ -60,7 +60,7 @@ const keepMax = 16 << 10
 // release makes a stream ready for its next use. It is closed, and no worker has it.
 func (st *Stream) release() {
 	m := st.m
-	m.s.held.Add(-int64(len(st.head)+len(st.trailers)+len(st.in)+len(st.taken)) - m.s.limits.Stream)
+	m.s.held.Add(-int64(len(st.head)+len(st.trailers)+len(st.in)+len(st.taken)) - m.limits.Stream)
 	m.s.lent.Add(-st.lent)
 	poison(st.head[:cap(st.head)])
 	keep := func(b []byte) []byte {

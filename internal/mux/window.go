@@ -51,7 +51,7 @@ func (m *mux) lend(n int64) bool {
 	if n <= 0 {
 		return false
 	}
-	if m.s.lent.Add(n) > m.s.limits.Memory {
+	if m.s.lent.Add(n) > m.limits.Memory {
 		m.s.lent.Add(-n)
 		return false
 	}

@@ -19,18 +19,25 @@ type Server struct {
 	host *exchange.Host
 }
 
-// New makes a Server. limits are those of connections that come from now on.
+// New makes a Server. l has the limits of its connections until Use.
 func New(h *exchange.Host, l *exchange.Limits) *Server {
 	s := &Server{host: h}
 	s.mux = mux.NewServer(mux.Config{
 		Handler: s.serve,
 		// No exchange is a CONNECT: a browser opens a connection of its own for a WebSocket.
 		NoConnect: true,
-		Limits: mux.Limits{
-			Head: l.RequestHead, Trailers: l.RequestHead, Preface: l.HeadTime, HeadTime: l.HeadTime, Idle: l.Idle, BodyTime: l.Idle, Write: l.Idle,
-		},
+		Limits:    limitsOf(l),
 	})
 	return s
+}
+
+// Use sets the limits of connections that come from now on.
+func (s *Server) Use(l *exchange.Limits) { s.mux.SetLimits(limitsOf(l)) }
+
+func limitsOf(l *exchange.Limits) mux.Limits {
+	return mux.Limits{
+		Head: l.RequestHead, Trailers: l.RequestHead, Preface: l.HeadTime, HeadTime: l.HeadTime, Idle: l.Idle, BodyTime: l.Idle, Write: l.Idle,
+	}
 }
 
 // Close cuts off what is left, and waits for its goroutines. Whoever called ServeTLS or Serve has seen it return.
