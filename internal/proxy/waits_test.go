@@ -3,6 +3,8 @@ package proxy_test
 import (
 	"crypto/tls"
 	"net"
+	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -223,4 +225,36 @@ func endsWait(t *testing.T, w waiting, reason string, expected verdict) {
 	if reason != "late" && g.failures(0) != 0 {
 		t.Errorf("%d failures of the endpoint", g.failures(0))
 	}
+}
+
+// The table in docs/connection.md says of each place what this test tries.
+func TestWaitsAreDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/connection.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range waits {
+		row := "| " + w.name
+		for _, v := range []any{w.left, w.drained, w.late, w.broke} {
+			row += " | " + cell(v)
+		}
+		if row += " |\n"; !strings.Contains(string(text), row) {
+			t.Errorf("docs/connection.md has no row %s", row)
+		}
+	}
+}
+
+func cell(v any) string {
+	switch v := v.(type) {
+	case verdict:
+		switch {
+		case v == nothing:
+			return "closed, no line"
+		case v.cause == fault.CauseNone:
+			return strconv.Itoa(v.status)
+		}
+		return strconv.Itoa(v.status) + " " + v.cause.String()
+	}
+	return "–"
 }
