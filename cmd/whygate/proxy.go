@@ -21,6 +21,8 @@ func (w *world) proxyCommand() *cobra.Command {
 		Short: "A gateway in one line, without a file",
 		Long: `Forward every request that comes to --from to one of --to. The gateway starts even if nothing answers there yet.
 
+Clients speak HTTP/1.1. For TLS and HTTP/2, go on with a file: --print-config makes it, its keys are listen[].tls and listen[].h2c.
+
 An address is host:port, :port or a port. A URL is http://host:port, https://host or unix:/path. SIGHUP opens the access log again;
 SIGTERM drains and stops.`,
 		Example: `  whygate proxy --from 127.0.0.1:8080 --to http://127.0.0.1:3000

@@ -218,7 +218,7 @@ var entriesClient = []Entry{
 			"curl --http2-prior-knowledge does that, curl --http1.1 works.",
 		},
 		Advice: []string{
-			"Have the client use HTTP/1.1 on this port; for a gRPC client there is no HTTP/1.1.",
+			"Have the client use HTTP/1.1 on this port, or let the port speak HTTP/2 in clear: set listen[].h2c to true. A gRPC client has no HTTP/1.1.",
 			"If a load balancer sends it, set its backend protocol version to HTTP/1.1.",
 		},
 		Covers:  []string{"A16"},
