@@ -83,6 +83,7 @@ func (m *mux) request(ev *h2.Event) *h2.Error {
 // refuse ends a stream whose head breaks a rule. One that is only too large is answered: RFC 6585, section 5.
 func (m *mux) refuse(st *Stream, err *h2.Error) {
 	m.tell(err)
+	m.tellRefused(err)
 	code := err.Code
 	if err.Rule == fault.RuleHeadSize || err.Rule == fault.RuleFieldCount {
 		at := len(m.out)
@@ -107,6 +108,14 @@ func (m *mux) broken(err *h2.Error) {
 	if err.Fatal() && m.over == nil {
 		m.s.Stats.Killed.Add(1)
 		m.over = ErrBroken
+		m.tellRefused(err)
+	}
+}
+
+// tellRefused tells of what no handler sees.
+func (m *mux) tellRefused(err *h2.Error) {
+	if m.s.o.Refused != nil {
+		m.s.o.Refused(m.owner, err)
 	}
 }
 

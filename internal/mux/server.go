@@ -20,6 +20,9 @@ type Config struct {
 	NoConnect bool
 	// Broken is told of each rule that a client broke, with its address. It must not wait. It may be nil.
 	Broken func(net.Addr, *h2.Error)
+	// Refused is told of each request that breaks a rule before a handler has it, and of the rule for which a connection ends: nobody else
+	// is. owner is the connection's. It is called with the connection locked, and must neither wait nor panic. It may be nil.
+	Refused func(owner any, err *h2.Error)
 }
 
 // Server serves connections. It owns the workers and one goroutine that looks at all connections each second.

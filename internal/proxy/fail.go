@@ -86,7 +86,7 @@ func (s *serving) conclude(ev *fault.Evidence, f fault.Fault) {
 	if s.x.Committed() {
 		r.Late = true
 		if s.x.Status == 0 { // nothing was said, and nothing can be
-			r.Status, r.Late = f.Status(), false
+			r.Status, r.Late, r.By = f.Status(), false, telemetry.ByGateway
 		}
 		s.x.Abort()
 		return

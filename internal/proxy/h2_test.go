@@ -16,9 +16,11 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/h2"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/proxy"
+	"github.com/whygate/whygate/internal/telemetry"
 )
 
 // overHTTP2 starts a gateway, and a client of it that speaks HTTP/2: in clear, or over TLS.
@@ -392,5 +394,51 @@ func TestHTTP2SilentUpload(t *testing.T) {
 	}
 	if g.want(408, fault.CauseRequestBodyTimeout); g.failures(0) != 0 {
 		t.Error("the endpoint is blamed")
+	}
+}
+
+// A request that breaks a rule of HTTP/2 never comes to a handler. It is in the log all the same, and so is what ended a connection.
+func TestHTTP2RefusalsAreLogged(t *testing.T) {
+	t.Parallel()
+	const id = 1
+	fields := func(more ...string) []byte {
+		b := h2.BeginHeaders(nil, id)
+		for i, f := range append([]string{":method", "GET", ":scheme", "http", ":path", "/", ":authority", "a.test"}, more...) {
+			if i%2 == 0 {
+				b = append(b, 0, byte(len(f))) // a literal without indexing, its name and its value without Huffman's code
+			} else if n := len(f); n < 127 {
+				b = append(b, byte(n))
+			} else {
+				n -= 127
+				for b = append(b, 127); n >= 128; n >>= 7 {
+					b = append(b, byte(n)|128)
+				}
+				b = append(b, byte(n))
+			}
+			b = append(b, f...)
+		}
+		return h2.FinishHeaders(b, 0, id, true)
+	}
+	for _, tt := range []struct {
+		name   string
+		send   []byte
+		status int
+		cause  fault.Cause
+		rule   fault.Rule
+	}{
+		{"head too large", fields("x-long", strings.Repeat("a", 6<<10)), 431, fault.CauseRequestHeadTooLarge, fault.RuleHeadSize},
+		{"connection field", fields("connection", "close"), 400, fault.CauseRequestMalformed, fault.RuleH2ConnectionField},
+		{"DATA of no stream", []byte{0, 0, 0, 0, 0, 0, 0, 0, 0}, 400, fault.CauseRequestMalformed, fault.RuleH2StreamZero},
+	} {
+		t.Run(strings.ReplaceAll(tt.name, " ", "-"), func(t *testing.T) {
+			t.Parallel()
+			g := start(t, setup{h2c: true, limits: func(l *listener.Limits) { l.RequestHead = 4 << 10 }}, upstreamOf(t, answering(ok)).addr)
+			c := g.dial()
+			c.send(h2.Preface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + string(tt.send))
+			r := g.want(tt.status, tt.cause)
+			if r.evidence.Rule != tt.rule || r.Client == "" || r.Incident == "" || r.By != telemetry.ByGateway {
+				t.Errorf("rule %v of %q, incident %q, by %v", r.evidence.Rule, r.Client, r.Incident, r.By)
+			}
+		})
 	}
 }

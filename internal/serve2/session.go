@@ -8,6 +8,7 @@ import (
 	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/h2"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/mux"
@@ -27,6 +28,7 @@ func New(h *exchange.Host, l *exchange.Limits) *Server {
 		// No exchange is a CONNECT: a browser opens a connection of its own for a WebSocket.
 		NoConnect: true,
 		Limits:    limitsOf(l),
+		Refused:   s.refused,
 	})
 	return s
 }
@@ -131,6 +133,33 @@ func (s *Server) serve(st *mux.Stream) {
 	s.host.Serve(&x.x)
 }
 
+// refused has a request told of that is none: HTTP/2 has answered it, by 431 or by an error code. It is called by the connection's reader.
+func (s *Server) refused(owner any, err *h2.Error) {
+	x := streams.Get().(*stream)
+	defer func() {
+		if reason := recover(); reason != nil {
+			s.host.Panicked(reason)
+		}
+	}()
+	x.refuse(owner.(*Session))
+	e := brokenRule(err)
+	s.host.Refuse(&x.x, &e)
+	x.release()
+	streams.Put(x)
+}
+
+// brokenRule is the evidence of a request, or a connection, that broke a rule.
+func brokenRule(err *h2.Error) fault.Evidence {
+	e := fault.Evidence{
+		Stage: fault.Receive, End: fault.Malformed, Rule: err.Rule, Offset: err.Offset, Limit: err.Limit, Size: err.Size, Field: err.Field,
+	}
+	switch err.Rule {
+	case fault.RuleHeadSize, fault.RuleFieldSize, fault.RuleFieldCount, fault.RuleTrailerSize, fault.RuleH2BlockSize:
+		e.End = fault.TooLarge
+	}
+	return e
+}
+
 func tooLarge(limit, size int64) fault.Evidence {
 	return fault.Evidence{Stage: fault.Receive, End: fault.TooLarge, Rule: fault.RuleBodySize, Limit: limit, Size: size}
 }
@@ -151,6 +180,17 @@ func (s *stream) begin(st *mux.Stream, ss *Session) {
 		x.Request.Length = int64(len(body)) // known now, said or not
 	}
 	x.Broken, x.Last, x.Status, x.Payload, x.Sent, x.Lost, x.Aborted = false, false, 0, 0, 0, fault.Completed, false
+}
+
+// refuse prepares for a request that is none: there is nothing to read, and nothing to write any more.
+func (s *stream) refuse(ss *Session) {
+	x := &s.x
+	x.Request.Reset()
+	x.Peer, x.Cancel, x.Idle = &ss.peer, &s.cancel, ss.limits.Idle
+	x.Began = mono.Now()
+	x.Ready, x.Ended = x.Began, 0
+	x.Body, x.BodyHere, x.BodyRead = nil, false, true
+	x.Broken, x.Last, x.Status, x.Payload, x.Sent, x.Lost, x.Aborted = true, false, 0, 0, 0, fault.Completed, true
 }
 
 // release lets go of what belongs to others.
