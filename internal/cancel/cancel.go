@@ -1,9 +1,9 @@
-// Package cancel is the one way to end a wait before its time. Whoever waits for the sake of an exchange, for octets, for room
-// to write, for a name, a connection or a handshake, looks at one Cancel; whoever knows better gives it a reason, and every
-// such wait ends with it.
+// Package cancel is the one way to end a wait before its time. An exchange has a Cancel. Everything that waits for the exchange (for
+// octets, for room to write, for a name, a connection or a handshake) looks at it. Whoever knows that the wait is useless gives the
+// Cancel a reason, and all these waits end.
 //
-// A Cancel does not belong to a connection. A connection obeys one for as long as it is used by an exchange, so a connection
-// that another exchange has taken meanwhile cannot be ended by the first: it is woken at most, looks at its own Cancel, and
+// A Cancel belongs to an exchange, not to a connection. A connection obeys it only while the exchange uses it. When another exchange
+// has the connection, the first one's Cancel can at most wake it for nothing: the connection looks at the Cancel that it obeys now, and
 // goes on waiting.
 package cancel
 
@@ -22,8 +22,8 @@ const (
 	None       Reason = iota // somebody does
 	ClientLeft               // the client has gone
 	BodyBroke                // the request's body failed: there is no answer to half a request
-	NotWanted                // the exchange has all it needs: the rest of an upload behind a complete answer
-	Drained                  // the gateway's time to drain is over; it stays so
+	NotWanted                // the answer is complete: the rest of the upload is not needed
+	Drained                  // the gateway's time to drain is over. Reset does not take this reason away
 )
 
 var names = [...]string{"none", "client left", "body broke", "not wanted", "drained"}
@@ -46,11 +46,11 @@ type Cancel struct {
 // waitsMax is how many may obey one Cancel at a time: the two connections of an exchange, and its upload.
 const waitsMax = 3
 
-// drained stands beside a reason that came before Drained, so that Reset knows of both.
+// drained is a flag beside another reason: Drained came too, but second. Reset then leaves Drained.
 const drained = 1 << 8
 
-// Waiter is somebody who may be waiting. Wake makes each of its waits look again at the Cancel that it obeys; it may be called
-// when there is none.
+// Waiter is somebody who may be waiting. Wake makes whoever waits look again at the Cancel that it obeys. It may be called when nobody
+// waits.
 type Waiter struct{ Wake func() }
 
 // Cancel gives the reason, if there is none yet, and wakes everybody. It reports whether it was the first.
@@ -153,7 +153,7 @@ func (c *Cancel) Reset() {
 	case was&drained != 0:
 		c.reason.Store(uint32(Drained)) // done is closed already
 	default:
-		c.mu.Lock() // a reason that comes now closes the next done, not this one again
+		c.mu.Lock() // done is closed. Cancel closes it under mu too, so a reason that comes now finds no done, or a new one
 		if c.reason.CompareAndSwap(was, uint32(None)) {
 			c.done = nil
 		} else { // it has drained in between
@@ -163,7 +163,7 @@ func (c *Cancel) Reset() {
 	}
 }
 
-// Clear is Reset that forgets everything: for a Cancel that does not stand for a gateway's connection.
+// Clear is Reset that forgets Drained as well: for a Cancel that is made for each exchange, not for a connection.
 func (c *Cancel) Clear() {
 	c.mu.Lock()
 	c.done = nil

@@ -130,10 +130,10 @@ func (c *Conn) WriteErrno() syscall.Errno { return c.out.errno }
 // ReadErr is the error a read ended with, for what only an error says: a TLS alert's number.
 func (c *Conn) ReadErr() error { return c.in.err }
 
-// SetReadUntil sets when waiting for the peer's octets ends, ; 0 is never.
+// SetReadUntil sets when waiting for the peer's octets ends; 0 is never.
 func (c *Conn) SetReadUntil(until mono.Time) { c.in.until.Store(until) }
 
-// SetWriteUntil sets when waiting for room to write ends, ; 0 is never.
+// SetWriteUntil sets when waiting for room to write ends; 0 is never.
 func (c *Conn) SetWriteUntil(until mono.Time) { c.out.until.Store(until) }
 
 // SetWriteLeast sets how many octets the peer must take of what waits for it within the time of one write, for that time to

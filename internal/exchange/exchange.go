@@ -1,7 +1,7 @@
 // Package exchange is what a request is, whatever version of HTTP brought it: a message, a stream to answer it on, and a reason
 // to stop.
 //
-// A connection's own package (serve1 for HTTP/1) makes an Exchange for each request and hands it to a handler. The handler sees
+// A connection's own package (serve1 for HTTP/1, serve2 for HTTP/2) makes an Exchange for each request and hands it to a handler. The handler sees
 // no connection: it asks the Exchange for the body and writes the answer to it.
 package exchange
 
@@ -30,7 +30,7 @@ type Exchange struct {
 
 	Began mono.Time     // when the request's first octet was there
 	Ready mono.Time     // when its head was complete: what comes after is not the client's slowness
-	Ended mono.Time     // when the exchange ended, if the handler read the clock then; 0 if not
+	Ended mono.Time     // the clock as the handler last read it, at the answer's end; 0 if it did not
 	Idle  time.Duration // how long a client may be silent, or not read; 0 for any time
 
 	Body     []byte         // the request body, where BodyHere
@@ -62,7 +62,8 @@ type Stream interface {
 	// Next returns more of the request body: a view that is valid until the next call. An empty view with Completed is the body's end.
 	// Any other end means that it is broken, and Exchange.Broke says how. After a 101 it returns the client's octets as they come.
 	Next() ([]byte, fault.End)
-	// Obey makes Next end with another Cancel than the rest; nil restores that. Nobody may be waiting.
+	// Obey makes Next end with this Cancel: an upload has one of its own, so that it can end alone. nil undoes that. It must be called
+	// while nobody waits in Next.
 	Obey(*cancel.Cancel)
 
 	// Interim writes a 1xx response at once, where the client knows them. It commits to nothing.
@@ -80,8 +81,8 @@ type Stream interface {
 	// Abort ends the response so that the client sees that it is not complete. It does nothing the second time.
 	Abort()
 
-	// Left looks, without waiting, whether the client has given the exchange up since it sent the request. A client that only ended
-	// its side along with the request still waits for the answer.
+	// Left looks, without waiting, whether the client has gone away since it sent the request. A client whose end came together with the
+	// request has not: it sends no more, and waits for the answer.
 	Left() bool
 }
 

@@ -44,11 +44,11 @@ type serving struct {
 	pool     *Pool
 	now      mono.Time // the clock as it was last read
 	until    mono.Time // when Pool.Response ends, 0 for never
-	full     int64     // the limit of an endpoint that had no room, 0 if all had
+	full     int64     // the connection limit of an endpoint that was passed over because of it, 0 for none
 	asking   int       // the endpoint being asked, -1 if none is
 	made     int       // attempts begun
 	upgrade  bool      // the client asked for another protocol
-	lost     bool      // the request body does not fit replay: there is no other attempt
+	lost     bool      // the request body was larger than replay holds: it cannot be sent again
 	streamed bool      // the request body was read piece by piece
 	overflow bool      // an interim response named too many fields in Connection
 	interim  func(*httpmsg.Response)
@@ -245,9 +245,9 @@ type outcome struct {
 	fault   fault.Fault
 }
 
-// settle tells those who choose among endpoints how the one being asked did. It is the only place that does. An endpoint did
-// nothing wrong where somebody else ended the attempt; where the time for the whole response was over before it had the request,
-// since the attempts before it had used that time up; and where it closed a connection that was idle.
+// settle tells the balancer how the endpoint being asked did. No other place does. Three failures are not counted against the endpoint:
+// somebody else ended the attempt; it closed a connection that was idle; or the time for the whole response was over before it had the
+// request, because earlier attempts had used that time up.
 func (s *serving) settle(o outcome) {
 	ev := &o.attempt.Evidence
 	switch {
@@ -259,8 +259,8 @@ func (s *serving) settle(o outcome) {
 	}
 }
 
-// clientLeft looks whether the client had gone before its attempt failed with f: then there is nobody to answer, and no
-// reason to ask another endpoint.
+// clientLeft looks whether the client has gone, now that an attempt failed with f. Then there is nobody to answer, and no reason to ask
+// another endpoint.
 func (s *serving) clientLeft(f fault.Fault) bool {
 	return f.Cause != fault.CauseClientLeft && s.up.client != fault.Bug && !s.drained() && s.x.Left()
 }

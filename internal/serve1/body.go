@@ -7,7 +7,7 @@ import (
 	"github.com/whygate/whygate/internal/mono"
 )
 
-// take uses up a body that is here, of which nobody needs the octets any more.
+// take counts a body that is here as read. Nobody needs its octets any more: the answer has begun.
 func (s *stream) take() {
 	x := &s.x
 	if !x.BodyHere {
@@ -39,8 +39,8 @@ func (s *stream) Detach() {
 	}
 }
 
-// Next implements exchange.Stream. It may run on another goroutine than the one that writes the answer, so it touches nothing of
-// the answer's: a connection is not kept after a body that was not read to its end.
+// Next implements exchange.Stream. It may run on another goroutine than the one that writes the answer, so it does not touch keep and
+// the answer's other fields. It need not: next keeps no connection whose request was not read to its end.
 func (s *stream) Next() ([]byte, fault.End) {
 	c := s.ss.conn
 	c.Discard(s.pending)
@@ -84,7 +84,7 @@ func (s *stream) bodyDone() {
 	}
 }
 
-// nextRaw returns a tunnel's octets as they come, and nothing at the client's FIN. How long it waits, its Cancel says.
+// nextRaw returns a tunnel's octets as they come, and nothing at the client's FIN. Only its Cancel ends the wait.
 func (s *stream) nextRaw() ([]byte, fault.End) {
 	c := s.ss.conn
 	if len(c.Buffered()) == 0 {

@@ -22,10 +22,10 @@ type Session struct {
 	head   h1.Limits
 	peer   exchange.Peer
 	now    mono.Time     // the clock as it was last read
-	rest   *stream       // answered in place, but with something left to do before the connection goes on or ends
+	rest   *stream       // a request that was answered inside conn.Each, but whose end needs a read or a wait; nil for none
 	state  atomic.Int32  // idle or busy; a drain closes only the idle
-	waits  cancel.Cancel // ends what a request waits for elsewhere: upstream, first of all
-	cut    cancel.Cancel // ends what is waited for here: the client
+	waits  cancel.Cancel // the exchange's: ends waits for anything but the client, such as an endpoint's answer
+	cut    cancel.Cancel // the connection's: ends waits for the client
 	over   bool          // it is one connection too many: its answer is not waited for long
 }
 
@@ -35,7 +35,7 @@ const (
 	stateClosing
 )
 
-// clientLeast is what a client must take of its answer within limits.Idle to be given as much time again, in octets.
+// clientLeast is how many octets of its answer a client must take within limits.Idle. Then that time begins anew.
 const clientLeast = 16 << 10
 
 // Init makes the session of a connection, which nobody has read yet.
@@ -95,7 +95,7 @@ func (ss *Session) Run() {
 		if ss.conn.Each(inPlace) != fault.Completed || !ss.serveBuffered() {
 			return
 		}
-		// Idle first, then the look: a drain sets its flag first and then closes the idle, so one of the two sees the other.
+		// Say idle first, then look at the flag. A drain does the reverse (flag, then the idle), so either it closes us or we see the flag.
 		if !ss.state.CompareAndSwap(stateBusy, stateIdle) || ss.host.Draining.Load() {
 			return
 		}
@@ -112,7 +112,7 @@ func (ss *Session) TurnAway() {
 	streams.Put(s)
 }
 
-// letGo gives the stream back that the connection has, if it has one: also where the connection ended inside Each.
+// letGo gives rest back to the pool, if there is one: the connection may end before serveBuffered has seen it.
 func (ss *Session) letGo() {
 	if s := ss.rest; s != nil {
 		ss.rest = nil
@@ -127,8 +127,8 @@ func (ss *Session) idleUntil() {
 	ss.conn.SetReadUntil(ss.now.Until(ss.limits.Idle))
 }
 
-// serveInPlace serves what is buffered if it is whole requests that end without another read. Else it leaves them, or what
-// is left of the last one, to serveBuffered. It runs inside conn.Each.
+// serveInPlace serves the requests that are buffered, as long as each is whole and ends without another read. It leaves any other, and the
+// end of one that it could not finish (rest), to serveBuffered. It runs inside conn.Each.
 //
 // hot: once per wait.
 func (ss *Session) serveInPlace() (now mono.Time, stay bool) {
@@ -155,7 +155,7 @@ func (ss *Session) serveInPlace() (now mono.Time, stay bool) {
 		return 0, false
 	}
 	ss.idleUntil()
-	// Idle first, then the look: a drain sets its flag first and then closes the idle, so one of the two sees the other.
+	// Say idle first, then look at the flag. A drain does the reverse (flag, then the idle), so either it closes us or we see the flag.
 	if !ss.state.CompareAndSwap(stateBusy, stateIdle) || ss.host.Draining.Load() {
 		ss.conn.Close()
 		return 0, false

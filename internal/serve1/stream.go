@@ -59,8 +59,8 @@ type next uint8
 
 const (
 	nextRequest next = iota // it carries another request
-	nextRest                // it does, if the rest of a body that nobody wanted is short and here
-	nextLinger              // it ends, when the client has had time to read the answer
+	nextRest                // the same, once the rest of a body that nobody wanted is read; if that is not here already, it ends
+	nextLinger              // it ends after a while, so that the client can read the answer first
 	nextClose               // it ends now
 )
 
@@ -185,7 +185,7 @@ func (s *stream) whole() bool {
 	return s.headRead(n) && (s.x.BodyRead || s.x.BodyHere)
 }
 
-// settle ends an exchange that leaves nothing to do: what is buffered behind it is the next request's. False leaves it to finish.
+// settle ends an exchange if the next request may follow at once. If not it does nothing and is false: finish has to end it.
 //
 // hot: once per request.
 func (s *stream) settle() bool {
@@ -288,7 +288,7 @@ const (
 	awayTime   = 200 * time.Millisecond // for one connection too many
 )
 
-// drainBody reads the rest of a short request body whose octets are here already.
+// drainBody reads what is buffered of a request body that nobody wanted. If that is not all of it, the connection is not kept.
 func (s *stream) drainBody() {
 	s.Detach()
 	for s.reading == readBody && len(s.ss.conn.Buffered()) > s.pending {
