@@ -1,6 +1,7 @@
 package mux
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -36,7 +37,7 @@ func (j job) run() {
 		j.stream.serve()
 		return
 	}
-	j.flush.flush()
+	j.flush.flushUpTo(math.MaxInt)
 }
 
 // start gives a job to a worker. It never waits.

@@ -51,13 +51,25 @@ func (m *mux) rest() {
 	m.out, m.spare = nil, nil
 }
 
-// flush writes what is gathered, for everybody, until nothing is left. The duty ends under the lock that saw the output empty, so
-// that nothing stays behind.
+// flushMost is how many writes in turn a stream's goroutine makes for everybody. One that uses all of the line would else hold the
+// goroutine of another for as long as it lasts.
+const flushMost = 4
+
+// flush writes what is gathered, for everybody. Where others append as fast as it writes, a worker takes the duty over.
+func (m *mux) flush() { m.flushUpTo(flushMost) }
+
+// flushUpTo writes what is gathered, for everybody, until nothing is left, or a worker is to go on after so many writes. The duty ends
+// under the lock that saw the output empty, so that nothing stays behind.
 //
 // hot: once per write.
-func (m *mux) flush() {
+func (m *mux) flushUpTo(most int) {
 	m.mu.Lock()
-	for len(m.out) > 0 {
+	for writes := 0; len(m.out) > 0; writes++ {
+		if writes == most {
+			m.mu.Unlock()
+			m.s.workers.start(job{flush: m})
+			return
+		}
 		b := m.out
 		m.out, m.spare = m.spare, nil
 		m.openOutput()
