@@ -154,13 +154,13 @@ func TestInterrupt(t *testing.T) {
 			var after atomic.Int64
 			done, started := make(chan error, 1), make(chan struct{})
 			w := listen(t, false, Config{Handler: func(st *Stream) {
-				st.Hold(func() { after.Add(100) })
+				st.Hold(func(error) { after.Add(100) })
 				st.Hold(nil)
 				gone := make(chan struct{})
-				st.Hold(func() { after.Add(1); close(gone) })
+				st.Hold(func(error) { after.Add(1); close(gone) })
 				close(started)
 				<-gone
-				st.Hold(func() { after.Add(10) }) // it is too late: at once
+				st.Hold(func(error) { after.Add(10) }) // it is too late: at once
 				_ = st.WriteHead(200, nil, 0)
 				done <- st.End(nil)
 			}})
@@ -489,7 +489,7 @@ func TestResetAtEveryMoment(t *testing.T) {
 	var interrupted atomic.Int64
 	w := listen(t, false, Config{Handler: func(st *Stream) {
 		own := st.ID()
-		st.Hold(func() {
+		st.Hold(func(error) {
 			if st.h.ID != own {
 				interrupted.Add(1)
 			}

@@ -149,7 +149,7 @@ func echo(st *Stream) {
 		_ = st.End(nil)
 	case path == "/hold":
 		gone := make(chan struct{})
-		st.Hold(sync.OnceFunc(func() { close(gone) }))
+		st.Hold(func(error) { close(gone) })
 		<-gone
 	default:
 		if _, whole := st.WholeBody(); !whole {

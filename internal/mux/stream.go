@@ -49,7 +49,7 @@ type Stream struct {
 	lent     int64     // octets that its window is larger than usual
 
 	hold      sync.Mutex // guards interrupt
-	interrupt func()
+	interrupt func(error)
 }
 
 func newStream() *Stream { return &Stream{wake: make(chan struct{}, 1), more: make(chan struct{}, 1)} }
@@ -137,7 +137,7 @@ func (st *Stream) fail(err error) {
 	st.err = err
 	st.hold.Lock()
 	if st.interrupt != nil {
-		st.interrupt()
+		st.interrupt(err)
 		st.interrupt = nil
 	}
 	st.hold.Unlock()
@@ -165,18 +165,21 @@ func (st *Stream) Owner() any { return st.m.owner }
 // RemoteAddr is the client's address.
 func (st *Stream) RemoteAddr() net.Addr { return st.m.socket.RemoteAddr() }
 
-// Hold has interrupt called when the client goes away or resets the stream: for what the handler waits for elsewhere. It is called at most
+// Hold has interrupt called, with the reason, when the client goes away, resets the stream, or breaks a rule: for what the handler waits for elsewhere. It is called at most
 // once, never after Hold was called again, and must neither wait nor call the Stream. It is called at once if the stream is over.
 // nil holds nothing.
-func (st *Stream) Hold(interrupt func()) {
+func (st *Stream) Hold(interrupt func(error)) {
 	st.hold.Lock()
 	st.interrupt = interrupt
 	st.hold.Unlock()
-	if interrupt != nil && st.Gone() != nil {
+	if interrupt == nil {
+		return
+	}
+	if err := st.Gone(); err != nil {
 		st.hold.Lock()
 		if st.interrupt != nil {
 			st.interrupt = nil
-			interrupt()
+			interrupt(err)
 		}
 		st.hold.Unlock()
 	}

@@ -131,7 +131,7 @@ func (s *serving) send(a *upstream.Attempt, replay int) {
 		data, end := s.x.Next()
 		switch {
 		case end != fault.Completed:
-			if u.cancel.Reason() == cancel.None {
+			if r := u.cancel.Reason(); r == cancel.None || r == cancel.BodyBroke {
 				u.client = end
 				s.x.Cancel.Cancel(cancel.BodyBroke) // there is no answer to half a request
 			}

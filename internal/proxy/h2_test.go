@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h2"
@@ -440,5 +442,23 @@ func TestHTTP2RefusalsAreLogged(t *testing.T) {
 				t.Errorf("rule %v of %q, incident %q, by %v", r.evidence.Rule, r.Client, r.Incident, r.By)
 			}
 		})
+// A client whose body is not as long as it said broke a rule, and did not leave.
+func TestHTTP2BodyBreaksARule(t *testing.T) {
+	there := make(chan bool, 1)
+	o := upstreamOf(t, func(p *peer) { p.head(); there <- true; p.gone() })
+	g, _ := overHTTP2(t, false, setup{}, o.addr)
+	c := g.dial()
+	var head bytes.Buffer
+	fields := hpack.NewEncoder(&head)
+	for _, f := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":authority", "a.test"}, {":path", "/"}, {"content-length", "10"}} {
+		_ = fields.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
+	c.send(http2.ClientPreface)
+	frames := http2.NewFramer(c.Conn, c.r)
+	_ = frames.WriteSettings()
+	_ = frames.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: head.Bytes(), EndHeaders: true})
+	<-there
+	_ = frames.WriteData(1, true, []byte("hello"))
+	if g.want(400, fault.CauseRequestMalformed); g.failures(0) != 0 {
+		t.Error("the endpoint is blamed")
 	}
 }

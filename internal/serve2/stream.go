@@ -19,7 +19,7 @@ type stream struct {
 	ss     *Session
 	place  int           // in the session's active
 	cancel cancel.Cancel // the exchange's
-	left   func()        // tells cancel that the client has reset the stream, or has gone
+	left   func(error)   // tells cancel that the client has reset the stream, or has gone, or broke a rule
 
 	mu     sync.Mutex     // guards obeys
 	obeys  *cancel.Cancel // ends Next too; nil for none
@@ -31,7 +31,13 @@ type stream struct {
 func newStream() *stream {
 	s := &stream{}
 	s.x.Stream = s
-	s.left = func() { s.cancel.Cancel(cancel.ClientLeft) } // made once, so that a stream does not allocate
+	s.left = func(err error) { // made once, so that a stream does not allocate
+		why := cancel.ClientLeft
+		if errors.Is(err, mux.ErrBroken) {
+			why = cancel.BodyBroke // in the body, if it goes on: Next says so
+		}
+		s.cancel.Cancel(why)
+	}
 	s.waiter.Wake = s.wake
 	return s
 }
