@@ -1,15 +1,11 @@
 package listener_test
 
 import (
-	"context"
-	"crypto/tls"
 	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
-
-	"golang.org/x/net/http2"
 
 	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
@@ -49,10 +45,8 @@ func TestHTTP2LimitsChange(t *testing.T) {
 		return res.StatusCode
 	}
 	connect := func() *http.Client {
-		transport := &http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, network, addr)
-		}}
+		transport := &http.Transport{Protocols: new(http.Protocols)}
+		transport.Protocols.SetUnencryptedHTTP2(true)
 		t.Cleanup(transport.CloseIdleConnections)
 		return &http.Client{Transport: transport, Timeout: patience}
 	}
