@@ -462,3 +462,39 @@ func TestHTTP2BodyBreaksARule(t *testing.T) {
 		t.Error("the endpoint is blamed")
 	}
 }
+
+// A client that leaves in the middle of an answer's body: the line says so, and how much had come, over both versions.
+func TestClientLeavesTheBody(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"1.1", "2"} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			const piece = 1 << 20
+			o := upstreamOf(t, func(p *peer) {
+				p.request()
+				p.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+				for chunk := fmt.Sprintf("%x\r\n%s\r\n", piece, noise(piece)); ; {
+					if _, err := io.WriteString(p.Conn, chunk); err != nil {
+						return
+					}
+				}
+			})
+			g, c := overHTTP2(t, false, setup{}, o.addr)
+			if version == "1.1" {
+				c = &http.Client{Transport: &http.Transport{}, Timeout: patience}
+			}
+			res, err := c.Get(g.url(false, "/"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.CopyN(io.Discard, res.Body, piece); err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			r := g.want(499, fault.CauseClientLeft)
+			if a := r.Attempts[0]; r.evidence.Stage != fault.Body || a.Stage != fault.Body || a.Got < piece || a.Body < piece {
+				t.Errorf("stage %v, the attempt's %v, %d bytes, %d of the body", r.evidence.Stage, a.Stage, a.Got, a.Body)
+			}
+		})
+	}
+}

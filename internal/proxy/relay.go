@@ -27,7 +27,10 @@ func (s *serving) relay(a *upstream.Attempt) {
 	read, write := s.relayBody(a)
 	s.stopUpload(a)
 	switch {
-	case write != fault.Completed, !read && s.up.broken(): // who sent the body ended the answer to it too
+	case write != fault.Completed:
+		a.Unwanted(mono.Now())
+		s.left(a)
+	case !read && s.up.broken(): // who sent the body ended the answer to it too
 		s.left(a)
 	case !read:
 		s.brokenBody(a)

@@ -264,6 +264,16 @@ func (a *Attempt) Finish(now mono.Time) {
 	ev.Spent[fault.Body] = time.Duration(now - a.began)
 }
 
+// Unwanted completes the evidence of an attempt whose response body nobody takes any more, somewhere before its end. The endpoint did
+// nothing to end it.
+func (a *Attempt) Unwanted(now mono.Time) {
+	ev := &a.Evidence
+	ev.Stage = fault.Body
+	ev.Got = a.conn.Received() - a.conn.got
+	ev.Declared, ev.Body = max(a.length, -1), a.dec.Received()
+	ev.Spent[fault.Body] = time.Duration(now - a.began)
+}
+
 // Keep puts the connection back for another exchange, if both messages let it. The caller has seen the response end. If octets
 // are left over the connection is closed instead, and Keep is false: the endpoint is out of step.
 func (a *Attempt) Keep(now mono.Time) bool {
