@@ -86,7 +86,9 @@ func (ss *session) serveHTTP2(d *door) {
 	}
 	two := serve2.NewSession(ss.http.Peer(), &ss.limits)
 	ss.http2.Store(two)
-	ss.http.Release()
+	if !ss.http.Release() {
+		return
+	}
 	_ = ss.raw.SetDeadline(time.Time{})
 	if d == nil {
 		server.Serve(ss.raw, ss.conn.Buffered(), two)

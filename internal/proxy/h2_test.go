@@ -442,8 +442,12 @@ func TestHTTP2RefusalsAreLogged(t *testing.T) {
 				t.Errorf("rule %v of %q, incident %q, by %v", r.evidence.Rule, r.Client, r.Incident, r.By)
 			}
 		})
+	}
+}
+
 // A client whose body is not as long as it said broke a rule, and did not leave.
 func TestHTTP2BodyBreaksARule(t *testing.T) {
+	t.Parallel()
 	there := make(chan bool, 1)
 	o := upstreamOf(t, func(p *peer) { p.head(); there <- true; p.gone() })
 	g, _ := overHTTP2(t, false, setup{}, o.addr)
@@ -452,6 +456,7 @@ func TestHTTP2BodyBreaksARule(t *testing.T) {
 	fields := hpack.NewEncoder(&head)
 	for _, f := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":authority", "a.test"}, {":path", "/"}, {"content-length", "10"}} {
 		_ = fields.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
+	}
 	c.send(http2.ClientPreface)
 	frames := http2.NewFramer(c.Conn, c.r)
 	_ = frames.WriteSettings()

@@ -65,6 +65,14 @@ func (s *serving) tunnel(a *upstream.Attempt) {
 	silence := max(halfClosed, s.pool.Read)
 	down, up := &direction{cancel: x.Cancel, silence: silence}, &direction{cancel: &s.up.cancel, silence: silence}
 	done := make(chan struct{})
+	defer func() {
+		if r := recover(); r != nil { // a bug of ours: the other direction ends before what it uses is given back
+			s.up.cancel.Cancel(cancel.NotWanted)
+			<-done
+			x.Obey(nil)
+			panic(r)
+		}
+	}()
 	go func() { // ends when either side does, at the latest by the bounds on writing and on half a tunnel
 		defer close(done)
 		defer s.caught()

@@ -76,8 +76,15 @@ func (ss *Session) StopWaiting() { ss.waits.Cancel(cancel.Drained) }
 // Cut ends what is waited for on the connection itself.
 func (ss *Session) Cut() { ss.cut.Cancel(cancel.Drained) }
 
-// Release gives up the connection: another protocol is spoken on it.
-func (ss *Session) Release() { ss.conn.Obey(nil, nil, 0) }
+// Release gives up the connection, since another protocol is spoken on it. It is false when a drain has closed it already; later
+// steps of a drain do not reach it any more.
+func (ss *Session) Release() bool {
+	if !ss.state.CompareAndSwap(stateIdle, stateBusy) {
+		return false
+	}
+	ss.conn.Obey(nil, nil, 0)
+	return true
+}
 
 // Drained reports whether CloseIdle or Cut ended it.
 func (ss *Session) Drained() bool { return ss.cut.Reason() == cancel.Drained }
