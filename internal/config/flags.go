@@ -29,7 +29,7 @@ func FromFlags(from, to []string) (*Config, error) {
 			refuse("--from", t.message, t.hint)
 			continue
 		}
-		c.Listen = append(c.Listen, Listen{Address: v.(Address)})
+		c.Listen = append(c.Listen, Listen{Address: v.(Address), TLS: ListenTLS{H2: true}})
 	}
 	for _, s := range to {
 		v, t := parseEndpoint(root.child("pools").child("endpoints"), endpointFlag(s))
