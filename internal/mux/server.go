@@ -35,11 +35,13 @@ type Server struct {
 	lent    atomic.Int64 // octets that windows are larger than usual
 	rtt     func(net.Conn) time.Duration
 
-	mu    sync.Mutex // guards the fields below
-	conns map[*mux]struct{}
-	going bool
-	stop  chan struct{}
-	swept chan struct{}
+	mu      sync.Mutex // guards the fields below
+	conns   map[*mux]struct{}
+	going   bool
+	closed  bool
+	serving sync.WaitGroup // calls of serve
+	stop    chan struct{}
+	swept   chan struct{}
 
 	Stats Stats
 }
@@ -116,6 +118,13 @@ func (s *Server) serve(nc net.Conn, records *Records, already []byte, owner any)
 	m := newMux(s, nc, records)
 	m.owner = owner
 	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		_ = nc.Close()
+		return
+	}
+	s.serving.Add(1)
+	defer s.serving.Done()
 	s.conns[m] = struct{}{}
 	going := s.going
 	s.mu.Unlock()
@@ -163,9 +172,14 @@ func (s *Server) Drain(ctx context.Context) {
 	}
 }
 
-// Close cuts off every connection, and waits for all goroutines of the server. Whoever called Serve has to wait for that.
+// Close cuts off every connection, and waits for all goroutines of the server, and for every Serve to return. In this order: a
+// connection hands streams to the workers until it is over, and so does the look at all connections.
 func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
 	s.Kill()
+	s.serving.Wait()
 	close(s.stop)
 	<-s.swept
 	s.workers.close()
