@@ -218,8 +218,9 @@ func TestReadDeadlineMoves(t *testing.T) {
 	c.SetReadUntil(mono.Now().Add(soon))
 	send(t, other, "x")
 	want(t, "Fill", c.Fill(), fault.Completed)
+	after := time.After(2 * soon)
 	c.SetReadUntil(mono.Now().Add(4 * soon)) // the timer is armed for less
-	go func() { time.Sleep(2 * soon); send(t, other, "y") }()
+	go func() { <-after; send(t, other, "y") }()
 	want(t, "Fill", c.Fill(), fault.Completed)
 }
 
@@ -252,14 +253,15 @@ func TestLate(t *testing.T) {
 			for _, until := range []mono.Time{0, mono.Now().Add(time.Hour)} {
 				c.SetReadUntil(until)
 				why.LateAt(0)
-				go func() { time.Sleep(20 * time.Millisecond); why.LateAt(mono.Now().Add(soon)) }()
+				go why.LateAt(mono.Now().Add(soon)) // before the wait, or in it
 				want(t, "Fill that becomes late", c.Fill(), fault.Timeout)
 			}
+			first, longer := time.After(soon), time.After(4*soon)
 			why.LateAt(mono.Now().Add(2 * soon))
 			go func() {
-				time.Sleep(soon)
+				<-first
 				why.LateAt(mono.Now().Add(patience))
-				time.Sleep(3 * soon)
+				<-longer
 				send(t, other, "x")
 			}()
 			want(t, "Fill with more time", c.Fill(), fault.Completed)
@@ -323,7 +325,6 @@ func TestAnotherExchangesReason(t *testing.T) {
 		c.Obey(&second, &second, mono.Now())
 		c.SetReadUntil(mono.Now().Add(patience))
 		go func() {
-			time.Sleep(20 * time.Millisecond)
 			first.Cancel(cancel.ClientLeft)
 			first.LateAt(mono.Now())
 			send(t, other, "x")
@@ -536,7 +537,7 @@ func TestHowItEnds(t *testing.T) {
 	})
 	t.Run("a close from another goroutine", func(t *testing.T) {
 		c, _ := pair(t, "tcp")
-		go func() { time.Sleep(20 * time.Millisecond); c.End() }()
+		go c.End() // before the wait, or in it
 		want(t, "Fill", c.Fill(), fault.Closed)
 	})
 }
@@ -711,7 +712,7 @@ func TestEach(t *testing.T) {
 		var why cancel.Cancel
 		c.Obey(&why, &why, 0)
 		c.SetReadUntil(0)
-		go func() { time.Sleep(20 * time.Millisecond); why.Cancel(cancel.Drained) }()
+		go why.Cancel(cancel.Drained) // before the wait, or in it
 		want(t, "Each", c.Each(func() (mono.Time, bool) { t.Error("called"); return 0, false }), fault.Canceled)
 	})
 }

@@ -97,6 +97,26 @@ type Head struct {
 	NoBody bool            // the answer to HEAD, or a 204 or 304: a Length of 0 or more is declared as it is, but no body follows
 }
 
+// Begin empties the exchange for another request, of a connection from p whose client may be silent for idle. The request itself and
+// its body are the Stream's to fill in; until then there is no body.
+//
+// hot: once per request.
+func (x *Exchange) Begin(p *Peer, c *cancel.Cancel, idle time.Duration) {
+	x.Peer, x.Cancel, x.Idle = p, c, idle
+	x.Began = mono.Now()
+	x.Ready, x.Ended = x.Began, 0
+	x.Body, x.BodyHere, x.BodyRead = nil, false, true
+	x.Broken, x.Last, x.Status, x.Payload, x.Sent, x.Lost, x.Aborted = false, false, 0, 0, 0, fault.Completed, false
+}
+
+// Release lets go of what belongs to others, and of a refusal's evidence, which is large and hardly ever there.
+func (x *Exchange) Release() {
+	x.Peer, x.Cancel, x.Body = nil, nil, nil
+	if x.Broke.End != fault.Completed {
+		x.Broke = fault.Evidence{}
+	}
+}
+
 // Committed reports whether an octet of the answer may have reached the client: after that there is no other answer.
 func (x *Exchange) Committed() bool { return x.Sent > 0 || x.Aborted }
 

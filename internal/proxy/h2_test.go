@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -258,7 +259,6 @@ func TestHTTP2ClientLeaves(t *testing.T) {
 				}
 			}()
 			<-there
-			time.Sleep(20 * time.Millisecond) // until the gateway waits
 			began := time.Now()
 			cancel()
 			<-ended
@@ -310,7 +310,13 @@ func TestHTTP2Drain(t *testing.T) {
 	done := make(chan bool, 1)
 	began := time.Now()
 	go func() { done <- g.server.Drain(300 * time.Millisecond) }()
-	time.Sleep(50 * time.Millisecond) // it has begun
+	eventually(t, func() bool { // it has begun: nothing is accepted any more
+		c, err := net.Dial("tcp", g.addr)
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	}, "the drain never began")
 	close(release)
 	if a := <-answers; a != "/fine200" {
 		t.Errorf("what could end: %s", a)

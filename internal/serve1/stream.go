@@ -96,13 +96,9 @@ func newStream() *stream {
 func (s *stream) begin(ss *Session) {
 	x := &s.x
 	x.Request.Reset()
-	x.Peer, x.Cancel, x.Idle = ss.Peer(), &ss.waits, ss.limits.Idle
+	x.Begin(ss.Peer(), &ss.waits, ss.limits.Idle)
 	x.Cancel.Reset()
 	x.Cancel.Watch(s.gone)
-	x.Began = mono.Now()
-	x.Ready, x.Ended = x.Began, 0
-	x.Body, x.BodyHere, x.BodyRead = nil, false, true
-	x.Broken, x.Last, x.Status, x.Payload, x.Sent, x.Lost, x.Aborted = false, false, 0, 0, 0, fault.Completed, false
 	s.ss = ss
 	s.parse.Reset()
 	s.reading, s.pending, s.taken, s.detached = readHead, 0, 0, false
@@ -112,10 +108,8 @@ func (s *stream) begin(ss *Session) {
 
 // release lets go of the connection, and of what a refusal left behind.
 func (s *stream) release() {
-	s.ss, s.x.Peer, s.x.Cancel, s.x.Body = nil, nil, nil, nil
-	if s.x.Broke.End != fault.Completed { // it is large, and hardly ever used
-		s.x.Broke = fault.Evidence{}
-	}
+	s.ss = nil
+	s.x.Release()
 	s.free()
 }
 

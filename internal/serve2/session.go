@@ -10,7 +10,6 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h2"
 	"github.com/whygate/whygate/internal/httpmsg"
-	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/mux"
 )
 
@@ -170,36 +169,24 @@ func (s *stream) begin(st *mux.Stream, ss *Session) {
 	s.cancel.Clear()
 	s.obeys, s.taken, s.ended = nil, 0, false
 	x := &s.x
-	x.Request = *st.Request()
-	x.Peer, x.Cancel, x.Idle = &ss.peer, &s.cancel, ss.limits.Idle
-	x.Began = mono.Now()
-	x.Ready, x.Ended = x.Began, 0
-	x.Body, x.BodyHere, x.BodyRead = nil, false, false
+	x.Begin(&ss.peer, &s.cancel, ss.limits.Idle)
+	x.Request, x.BodyRead = *st.Request(), false
 	if body, here := st.WholeBody(); here {
 		x.Body, x.BodyHere, x.BodyRead = body, len(body) > 0, len(body) == 0
 		x.Request.Length = int64(len(body)) // known now, said or not
 	}
-	x.Broken, x.Last, x.Status, x.Payload, x.Sent, x.Lost, x.Aborted = false, false, 0, 0, 0, fault.Completed, false
 }
 
 // refuse prepares for a request that is none: there is nothing to read, and nothing to write any more.
 func (s *stream) refuse(ss *Session) {
-	x := &s.x
-	x.Request.Reset()
-	x.Peer, x.Cancel, x.Idle = &ss.peer, &s.cancel, ss.limits.Idle
-	x.Began = mono.Now()
-	x.Ready, x.Ended = x.Began, 0
-	x.Body, x.BodyHere, x.BodyRead = nil, false, true
-	x.Broken, x.Last, x.Status, x.Payload, x.Sent, x.Lost, x.Aborted = true, false, 0, 0, 0, fault.Completed, true
+	s.cancel.Clear()
+	s.x.Begin(&ss.peer, &s.cancel, ss.limits.Idle)
+	s.x.Broken, s.x.Aborted = true, true
 }
 
 // release lets go of what belongs to others.
 func (s *stream) release() {
 	s.st, s.ss = nil, nil
-	x := &s.x
-	x.Request = httpmsg.Request{} // its memory is mux's
-	x.Peer, x.Cancel, x.Body = nil, nil, nil
-	if x.Broke.End != fault.Completed {
-		x.Broke = fault.Evidence{}
-	}
+	s.x.Request = httpmsg.Request{} // its memory is mux's
+	s.x.Release()
 }

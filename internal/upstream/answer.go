@@ -186,9 +186,6 @@ func (a *Attempt) bodyEnded(end fault.End) {
 // HeadSize is how many octets the last response head took.
 func (a *Attempt) HeadSize() int { return a.headSize }
 
-// Received is how many octets of the response body have come.
-func (a *Attempt) Received() int64 { return a.dec.Received() }
-
 // A Sink takes octets of a body inside the kernel, from a connection in clear.
 type Sink interface {
 	// CanSplice reports whether it can take the next octets of the body so.

@@ -229,9 +229,6 @@ func (a *Attempt) writeHead(head []byte) bool {
 	return true
 }
 
-// Target is the endpoint asked.
-func (a *Attempt) Target() *Target { return a.target }
-
 // Drop closes the connection, if there is one.
 func (a *Attempt) Drop() {
 	if a.conn != nil {
