@@ -100,10 +100,10 @@ func randomFrame(r *rand.Rand, next *uint32, id uint32) string {
 	return []string{frame(h2.GoAway, 0, 0, u32(0)+u32(0)), frame(h2.Headers, 0, *next, "\x82"), frame(h2.Headers, 4, *next, "\xff\xff"), "\x00"}[r.IntN(4)]
 }
 
-// failing is a connection whose n-th operation fails, and all after it.
+// failing is a connection that fails once left operations are done, of all connections that count by it.
 type failing struct {
 	net.Conn
-	left atomic.Int64
+	left *atomic.Int64
 }
 
 var errInjected = errors.New("injected")
@@ -128,9 +128,9 @@ func (f *failing) Write(p []byte) (int, error) {
 func TestEveryOperationFails(t *testing.T) {
 	each(t, func(t *testing.T, secure bool) {
 		for n := int64(0); n < 500; n++ {
-			f := &failing{}
-			f.left.Store(n)
-			w := listenWith(t, secure, Config{Handler: echo}, func(nc net.Conn) net.Conn { f.Conn = nc; return f })
+			var left atomic.Int64
+			left.Store(n)
+			w := listenWith(t, secure, Config{Handler: echo}, func(nc net.Conn) net.Conn { return &failing{nc, &left} }) // a client may come again
 			ok := oneOfEach(w)
 			w.clean(t)
 			if ok {
