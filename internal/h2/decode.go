@@ -314,15 +314,23 @@ func (s *section) value(p pseudo) []byte {
 }
 
 // crumb joins a cookie field to the one that stands right before it (RFC 9113, section 8.2.3), as browsers send them. One
-// that stands elsewhere is joined at the end.
+// that stands elsewhere is joined at the end. An empty one adds nothing: the join must not end in a space, which no field
+// value does.
 func (s *section) crumb(at, value, valueEnd int, sensitive bool) bool {
 	last := s.fields.Len() - 1
 	before := s.fields.Span(last)
+	if value == valueEnd {
+		s.buf = s.buf[:at]
+		return true
+	}
 	if s.fields.ID(last) != httpmsg.Cookie || int(before.ValueEnd)+2 != at {
 		s.crumbs++
 		return false
 	}
-	s.buf = append(s.buf[:before.ValueEnd], "; "...)
+	s.buf = s.buf[:before.ValueEnd]
+	if before.Value < before.ValueEnd {
+		s.buf = append(s.buf, "; "...)
+	}
 	from := len(s.buf)
 	s.buf = append(s.buf[:from], s.buf[value:valueEnd:valueEnd]...)
 	before.ValueEnd = uint32(len(s.buf))
@@ -344,8 +352,10 @@ func (s *section) joinCrumbs() {
 		if first < 0 {
 			first = i
 		} else {
-			s.buf = append(s.buf, "; "...)
 			s.fields.Drop(i)
+			if len(s.buf) > at+len("cookie: ") && sp.Value < sp.ValueEnd {
+				s.buf = append(s.buf, "; "...)
+			}
 		}
 		s.buf = append(s.buf, s.buf[sp.Value:sp.ValueEnd]...)
 	}

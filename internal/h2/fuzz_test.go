@@ -186,7 +186,7 @@ func FuzzHPACK(f *testing.F) {
 // compareFields compares a section that breaks no rule, whose cookies are joined, with the other's list.
 func compareFields(t *testing.T, s *section, list []hpack.HeaderField) {
 	t.Helper()
-	i, cookies := 0, []string(nil)
+	i, seen, cookies := 0, 0, []string(nil)
 	for _, f := range list {
 		switch {
 		case strings.HasPrefix(f.Name, ":"):
@@ -195,8 +195,11 @@ func compareFields(t *testing.T, s *section, list []hpack.HeaderField) {
 			}
 			continue
 		case f.Name == "cookie":
-			cookies = append(cookies, f.Value)
-			if len(cookies) > 1 && (i == s.fields.Len() || s.fields.ID(i) != httpmsg.Cookie) {
+			seen++
+			if f.Value != "" {
+				cookies = append(cookies, f.Value)
+			}
+			if seen > 1 && (i == s.fields.Len() || s.fields.ID(i) != httpmsg.Cookie) {
 				continue
 			}
 		case string(s.fields.Name(i)) != f.Name || string(s.fields.Value(i)) != f.Value:
@@ -248,6 +251,8 @@ func FuzzHeaders(f *testing.F) {
 		}
 	}
 	f.Add([]byte(literals(append(line("GET", "/"), "cookie: a", "x: y", "cookie: b")...)))
+	f.Add([]byte(literals(append(line("GET", "/"), "cookie: a", "cookie: ")...)))
+	f.Add([]byte(literals(append(line("GET", "/"), "cookie: ", "cookie: a", "x: y", "cookie: ")...)))
 	f.Fuzz(func(t *testing.T, block []byte) {
 		if len(block) == 0 || len(block) > FrameMax {
 			return
