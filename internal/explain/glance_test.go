@@ -1,6 +1,10 @@
 package explain
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/whygate/whygate/internal/visible"
+)
 
 // TestEveryLineIsOffered: what a glance leaves out, no format would have taken. It holds each line of the corpora against each
 // format, bare and as a string of JSON has it.
@@ -28,7 +32,7 @@ func TestEveryLineIsOffered(t *testing.T) {
 			if e.Kind != KindFault {
 				continue
 			}
-			inside := appendJSON(nil, string(c.text))
+			inside := visible.AppendString(nil, string(c.text))
 			if within, _ := d.glance(inside, &marksAt{}); seen.tell() && !within.tell() {
 				t.Errorf("%s: inside of JSON a fault has no sign: %.120q", f.Name, c.text)
 			}

@@ -8,6 +8,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/visible"
 )
 
 // TestNotLog: what is no log is told, and what is one is not.
@@ -77,7 +78,7 @@ func TestCarriers(t *testing.T) {
 		want := e.Fault().Cause
 		for _, carrier := range carriers {
 			r.forget()
-			inner := appendJSON(nil, string(c.text))
+			inner := visible.AppendString(nil, string(c.text))
 			line := strings.ReplaceAll(strings.ReplaceAll(carrier, "%s", string(c.text)), "%j", string(inner[1:len(inner)-1]))
 			f, _ := r.Read(&e, []byte(line))
 			total++

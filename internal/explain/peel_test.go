@@ -3,6 +3,8 @@ package explain
 import (
 	"testing"
 	"time"
+
+	"github.com/whygate/whygate/internal/visible"
 )
 
 // peelCases are lines as carriers wrap them, with what is inside.
@@ -50,7 +52,7 @@ func TestPeeledCorpus(t *testing.T) {
 		func(b []byte) string { return "<30>Mar 14 12:00:01 host tag[77]: " + string(b) },
 		func(b []byte) string { return "2026-03-14T12:00:01.000000000Z stdout F " + string(b) },
 		func(b []byte) string {
-			return string(appendJSON([]byte(`{"log":`), string(b)+"\n")) + `,"stream":"stdout","time":"2026-03-14T12:00:01Z"}`
+			return string(visible.AppendString([]byte(`{"log":`), string(b)+"\n")) + `,"stream":"stdout","time":"2026-03-14T12:00:01Z"}`
 		},
 		func(b []byte) string { return "[pod/a/b] 2026-03-14T12:00:01.000000000Z " + string(b) },
 	}

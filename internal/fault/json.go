@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/whygate/whygate/internal/visible"
 )
@@ -97,7 +96,7 @@ func (o *object) text(name, value string) {
 		return
 	}
 	o.key(name)
-	o.dst = appendJSONString(o.dst, value)
+	o.dst = visible.AppendString(o.dst, value)
 }
 
 func (o *object) boolean(name string, value bool) {
@@ -240,22 +239,4 @@ func (a Address) appendJSON(dst []byte) []byte {
 // appendMilliseconds writes whole microseconds: 12.345.
 func appendMilliseconds(dst []byte, d time.Duration) []byte {
 	return appendTrimmed(dst, float64(d.Microseconds())/1000, 3)
-}
-
-// appendJSONString appends s as a JSON string: RFC 8259 section 7. What would act on a terminal is escaped.
-func appendJSONString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for _, r := range s { // an octet that is not UTF-8 comes as U+FFFD
-		switch {
-		case r == '"' || r == '\\':
-			dst = append(dst, '\\', byte(r))
-		case r == '\n':
-			dst = append(dst, `\n`...)
-		case r == '<' || r == '>' || r == '&' || visible.Hidden(r):
-			dst = visible.AppendJSONRune(dst, r)
-		default:
-			dst = utf8.AppendRune(dst, r)
-		}
-	}
-	return append(dst, '"')
 }

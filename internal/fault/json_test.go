@@ -37,7 +37,7 @@ func TestEvidenceJSONShowsWhatActs(t *testing.T) {
 	}
 	got := e.AppendJSON(nil)
 	var m map[string]any
-	if err := json.Unmarshal(got, &m); err != nil || m["detail"] != "\x1b\u009b\x7f\u202e\u2028\U000e0041\ufffd" {
+	if err := json.Unmarshal(got, &m); err != nil || m["detail"] != "\x1b\u009b\x7f\u202e\u2028\U000e0041\u00ff" {
 		t.Errorf("%v: detail is %q", err, m["detail"])
 	}
 	if shown := visible.Line(string(got)); shown != string(got) {

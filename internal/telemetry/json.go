@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/visible"
 )
 
 // valueMax bounds what of a client's own words goes into a line, in bytes of the value.
@@ -162,27 +163,7 @@ func appendKeyString(dst []byte, key, value string) []byte {
 	return appendText(append(append(append(dst, `,"`...), key...), `":`...), value)
 }
 
-// appendText appends a JSON string. Bytes that are not ASCII are written as U+00XX, so that the line is valid whatever
-// a client sent, and says which bytes they were.
+// appendText appends a JSON string of at most valueMax bytes of the value.
 func appendText[T string | []byte](dst []byte, s T) []byte {
-	dst = append(dst, '"')
-	s = s[:min(len(s), valueMax)]
-	done := 0
-	for i := range len(s) {
-		c := s[i]
-		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
-			continue
-		}
-		dst = append(dst, s[done:i]...)
-		done = i + 1
-		if c == '"' || c == '\\' {
-			dst = append(dst, '\\', c)
-			continue
-		}
-		const digits = "0123456789abcdef"
-		dst = append(dst, `\u00`...)
-		dst = append(dst, digits[c>>4], digits[c&15])
-	}
-	dst = append(dst, s[done:]...)
-	return append(dst, '"')
+	return visible.AppendString(dst, s[:min(len(s), valueMax)])
 }

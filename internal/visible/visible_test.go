@@ -111,3 +111,22 @@ func FuzzVisible(f *testing.F) {
 		}
 	})
 }
+
+func TestAppendString(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                       `""`,
+		"/a?b=1&c=<d>":           `"/a?b=1&c=<d>"`,
+		"caf\u00e9 \"x\" \\":     `"café \"x\" \\"`,
+		"a\nb\tc\x1b[31m\x7f":    `"a\nb\u0009c\u001b[31m\u007f"`,
+		"caf\xe9 \u00e9\xff":     `"caf\u00e9 é\u00ff"`,
+		"\u202e\u2028\U000e0041": `"\u202e\u2028\udb40\udc41"`,
+		"\ufffd":                 `"\ufffd"`,
+	} {
+		if got := string(AppendString(nil, in)); got != want {
+			t.Errorf("%q is %s, want %s", in, got, want)
+		}
+		if a, b := string(AppendString(nil, in)), string(AppendString(nil, []byte(in))); a != b {
+			t.Errorf("%q: %s, %s", in, a, b)
+		}
+	}
+}
