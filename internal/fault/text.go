@@ -11,6 +11,12 @@ func (s *Stage) UnmarshalText(text []byte) error { return find(s, stageNames[:],
 // UnmarshalText finds the end by its name.
 func (e *End) UnmarshalText(text []byte) error { return find(e, endNames[:], "end", text) }
 
+// MarshalText makes JSON show the party's name.
+func (p Party) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText finds the party by its name.
+func (p *Party) UnmarshalText(text []byte) error { return find(p, partyNames[:], "party", text) }
+
 // UnmarshalText finds the cause by its slug.
 func (c *Cause) UnmarshalText(text []byte) error { return find(c, causeSlugs[:], "cause", text) }
 
