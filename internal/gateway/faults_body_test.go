@@ -36,29 +36,29 @@ func TestBodyFaults(t *testing.T) {
 	t.Parallel()
 	run(t, "", []row{
 		{
-			covers: "R14 a sized body stalls", upstream: says(sizedHead+"hello", hold), pool: quick,
+			covers: "R14 a sized body stalls", upstream: says(sizedHead+"hello", hold), pool: quickRead,
 			want: want{
 				status: 200, typ: "connection_read_timeout", cause: "body-stalled", attempts: "1 body timeout", cut: short, body: "hello",
 				evidence: map[string]any{"timer": "timeouts.read", "after_ms": 300, "declared": 100, "body": 5},
 			},
 		},
 		{
-			covers: "R14 a large body stalls", upstream: says(large, hold), pool: quick,
+			covers: "R14 a large body stalls", upstream: says(large, hold), pool: quickRead,
 			want: want{
 				status: 200, typ: "connection_read_timeout", cause: "body-stalled", attempts: "1 body timeout", cut: short, body: "xxxx",
 				evidence: map[string]any{"timer": "timeouts.read", "declared": 1 << 20, "body": 512 << 10},
 			},
 		},
 		{
-			covers: "R14 chunks stall", upstream: says(chunkedHead+"5\r\nhello\r\n", hold), pool: quick,
+			covers: "R14 chunks stall", upstream: says(chunkedHead+"5\r\nhello\r\n", hold), pool: quickRead,
 			want: want{status: 200, typ: "connection_read_timeout", cause: "body-stalled", attempts: "1 body timeout", cut: short, body: "hello"},
 		},
 		{
-			covers: "R14 a body that ends with the connection stalls", upstream: says(closeHead+"hello", hold), pool: quick,
+			covers: "R14 a body that ends with the connection stalls", upstream: says(closeHead+"hello", hold), pool: quickRead,
 			want: want{status: 200, typ: "connection_read_timeout", cause: "body-stalled", attempts: "1 body timeout", cut: short, body: "hello"},
 		},
 		{
-			covers: "R14 HTTP/1.0 client", upstream: says(closeHead+"hello", hold), pool: quick, request: old,
+			covers: "R14 HTTP/1.0 client", upstream: says(closeHead+"hello", hold), pool: quickRead, request: old,
 			want: want{status: 200, typ: "connection_read_timeout", cause: "body-stalled", attempts: "1 body timeout", cut: reset},
 		},
 		{

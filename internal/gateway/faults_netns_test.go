@@ -137,7 +137,7 @@ func TestInNamespace(t *testing.T) {
 			want: want{status: 502, typ: "connection_refused", cause: "connection-refused", attempts: "0 dial refused"},
 		},
 		{
-			covers: "C13 large answers vanish", pool: quick,
+			covers: "C13 large answers vanish", pool: "timeouts: {head: 300ms, read: 300ms, write: 300ms}",
 			endpoint: listenOn(t, "127.0.0.25", says("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", func(p *peer) { p.say(strings.Repeat("x", 5000)); hold(p) })),
 			want: want{
 				status: 200, typ: "connection_read_timeout", cause: "body-stalled", attempts: "1 body timeout", cut: short,
@@ -145,14 +145,14 @@ func TestInNamespace(t *testing.T) {
 			},
 		},
 		{
-			covers: "C13 large requests vanish", endpoint: listenOn(t, "127.0.0.26", well), pool: quick, request: post(5000),
+			covers: "C13 large requests vanish", endpoint: listenOn(t, "127.0.0.26", well), pool: "timeouts: {head: 300ms, read: 300ms, write: 300ms}", request: post(5000),
 			want: want{
 				status: 504, typ: "connection_read_timeout", cause: "head-timeout", attempts: "1 first_byte timeout",
 				evidence: map[string]any{"timer": "timeouts.head"},
 			},
 		},
 		{
-			covers: "C13 large uploads vanish", endpoint: listenOn(t, "127.0.0.26", well), pool: quick, request: post(huge),
+			covers: "C13 large uploads vanish", endpoint: listenOn(t, "127.0.0.26", well), pool: "timeouts: {head: 300ms, read: 300ms, write: 300ms}", request: post(huge),
 			want: want{
 				status: 504, typ: "connection_write_timeout", cause: "upload-stalled", attempts: "1 write timeout",
 				evidence: map[string]any{"timer": "timeouts.write"},

@@ -38,7 +38,7 @@ func TestUploadFaults(t *testing.T) {
 				_ = p.Conn.(*net.TCPConn).SetReadBuffer(4096)
 				<-p.u.over
 			},
-			pool: quick, request: post(huge),
+			pool: quickWrite, request: post(huge),
 			want: want{
 				status: 504, typ: "connection_write_timeout", cause: "upload-stalled", attempts: "1 write timeout",
 				evidence: map[string]any{"timer": "timeouts.write", "after_ms": 300, "upload": true},
