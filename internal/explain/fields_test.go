@@ -51,6 +51,10 @@ var formatFields = []struct {
 		whygateJSON, `{"time":"2025-08-21T09:53:20.123Z","status":502,"by":"gateway","method":"GET","host":"h","target":"/a?b","client":"203.0.113.9:51234","request_id":"r","duration":12.5,"attempts":[{"endpoint":"http://x:1","addr":"10.0.0.7:8080","stage":"dial","end":"refused"}],"fault":{"type":"connection_refused","cause":"connection-refused","family":"application","stage":"dial"}}`,
 		"GET", "h", "/a?b", "10.0.0.7:8080", "r", "203.0.113.9", 502, 12500 * time.Microsecond, "2025-08-21T09:53:20.123Z",
 	},
+	{
+		whygateJSON, `{"time":"2025-08-21T09:53:20.123Z","status":502,"by":"gateway","method":"GET","host":"h","target":"/a?b","client":"203.0.113.9:51234","request_id":"r","duration_ms":12.5,"attempts":[{"endpoint":"http://x:1","address":"10.0.0.7:8080","stage":"dial","end":"refused"}],"fault":{"type":"connection_refused","cause":"connection-refused","family":"application","stage":"dial"}}`,
+		"GET", "h", "/a?b", "10.0.0.7:8080", "r", "203.0.113.9", 502, 12500 * time.Microsecond, "2025-08-21T09:53:20.123Z",
+	},
 }
 
 func TestFormatFields(t *testing.T) {

@@ -7,7 +7,8 @@ import (
 )
 
 // Whygate's own access log is described in docs/access-log.md. It names the cause, so that nothing is left to judge; the
-// evidence of the last attempt is read as well, for what the cause alone does not show.
+// evidence of the last attempt is read as well, for what the cause alone does not show. Its keys had no units and an "addr" before
+// they were spelled as an incident has them: both are read.
 
 var whygateJSON = &Format{
 	marks: []string{`,"by":"`, `,\"by\":\"`},
@@ -62,7 +63,7 @@ func parseWhygateJSON(e *Entry, line []byte) bool {
 			e.Client = withoutPort(v.text())
 		case "request_id":
 			e.ID = v.text()
-		case "duration":
+		case "duration_ms", "duration":
 			e.Took = millis(v)
 		case "attempts":
 			for items := v.items(); items.next(); e.Attempts++ {
@@ -147,7 +148,7 @@ func whygateAttempt(e *Entry, v jsonValue) {
 			if _, rest, found := bytes.Cut(value.text(), []byte("://")); found && e.Upstream == nil {
 				e.Upstream = rest
 			}
-		case "addr":
+		case "address", "addr":
 			e.Upstream = value.text()
 		case "status":
 			ev.Status = value.num()
@@ -159,13 +160,13 @@ func whygateAttempt(e *Entry, v jsonValue) {
 			ev.Reused = value.isTrue()
 		case "nth":
 			ev.Nth = uint32(max(value.num(), 0))
-		case "idle":
+		case "idle_ms", "idle":
 			ev.Idle = max(millis(value), 0)
 		case "sent":
 			ev.Sent, _ = value.int()
 		case "got":
 			ev.Got, _ = value.int()
-		case "spent":
+		case "spent_ms", "spent":
 			spent := value.fields()
 			for spent.next() {
 				ev.Spent[whygateStage(spent.key)] = max(millis(spent.value), 0)

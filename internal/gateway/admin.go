@@ -214,7 +214,7 @@ func newIncident(r *telemetry.Record) *incident.Incident {
 	i := &incident.Incident{
 		ID: r.Incident, At: time.Now().Add(-r.Duration).UTC(), Status: r.Status, Saved: r.Saved, Late: r.Late,
 		Type: r.Fault.Type, Cause: r.Fault.Cause, Family: r.Fault.Family(), Stage: r.Fault.Stage,
-		Title: r.Fault.Title(), Route: r.Route, Pool: r.Pool, DurationS: r.Duration.Seconds(),
+		Title: r.Fault.Title(), Route: r.Route, Pool: r.Pool, Duration: float64(r.Duration.Microseconds()) / 1000,
 		Request: incident.Request{
 			ID: string(r.ID), TraceID: string(telemetry.TraceID(r.Traceparent)), Client: r.Client, Method: string(r.Method), Host: string(r.Host), Target: withoutQuery(r.Target),
 		},

@@ -13,24 +13,24 @@ import (
 
 // Incident is one failure, as it is kept and shown to operators. It has addresses in it: it is not for the public.
 type Incident struct {
-	ID        string           `json:"id"`
-	At        time.Time        `json:"time"`
-	Status    int              `json:"status"` // what the client was told
-	Saved     bool             `json:"saved,omitempty"`
-	Late      bool             `json:"late,omitempty"` // the head was out: the client saw a message cut short
-	Type      fault.Type       `json:"type"`
-	Cause     fault.Cause      `json:"cause"`
-	Family    fault.Family     `json:"family"`
-	Stage     fault.Stage      `json:"stage"`
-	Title     string           `json:"title"`
-	Sentence  string           `json:"sentence"`
-	Advice    []string         `json:"advice"`
-	Request   Request          `json:"request"`
-	Route     string           `json:"route,omitempty"`
-	Pool      string           `json:"pool,omitempty"`
-	Evidence  *fault.Evidence  `json:"evidence,omitempty"` // what the fault was judged from
-	Attempts  []fault.Evidence `json:"attempts,omitempty"`
-	DurationS float64          `json:"duration_s"`
+	ID       string           `json:"id"`
+	At       time.Time        `json:"time"`
+	Status   int              `json:"status"` // what the client was told
+	Saved    bool             `json:"saved,omitempty"`
+	Late     bool             `json:"late,omitempty"` // the head was out: the client saw a message cut short
+	Type     fault.Type       `json:"type"`
+	Cause    fault.Cause      `json:"cause"`
+	Family   fault.Family     `json:"family"`
+	Stage    fault.Stage      `json:"stage"`
+	Title    string           `json:"title"`
+	Sentence string           `json:"sentence"`
+	Advice   []string         `json:"advice"`
+	Request  Request          `json:"request"`
+	Route    string           `json:"route,omitempty"`
+	Pool     string           `json:"pool,omitempty"`
+	Evidence *fault.Evidence  `json:"evidence,omitempty"` // what the fault was judged from
+	Attempts []fault.Evidence `json:"attempts,omitempty"`
+	Duration float64          `json:"duration_ms"` // from the request's first octet to the answer's last
 }
 
 // Request is what is kept of the request.

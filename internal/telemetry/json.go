@@ -35,7 +35,7 @@ func JSON(dst []byte, r *Record) []byte {
 	}
 	dst = append(dst, `,"sent":`...)
 	dst = strconv.AppendInt(dst, r.Sent, 10)
-	dst = append(dst, `,"duration":`...)
+	dst = append(dst, `,"duration_ms":`...)
 	dst = appendMillis(dst, r.Duration)
 	dst = appendKeyString(dst, "route", r.Route)
 	dst = appendKeyString(dst, "pool", r.Pool)
@@ -63,7 +63,7 @@ func appendAttempt(dst []byte, e *fault.Evidence) []byte {
 	dst = append(dst, `{"endpoint":`...)
 	dst = appendText(dst, e.Endpoint)
 	if e.Addr != "" {
-		dst = appendKeyString(dst, "addr", e.Addr)
+		dst = appendKeyString(dst, "address", e.Addr)
 	}
 	if e.Status != 0 {
 		dst = append(dst, `,"status":`...)
@@ -78,14 +78,14 @@ func appendAttempt(dst []byte, e *fault.Evidence) []byte {
 	dst = append(dst, `,"nth":`...)
 	dst = strconv.AppendUint(dst, uint64(e.Nth), 10)
 	if e.Reused {
-		dst = append(dst, `,"idle":`...)
+		dst = append(dst, `,"idle_ms":`...)
 		dst = appendMillis(dst, e.Idle)
 	}
 	dst = append(dst, `,"sent":`...)
 	dst = strconv.AppendInt(dst, e.Sent, 10)
 	dst = append(dst, `,"got":`...)
 	dst = strconv.AppendInt(dst, e.Got, 10)
-	dst = append(dst, `,"spent":{`...)
+	dst = append(dst, `,"spent_ms":{`...)
 	first := true
 	for s, d := range e.Spent {
 		if d == 0 {

@@ -36,16 +36,9 @@ func TestJSON(t *testing.T) {
 	var got struct {
 		Time, By, Target, Route string
 		Status                  int
-		Duration                float64
-		UserAgent               string `json:"user_agent"`
-		Attempts                []struct {
-			Stage, End string
-			Reused     bool
-			Nth        int
-			Idle       float64
-			Sent, Got  int
-			Spent      map[string]float64
-		}
+		Duration                float64          `json:"duration_ms"`
+		UserAgent               string           `json:"user_agent"`
+		Attempts                []fault.Evidence // spelled as in an incident
 		Fault struct{ Type, Cause, Family, Incident, Sentence, Retry string }
 	}
 	if err := json.Unmarshal(line, &got); err != nil {
@@ -57,7 +50,7 @@ func TestJSON(t *testing.T) {
 		t.Errorf("%s", line)
 	case got.Target != "/a?b=\"c\\\x01\u00ff", got.UserAgent != "curl\x1b[31m":
 		t.Errorf("a client's octets: %q %q", got.Target, got.UserAgent)
-	case !a.Reused, a.Nth != 7, a.Idle != 5000, a.Sent != 300, a.End != "reset", a.Stage != "first_byte", a.Spent["first_byte"] != 3:
+	case !a.Reused, a.Nth != 7, a.Idle != 5*time.Second, a.Sent != 300, a.End != fault.Reset, a.Stage != fault.FirstByte, a.Spent[fault.FirstByte] != 3*time.Millisecond, a.Addr != "10.0.0.1:80":
 		t.Errorf("the four bits: %+v", a)
 	case got.Fault.Cause != "keepalive-race", got.Fault.Type != "connection_terminated", got.Fault.Incident != "0123456789", got.Fault.Sentence == "":
 		t.Errorf("the fault: %+v", got.Fault)
