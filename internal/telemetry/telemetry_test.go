@@ -39,7 +39,7 @@ func TestJSON(t *testing.T) {
 		Duration                float64          `json:"duration_ms"`
 		UserAgent               string           `json:"user_agent"`
 		Attempts                []fault.Evidence // spelled as in an incident
-		Fault struct{ Type, Cause, Family, Incident, Sentence, Retry string }
+		Fault                   struct{ Type, Cause, Family, Incident, Sentence, Retry string }
 	}
 	if err := json.Unmarshal(line, &got); err != nil {
 		t.Fatalf("%v: %s", err, line)
