@@ -18,6 +18,7 @@ const module = "github.com/whygate/whygate/"
 var layers = map[string]int{
 	"internal/visible": -1,
 	"internal/mono":    -1,
+	"internal/redact":  -1,
 
 	"internal/fault":   0,
 	"internal/cancel":  0,
@@ -70,27 +71,27 @@ var layers = map[string]int{
 
 // only has packages that may import nothing of ours but what stands here, with the reason.
 var only = map[string][]string{
-	"internal/explain":     {"internal/advice", "internal/fault", "internal/phrase", "internal/visible", "internal/openfile"}, // it reads logs, and knows nothing of our own proxy
-	"internal/advice":      {"internal/fault", "internal/phrase"},                                                             // what to do, wherever it is shown
-	"internal/phrase":      {"internal/fault"},                                                                                // words and what they mean, wherever they stand
-	"internal/config":      {"internal/openfile", "internal/yamltree"},                                                        // nobody but gateway reads it, and it reads nobody
-	"internal/balance":     {"internal/mono"},                                                                                 // it knows no addresses: it gives an index
-	"internal/route":       {},                                                                                                // it is given octets
-	"internal/proxyconf":   {"internal/openfile", "internal/yamltree"},                                                        // it reads files, whatever they are for
-	"internal/conftree":    {"internal/openfile", "internal/yamltree"},                                                        // syntax, whatever it means
-	"internal/topology":    {"internal/conftree", "internal/openfile"},                                                        // what is set up, right or wrong
-	"internal/lint":        {"internal/topology"},                                                                             // causes are slugs here, and a test holds them to the catalogue
-	"internal/machine":     {"internal/openfile"},                                                                             // it reads /proc
-	"internal/resilience":  {"internal/fault", "internal/mono"},                                                               // it does not know HTTP
-	"internal/h1":          {"internal/fault", "internal/httpmsg"},                                                            // no I/O: not conn
-	"internal/h2":          {"internal/fault", "internal/httpmsg"},                                                            // the same
-	"internal/mux":         {"internal/fault", "internal/h2", "internal/httpmsg"},                                             // it does not know where requests go
-	"internal/lab":         {"internal/fault"},                                                                                // it must not share the codec that it tests
+	"internal/explain":     {"internal/advice", "internal/fault", "internal/phrase", "internal/redact", "internal/visible", "internal/openfile"}, // it reads logs, and knows nothing of our own proxy
+	"internal/advice":      {"internal/fault", "internal/phrase"},                                                                                // what to do, wherever it is shown
+	"internal/phrase":      {"internal/fault"},                                                                                                   // words and what they mean, wherever they stand
+	"internal/config":      {"internal/openfile", "internal/yamltree"},                                                                           // nobody but gateway reads it, and it reads nobody
+	"internal/balance":     {"internal/mono"},                                                                                                    // it knows no addresses: it gives an index
+	"internal/route":       {},                                                                                                                   // it is given octets
+	"internal/proxyconf":   {"internal/openfile", "internal/yamltree"},                                                                           // it reads files, whatever they are for
+	"internal/conftree":    {"internal/openfile", "internal/yamltree"},                                                                           // syntax, whatever it means
+	"internal/topology":    {"internal/conftree", "internal/openfile"},                                                                           // what is set up, right or wrong
+	"internal/lint":        {"internal/redact", "internal/topology"},                                                                             // causes are slugs here, and a test holds them to the catalogue
+	"internal/machine":     {"internal/openfile"},                                                                                                // it reads /proc
+	"internal/resilience":  {"internal/fault", "internal/mono"},                                                                                  // it does not know HTTP
+	"internal/h1":          {"internal/fault", "internal/httpmsg"},                                                                               // no I/O: not conn
+	"internal/h2":          {"internal/fault", "internal/httpmsg"},                                                                               // the same
+	"internal/mux":         {"internal/fault", "internal/h2", "internal/httpmsg"},                                                                // it does not know where requests go
+	"internal/lab":         {"internal/fault"},                                                                                                   // it must not share the codec that it tests
 	"internal/conn":        {"internal/fault", "internal/mono", "internal/cancel"},
 	"internal/term":        {"internal/visible"}, // text for a terminal, whatever it says
 	"internal/statuscode":  {"internal/fault"},
-	"internal/fingerprint": {},                                      // messages as a status, fields and octets
-	"internal/kubernetes":  {"internal/fault", "internal/diagnose"}, // it reads an API server, and judges in diagnose's words
+	"internal/fingerprint": {},                                                         // messages as a status, fields and octets
+	"internal/kubernetes":  {"internal/fault", "internal/diagnose", "internal/redact"}, // it reads an API server, and judges in diagnose's words
 }
 
 // readers has packages that only some may import.
@@ -112,6 +113,7 @@ var pure = map[string][]string{
 	"internal/h2":          {"net", "os", "time", "io", "sync"},
 	"internal/httpmsg":     {"net", "os", "time", "io"},
 	"internal/visible":     {"net", "os", "time"},
+	"internal/redact":      {"net", "os", "time", "io"},
 	"internal/fault":       {"net", "os"},
 	"internal/statuscode":  {"net", "os"},
 	"internal/fingerprint": {"net", "os", "time", "io"},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/fingerprint"
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // A 200 is not yet health: what a page is, apart from its status.
@@ -177,7 +178,7 @@ func (x *Exchange) otherSite(asked string) (other, proof string, sure bool) {
 	for _, mark := range [...]*regexp.Regexp{canonicalLink, siteMeta} {
 		if m := linkValue.FindSubmatch(mark.Find(x.answer.Body)); m != nil {
 			if u, err := url.Parse(string(m[1])); err == nil && u.Hostname() != "" && !sameSite(strings.ToLower(u.Hostname()), asked) {
-				return strings.ToLower(u.Hostname()), "the page names " + firstLine([]byte(redactURL(string(m[1])))) + " as its own address", false
+				return strings.ToLower(u.Hostname()), "the page names " + firstLine([]byte(redact.URL(string(m[1])))) + " as its own address", false
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/machine"
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // wanted is what may be a container: an upstream, or the target itself.
@@ -232,7 +233,7 @@ func (k *look) judge(ctx context.Context, w *wanted, l *listed, c *container, in
 	case "created", "configured", "initialized":
 		text := title + " was made and never started"
 		if c.State.Error != "" {
-			text += ": " + firstWords(fault.MaskMessage(c.State.Error))
+			text += ": " + firstWords(redact.Line(c.State.Error))
 		}
 		return &HereState{Cause: fault.CauseServiceFailed, Text: text}
 	case "paused":
@@ -247,7 +248,7 @@ func (k *look) judge(ctx context.Context, w *wanted, l *listed, c *container, in
 	if hc := c.State.Health; hc != nil && hc.Status == "unhealthy" {
 		text := fmt.Sprintf("%s is unhealthy, its last %s failed", title, plural(max(hc.FailingStreak, 1), "health check"))
 		if n := len(hc.Log); n > 0 {
-			text += fmt.Sprintf(", the latest at %s with exit code %d: %s", hc.Log[n-1].Start.Local().Format("15:04:05"), hc.Log[n-1].ExitCode, firstWords(fault.MaskMessage(hc.Log[n-1].Output)))
+			text += fmt.Sprintf(", the latest at %s with exit code %d: %s", hc.Log[n-1].Start.Local().Format("15:04:05"), hc.Log[n-1].ExitCode, firstWords(redact.Line(hc.Log[n-1].Output)))
 		}
 		return &HereState{Cause: fault.CauseServiceFailed, Text: text}
 	}
@@ -310,7 +311,7 @@ func endWords(c *container) string {
 		text += " (by itself, or it was stopped)"
 	}
 	if c.State.Error != "" {
-		text += ": " + firstWords(fault.MaskMessage(c.State.Error))
+		text += ": " + firstWords(redact.Line(c.State.Error))
 	}
 	return text
 }

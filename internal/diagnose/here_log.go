@@ -16,6 +16,7 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/machine"
 	"github.com/whygate/whygate/internal/proxyconf"
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // logs are the proxy's own logs: where they are, and which of their lines are about the URL.
@@ -347,7 +348,7 @@ func (f *HereFinding) words() string {
 		return f.Text
 	}
 	if m := lineMessage.FindStringSubmatch(strings.TrimSpace(f.line)); m != nil {
-		return redactText(m[1])
+		return redact.URLs(m[1])
 	}
 	return f.Text
 }
@@ -379,5 +380,5 @@ func firstWords(line string) string {
 	if len(line) > most {
 		line = strings.ToValidUTF8(line[:most], "") + " …"
 	}
-	return redactText(line)
+	return redact.URLs(line)
 }

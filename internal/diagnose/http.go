@@ -13,6 +13,7 @@ import (
 	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/mono"
+	"github.com/whygate/whygate/internal/redact"
 	"github.com/whygate/whygate/internal/upstream"
 )
 
@@ -250,15 +251,15 @@ func (x *Exchange) read(res *httpmsg.Response) {
 // redactField masks the values that are secrets.
 func redactField(f Field) Field {
 	line := []byte("HTTP/1.1 200 OK\r\n" + f.Name + ": " + f.Value)
-	masked := string(fault.Redact(line))
+	masked := string(redact.Head(line))
 	_, value, _ := strings.Cut(masked, "\n")
 	if value != f.Name+": "+f.Value {
 		return Field{f.Name, "***"}
 	}
 	if strings.EqualFold(f.Name, "Location") || strings.EqualFold(f.Name, "Content-Location") {
-		f.Value = redactURL(f.Value)
+		f.Value = redact.URL(f.Value)
 	}
-	return Field{f.Name, redactText(f.Value)}
+	return Field{f.Name, redact.URLs(f.Value)}
 }
 
 // body reads the body as a gateway does, with its first bytes kept. A large one is not read to its end, and neither is a stream:

@@ -8,6 +8,7 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/fingerprint"
 	"github.com/whygate/whygate/internal/phrase"
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // Answers that somebody decided on: a limit, a filter, a law, a login. They are no failure, and no health either: the verdict says
@@ -64,7 +65,7 @@ func ofDecision(w *Walk, x *Exchange) *finding {
 	f := &finding{cause: d.cause, sentence: decider(w, x) + " " + d.says}
 	if x.Status == 451 {
 		if by := x.field("Link"); strings.Contains(strings.ToLower(by), "blocked-by") {
-			f.proof = append(f.proof, "who blocks it: Link: "+redactURL(firstLine([]byte(by))))
+			f.proof = append(f.proof, "who blocks it: Link: "+redact.URL(firstLine([]byte(by))))
 		}
 	}
 	if realm := x.field("Proxy-Authenticate"); realm != "" && x.Status == 407 {

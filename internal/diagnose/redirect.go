@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // redirectsMax is how many redirects are followed: browsers take twenty, a login takes some five, and a loop shows in three.
@@ -54,7 +55,7 @@ func (w *walker) follow(ctx context.Context, h *HTTP) {
 		}
 		key := canonical(next) + " " + cookies.value(next)
 		if visits[canonical(next)]++; seen[key] || visits[canonical(next)] > visitsMax {
-			h.Loop = next.Scheme + "://" + next.Host + RedactPath(next.RequestURI())
+			h.Loop = next.Scheme + "://" + next.Host + redact.Query(next.RequestURI())
 			return
 		}
 		seen[key] = true
@@ -92,7 +93,7 @@ func redirectTarget(t *Target, next *url.URL) Target {
 	if to.Port = next.Port(); to.Port == "" {
 		to.Port = map[bool]string{false: "80", true: "443"}[to.Secure]
 	}
-	to.URL = next.Scheme + "://" + next.Host + RedactPath(to.Path)
+	to.URL = next.Scheme + "://" + next.Host + redact.Query(to.Path)
 	return to
 }
 
@@ -178,7 +179,7 @@ func judgeRedirected(w *Walk) *finding {
 		return nil
 	}
 	f.sentence = way + ", and there: " + f.sentence
-	f.proof = append(f.proof, fmt.Sprintf("%s answers %d with Location: %s", w.Target.label(), x.Status, redactURL(x.field("Location"))))
+	f.proof = append(f.proof, fmt.Sprintf("%s answers %d with Location: %s", w.Target.label(), x.Status, redact.URL(x.field("Location"))))
 	f.answer, f.at = x, there.Target.label()
 	f.advice = append([]string{"If the redirect should not lead there, mend its Location where it is made; else mend what it leads to."}, f.advice...)
 	return f
@@ -197,7 +198,7 @@ func refusedThere(x *Exchange) bool {
 // badLocation: a redirect that leads nowhere, or to the machine of whoever follows it.
 func badLocation(w *Walk, x *Exchange) *finding {
 	location := x.field("Location")
-	f := &finding{cause: fault.CauseRouteBroken, answer: x, evidence: x.Evidence, confidence: Likely, proof: []string{fmt.Sprintf("the answer is %d, with Location: %s", x.Status, redactURL(firstLine([]byte(location))))}}
+	f := &finding{cause: fault.CauseRouteBroken, answer: x, evidence: x.Evidence, confidence: Likely, proof: []string{fmt.Sprintf("the answer is %d, with Location: %s", x.Status, redact.URL(firstLine([]byte(location))))}}
 	at, err := url.Parse(w.Target.scheme() + "://" + w.Target.Authority + w.Target.Path)
 	if err != nil || w.Target.Upstream {
 		return nil
@@ -208,9 +209,9 @@ func badLocation(w *Walk, x *Exchange) *finding {
 		f.sentence = fmt.Sprintf("%s answers %d without a Location: nobody can follow it", w.Target.label(), x.Status)
 		f.proof[0] = fmt.Sprintf("the answer is %d, and has no Location", x.Status)
 	case err != nil || (next.Scheme == "http" || next.Scheme == "https") && next.Hostname() == "":
-		f.sentence = fmt.Sprintf("%s redirects to what is no URL: %s", w.Target.label(), redactURL(firstLine([]byte(location))))
+		f.sentence = fmt.Sprintf("%s redirects to what is no URL: %s", w.Target.label(), redact.URL(firstLine([]byte(location))))
 	case inward(next, at):
-		f.sentence = fmt.Sprintf("%s redirects to %s, which is the visitor's own machine", w.Target.label(), redactURL(next.String()))
+		f.sentence = fmt.Sprintf("%s redirects to %s, which is the visitor's own machine", w.Target.label(), redact.URL(next.String()))
 		f.advice = []string{"Tell the application its public address, or let the gateway rewrite Location (nginx: proxy_redirect), and pass Host and X-Forwarded-Proto on."}
 	default:
 		return notFollowed(w, f)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // The rows of a walk: one line each, as a person reads them. What comes from outside in them is not made safe to print.
@@ -169,7 +170,7 @@ func httpStep(w *Walk) Step {
 	case x.Status >= 400:
 		s.Mark = Noted
 	case isRedirect(x):
-		s.Text += ", to " + redactURL(x.field("Location"))
+		s.Text += ", to " + redact.URL(x.field("Location"))
 	}
 	return s
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // firstLineMax bounds a first line that is shown, in octets.
@@ -16,7 +16,7 @@ const firstLineMax = 60
 
 // firstLine is the first line of octets from outside, with its secrets masked, in printable ASCII.
 func firstLine(b []byte) string {
-	b = fault.Redact(b[:min(len(b), 4*firstLineMax)])
+	b = redact.Head(b[:min(len(b), 4*firstLineMax)])
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
 		b = b[:i]
 	}
@@ -75,7 +75,7 @@ func Caret(sample []byte, offset int64) (line string, column int, ok bool) {
 	if offset < 0 || offset >= int64(len(sample)) {
 		return "", 0, false
 	}
-	sample = fault.Redact(sample)
+	sample = redact.Head(sample)
 	at := int(offset)
 	start := bytes.LastIndexByte(sample[:at], '\n') + 1
 	end := len(sample)

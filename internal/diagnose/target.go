@@ -7,11 +7,12 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"golang.org/x/net/idna"
+
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // Target is what a walk goes to.
@@ -71,19 +72,19 @@ func parseTarget(text string) (Target, error) {
 		if errors.As(err, &inner) {
 			err = inner.Err
 		}
-		return Target{}, fmt.Errorf("%q is no URL: %w", redactURL(text), err)
+		return Target{}, fmt.Errorf("%q is no URL: %w", redact.URL(text), err)
 	}
 	t := Target{Network: "tcp", Host: u.Hostname(), Port: u.Port(), Secure: u.Scheme == "https", assumed: assumed}
 	switch port, err := strconv.ParseUint(t.Port, 10, 16); {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return t, fmt.Errorf("%q: the scheme is http, https or unix", redactURL(text))
+		return t, fmt.Errorf("%q: the scheme is http, https or unix", redact.URL(text))
 	case t.Host == "":
-		return t, fmt.Errorf("%q names no host", redactURL(text))
+		return t, fmt.Errorf("%q names no host", redact.URL(text))
 	case t.Port != "" && (err != nil || port == 0):
-		return t, fmt.Errorf("%q: the port is 1 to 65535", redactURL(text))
+		return t, fmt.Errorf("%q: the port is 1 to 65535", redact.URL(text))
 	}
 	if t.Host, err = ascii(t.Host); err != nil {
-		return t, fmt.Errorf("%q: %w", redactURL(text), err)
+		return t, fmt.Errorf("%q: %w", redact.URL(text), err)
 	}
 	t.setRequest(u)
 	return t, nil
@@ -111,7 +112,7 @@ func (t *Target) setRequest(u *url.URL) {
 		password, _ := u.User.Password()
 		t.login = "Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password))
 	}
-	t.URL = u.Scheme + "://" + t.Authority + RedactPath(t.Path)
+	t.URL = u.Scheme + "://" + t.Authority + redact.Query(t.Path)
 }
 
 // ascii gives a host name as DNS, TLS and HTTP carry it: that of bücher.example is xn--bcher-kva.example.
@@ -180,7 +181,7 @@ func upstreamTarget(text string, front *Target) (Target, error) {
 	if t.Path == "/" {
 		t.Path = front.Path
 		if t.Network == "tcp" {
-			t.URL += strings.TrimPrefix(RedactPath(t.Path), "/")
+			t.URL += strings.TrimPrefix(redact.Query(t.Path), "/")
 		}
 	}
 	t.Authority = front.Authority
@@ -222,53 +223,4 @@ func (t *Target) literal() bool {
 func local(address string) bool {
 	a, err := netip.ParseAddr(address)
 	return err == nil && a.IsLoopback()
-}
-
-// queryValue is a value of a query, or of a fragment, in a text; userInfo what stands before the host of a URL in it; secretWord a
-// word of a line of a configuration after which the rest is a secret.
-var (
-	queryValue = regexp.MustCompile(`([?&#][^=&\s"#]{1,64}=)[^&\s"#]+`)
-	userInfo   = regexp.MustCompile(`(//)[^/\s"?#]+@`)
-	secretWord = regexp.MustCompile(`(?i)(\S*(?:authorization|cookie|password|passwd|secret|token|api-?key|credential)\S*[\s:=]+)\S.*`)
-)
-
-// redactText masks the secrets of the URLs in a text, such as a line of a log.
-func redactText(text string) string {
-	return queryValue.ReplaceAllString(userInfo.ReplaceAllString(text, "${1}***@"), "${1}***")
-}
-
-// redactLine masks the secrets of a line of a configuration.
-func redactLine(text string) string { return secretWord.ReplaceAllString(redactText(text), "${1}***") }
-
-// redactURL masks the secrets of a URL: user information, the values of its query, its fragment.
-// Of what is no URL, everything before an @ may be a password.
-func redactURL(text string) string {
-	_, err := url.Parse(text)
-	text, _, _ = strings.Cut(text, "#")
-	text = RedactPath(userInfo.ReplaceAllString(text, "${1}***@"))
-	if at := strings.LastIndexByte(text, '@'); err != nil && at >= 0 {
-		from := 0
-		if i := strings.Index(text[:at], "//"); i >= 0 {
-			from = i + len("//")
-		}
-		text = text[:from] + "***" + text[at:]
-	}
-	return text
-}
-
-// RedactPath masks the values of a query, and keeps its names.
-func RedactPath(path string) string {
-	at := strings.IndexByte(path, '?')
-	if at < 0 {
-		return path
-	}
-	parts := strings.Split(path[at+1:], "&")
-	for i, p := range parts {
-		if name, value, found := strings.Cut(p, "="); found && value != "" {
-			parts[i] = name + "=***"
-		} else if !found {
-			parts[i] = "***"
-		}
-	}
-	return path[:at+1] + strings.Join(parts, "&")
 }

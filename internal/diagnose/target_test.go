@@ -54,14 +54,9 @@ func TestSecretsOfTargets(t *testing.T) {
 	}
 }
 
-func TestRedaction(t *testing.T) {
+func TestRedactedHeaders(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ got, want string }{
-		{redactURL("https://u:p@a.test/cb?code=x#access_token=y"), "https://***@a.test/cb?code=***"},
-		{redactText("GET /a?t=1&u=2#f=3 http://u:p@b/"), "GET /a?t=***&u=***#f=*** http://***@b/"},
-		{redactLine(`proxy_set_header Authorization "Basic c2VjcmV0"`), "proxy_set_header Authorization ***"},
-		{redactLine("header_up X-Api-Key abc def"), "header_up X-Api-Key ***"},
-		{redactLine("proxy_pass http://127.0.0.1:3000"), "proxy_pass http://127.0.0.1:3000"},
 		{redactField(Field{"Location", "http://u:p@a/#access_token=y"}).Value, "http://***@a/"},
 		{redactField(Field{"Refresh", "0; url=/x?t=1"}).Value, "0; url=/x?t=***"},
 		{redactField(Field{"Set-Cookie", "a=b"}).Value, "***"},

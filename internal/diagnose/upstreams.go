@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // upstreamsMax is how many upstreams are walked.
@@ -82,7 +84,7 @@ func (r *runner) addHere(ctx context.Context, found <-chan hereFound, front *Tar
 			t.Place = &ConfigPlace{File: u.File, Line: u.Line, Text: u.Text}
 		}
 		if u.Path != "" {
-			t.URL = strings.TrimSuffix(t.URL, strings.TrimPrefix(RedactPath(t.Path), "/")) + strings.TrimPrefix(RedactPath(u.Path), "/")
+			t.URL = strings.TrimSuffix(t.URL, strings.TrimPrefix(redact.Query(t.Path), "/")) + strings.TrimPrefix(redact.Query(u.Path), "/")
 			t.Path = u.Path
 		}
 		if u.Host != "" {
@@ -108,25 +110,25 @@ func (r *runner) addHere(ctx context.Context, found <-chan hereFound, front *Tar
 // redact masks the secrets of what was read of logs and configurations.
 func (h *Here) redact() {
 	for i, line := range h.LogLines {
-		h.LogLines[i] = redactText(line)
+		h.LogLines[i] = redact.URLs(line)
 	}
 	for i := range h.Findings {
-		h.Findings[i].Text = redactText(h.Findings[i].Text)
+		h.Findings[i].Text = redact.URLs(h.Findings[i].Text)
 	}
 	for i := range h.Request {
-		h.Request[i].Text = redactText(h.Request[i].Text)
+		h.Request[i].Text = redact.URLs(h.Request[i].Text)
 	}
 	for i := range h.Notes {
-		h.Notes[i] = redactText(h.Notes[i])
+		h.Notes[i] = redact.URLs(h.Notes[i])
 	}
 	for i := range h.State {
-		h.State[i].Text = redactText(h.State[i].Text)
+		h.State[i].Text = redact.URLs(h.State[i].Text)
 	}
 	for i := range h.Config {
-		h.Config[i].Text = redactLine(h.Config[i].Text)
+		h.Config[i].Text = redact.Setting(h.Config[i].Text)
 	}
 	for i := range h.Upstreams {
-		h.Upstreams[i].Text = redactLine(h.Upstreams[i].Text)
+		h.Upstreams[i].Text = redact.Setting(h.Upstreams[i].Text)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // finding is one fault at one hop, before it is weighed against others.
@@ -177,7 +178,7 @@ func (f *finding) schemeUnknown(r *Report) *Walk {
 			continue
 		}
 		f.sentence = fmt.Sprintf("the answer redirects in a circle: %s is not told that the client speaks https, and sends it to https again", w.Target.label())
-		f.proof = append(f.proof, fmt.Sprintf("straight to %s: %d with Location: %s", w.Target.label(), x.Status, redactURL(x.field("Location"))))
+		f.proof = append(f.proof, fmt.Sprintf("straight to %s: %d with Location: %s", w.Target.label(), x.Status, redact.URL(x.field("Location"))))
 		f.advice = append(f.advice, "Let the gateway say X-Forwarded-Proto: https (nginx: proxy_set_header X-Forwarded-Proto $scheme), and the application trust it.")
 		return w
 	}

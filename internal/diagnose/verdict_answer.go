@@ -10,6 +10,7 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/fingerprint"
 	"github.com/whygate/whygate/internal/phrase"
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // judgeAnswer: the main request was answered in order, and the answer tells of a fault.
@@ -21,7 +22,7 @@ func judgeAnswer(w *Walk) *finding {
 	if loop := w.HTTP.Loop; loop != "" {
 		return &finding{
 			cause: fault.CauseRedirectLoop, answer: x, evidence: x.Evidence, sentence: "the answer redirects in a circle: " + w.Target.URL + " leads back to " + loop,
-			proof: []string{fmt.Sprintf("%d with Location: %s", x.Status, redactURL(x.field("Location"))), fmt.Sprintf("%s followed, then a URL that had been asked", plural(len(w.HTTP.Follow), "redirect"))},
+			proof: []string{fmt.Sprintf("%d with Location: %s", x.Status, redact.URL(x.field("Location"))), fmt.Sprintf("%s followed, then a URL that had been asked", plural(len(w.HTTP.Follow), "redirect"))},
 		}
 	}
 	if f := judgeRedirected(w); f != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/whygate/whygate/internal/advice"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // nearLeast is the share of a finding's faults, in percent, that another log's lines must have come with to decide for
@@ -27,7 +28,7 @@ func (g *engine) decide(s *Finding, f *finding) {
 		if n.count*100 < f.count*nearLeast || !mayProve(n.cause, s.verdict, f.candidates) {
 			continue
 		}
-		s.Confirmed = append(s.Confirmed, Confirmation{Cause: n.cause.String(), Count: n.count, Of: f.count, Text: Mask(n.said), File: n.at.file.Name, Line: n.at.line, Near: n.by})
+		s.Confirmed = append(s.Confirmed, Confirmation{Cause: n.cause.String(), Count: n.count, Of: f.count, Text: redact.Line(n.said), File: n.at.file.Name, Line: n.at.line, Near: n.by})
 		if len(s.Confirmed) == 1 && (n.by != NearLines || !n.system && !f.format.wordy && mayDecide(n.cause, f.candidates)) { // the kernel's lines are put beside others by hand
 			s.verdict, s.Confidence, s.decider = n.cause, Likely, &n
 		}

@@ -262,29 +262,6 @@ func TestRoute(t *testing.T) {
 	}
 }
 
-func TestMask(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		`GET /a?token=secret&x=1 HTTP/1.1`:                                          `GET /a?*** HTTP/1.1`,
-		`header Authorization: Bearer abc, next`:                                    `header Authorization: ***, next`,
-		`{"Cookie":"a=b"}`:                                                          `{"Cookie":"***"}`,
-		`{"Cookie":["a=b; c=d","e"],"Authorization":["Bearer x"],"n":1}`:            `{"Cookie":["***],"Authorization":["***],"n":1}`,
-		`invalid header: "Set-Cookie: a=b; c=d" while`:                              `invalid header: "Set-Cookie: ***" while`,
-		`GET /a?secret HTTP/1.1`:                                                    `GET /a?*** HTTP/1.1`,
-		`upstream: "http://user:pw@10.0.0.1:80/x"`:                                  `upstream: "http://***@10.0.0.1:80/x"`,
-		`referrer: "https://x.org/cb#access_token=abc&state=1"`:                     `referrer: "https://x.org/cb#access_token=***&state=1"`,
-		`Stack trace: #0 db.php(3): PDO->__construct('mysql:host=db', 'root', 'p')`: `Stack trace: #0 db.php(3): PDO->__construct(***, ***, ***)`,
-		`{shop.example.org|Bearer abc} "GET / HTTP/1.1"`:                            `{shop.example.org|Bearer ***} "GET / HTTP/1.1"`,
-		`SyntaxError: Unexpected token < in JSON`:                                   `SyntaxError: Unexpected token < in JSON`,
-		`upstream: "http://10.0.0.1/x?password=p", end`:                             `upstream: "http://10.0.0.1/x?***", end`,
-		`what is this? nothing=1`:                                                   `what is this? nothing=1`,
-	} {
-		if got := Mask(in); got != want {
-			t.Errorf("%s gives %s, want %s", in, got, want)
-		}
-	}
-}
-
 // oneRefusalBzip2 is a line of nginx's about a refused connection, by bzip2 1.0.8.
 const oneRefusalBzip2 = "QlpoOTFBWSZTWc/oQlQAACxfgAAQWHX9sArARAov5//AMACq2GgoJpoZkTTRoaYGo9I0w1U/TKbJT9SPKADagAAAamo00NT0E8iMAEwEbUyNLwfViWHpPyZbMuZiO9ywu3yMKxUpYkTTjSas1RBOO4pw11Z2ELr0FKsHOysRIyYqGZY7LotGruFKRZchSnA9so88LqktuO9ZM+w/hwqEVIMQkHluGBJ9XQ9XwapCUp/oB2Ka2sSVAl8vERiUY7hon0A5BsIYT4ReFiQRBMKloKKTI1whRbQTgFdBg/INLQcfxdyRThQkM/oQlQA="
 

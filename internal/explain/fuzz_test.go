@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // FuzzEveryFormat offers octets to every format: none may panic, and whatever one takes must be an entry that the rest can
@@ -25,7 +27,7 @@ func FuzzEveryFormat(f *testing.F) {
 			}
 			_ = v.Sentence(&e.Evidence)
 			_ = appendRoute(nil, e.Path)
-			_ = Mask(string(e.Said))
+			_ = redact.Line(string(e.Said))
 		}
 		for _, format := range formats {
 			if format.quick == nil {

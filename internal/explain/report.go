@@ -7,6 +7,7 @@ import (
 
 	"github.com/whygate/whygate/internal/advice"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // Report is what the logs tell, ready to be shown. Its JSON is described in docs/explain.md, and stable: keys may be
@@ -284,7 +285,7 @@ func (g *engine) show(f *finding, groups []*group) *Finding {
 	g.showGroups(s, f, groups)
 	g.decide(s, f)
 	s.Patterns = append(s.Patterns, g.patterns(s, f)...)
-	s.Example = Example{Format: f.format.Name, File: f.example.file.Name, Line: f.example.line, Text: Mask(f.said), Raw: Mask(f.raw)}
+	s.Example = Example{Format: f.format.Name, File: f.example.file.Name, Line: f.example.line, Text: redact.Line(f.said), Raw: redact.Line(f.raw)}
 	if f.format.Product == "haproxy" {
 		s.Example.Text, s.Example.Raw = maskCaptured(s.Example.Text), maskCaptured(s.Example.Raw)
 	}

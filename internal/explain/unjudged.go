@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"hash/maphash"
 	"slices"
+
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // This file keeps count of what nobody could judge: lines at error level of a program whose wording no rule knows, and lines
@@ -127,7 +129,7 @@ func (g *engine) showUnjudged() []Unjudged {
 	list := make([]Unjudged, 0, len(g.unjudged))
 	for _, u := range g.unjudged {
 		shown := *u
-		shown.Text = Mask(u.Text)
+		shown.Text = redact.Line(u.Text)
 		list = append(list, shown)
 	}
 	slices.SortStableFunc(list, func(a, b Unjudged) int {

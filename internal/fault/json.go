@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/whygate/whygate/internal/redact"
 	"github.com/whygate/whygate/internal/visible"
 )
 
@@ -160,7 +161,7 @@ func (o *object) sample(sample []byte) {
 	if len(sample) == 0 {
 		return
 	}
-	shown := Redact(sample)
+	shown := redact.Head(sample)
 	o.text("sample", string(appendEscaped(nil, shown)))
 	o.text("sample_hex", hex.EncodeToString(shown))
 	if p := Recognise(sample); p != ProtocolUnknown {

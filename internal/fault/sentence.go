@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // Lengths of what a sentence quotes, in octets. They keep a sentence on one line.
@@ -200,9 +202,9 @@ func (w *writer) appendPrivate(dst []byte, name string) []byte {
 	e := w.e
 	switch name {
 	case "sample":
-		return appendQuoted(dst, Redact(e.Sample), sampleMax)
+		return appendQuoted(dst, redact.Head(e.Sample), sampleMax)
 	case "near":
-		return appendQuoted(dst, nearOffset(Redact(e.Sample), e.Offset), sampleMax)
+		return appendQuoted(dst, nearOffset(redact.Head(e.Sample), e.Offset), sampleMax)
 	case "edetext":
 		if e.DNS != nil {
 			return appendPrintable(dst, e.DNS.EDEText, valueMax)
@@ -325,7 +327,8 @@ func nearOffset(sample []byte, offset int64) []byte {
 	}
 	at := int(offset)
 	start := bytes.LastIndexByte(sample[:at], '\n') + 1
-	return bytes.TrimRight(sample[max(start, at-sampleMax/2):lineEnd(sample, at)], "\r\n")
+	line, _, _ := bytes.Cut(sample[max(start, at-sampleMax/2):], []byte("\n"))
+	return bytes.TrimRight(line, "\r")
 }
 
 func appendErrno(dst []byte, e *Evidence) []byte {

@@ -9,6 +9,7 @@ import (
 	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/proxy"
+	"github.com/whygate/whygate/internal/redact"
 	"github.com/whygate/whygate/internal/telemetry"
 )
 
@@ -49,7 +50,7 @@ func (g *Gateway) handshakeFailed(h *listener.Handshake) {
 	}
 	e := &fault.Evidence{
 		Stage: fault.Receive, End: doorEnds[h.Reason], Alert: h.Alert, Rule: fault.RuleTLSHandshake, Declared: -1,
-		Sample: fault.Redact(h.First), Detail: h.Detail,
+		Sample: redact.Head(h.First), Detail: h.Detail,
 	}
 	status := 400
 	switch h.Reason {
@@ -88,7 +89,7 @@ func (g *Gateway) tellHandshake(h *listener.Handshake, incident string) {
 		"reason", h.Reason.String(), "client", h.Client, "address", h.Local, "detail", h.Detail, "incident", incident, "do", doorAdvice[h.Reason],
 	}
 	if h.Reason == listener.NotTLS {
-		args = append(args, "first_bytes", strconv.QuoteToASCII(string(fault.Redact(h.First))))
+		args = append(args, "first_bytes", strconv.QuoteToASCII(string(redact.Head(h.First))))
 	}
 	if n := d.unlogged[h.Reason].Swap(0); n > 0 {
 		args = append(args, "unlogged_before", n)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // saidMax bounds what is shown of a message, in runes.
@@ -19,7 +19,7 @@ func said(text string) string {
 	if r := []rune(text); len(r) > 4*saidMax {
 		text = string(r[:4*saidMax])
 	}
-	text = fault.MaskMessage(text)
+	text = redact.Line(text)
 	if r := []rune(text); len(r) > saidMax {
 		text = string(r[:saidMax]) + "…"
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whygate/whygate/internal/redact"
 	"github.com/whygate/whygate/internal/topology"
 )
 
@@ -88,7 +89,7 @@ func (c *check) spend() bool {
 
 // add adds a finding at a line.
 func (c *check) add(severity Severity, at *Node, message, fix string) *Finding {
-	f := Finding{Rule: c.rule.ID, Severity: severity, Causes: c.rule.Causes, Message: sentence(unsigned(message)), Fix: redacted(fix), Source: c.rule.Source}
+	f := Finding{Rule: c.rule.ID, Severity: severity, Causes: c.rule.Causes, Message: sentence(redact.URLs(message)), Fix: redact.Setting(fix), Source: c.rule.Source}
 	if at != nil {
 		f.File, f.Line = at.File, at.Line
 	}

@@ -1,22 +1,15 @@
-package fault
+package redact
 
-import (
-	"bytes"
-	"regexp"
-	"sync"
-)
+import "bytes"
 
-// secretNames are words that a field name with a secret value has in it, in lower case.
-var secretNames = [...]string{"authorization", "cookie", "token", "secret", "key", "password", "passwd", "credential", "session", "auth"}
-
-// bodyKept is how many octets of a body Redact leaves readable: the first line of a chunked one, where its fault is often.
+// bodyKept is how many octets of a body Head leaves readable: the first line of a chunked one, where its fault is often.
 const bodyKept = 16
 
-// Redact gives a copy of a head's first octets with the secrets masked by asterisks: the values of fields whose names say
+// Head gives a copy of a head's first octets with the secrets masked by asterisks: the values of fields whose names say
 // so (Authorization, Cookie, Set-Cookie, X-Api-Key and the like) with their folded lines, the query of a request target,
 // and the body that follows a response's head, but for its first line. The length stays, so that offsets still fit. A
 // sample that is not HTTP is masked by the same rules, line by line.
-func Redact(sample []byte) []byte {
+func Head(sample []byte) []byte {
 	out := append([]byte(nil), sample...)
 	isResponse := bytes.HasPrefix(out, []byte("HTTP/"))
 	hiding := false
@@ -55,13 +48,11 @@ func maskField(line []byte) bool {
 	if colon < 0 {
 		return false
 	}
-	for _, word := range secretNames {
-		if containsFold(line[:colon], word) {
-			mask(line[colon+1:])
-			return true
-		}
+	if !Header(line[:colon]) {
+		return false
 	}
-	return false
+	mask(line[colon+1:])
+	return true
 }
 
 // maskQuery masks the query of a request line, and nothing of another line.
@@ -94,31 +85,4 @@ func mask(b []byte) {
 			b[i] = '*'
 		}
 	}
-}
-
-// secretMarks find what may be a secret in a message in words, as programs write them, each with what stays before it. They are made when
-// the first message is masked: a gateway masks none.
-var secretMarks = sync.OnceValue(func() []secretMark {
-	return []secretMark{
-		{regexp.MustCompile(`(://)[^/\s:@]+(?::[^/\s@]*)?@`), "${1}***@"},
-		{regexp.MustCompile(`(?i)\b((?:[a-z0-9_-]*(?:password|passwd|secret|token|api_?key|access_?key|authorization|credential)s?)"?\s*[=:]\s*"?)(?:(?:bearer|basic)\s+)?[^\s"',;&]{4,}`), "${1}***"},
-		{regexp.MustCompile(`(?i)\b((?:bearer|basic)\s+)[\w+/=.~-]{8,}`), "${1}***"},
-		{regexp.MustCompile(`\beyJ[\w-]{8,}(?:\.[\w-]+)*`), "***"},
-		{regexp.MustCompile(`(\w\?)[^\s"'<>]+=[^\s"'<>]*`), "${1}***"},
-	}
-})
-
-type secretMark struct {
-	mark  *regexp.Regexp
-	shown string
-}
-
-// MaskMessage masks by asterisks what may be a secret in a message in words: values of names such as PASSWORD and token, credentials of
-// Authorization, user information and queries of URLs, JSON Web Tokens. Its length changes. It is for messages of a line, not for heads of
-// HTTP: Redact knows those.
-func MaskMessage(text string) string {
-	for _, m := range secretMarks() {
-		text = m.mark.ReplaceAllString(text, m.shown)
-	}
-	return text
 }
