@@ -50,6 +50,7 @@ var layers = map[string]int{
 	"internal/resilience": 2,
 	"internal/certs":      2,
 	"internal/incident":   2,
+	"internal/admin":      2,
 	"internal/telemetry":  2,
 	"internal/config":     2,
 	"internal/explain":    3,
@@ -71,22 +72,25 @@ var layers = map[string]int{
 
 // only has packages that may import nothing of ours but what stands here, with the reason.
 var only = map[string][]string{
-	"internal/explain":     {"internal/advice", "internal/fault", "internal/phrase", "internal/redact", "internal/visible", "internal/openfile"}, // it reads logs, and knows nothing of our own proxy
-	"internal/advice":      {"internal/fault", "internal/phrase"},                                                                                // what to do, wherever it is shown
-	"internal/phrase":      {"internal/fault"},                                                                                                   // words and what they mean, wherever they stand
-	"internal/config":      {"internal/openfile", "internal/yamltree"},                                                                           // nobody but gateway reads it, and it reads nobody
-	"internal/balance":     {"internal/mono"},                                                                                                    // it knows no addresses: it gives an index
-	"internal/route":       {},                                                                                                                   // it is given octets
-	"internal/proxyconf":   {"internal/openfile", "internal/yamltree"},                                                                           // it reads files, whatever they are for
-	"internal/conftree":    {"internal/openfile", "internal/yamltree"},                                                                           // syntax, whatever it means
-	"internal/topology":    {"internal/conftree", "internal/openfile"},                                                                           // what is set up, right or wrong
-	"internal/lint":        {"internal/redact", "internal/topology"},                                                                             // causes are slugs here, and a test holds them to the catalogue
-	"internal/machine":     {"internal/openfile"},                                                                                                // it reads /proc
-	"internal/resilience":  {"internal/fault", "internal/mono"},                                                                                  // it does not know HTTP
-	"internal/h1":          {"internal/fault", "internal/httpmsg"},                                                                               // no I/O: not conn
-	"internal/h2":          {"internal/fault", "internal/httpmsg"},                                                                               // the same
-	"internal/mux":         {"internal/fault", "internal/h2", "internal/httpmsg"},                                                                // it does not know where requests go
-	"internal/lab":         {"internal/fault"},                                                                                                   // it must not share the codec that it tests
+	// It reads logs, and knows nothing of our own proxy.
+	"internal/explain": {"internal/advice", "internal/fault", "internal/phrase", "internal/redact", "internal/visible", "internal/openfile"},
+
+	"internal/admin":       {"internal/visible"},                                  // it serves, whatever is served
+	"internal/advice":      {"internal/fault", "internal/phrase"},                 // what to do, wherever it is shown
+	"internal/phrase":      {"internal/fault"},                                    // words and what they mean, wherever they stand
+	"internal/config":      {"internal/openfile", "internal/yamltree"},            // nobody but gateway reads it, and it reads nobody
+	"internal/balance":     {"internal/mono"},                                     // it knows no addresses: it gives an index
+	"internal/route":       {},                                                    // it is given octets
+	"internal/proxyconf":   {"internal/openfile", "internal/yamltree"},            // it reads files, whatever they are for
+	"internal/conftree":    {"internal/openfile", "internal/yamltree"},            // syntax, whatever it means
+	"internal/topology":    {"internal/conftree", "internal/openfile"},            // what is set up, right or wrong
+	"internal/lint":        {"internal/redact", "internal/topology"},              // causes are slugs here, and a test holds them to the catalogue
+	"internal/machine":     {"internal/openfile"},                                 // it reads /proc
+	"internal/resilience":  {"internal/fault", "internal/mono"},                   // it does not know HTTP
+	"internal/h1":          {"internal/fault", "internal/httpmsg"},                // no I/O: not conn
+	"internal/h2":          {"internal/fault", "internal/httpmsg"},                // the same
+	"internal/mux":         {"internal/fault", "internal/h2", "internal/httpmsg"}, // it does not know where requests go
+	"internal/lab":         {"internal/fault"},                                    // it must not share the codec that it tests
 	"internal/conn":        {"internal/fault", "internal/mono", "internal/cancel"},
 	"internal/term":        {"internal/visible"}, // text for a terminal, whatever it says
 	"internal/statuscode":  {"internal/fault"},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/whygate/whygate/internal/admin"
 	"github.com/whygate/whygate/internal/config"
 )
 
@@ -15,7 +16,7 @@ const Product = "whygate"
 
 // showVersion says which program this is, and which gateway: its process, and the file that it was started with.
 func (g *Gateway) showVersion(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]any{"product": Product, "version": g.options.Version, "process": os.Getpid(), "file": g.ownFile()})
+	admin.JSON(w, http.StatusOK, map[string]any{"product": Product, "version": g.options.Version, "process": os.Getpid(), "file": g.ownFile()})
 }
 
 // reloadBodyMax is the largest body of POST /reload, in bytes: a path has 4,096 at most.
@@ -38,7 +39,7 @@ func (g *Gateway) postReload(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err != nil {
-		reply(w, http.StatusBadRequest, map[string]any{"reloaded": false, "error": "the body is not {\"file\": PATH}: " + err.Error()})
+		admin.JSON(w, http.StatusBadRequest, map[string]any{"reloaded": false, "error": "the body is not {\"file\": PATH}: " + err.Error()})
 		return
 	}
 	if asked.File != "" {
@@ -47,7 +48,7 @@ func (g *Gateway) postReload(w http.ResponseWriter, r *http.Request) {
 		err = g.Reload()
 	}
 	if err == nil {
-		reply(w, http.StatusOK, map[string]any{"reloaded": true, "file": g.ownFile(), "process": os.Getpid()})
+		admin.JSON(w, http.StatusOK, map[string]any{"reloaded": true, "file": g.ownFile(), "process": os.Getpid()})
 		return
 	}
 	g.replyRefused(w, err)
@@ -71,5 +72,5 @@ func (g *Gateway) replyRefused(w http.ResponseWriter, err error) {
 		answer["asked"], answer["file"], answer["process"] = foreign.Asked, foreign.Own, os.Getpid()
 		answer["hint"] = "ask the gateway that was started with that file, or send the process that has it SIGHUP"
 	}
-	reply(w, status, answer)
+	admin.JSON(w, status, answer)
 }

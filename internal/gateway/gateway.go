@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/whygate/whygate/internal/admin"
 	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/incident"
@@ -63,7 +64,7 @@ type Gateway struct {
 	bugs       atomic.Uint64 // how many were not logged since
 	door       door
 	activated  *activation
-	admin      *admin
+	admin      *admin.Server
 
 	reloading sync.Mutex // held over a reload
 	mu        sync.Mutex // guards the fields below
@@ -104,7 +105,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	if err := g.apply(cfg); err != nil {
 		return nil, err
 	}
-	if g.admin, err = g.openAdmin(cfg.Admin, g.options.where(cfg, "admin", "--admin")); err != nil {
+	if g.admin, err = g.openAdmin(cfg); err != nil {
 		g.closeSockets(g.sockets)
 		g.current.retire(&generation{})
 		g.closeLog(g.access.Load())
@@ -121,7 +122,7 @@ func (g *Gateway) Start() {
 	}
 	g.mu.Unlock()
 	if g.admin != nil {
-		g.serving.Go(func() { g.failing(g.admin.serve()) })
+		g.serving.Go(func() { g.failing(g.admin.Serve()) })
 	}
 	g.serving.Go(g.sweep)   // ends with stop
 	g.serving.Go(g.refresh) // ends soon after stop
@@ -356,7 +357,7 @@ func (g *Gateway) Stop(announce, bound time.Duration) bool {
 	clean := g.server.Drain(bound)
 	close(g.stop)
 	if g.admin != nil {
-		g.admin.close()
+		g.admin.Close()
 	}
 	g.serving.Wait()
 	g.mu.Lock()
@@ -430,7 +431,7 @@ func (g *Gateway) Admin() string {
 	if g.admin == nil {
 		return ""
 	}
-	return g.admin.net.Addr().String()
+	return g.admin.Addr().String()
 }
 
 // raiseDescriptors raises the soft limit on descriptors to the hard one: each exchange takes two.

@@ -436,7 +436,7 @@ func TestAdmin(t *testing.T) {
 			t.Errorf("GET %s: %d, want %d", path, status, want)
 		}
 	}
-	if status, _ := get("/incidents", "attacker.example.com"); status != 403 {
+	if status, _ := get("/incidents", "attacker.example.com"); status != 421 {
 		t.Errorf("asked by a name of the web: %d", status)
 	}
 	id := g.Incidents(1)[0].ID

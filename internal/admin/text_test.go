@@ -1,4 +1,4 @@
-package gateway
+package admin
 
 import (
 	"encoding/json"
@@ -10,10 +10,10 @@ import (
 )
 
 // Incidents have text of clients and upstreams in them, and are read with curl at a terminal.
-func TestReplyShowsWhatActs(t *testing.T) {
+func TestJSONShowsWhatActs(t *testing.T) {
 	const evil = "\x1b\u009b\x7f\u202e\u2028\U000e0041"
 	w := httptest.NewRecorder()
-	reply(w, http.StatusOK, map[string]any{"path": evil})
+	JSON(w, http.StatusOK, map[string]any{"path": evil})
 	var got map[string]string
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || got["path"] != evil {
 		t.Errorf("%v: %q", err, got)

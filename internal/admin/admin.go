@@ -1,0 +1,145 @@
+// Package admin is the HTTP server for the people who run the gateway: who may ask, how much at a time, and what a browser may do
+// with an answer. It speaks HTTP/1.1 only.
+//
+// It must not know what is asked for: its user hands it the handlers.
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/whygate/whygate/internal/visible"
+)
+
+// Server is the operators' server. New makes one; Handle comes before Serve.
+type Server struct {
+	net    net.Listener
+	mux    *http.ServeMux
+	server *http.Server
+	guard  *guard
+	bodies map[string]int64 // the largest body of each pattern that takes one, in bytes
+}
+
+// New makes a server on an open listener, which is closed with it. hosts are the names, beside localhost and every address, by which it may be asked.
+// The error log of its handlers goes to log.
+func New(l net.Listener, hosts []string, log *slog.Logger) *Server {
+	s := &Server{net: &few{Listener: l}, mux: http.NewServeMux(), guard: newGuard(hosts), bodies: map[string]int64{}}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	s.server = &http.Server{
+		Handler:           s.guard.over(http.HandlerFunc(s.route)),
+		Protocols:         &protocols,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelError), // a bug in a handler, for one
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       5 * time.Second,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       15 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+	}
+	return s
+}
+
+// Handle has h answer what pattern matches, as http.ServeMux spells it. A request with a body is answered, and its connection
+// closed without a look at the body.
+func (s *Server) Handle(pattern string, h http.HandlerFunc) { s.mux.Handle(pattern, h) }
+
+// HandleBody is Handle for who reads bodies of up to max bytes.
+func (s *Server) HandleBody(pattern string, max int64, h http.HandlerFunc) {
+	s.bodies[pattern] = max
+	s.mux.Handle(pattern, h)
+}
+
+// Serve answers until Close, and then returns nil.
+func (s *Server) Serve() error {
+	if err := s.server.Serve(s.net); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Close ends the listener and every connection.
+func (s *Server) Close() { _ = s.server.Close() }
+
+// Addr is where the server listens.
+func (s *Server) Addr() net.Addr { return s.net.Addr() }
+
+// Token is what a page's form has to bring back in a value named TokenName, so that no page of another place can have it sent.
+func (s *Server) Token() string { return s.guard.token }
+
+// route answers a request that the guard let pass. The connection of one with a body that nobody reads is closed after the answer, as unread
+// says: the server would otherwise wait for the body, to read it away. ReadTimeout bounds those that are read.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		_, pattern := s.mux.Handler(r)
+		if most := s.bodies[pattern]; r.ContentLength < 0 || r.ContentLength > most {
+			unread(w)
+		}
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// unread has the connection closed after the answer, without a look at the request's body.
+func unread(w http.ResponseWriter) {
+	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+}
+
+// connections bounds the connections at a time: the descriptors are the proxy's.
+const connections = 64
+
+// few closes a connection at once while as many are open as there may be.
+type few struct {
+	net.Listener
+	open atomic.Int32
+}
+
+// Accept waits for a connection there is room for.
+func (l *few) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if l.open.Add(1) <= connections {
+			return &counted{Conn: c, done: sync.OnceFunc(func() { l.open.Add(-1) })}, nil
+		}
+		l.open.Add(-1)
+		c.Close()
+	}
+}
+
+// counted tells when it is closed.
+type counted struct {
+	net.Conn
+	done func()
+}
+
+func (c *counted) Close() error {
+	defer c.done()
+	return c.Conn.Close()
+}
+
+// Text answers with plain text.
+func Text(w http.ResponseWriter, status int, s string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(s))
+}
+
+// JSON answers with v as JSON that is harmless on a terminal, two spaces in.
+func JSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		Text(w, http.StatusInternalServerError, err.Error()+"\n")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(visible.JSON(b), '\n'))
+}
