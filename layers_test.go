@@ -19,10 +19,10 @@ var layers = map[string]int{
 	"internal/visible": -1,
 	"internal/mono":    -1,
 	"internal/redact":  -1,
+	"internal/httpmsg": -1,
 
-	"internal/fault":   0,
-	"internal/cancel":  0,
-	"internal/httpmsg": 0,
+	"internal/fault":  0,
+	"internal/cancel": 0,
 
 	"internal/phrase":      1,
 	"internal/h1":          1,

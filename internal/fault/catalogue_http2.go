@@ -7,7 +7,7 @@ var entriesHTTP2 = []Entry{
 		Title:    "The upstream ended the HTTP/2 connection with GOAWAY",
 		Family:   FamilyMaintenance,
 		Type:     TypeConnectionTerminated,
-		sentence: "{peer} ended the HTTP/2 connection with GOAWAY[ (request {nth} on it)] before it had answered",
+		sentence: "{peer} ended the HTTP/2 connection with GOAWAY[ ({code})][ (request {nth} on it)] before it had answered",
 		Meaning: "The upstream sent GOAWAY: it takes no new stream on this connection (RFC 9113 section 6.8). With NO_ERROR it drains, for a restart or because the connection has reached its greatest age. " +
 			"With another code it complains: ENHANCE_YOUR_CALM \"too_many_pings\" is the commonest. A stream above its last-stream-id was not processed.",
 		Proof: []string{
@@ -50,7 +50,7 @@ var entriesHTTP2 = []Entry{
 		Title:    "The upstream reset the stream",
 		Family:   FamilyApplication,
 		Type:     TypeHTTPProtocolError,
-		sentence: "{peer} reset the HTTP/2 stream before it had answered[ after {wait}]",
+		sentence: "{peer} reset the HTTP/2 stream[ ({code})] before it had answered[ after {wait}]",
 		Meaning: "The upstream ended this one stream with RST_STREAM before a response head. The code tells how it saw it: INTERNAL_ERROR is a failure in the application, CANCEL a timeout or a cancelled call on its side, " +
 			"PROTOCOL_ERROR a request that it holds to be malformed, ENHANCE_YOUR_CALM a limit of load.",
 		Proof: []string{
@@ -201,7 +201,7 @@ var entriesHTTP2 = []Entry{
 		Title:    "The HTTP/2 stream ended too early",
 		Family:   FamilyApplication,
 		Type:     TypeHTTPResponseIncomplete,
-		sentence: "{peer} ended the HTTP/2 stream before the response was complete[: {body} of {declared} bytes came]",
+		sentence: "{peer} ended the HTTP/2 stream[ ({code})] before the response was complete[: {body} of {declared} bytes came]",
 		Meaning: "The response began and its stream was ended before its end: by RST_STREAM, by the connection's end, or by END_STREAM with fewer bytes than Content-Length said. " +
 			"The client sees a broken download, for the status had been sent.",
 		Proof: []string{

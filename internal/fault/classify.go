@@ -1,6 +1,10 @@
 package fault
 
-import "syscall"
+import (
+	"syscall"
+
+	"github.com/whygate/whygate/internal/httpmsg"
+)
 
 // Classify judges the evidence of one attempt. It is pure and total: each stage and end has a verdict, and it looks at
 // no text. It decides by who ended the attempt and how, then by the stage, then by what the layers added.
@@ -49,6 +53,11 @@ func causeOf(e *Evidence) Cause {
 		return causeInReceive(e)
 	case Select:
 		return causeInSelect(e)
+	}
+	if e.Version == httpmsg.HTTP2 || e.End == StreamReset || e.End == GoAway {
+		if c := causeOverHTTP2(e); c != CauseNone {
+			return c
+		}
 	}
 	return causeUpstream(e)
 }

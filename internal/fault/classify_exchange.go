@@ -3,6 +3,8 @@ package fault
 import (
 	"syscall"
 	"time"
+
+	"github.com/whygate/whygate/internal/httpmsg"
 )
 
 // raceMax is how long after the request was written the end of a reused connection still counts as the keep-alive race.
@@ -60,7 +62,7 @@ func causeOfSilentEnd(e *Evidence) Cause {
 	switch {
 	case e.Got > 0:
 		return CauseHeadCut
-	case e.Reused && wait < raceMax:
+	case e.Reused && wait < raceMax && (e.Idle > 0 || e.Version != httpmsg.HTTP2): // HTTP/2: others were using it
 		return CauseKeepaliveRace
 	case e.Upload:
 		return CauseUploadCut

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/redact"
 )
 
@@ -91,6 +92,11 @@ func silent(end End, reused bool, wait time.Duration) Evidence {
 	}
 	e.Spent[FirstByte] = wait
 	return e
+}
+
+// over2 is an end on a connection of HTTP/2 that others used too.
+func over2(s Stage, end End, code ErrorCode) Evidence {
+	return Evidence{Stage: s, End: end, Version: httpmsg.HTTP2, Stream: 7, Code: code, Nth: 4, Reused: true, Sent: 120, Declared: -1}
 }
 
 // told is what a log line or an operator said, with every fact that a sentence may have.
@@ -258,6 +264,23 @@ var verdicts = []verdict{
 	{CauseUpstreamStatus, TypeNone, 0, Evidence{Stage: Done, End: Completed, Status: 503}},
 	{CauseNone, TypeNone, 0, Evidence{Stage: Done, End: Completed, Status: 200}},
 
+	{CauseHTTP2GoAway, TypeConnectionTerminated, 502, over2(FirstByte, GoAway, CodeNoError)},
+	{CauseHTTP2GoAway, TypeConnectionTerminated, 502, over2(Write, GoAway, CodeEnhanceYourCalm)},
+	{CauseHTTP2NotWanted, TypeHTTPUpgradeFailed, 502, over2(FirstByte, GoAway, CodeHTTP11Required)},
+	{CauseHTTP2NotWanted, TypeHTTPUpgradeFailed, 502, over2(FirstByte, StreamReset, CodeHTTP11Required)},
+	{CauseHTTP2RefusedStream, TypeDestinationUnavailable, 503, over2(FirstByte, StreamReset, CodeRefusedStream)},
+	{CauseHTTP2StreamReset, TypeHTTPProtocolError, 502, over2(FirstByte, StreamReset, CodeInternalError)},
+	{CauseHTTP2StreamReset, TypeHTTPProtocolError, 502, over2(Head, StreamReset, CodeNoError)},
+	{CauseHTTP2StreamCut, TypeHTTPResponseIncomplete, 502, over2(Body, StreamReset, CodeCancel)},
+	{CauseHTTP2StreamCut, TypeHTTPResponseIncomplete, 502, over2(Body, GoAway, CodeNoError)},
+	{CauseHTTP2StreamCut, TypeHTTPResponseIncomplete, 502, over2(Body, Closed, CodeNoError)},
+	{CauseHTTP2ConnectionDead, TypeConnectionTerminated, 502, Evidence{Stage: Body, End: Timeout, Rule: RuleH2Ping, Version: httpmsg.HTTP2, Stream: 5, After: 5 * seconds}},
+	{CauseHTTP2NoSettings, TypeConnectionReadTimeout, 504, Evidence{Stage: FirstByte, End: Timeout, Timer: TimerHead, Rule: RuleH2Preface, Version: httpmsg.HTTP2, After: 5 * seconds}},
+	{CauseHTTP2StreamLimit, TypeConnectionLimitReached, 503, Evidence{Stage: Write, End: Limit, Rule: RuleH2StreamLimit, Version: httpmsg.HTTP2, Limit: 100}},
+	{CauseHTTP1OnHTTP2Port, TypeHTTPUpgradeFailed, 502, Evidence{Stage: FirstByte, End: Malformed, Rule: RuleH2Preface, Version: httpmsg.HTTP2, Sample: []byte("HTTP/1.1 400 Bad Request\r\n")}},
+	{CausePlainToTLSPort, TypeHTTPProtocolError, 502, Evidence{Stage: FirstByte, End: Malformed, Rule: RuleH2Preface, Version: httpmsg.HTTP2, Sample: []byte("\x15\x03\x01\x00\x02\x02\x46")}},
+	{CauseHTTP2ProtocolError, TypeHTTPProtocolError, 502, Evidence{Stage: FirstByte, End: Malformed, Rule: RuleH2Preface, Version: httpmsg.HTTP2, Sample: []byte("\x00\x00\x00\x01\x00\x00\x00\x00\x00")}},
+	{CauseClosedBeforeAnswer, TypeConnectionTerminated, 502, over2(FirstByte, Closed, CodeNoError)},
 	{CauseHTTP2GoAway, TypeConnectionTerminated, 502, told(CauseHTTP2GoAway)},
 	{CauseHTTP2RefusedStream, TypeDestinationUnavailable, 503, told(CauseHTTP2RefusedStream)},
 	{CauseHTTP2StreamReset, TypeHTTPProtocolError, 502, told(CauseHTTP2StreamReset)},

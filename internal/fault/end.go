@@ -25,14 +25,16 @@ const (
 	Misconfigured            // our configuration makes it impossible
 	Canceled                 // the client left
 	Bug                      // we are at fault: a panic, a broken invariant
+	StreamReset              // the peer ended the stream alone by RST_STREAM (Evidence.Stream, Code)
+	GoAway                   // the peer ended the connection by GOAWAY (Evidence.Code, Detail), or does not take the stream because of it
 )
 
 // Ends is the number of ends, for tables indexed by End.
-const Ends = int(Bug) + 1
+const Ends = int(GoAway) + 1
 
 var endNames = [Ends]string{
 	"completed", "closed", "reset", "timeout", "refused", "unreachable", "exhausted", "failed", "no_address", "alert", "untrusted",
-	"malformed", "too_large", "limit", "unavailable", "no_route", "denied", "loop", "misconfigured", "canceled", "bug",
+	"malformed", "too_large", "limit", "unavailable", "no_route", "denied", "loop", "misconfigured", "canceled", "bug", "stream_reset", "go_away",
 }
 
 // String gives the end's name as logs and JSON spell it.

@@ -3,6 +3,8 @@ package fault
 import (
 	"syscall"
 	"time"
+
+	"github.com/whygate/whygate/internal/httpmsg"
 )
 
 // Evidence is what was observed of one attempt to have a request answered. It is a plain value: whoever sees something
@@ -30,6 +32,11 @@ type Evidence struct {
 	Declared int64         // the response's Content-Length, -1 where it has none
 	Body     int64         // octets of the response body received, without its framing
 	Upload   bool          // the request body was not sent to its end
+
+	Version     httpmsg.Version // the version spoken with the upstream, VersionNone where no connection was had
+	Stream      uint32          // the stream's identifier on a connection of HTTP/2, 0 where there is none
+	Code        ErrorCode       // why the peer ended the stream or the connection (End is StreamReset or GoAway)
+	Unprocessed bool            // the peer has not acted on the request, by its own word (RFC 9113, section 8.7), though it was sent
 
 	Told Cause // what somebody who knows said outright (a log line, an operator), where an exchange alone cannot show it
 
@@ -158,5 +165,6 @@ type Address struct {
 	Spent time.Duration
 }
 
-// SafeToRetry reports whether the upstream cannot have acted on the request: no octet of it was given to the kernel.
-func (e *Evidence) SafeToRetry() bool { return e.Sent == 0 && e.Stage <= Write }
+// SafeToRetry reports whether the upstream cannot have acted on the request: no octet of it was given to the kernel, or the
+// upstream says so itself.
+func (e *Evidence) SafeToRetry() bool { return e.Unprocessed || e.Sent == 0 && e.Stage <= Write }

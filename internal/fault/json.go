@@ -21,6 +21,9 @@ func (e *Evidence) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil
 //	reused             whether the connection was
 //	nth, idle_ms       which exchange on the connection; how long it had been idle
 //	spent_ms           object: the time in each stage, by the stage's name
+//	version            of HTTP, as it was spoken with the upstream: "1.1", "2"
+//	stream, code       of HTTP/2: the stream, and the error code of RST_STREAM or GOAWAY
+//	unprocessed        true if the upstream said that it did not act on the request
 //	sent, got          octets given to and taken from the kernel
 //	errno, errno_name, errno_text
 //	timer, after_ms    the timer that fired, as its configuration key, and its value
@@ -48,6 +51,14 @@ func (e *Evidence) AppendJSON(dst []byte) []byte {
 	o.number("nth", int64(e.Nth))
 	o.duration("idle_ms", e.Idle)
 	o.spent("spent_ms", &e.Spent)
+	o.text("version", e.Version.String())
+	o.number("stream", int64(e.Stream))
+	if e.End == StreamReset || e.End == GoAway {
+		o.text("code", e.Code.String())
+	}
+	if e.Unprocessed {
+		o.boolean("unprocessed", true)
+	}
 	o.number("sent", e.Sent)
 	o.number("got", e.Got)
 	o.errno(e)

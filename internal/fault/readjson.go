@@ -7,6 +7,8 @@ import (
 	"math"
 	"syscall"
 	"time"
+
+	"github.com/whygate/whygate/internal/httpmsg"
 )
 
 // evidenceJSON has the keys of AppendJSON, without those that only explain another: names of numbers, texts of rules.
@@ -18,6 +20,10 @@ type evidenceJSON struct {
 	Nth        uint32                  `json:"nth"`
 	Idle       milliseconds            `json:"idle_ms"`
 	Spent      map[string]milliseconds `json:"spent_ms"`
+	Version    versionText             `json:"version"`
+	Stream     uint32                  `json:"stream"`
+	Code       ErrorCode               `json:"code"`
+	Unprocess  bool                    `json:"unprocessed"`
 	Sent       int64                   `json:"sent"`
 	Got        int64                   `json:"got"`
 	Errno      syscall.Errno           `json:"errno"`
@@ -67,6 +73,19 @@ type addressJSON struct {
 	Spent milliseconds  `json:"spent_ms"`
 }
 
+// versionText is a version as httpmsg.Version's String gives it.
+type versionText httpmsg.Version
+
+func (v *versionText) UnmarshalText(text []byte) error {
+	for known := httpmsg.VersionNone; known <= httpmsg.HTTP3; known++ {
+		if known.String() == string(text) {
+			*v = versionText(known)
+			return nil
+		}
+	}
+	return fmt.Errorf("unknown version of HTTP %q", text)
+}
+
 // milliseconds is a duration as JSON has it here: a number of milliseconds with up to three decimals.
 type milliseconds time.Duration
 
@@ -93,6 +112,7 @@ func (e *Evidence) UnmarshalJSON(b []byte) error {
 		Stage: in.Stage, End: in.End, By: in.By, Reused: in.Reused, Nth: in.Nth, Idle: time.Duration(in.Idle), Sent: in.Sent, Got: in.Got,
 		Errno: in.Errno, Timer: in.Timer, After: time.Duration(in.After), Alert: in.Alert, ClientCert: in.ClientCert,
 		Rule: in.Rule, Field: in.Field, Offset: in.Offset, Limit: in.Limit, Size: in.Size, Status: in.Status, Declared: -1, Body: in.Body,
+		Version: httpmsg.Version(in.Version), Stream: in.Stream, Code: in.Code, Unprocessed: in.Unprocess,
 		Upload: in.Upload, Told: in.Told, Endpoint: in.Endpoint, Addr: in.Addr, Detail: in.Detail,
 	}
 	if in.Declared != nil {

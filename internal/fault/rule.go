@@ -136,6 +136,7 @@ const (
 	RuleH2Strain          // the connection costs more than the requests on it are worth
 	RuleH2Stall           // the peer leaves a stream's window closed
 	RuleH2SettingsTimeout // the peer did not acknowledge our settings
+	RuleH2Ping            // the peer did not acknowledge PING (RFC 9113 section 6.7)
 
 	// Rules is the number of rules, for tables indexed by Rule.
 	Rules = int(iota)

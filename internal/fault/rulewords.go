@@ -109,6 +109,7 @@ var ruleTable = [Rules]ruleWords{
 	RuleH2Strain:                {"h2_strain", "the connection costs more than the requests on it are worth", ""},
 	RuleH2Stall:                 {"h2_stall", "the peer leaves a stream's window closed", ""},
 	RuleH2SettingsTimeout:       {"h2_settings_timeout", "the peer did not acknowledge our settings", ""},
+	RuleH2Ping:                  {"h2_ping", "the peer did not acknowledge PING", "RFC 9113 section 6.7"},
 }
 
 func (r Rule) words() *ruleWords {

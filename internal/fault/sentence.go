@@ -155,6 +155,10 @@ func (w *writer) appendWord(dst []byte, name string) []byte {
 			dst = appendInt(append(dst, "EDE "...), int64(e.DNS.EDE))
 			return append(append(dst, ' '), EDEName(e.DNS.EDE)...)
 		}
+	case "code":
+		if e.End == StreamReset || e.End == GoAway {
+			return append(dst, e.Code.String()...)
+		}
 	case "proto":
 		if p := Recognise(e.Sample); p != ProtocolUnknown {
 			return append(dst, p.String()...)

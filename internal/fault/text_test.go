@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/redact"
 )
 
@@ -58,6 +59,7 @@ func TestEvidenceIsReadAgain(t *testing.T) {
 		e.By, e.Reused, e.Nth, e.Idle, e.Detail = PartyGateway, true, 7, 1500*time.Microsecond, "a \x1b \u00e9"
 		e.Spent[Dial], e.Spent[FirstByte] = 12345*time.Microsecond, time.Hour
 		e.Endpoint, e.Addr, e.Field = "http://app:80", "10.0.0.7:80", "content-length"
+		e.Version, e.Stream, e.Unprocessed = httpmsg.HTTP2, 7, true
 		e.Tried = []Address{{Addr: "[::1]:80", End: Refused, Errno: syscall.ECONNREFUSED, Spent: time.Millisecond}, {Addr: "10.0.0.7:80", End: Timeout}}
 		var got Evidence
 		if err := json.Unmarshal(e.AppendJSON(nil), &got); err != nil {
@@ -92,7 +94,7 @@ func TestEvidenceIsReadAgain(t *testing.T) {
 func TestEvidenceOfAnother(t *testing.T) {
 	for _, b := range []string{
 		``, `[]`, `{"stage":"lunch"}`, `{"end":"x"}`, `{"spent_ms":{"lunch":1}}`, `{"spent_ms":{"dial":-1}}`, `{"idle_ms":1e300}`, `{"idle_ms":"1"}`, `{"sample_hex":"0"}`,
-		`{"alert":256}`, `{"nth":-1}`, `{"told":"bad-luck"}`, `{"dns":{"rcode":65536}}`, `{"tried":[{"end":"x"}]}`, `{"certificate":{"problem":"x"}}`,
+		`{"alert":256}`, `{"version":"4"}`, `{"code":"SORRY"}`, `{"nth":-1}`, `{"told":"bad-luck"}`, `{"dns":{"rcode":65536}}`, `{"tried":[{"end":"x"}]}`, `{"certificate":{"problem":"x"}}`,
 	} {
 		e := Evidence{Nth: 7}
 		if err := json.Unmarshal([]byte(b), &e); err == nil || !reflect.DeepEqual(e, Evidence{Nth: 7}) {

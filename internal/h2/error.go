@@ -6,38 +6,25 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 )
 
-// Code is an error code of RFC 9113, section 7.
-type Code uint32
+// Code is an error code of RFC 9113, section 7. It is fault's, since evidence names it.
+type Code = fault.ErrorCode
 
 const (
-	NoError Code = iota
-	ProtocolError
-	InternalError
-	FlowControlError
-	SettingsTimeout
-	StreamClosed
-	FrameSizeError
-	RefusedStream
-	Cancel
-	CompressionError
-	ConnectError
-	EnhanceYourCalm
-	InadequateSecurity
-	HTTP11Required
+	NoError            = fault.CodeNoError
+	ProtocolError      = fault.CodeProtocolError
+	InternalError      = fault.CodeInternalError
+	FlowControlError   = fault.CodeFlowControlError
+	SettingsTimeout    = fault.CodeSettingsTimeout
+	StreamClosed       = fault.CodeStreamClosed
+	FrameSizeError     = fault.CodeFrameSizeError
+	RefusedStream      = fault.CodeRefusedStream
+	Cancel             = fault.CodeCancel
+	CompressionError   = fault.CodeCompressionError
+	ConnectError       = fault.CodeConnectError
+	EnhanceYourCalm    = fault.CodeEnhanceYourCalm
+	InadequateSecurity = fault.CodeInadequateSecurity
+	HTTP11Required     = fault.CodeHTTP11Required
 )
-
-var codeNames = [...]string{
-	"NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT", "STREAM_CLOSED", "FRAME_SIZE_ERROR", "REFUSED_STREAM", "CANCEL",
-	"COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED",
-}
-
-// String is the code's name, or its number where it has none.
-func (c Code) String() string {
-	if int64(c) < int64(len(codeNames)) {
-		return codeNames[c]
-	}
-	return fmt.Sprintf("code %d", uint32(c))
-}
 
 // Error says which rule the peer broke, where, and what must become of it: RFC 9113, section 5.4. With a Stream it is that
 // stream's alone and is told by RST_STREAM; without one the connection ends with GOAWAY. Both name Code.

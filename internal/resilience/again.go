@@ -41,6 +41,7 @@ const (
 	UnknownSituation Reason = "unknown-situation" // no rule allows it
 
 	// Why.
+	NotProcessed   Reason = "not-processed"   // the upstream says that it did not act on the request
 	NothingWritten Reason = "nothing-written" // the upstream cannot have seen the request
 	StaleReuse     Reason = "stale-reuse"     // the connection was used before and ended before an answer
 	BrokenOff      Reason = "broken-off"      // the connection ended before an answer, and the request may be repeated
@@ -115,6 +116,9 @@ func allowed(a Ask, e *fault.Evidence, f fault.Fault) (Decision, Reason) {
 	case fault.Exhausted:
 		return afterExhaustion(e)
 	}
+	if e.Unprocessed {
+		return afterRefusal(a, e)
+	}
 	if e.SafeToRetry() {
 		return afterNothing(a, e)
 	}
@@ -150,13 +154,23 @@ func afterNothing(a Ask, e *fault.Evidence) (Decision, Reason) {
 	return OtherEndpoint, NothingWritten
 }
 
+// afterRefusal is for a request that was sent and that the upstream says it did not act on (RFC 9113, section 8.7): any method may be
+// sent again. One that ends its connection does so for reasons of its own, and takes new ones; one that refuses a stream has enough,
+// so somebody else is asked first.
+func afterRefusal(a Ask, e *fault.Evidence) (Decision, Reason) {
+	if e.End == fault.GoAway || e.Code == fault.CodeHTTP11Required || !a.EndpointsLeft {
+		return FreshConnection, NotProcessed
+	}
+	return OtherEndpoint, NotProcessed
+}
+
 // afterSending is for an idempotent request that was sent for the first time, in part or in whole.
 func afterSending(a Ask, e *fault.Evidence, f fault.Fault) (Decision, Reason) {
 	switch e.End {
 	case fault.Timeout:
 		// The upstream may be at work on it still. To send it again would double the load where there is too much already.
 		return No, SlowNotBroken
-	case fault.Closed, fault.Reset, fault.Unreachable, fault.Failed:
+	case fault.Closed, fault.Reset, fault.Unreachable, fault.Failed, fault.StreamReset, fault.GoAway:
 		return afterBreak(a, e, f)
 	case fault.Malformed, fault.TooLarge, fault.Alert, fault.Untrusted:
 		// The same endpoint would answer the same again.
@@ -169,6 +183,8 @@ func afterSending(a Ask, e *fault.Evidence, f fault.Fault) (Decision, Reason) {
 func afterBreak(a Ask, e *fault.Evidence, f fault.Fault) (Decision, Reason) {
 	stale := e.Reused && e.Got == 0 && (e.End == fault.Closed || e.End == fault.Reset)
 	switch {
+	case e.End == fault.GoAway && !a.EndpointsLeft:
+		return FreshConnection, BrokenOff
 	case stale && f.Cause == fault.CauseKeepaliveRace:
 		// RFC 9112, section 9.3.1: the upstream may close an idle connection at any time, and our request crossed with it.
 		return FreshConnection, StaleReuse

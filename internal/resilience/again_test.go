@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/httpmsg"
 )
 
 // get is a GET with everything in its favour; post is the same for a method that is not idempotent.
@@ -24,6 +25,12 @@ func at(stage fault.Stage, end fault.End) fault.Evidence {
 	if stage > fault.Write {
 		e.Sent = 100
 	}
+	return e
+}
+
+// unprocessed is an end of HTTP/2 whose request was sent, and not acted on.
+func unprocessed(e fault.Evidence, code fault.ErrorCode) fault.Evidence {
+	e.Version, e.Stream, e.Sent, e.Unprocessed, e.Code = httpmsg.HTTP2, 3, 200, true, code
 	return e
 }
 
@@ -67,6 +74,16 @@ func TestAgain(t *testing.T) {
 		{"RFC 9112 9.3.1", "the same with one endpoint", post.but(alone), reused(at(fault.Write, fault.Reset)), FreshConnection, NothingWritten},
 		{"design 5", "upstream takes nothing, POST", post, at(fault.Write, fault.Timeout), OtherEndpoint, NothingWritten},
 		{"design 5", "a resent request may be sent where nothing was written", get.but(func(a *Ask) { a.SentBefore = true }), at(fault.Dial, fault.Refused), OtherEndpoint, NothingWritten},
+
+		// What HTTP/2's peer did not act on.
+		{"RFC 9113 8.7", "stream refused, POST", post, unprocessed(at(fault.FirstByte, fault.StreamReset), fault.CodeRefusedStream), OtherEndpoint, NotProcessed},
+		{"RFC 9113 8.7", "stream refused, only endpoint", post.but(alone), unprocessed(at(fault.FirstByte, fault.StreamReset), fault.CodeRefusedStream), FreshConnection, NotProcessed},
+		{"RFC 9113 8.7", "above GOAWAY's last stream, POST", post, unprocessed(at(fault.FirstByte, fault.GoAway), fault.CodeNoError), FreshConnection, NotProcessed},
+		{"RFC 9113 8.7", "a resent request that was not processed", get.but(func(a *Ask) { a.SentBefore = true }), unprocessed(at(fault.FirstByte, fault.GoAway), fault.CodeNoError), FreshConnection, NotProcessed},
+		{"RFC 9113 7", "HTTP/1.1 required, POST", post, unprocessed(at(fault.FirstByte, fault.StreamReset), fault.CodeHTTP11Required), FreshConnection, NotProcessed},
+		{"RFC 9110 9.2.2", "stream reset, GET", get, at(fault.FirstByte, fault.StreamReset), OtherEndpoint, BrokenOff},
+		{"RFC 9110 9.2.2", "stream reset, POST", post, at(fault.FirstByte, fault.StreamReset), No, NotIdempotent},
+		{"RFC 9110 9.2.2", "connection gone with the stream, only endpoint", get.but(alone), at(fault.FirstByte, fault.GoAway), FreshConnection, BrokenOff},
 
 		// Keep-alive race (taxonomy R2).
 		{"RFC 9112 9.3.1", "reused closed, GET", get, reused(at(fault.FirstByte, fault.Closed)), FreshConnection, StaleReuse},
