@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/diagnose"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/term"
 )
 
@@ -95,16 +96,7 @@ func pad(text string, columns int) string {
 }
 
 // millis shows a time as people compare them.
-func millis(m diagnose.Millis) string {
-	t := time.Duration(m)
-	switch {
-	case t < 10*time.Millisecond:
-		return fmt.Sprintf("%.1f ms", float64(t.Microseconds())/1000)
-	case t < time.Second:
-		return fmt.Sprintf("%d ms", t.Milliseconds())
-	}
-	return fmt.Sprintf("%.2f s", t.Seconds())
-}
+func millis(m diagnose.Millis) string { return mono.Words(time.Duration(m)) }
 
 // end writes what follows the rows.
 func (d *diagnosis) end(r *diagnose.Report) {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // Beside is another port of a host whose own port is silent: whatever answers there shows that the host is up.
@@ -62,7 +64,7 @@ func besides(ctx context.Context, at netip.AddrPort) []Beside {
 func (p *Path) alive() string {
 	var signs []string
 	if p.Echo != nil && p.Echo.Answered {
-		signs = append(signs, "a ping is answered in "+ms(time.Duration(p.Echo.Took)))
+		signs = append(signs, "a ping is answered in "+mono.Words(time.Duration(p.Echo.Took)))
 	}
 	for _, b := range p.Beside {
 		if b.State != besideSilent {

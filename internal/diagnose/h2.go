@@ -13,6 +13,7 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h2"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // H2 is what became of the same request by HTTP/2.
@@ -281,7 +282,7 @@ func judgeH2(w *Walk) *finding {
 		proof = append(proof, fmt.Sprintf("by HTTP/2: %s, %d of %d times", h.Error, h.Tries, h.Tries))
 		return &finding{cause: h.Cause, confidence: Likely, proof: proof, sentence: fmt.Sprintf("%s offers HTTP/2 in its handshake and fails by it, where HTTP/1.1 is answered: %s", w.Target.label(), h.Error)}
 	case h.Status >= 500 && x.Status < 500 && x.answered():
-		proof = append(proof, fmt.Sprintf("by HTTP/2: %d in %s", h.Status, ms(time.Duration(h.Took))))
+		proof = append(proof, fmt.Sprintf("by HTTP/2: %d in %s", h.Status, mono.Words(time.Duration(h.Took))))
 		return &finding{cause: fault.CauseUpstreamStatus, confidence: Likely, proof: proof, sentence: fmt.Sprintf("%s answers the same request %d by HTTP/1.1 and %d by HTTP/2", w.Target.label(), x.Status, h.Status)}
 	}
 	return nil
@@ -303,7 +304,7 @@ func refineH2(w *Walk, f *finding) {
 	if h == nil || h.Error != "" || h.Status < 200 || h.Status >= 500 || f.evidence.Stage < fault.Write {
 		return
 	}
-	f.proof = append(f.proof, fmt.Sprintf("by HTTP/2 the same request is answered %d in %s", h.Status, ms(time.Duration(h.Took))))
+	f.proof = append(f.proof, fmt.Sprintf("by HTTP/2 the same request is answered %d in %s", h.Status, mono.Words(time.Duration(h.Took))))
 	switch f.cause {
 	case fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer, fault.CauseNotHTTP, fault.CauseHeadTimeout, fault.CauseTLSALPN, fault.CauseWrongService:
 		f.cause, f.kind, f.confidence = fault.CauseHTTP1OnHTTP2Port, fault.TypeNone, Likely

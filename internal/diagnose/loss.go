@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // Loss is what a few connections without a request showed, after one had needed a second SYN.
@@ -146,7 +147,7 @@ func judgeLoss(w *Walk) *finding {
 		cause: fault.CauseConnectionLost, kind: fault.TypeConnectionTimeout, confidence: Likely,
 		sentence: fmt.Sprintf("packets to %s are lost: %d of %d connections had to send their SYN, or what followed, again%s", w.Target.label(), lost, tried, answered),
 		proof: []string{
-			fmt.Sprintf("connecting takes %s to %s; the kernel sends a SYN again after 1 s, then after 3 s and 7 s", ms(quickest), ms(slowest)),
+			fmt.Sprintf("connecting takes %s to %s; the kernel sends a SYN again after 1 s, then after 3 s and 7 s", mono.Words(quickest), mono.Words(slowest)),
 			fmt.Sprintf("the kernel counts retransmissions on %d of %d connections (TCP_INFO)", lost, tried),
 		},
 		advice: []string{

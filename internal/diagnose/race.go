@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // Race is the request again after growing pauses: a gateway, or what is before it, then uses connections that were idle for so long.
@@ -148,7 +149,7 @@ func judgeRace(w *Walk) *finding {
 	}
 	var pauses []string
 	for _, p := range bad {
-		pauses = append(pauses, ms(time.Duration(p.After)))
+		pauses = append(pauses, mono.Words(time.Duration(p.After)))
 	}
 	asked := 1
 	if w.Again != nil {
@@ -183,6 +184,6 @@ func raceStep(r *Race) Step {
 	for _, p := range r.Pauses {
 		longest = max(longest, p.After)
 	}
-	s.Text = fmt.Sprintf("%s after pauses of up to %s are answered alike", plural(len(r.Pauses), "request"), ms(time.Duration(longest)))
+	s.Text = fmt.Sprintf("%s after pauses of up to %s are answered alike", plural(len(r.Pauses), "request"), mono.Words(time.Duration(longest)))
 	return s
 }

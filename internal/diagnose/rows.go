@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/redact"
 )
 
@@ -158,7 +159,7 @@ func httpStep(w *Walk) Step {
 		}
 		return s
 	}
-	s.Text = fmt.Sprintf("%s: %d in %s, %s", x.Method, x.Status, ms(time.Duration(x.FirstByte)), size(x.BodySize))
+	s.Text = fmt.Sprintf("%s: %d in %s, %s", x.Method, x.Status, mono.Words(time.Duration(x.FirstByte)), size(x.BodySize))
 	if server := x.field("Server"); server != "" {
 		s.Text += ", Server: " + server
 	}
@@ -204,9 +205,9 @@ func idleStep(i *Idle) Step {
 	case i.Closed && i.Waited == 0:
 		s.Text = "the server keeps no connection"
 	case i.Closed:
-		s.Text = "the server closes an idle connection after " + ms(time.Duration(i.Waited)) + ": keep it for less"
+		s.Text = "the server closes an idle connection after " + mono.Words(time.Duration(i.Waited)) + ": keep it for less"
 	default:
-		s.Text = "an idle connection is still open after " + ms(time.Duration(i.Waited))
+		s.Text = "an idle connection is still open after " + mono.Words(time.Duration(i.Waited))
 	}
 	return s
 }
@@ -250,7 +251,7 @@ func upstreamStep(w *Walk) Step {
 		return s
 	}
 	if x := w.main(); x != nil {
-		s.Text = fmt.Sprintf("straight to it: %d in %s", x.Status, ms(time.Duration(x.FirstByte)))
+		s.Text = fmt.Sprintf("straight to it: %d in %s", x.Status, mono.Words(time.Duration(x.FirstByte)))
 	}
 	return s
 }

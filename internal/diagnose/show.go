@@ -6,7 +6,6 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/whygate/whygate/internal/redact"
 )
@@ -23,19 +22,6 @@ func firstLine(b []byte) string {
 	b = bytes.TrimRight(b, "\r\n")
 	quoted := fmt.Sprintf("%q", b[:min(len(b), firstLineMax)])
 	return quoted[1 : len(quoted)-1]
-}
-
-// ms shows a duration as people compare them: 0.4 ms, 12 ms, 3.20 s.
-func ms(d time.Duration) string {
-	switch {
-	case d < 10*time.Millisecond:
-		return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
-	case d < time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.2f s", d.Seconds())
-	}
-	return fmt.Sprintf("%.0f s", d.Seconds())
 }
 
 // size shows a number of octets.

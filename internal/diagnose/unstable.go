@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // namesServer are the fields in which answers say which of several servers made them.
@@ -44,7 +46,7 @@ func (w *Walk) unstable(a *Again) string {
 		return "the answers are " + strings.Join(sortedKeys(statuses), " and ")
 	}
 	if rest := (sum - slowest) / time.Duration(max(len(all)-1, 1)); len(all) > 2 && slowest > rest+outlier {
-		return fmt.Sprintf("one answer came after %s, the others after %s", ms(slowest), ms(rest))
+		return fmt.Sprintf("one answer came after %s, the others after %s", mono.Words(slowest), mono.Words(rest))
 	}
 	return ""
 }

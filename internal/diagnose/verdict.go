@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/redact"
 )
 
@@ -68,7 +69,7 @@ func (f *finding) whatIsLeft(r *Report) {
 		f.confidence = Possible
 		f.missing = append(f.missing, "the same with more time: the budget ended before the answer came (--budget)")
 	case e.Timer == fault.TimerHead && f.cause == fault.CauseHeadTimeout && e.After > 0 && f.answer == nil:
-		f.missing = append(f.missing, fmt.Sprintf("whether an answer comes later than %s: --timeout 60s --budget 150s waits as long as most gateways do", ms(e.After)))
+		f.missing = append(f.missing, fmt.Sprintf("whether an answer comes later than %s: --timeout 60s --budget 150s waits as long as most gateways do", mono.Words(e.After)))
 	}
 }
 
@@ -270,7 +271,7 @@ func answerWords(x *Exchange) string {
 	if !x.answered() {
 		return "not asked"
 	}
-	return fmt.Sprintf("%d in %s", x.Status, ms(time.Duration(x.FirstByte)))
+	return fmt.Sprintf("%d in %s", x.Status, mono.Words(time.Duration(x.FirstByte)))
 }
 
 // withHere lets what a log says outright decide where the answer alone does not tell.
@@ -339,7 +340,7 @@ func healthy(r *Report) Verdict {
 		return v
 	}
 	v.At = r.Walk.Target.label()
-	v.Sentence = fmt.Sprintf("%s answers %d in %s", r.Walk.Target.label(), x.Status, ms(time.Duration(x.FirstByte)))
+	v.Sentence = fmt.Sprintf("%s answers %d in %s", r.Walk.Target.label(), x.Status, mono.Words(time.Duration(x.FirstByte)))
 	if a := r.Walk.Again; a != nil && a.Asked > 1 {
 		v.Sentence += fmt.Sprintf(", %d of %d times", a.Asked, a.Asked)
 		v.Notes = append(v.Notes, a.excludes())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/fingerprint"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/phrase"
 	"github.com/whygate/whygate/internal/redact"
 )
@@ -124,14 +125,14 @@ func ofServerError(w *Walk, x *Exchange) *finding {
 	case x.Status == 502 || x.Status == 503 || x.Status == 504 || x.Status > 510:
 		return &finding{
 			cause: fault.CauseUpstreamStatus, confidence: Likely, sentence: fmt.Sprintf("%s: it is a gateway too, or passes another's answer on", whoAnswers(w, x)),
-			proof: []string{fmt.Sprintf("the answer is %d in %s, whole and in order", x.Status, ms(time.Duration(x.FirstByte)))}, missing: []string{"the same walk from behind it: --upstream HOST:PORT for each of its upstreams"},
+			proof: []string{fmt.Sprintf("the answer is %d in %s, whole and in order", x.Status, mono.Words(time.Duration(x.FirstByte)))}, missing: []string{"the same walk from behind it: --upstream HOST:PORT for each of its upstreams"},
 		}
 	case x.Status == 508:
 		return &finding{cause: fault.CauseProxyLoop, confidence: Likely, sentence: w.Target.label() + " says that the request goes round in a circle", proof: []string{"the answer is 508"}}
 	}
 	return &finding{
 		cause: fault.CauseApplicationError, confidence: Likely, sentence: fmt.Sprintf("the application at %s failed on the request: it answers %d itself", w.Target.label(), x.Status),
-		proof: []string{fmt.Sprintf("the answer is %d in %s, whole and in order: connection, framing and length are right", x.Status, ms(time.Duration(x.FirstByte)))},
+		proof: []string{fmt.Sprintf("the answer is %d in %s, whole and in order: connection, framing and length are right", x.Status, mono.Words(time.Duration(x.FirstByte)))},
 	}
 }
 
@@ -281,7 +282,7 @@ func ofGatewayPage(w *Walk, x *Exchange, title string) *finding {
 	f := &finding{
 		cause: fault.CauseUnknown, confidence: Possible,
 		sentence: fmt.Sprintf("%s failed to get an answer from its upstream, and answers %d; from here it does not show why", subject(w, x), x.Status),
-		proof:    []string{fmt.Sprintf("the %d was made by %s itself, after %s", x.Status, title, ms(time.Duration(x.FirstByte)))},
+		proof:    []string{fmt.Sprintf("the %d was made by %s itself, after %s", x.Status, title, mono.Words(time.Duration(x.FirstByte)))},
 		missing: []string{
 			"the same walk straight to the upstream: --upstream HOST:PORT",
 			"on the gateway's machine: whygate diagnose --here, or its error log: whygate explain",
@@ -290,10 +291,10 @@ func ofGatewayPage(w *Walk, x *Exchange, title string) *finding {
 	if x.Status == 504 {
 		f.cause, f.kind = fault.CauseHeadTimeout, fault.TypeConnectionReadTimeout
 		if took := time.Duration(x.FirstByte); took < timerLeast {
-			f.sentence = fmt.Sprintf("%s answers 504 after %s: it did not wait for its upstream now, and holds it to be down, or gives an older answer", subject(w, x), ms(took))
+			f.sentence = fmt.Sprintf("%s answers 504 after %s: it did not wait for its upstream now, and holds it to be down, or gives an older answer", subject(w, x), mono.Words(took))
 			return f
 		}
-		f.sentence = fmt.Sprintf("the upstream of %s did not answer, or did not take the connection, within %s", subject(w, x), ms(time.Duration(x.FirstByte)))
+		f.sentence = fmt.Sprintf("the upstream of %s did not answer, or did not take the connection, within %s", subject(w, x), mono.Words(time.Duration(x.FirstByte)))
 	}
 	return f
 }

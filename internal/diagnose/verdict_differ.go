@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // gatewayLimits are the limits on a response head that gateways have unless told otherwise, in octets.
@@ -76,7 +77,7 @@ func plainToTLS(w *Walk, up, own *Exchange) *finding {
 	return &finding{
 		cause: fault.CausePlainToTLSPort, confidence: Possible, evidence: up.Evidence,
 		sentence: fmt.Sprintf("%s speaks TLS, and the gateway may send it plain HTTP", w.Target.label()),
-		proof:    []string{fmt.Sprintf("straight by https it is answered %d in %s, and not in clear", up.Status, ms(time.Duration(up.FirstByte)))},
+		proof:    []string{fmt.Sprintf("straight by https it is answered %d in %s, and not in clear", up.Status, mono.Words(time.Duration(up.FirstByte)))},
 		missing:  []string{"the upstream's scheme as the gateway's configuration has it: --upstream https://HOST:PORT if it is https"},
 	}
 }
@@ -161,8 +162,8 @@ func tooSlow(w *Walk, up, own *Exchange) *finding {
 	}
 	return &finding{
 		confidence: confidence, cause: fault.CauseHeadTimeout, kind: fault.TypeConnectionReadTimeout, evidence: up.Evidence,
-		sentence: fmt.Sprintf("%s answers after %s, and the gateway gives up after %s", w.Target.label(), ms(took), ms(waited)),
-		proof:    []string{fmt.Sprintf("straight: %d after %s", up.Status, ms(took)), fmt.Sprintf("through the gateway: %d after %s", own.Status, ms(waited))},
+		sentence: fmt.Sprintf("%s answers after %s, and the gateway gives up after %s", w.Target.label(), mono.Words(took), mono.Words(waited)),
+		proof:    []string{fmt.Sprintf("straight: %d after %s", up.Status, mono.Words(took)), fmt.Sprintf("through the gateway: %d after %s", own.Status, mono.Words(waited))},
 	}
 }
 

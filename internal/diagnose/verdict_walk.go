@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // judgeWalk finds the fault of one walk, nil if there is none. The first question that finds something decides.
@@ -72,7 +73,7 @@ func passed(w *Walk, until fault.Stage) (out []string) {
 		out = append(out, "DNS: "+w.Name.Host+" is "+listOf(w.Name.Addresses, 2))
 	}
 	if p := w.goodPath(); p != nil && until > fault.Dial {
-		text := "network: " + p.Address + " connects in " + ms(time.Duration(p.Took))
+		text := "network: " + p.Address + " connects in " + mono.Words(time.Duration(p.Took))
 		if p.MTU != nil && p.MTU.Vanished == 0 && p.MTU.Passed > 0 {
 			text += fmt.Sprintf(", packets of %d bytes pass", p.MTU.Passed)
 		}
@@ -163,9 +164,9 @@ func ofPath(w *Walk, p *Path) *finding {
 	case p.ICMP != nil:
 		f.proof = append(f.proof, "the SYN to "+p.Address+" was answered by "+p.ICMP.String())
 	case p.Evidence.End == fault.Timeout:
-		f.proof = append(f.proof, "SYNs to "+p.Address+" had no answer in "+ms(time.Duration(p.Took)))
+		f.proof = append(f.proof, "SYNs to "+p.Address+" had no answer in "+mono.Words(time.Duration(p.Took)))
 	case p.Evidence.Errno != 0:
-		f.proof = append(f.proof, fmt.Sprintf("connect to %s: %s after %s", p.Address, fault.ErrnoName(p.Evidence.Errno), ms(time.Duration(p.Took))))
+		f.proof = append(f.proof, fmt.Sprintf("connect to %s: %s after %s", p.Address, fault.ErrnoName(p.Evidence.Errno), mono.Words(time.Duration(p.Took))))
 	}
 	if p.Evidence.End == fault.Refused || p.Evidence.End == fault.Reset {
 		f.resetFrom(p)
@@ -191,9 +192,9 @@ func pathProof(p *Path) (out []string) {
 	}
 	if e := p.Echo; e != nil {
 		if e.Answered {
-			out = append(out, "the host answers a ping in "+ms(time.Duration(e.Took))+": it is up, so the port is filtered or its queue is full")
+			out = append(out, "the host answers a ping in "+mono.Words(time.Duration(e.Took))+": it is up, so the port is filtered or its queue is full")
 			if p.Cause == fault.CauseConnectionRefused {
-				out[len(out)-1] = "the host answers a ping in " + ms(time.Duration(e.Took)) + ": it is up"
+				out[len(out)-1] = "the host answers a ping in " + mono.Words(time.Duration(e.Took)) + ": it is up"
 			}
 		} else if p.Evidence.End == fault.Timeout {
 			out = append(out, "a ping has no answer either")
@@ -282,7 +283,7 @@ func ofExchange(x *Exchange) *finding {
 	e := x.Evidence
 	f := &finding{cause: x.Cause, evidence: e}
 	f.proof = append(f.proof, fmt.Sprintf("stage %s ended by %s after %s: %d bytes sent, %d received, on a %s connection",
-		e.Stage, e.End, ms(spent(e)), e.Sent, e.Got, map[bool]string{true: "kept", false: "fresh"}[e.Reused]))
+		e.Stage, e.End, mono.Words(spent(e)), e.Sent, e.Got, map[bool]string{true: "kept", false: "fresh"}[e.Reused]))
 	switch {
 	case e.End == fault.Alert:
 		f.proof[0] = fmt.Sprintf("the server sent the alert %d, %s", e.Alert, fault.AlertName(e.Alert))
@@ -336,7 +337,7 @@ func refineSilence(w *Walk, f *finding) {
 		f.proof = append(f.proof, fmt.Sprintf("pings of %d bytes are answered, those of %d are not, and no router says why", p.MTU.Passed, p.MTU.Vanished))
 	}
 	if passes {
-		f.proof = append(f.proof, fmt.Sprintf("with segments of %d bytes the same request is answered %d in %s", smallSegments, w.HTTP.Clamped.Status, ms(time.Duration(w.HTTP.Clamped.Took))))
+		f.proof = append(f.proof, fmt.Sprintf("with segments of %d bytes the same request is answered %d in %s", smallSegments, w.HTTP.Clamped.Status, mono.Words(time.Duration(w.HTTP.Clamped.Took))))
 	}
 	f.confidence = Likely
 	if passes {

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/whygate/whygate/internal/fault"
 )
@@ -184,7 +185,23 @@ func whygateEnd(name []byte) fault.End {
 	return fault.Completed
 }
 
-// parseWhygateReadable reads "15:04:05.000 502 GET host/path  12 ms  107 B  http://…  from …" and the two lines under it:
+// whygateTook reads 12ms or, as it was written once, 12 ms; it is negative where neither stands there.
+func whygateTook(w *words) time.Duration {
+	took := w.next()
+	unit := bytes.TrimLeft(took, "0123456789.")
+	if took = took[:len(took)-len(unit)]; len(unit) == 0 {
+		unit = w.next()
+	}
+	switch d := millis(took); {
+	case d < 0, string(unit) == "ms":
+		return d
+	case string(unit) == "s":
+		return d * 1000
+	}
+	return -1
+}
+
+// parseWhygateReadable reads "15:04:05.000 502 GET host/path  12ms  107 B  http://…  from …" and the two lines under it:
 // "  cause: sentence" and "  do: advice". The cause stands in the second, which is the one that counts.
 func parseWhygateReadable(e *Entry, line []byte) bool {
 	line = bytes.TrimSuffix(line, []byte("\x1b[0m"))
@@ -205,12 +222,8 @@ func parseWhygateReadable(e *Entry, line []byte) bool {
 		return false
 	}
 	target := w.next()
-	took, unit := w.next(), w.next()
-	if string(unit) != "ms" && string(unit) != "s" {
+	if e.Took = whygateTook(&w); e.Took < 0 {
 		return false
-	}
-	if e.Took = millis(took); unit[0] == 's' {
-		e.Took *= 1000
 	}
 	if method[0] != '(' {
 		e.Method = method

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/redact"
 	"github.com/whygate/whygate/internal/visible"
 )
@@ -250,5 +251,5 @@ func (a Address) appendJSON(dst []byte) []byte {
 
 // appendMilliseconds writes whole microseconds: 12.345.
 func appendMilliseconds(dst []byte, d time.Duration) []byte {
-	return appendTrimmed(dst, float64(d.Microseconds())/1000, 3)
+	return mono.AppendNumber(dst, float64(d.Microseconds())/1000, 3)
 }

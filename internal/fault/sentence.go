@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/redact"
 )
 
@@ -358,34 +359,7 @@ func appendPositiveDuration(dst []byte, d time.Duration) []byte {
 	if d <= 0 {
 		return dst
 	}
-	return appendDuration(dst, d)
-}
-
-// appendDuration writes as many digits as an operator compares: 0.04ms, 0.4ms, 12ms, 5.01s, 60s. What took time is never 0.
-func appendDuration(dst []byte, d time.Duration) []byte {
-	switch {
-	case d < 100*time.Microsecond:
-		return append(appendTrimmed(dst, max(float64(d)/float64(time.Millisecond), 0.01), 2), "ms"...)
-	case d < 10*time.Millisecond:
-		return append(appendTrimmed(dst, float64(d)/float64(time.Millisecond), 1), "ms"...)
-	case d < time.Second:
-		return append(appendInt(dst, d.Milliseconds()), "ms"...)
-	case d < 10*time.Second:
-		return append(appendTrimmed(dst, d.Seconds(), 2), 's')
-	}
-	return append(appendTrimmed(dst, d.Seconds(), 1), 's')
-}
-
-// appendTrimmed writes a number with at most so many digits after the point, and no zeros at its end.
-func appendTrimmed(dst []byte, n float64, digits int) []byte {
-	dst = strconv.AppendFloat(dst, n, 'f', digits, 64)
-	for dst[len(dst)-1] == '0' {
-		dst = dst[:len(dst)-1]
-	}
-	if dst[len(dst)-1] == '.' {
-		dst = dst[:len(dst)-1]
-	}
-	return dst
+	return mono.AppendWords(dst, d)
 }
 
 func appendDate(dst []byte, t time.Time) []byte {

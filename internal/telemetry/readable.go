@@ -3,9 +3,9 @@ package telemetry
 import (
 	"cmp"
 	"strconv"
-	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // Readable appends one line of the access log for a person at a terminal: time, status, request, what it took, who
@@ -43,7 +43,7 @@ func appendReadable(dst []byte, r *Record, c colors) []byte {
 		dst = appendPlain(dst, r.Target)
 	}
 	dst = append(append(dst, "  "...), c.soft...)
-	dst = appendShort(dst, r.Duration)
+	dst = mono.AppendWords(dst, r.Duration)
 	dst = append(dst, "  "...)
 	dst = strconv.AppendInt(dst, r.Sent, 10)
 	dst = append(dst, " B"...)
@@ -100,14 +100,4 @@ func appendPlain(dst, b []byte) []byte {
 		dst = append(dst, "..."...)
 	}
 	return dst
-}
-
-func appendShort(dst []byte, d time.Duration) []byte {
-	switch {
-	case d < 10*time.Millisecond:
-		return append(strconv.AppendFloat(dst, float64(d.Microseconds())/1000, 'f', 2, 64), " ms"...)
-	case d < time.Second:
-		return append(strconv.AppendInt(dst, d.Milliseconds(), 10), " ms"...)
-	}
-	return append(strconv.AppendFloat(dst, d.Seconds(), 'f', 2, 64), " s"...)
 }
