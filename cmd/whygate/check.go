@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -145,8 +146,16 @@ func (w *world) describeRoute(cfg *config.Config, i int) {
 	}
 	t := pool.Timeouts
 	fmt.Fprintf(w.stdout, "  timeouts connect %s, tls %s, write %s, head %s, read %s, response %s, idle %s\n",
-		t.Connect, t.TLS, t.Write, t.Head, t.Read, orOff(t.Response.String(), t.Response == 0), t.Idle)
+		t.Connect, t.TLS, t.Write, t.Head, t.Read, orOff(t.Response.String(), t.Response == 0), orAuto(t.Idle))
 	fmt.Fprintf(w.stdout, "  attempts %d, budget %d%%\n", pool.Retry.Attempts, pool.Retry.Budget)
+}
+
+// orAuto is a time for idle connections as the configuration spells it.
+func orAuto(idle time.Duration) string {
+	if idle == config.IdleAuto {
+		return "auto"
+	}
+	return idle.String()
 }
 
 func orOff(s string, off bool) string {

@@ -161,6 +161,12 @@ type UpstreamTLS struct {
 	Verify     bool   `key:"verify"`
 }
 
+// IdleAuto as timeouts.idle is what the endpoint shows or says that it keeps, at most IdleMost.
+const (
+	IdleAuto time.Duration = -1
+	IdleMost               = time.Minute
+)
+
 // Timeouts are the timers of one attempt. 0 is off, except for Idle, where it means that no connection is used twice.
 type Timeouts struct {
 	Connect  time.Duration `key:"connect"`

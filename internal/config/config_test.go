@@ -169,7 +169,7 @@ func TestEverything(t *testing.T) {
 }
 
 var defaultTimeouts = Timeouts{
-	Connect: 3 * time.Second, TLS: 5 * time.Second, Write: 30 * time.Second, Head: time.Minute, Read: time.Minute, Response: 0, Idle: time.Minute,
+	Connect: 3 * time.Second, TLS: 5 * time.Second, Write: 30 * time.Second, Head: time.Minute, Read: time.Minute, Response: 0, Idle: IdleAuto,
 }
 
 func TestDefaults(t *testing.T) {

@@ -169,9 +169,11 @@ How long the upstream may be silent inside a response body. Event streams that a
 	{path: "pools.NAME.timeouts.response", kind: duration, def: "0", min: int64(time.Millisecond), max: int64(7 * day), zero: "off", aka: []string{"total", "request", "deadline", "overall"}, doc: `
 How long a request may take in all, over all its attempts, to the end of the response body. It is off by default, since it cuts downloads
 and streams.`},
-	{path: "pools.NAME.timeouts.idle", kind: duration, def: "60s", min: int64(time.Millisecond), max: int64(day), zero: "no connection is used twice", aka: []string{"keepalive", "keepalive_timeout", "keep_alive", "idle_timeout"}, doc: `
-How long an idle connection to the upstream is kept for the next request. Keep it below the upstream's own limit: a request
-sent on a connection that the upstream is just closing is the most common cause of a 502 now and then.`},
+	{path: "pools.NAME.timeouts.idle", kind: idleTime, def: "auto", choices: []string{"auto"}, min: int64(time.Millisecond), max: int64(day), zero: "no connection is used twice", aka: []string{"keepalive", "keepalive_timeout", "keep_alive", "idle_timeout"}, doc: `
+How long an idle connection to the upstream is kept for the next request. A request sent on a connection that the upstream is just
+closing is the most common cause of a 502 now and then. With auto it is a minute, or less where the endpoint closes earlier: what
+its Keep-Alive header says, or what it showed three times, less a second or so. With a duration it is that, so keep it below the
+upstream's own limit. With either, connections of an endpoint that closes after each answer without saying so are not kept.`},
 
 	{path: "pools.NAME.limits", kind: section, doc: `
 What the pool may take.`},

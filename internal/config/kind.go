@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,6 +72,11 @@ var (
 		schema: map[string]any{"type": []string{"string", "integer"}, "pattern": `^(0|([0-9]+(\.[0-9]+)?(us|ms|s|m|h))+)$`},
 	}
 )
+
+// idleTime is a duration, or auto.
+var idleTime = &kind{
+	what: "a duration", syntax: duration.syntax, parse: parseIdleTime, format: formatDuration, schema: duration.schema,
+}
 
 // Kinds of words.
 var (
@@ -157,6 +163,14 @@ func parseDuration(k *key, s string) (any, *trouble) {
 		return nil, k.not(s, "write a number with a unit: 500ms, 30s, 2m, 1h30m")
 	}
 	return k.ranged(int64(d))
+}
+
+// parseIdleTime reads a duration or the word for one that is learned.
+func parseIdleTime(k *key, s string) (any, *trouble) {
+	if slices.Contains(k.choices, s) {
+		return int64(IdleAuto), nil
+	}
+	return parseDuration(k, s)
 }
 
 // parseBoolean reads what YAML 1.2 calls a boolean.

@@ -41,7 +41,7 @@ var entriesConnection = []Entry{
 		},
 		Advice: []string{
 			"Raise the upstream's keep-alive timeout above the gateway's: server.keepAliveTimeout (and headersTimeout) in Node.js, --keep-alive in gunicorn, KeepAliveTimeout in Apache, keepalive_timeout in nginx, keepAliveTimeout in Tomcat.",
-			"Or set pools.NAME.timeouts.idle below the idle time seen in the incidents.",
+			"Or set pools.NAME.timeouts.idle below the idle time seen in the incidents; with auto, the default, Whygate learns it after three, and an upstream that closes after each answer after the first.",
 			"Make requests idempotent, or have clients send Idempotency-Key: then the gateway repeats them by itself.",
 		},
 		Covers:  []string{"R2", "R30"},

@@ -115,6 +115,10 @@ func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *c
 	default:
 		pool.Host, pool.HostName = proxy.HostFixed, []byte(p.Host)
 	}
+	idle, learn := p.Timeouts.Idle, upstream.IdleFixed
+	if idle == config.IdleAuto {
+		idle, learn = config.IdleMost, upstream.IdleLearned
+	}
 	from := make([]int, len(p.Endpoints))
 	for i, e := range p.Endpoints {
 		text := e.String()
@@ -130,7 +134,7 @@ func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *c
 		if b.targets[text] == nil {
 			b.targets[text] = upstream.New(endpointOf(e), upstream.Options{
 				Connect: p.Timeouts.Connect, TLS: p.Timeouts.TLS, Write: p.Timeouts.Write, Head: p.Timeouts.Head, Read: p.Timeouts.Read,
-				Idle: p.Timeouts.Idle, HeadMax: int(p.Limits.ResponseHead), TLSConf: tlsConf, Resolver: g.resolver,
+				Idle: idle, Learn: learn, HeadMax: int(p.Limits.ResponseHead), TLSConf: tlsConf, Resolver: g.resolver,
 			})
 		}
 		guard := resilience.NewGuard(p.Limits.Connections)

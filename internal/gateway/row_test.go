@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/dunglas/httpsfv"
 )
@@ -79,6 +80,7 @@ func (r *row) check(t *testing.T, g *gate, u *upstream) {
 		if a := c.ask(t, request{path: r.request.path, id: "warm"}); a.status != http.StatusOK {
 			t.Fatalf("the exchange before the one under test was answered %d %v", a.status, a.err)
 		}
+		<-time.After(300 * time.Millisecond) // until the connection is one that every request may be given to
 	}
 	a := c.ask(t, r.request)
 	r.want.answered(t, a)

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/whygate/whygate/internal/telemetry"
 )
@@ -49,6 +50,8 @@ func TestAllocateNothing(t *testing.T) {
 				}
 				answered()
 			}
+			exchange()
+			<-time.After(settled)
 			for range 200 {
 				exchange()
 			}

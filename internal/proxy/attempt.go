@@ -1,7 +1,10 @@
 package proxy
 
 import (
+	"bytes"
+	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/exchange"
@@ -213,7 +216,11 @@ func (s *serving) dropHopByHop(r *httpmsg.Response) {
 	f := &r.Fields
 	for i := range f.Len() {
 		switch f.ID(i) {
-		case httpmsg.Connection, httpmsg.KeepAlive, httpmsg.ProxyConnection, httpmsg.TransferEncoding:
+		case httpmsg.KeepAlive:
+			s.attempts[s.made-1].Said(keepAliveTimeout(f.Value(i)))
+			f.Drop(i)
+			continue
+		case httpmsg.Connection, httpmsg.ProxyConnection, httpmsg.TransferEncoding:
 			f.Drop(i)
 			continue
 		case httpmsg.Upgrade:
@@ -229,6 +236,22 @@ func (s *serving) dropHopByHop(r *httpmsg.Response) {
 			f.Drop(i)
 		}
 	}
+}
+
+// keepAliveTimeout is the timeout parameter of a Keep-Alive field, 0 where it has none that makes sense: a number of seconds.
+func keepAliveTimeout(v []byte) time.Duration {
+	for param, rest := httpmsg.NextToken(v); param != nil; param, rest = httpmsg.NextToken(rest) {
+		name, value, found := bytes.Cut(param, []byte("="))
+		if !found || !httpmsg.EqualFold(bytes.TrimSpace(name), "timeout") {
+			continue
+		}
+		n, err := strconv.ParseUint(string(bytes.Trim(value, " \t\"")), 10, 31)
+		if err != nil {
+			return 0
+		}
+		return time.Duration(n) * time.Second
+	}
+	return 0
 }
 
 // newHead is an empty response head of ours.

@@ -54,7 +54,10 @@ func TestBodies(t *testing.T) {
 				o := upstreamOf(t, capturing(requests, "HTTP/1.1 200 OK\r\n"+framed))
 				g := start(t, setup{}, o.addr)
 				c := g.dial()
-				for range 3 { // on the same connections
+				for i := range 3 { // on the same connections
+					if i > 0 {
+						<-time.After(settled)
+					}
 					go c.send("POST /x HTTP/1.1\r\nHost: a.test\r\n" + framed) // ends when the gateway has read it
 					m := c.response("POST")
 					q := <-requests

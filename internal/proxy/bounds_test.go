@@ -343,6 +343,7 @@ func TestARaceIsNotHeldAgainstTheEndpoint(t *testing.T) {
 	c.response("GET")
 	g.record()
 	g.idle(0, 1)
+	<-time.After(settled)
 	c.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi")
 	c.response("POST")
 	if g.want(502, fault.CauseKeepaliveRace); g.failures(0) != 0 {

@@ -236,6 +236,7 @@ func newPeer(t testing.TB, c net.Conn) *peer {
 type origin struct {
 	addr  string
 	conns atomic.Int32 // accepted so far
+	stop  func()       // no connection is accepted any more
 }
 
 // upstreamOf runs an upstream whose connections are each served by serve, and closed when it returns.
@@ -250,7 +251,7 @@ func upstreamOn(t testing.TB, conf *tls.Config, serve func(*peer)) *origin {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &origin{addr: l.Addr().String()}
+	o := &origin{addr: l.Addr().String(), stop: func() { l.Close() }}
 	var wg sync.WaitGroup
 	var mu sync.Mutex // guards open
 	var open []net.Conn

@@ -24,8 +24,13 @@ func primed(t *testing.T, s setup, requests <-chan message, endpoints ...string)
 	<-requests
 	g.want(200, fault.CauseNone)
 	g.idle(0, 1)
+	<-time.After(settled)
 	return g, c
 }
+
+// settled is more than a connection has to rest before a request that cannot be sent again is given to it, where its endpoint has
+// not shown yet that it keeps connections open.
+const settled = 300 * time.Millisecond
 
 // Design, section 5: a reused connection that ended before a response byte, one row for each kind of request.
 func TestRetryAfterReuse(t *testing.T) {
@@ -487,6 +492,7 @@ func TestClientLeavesWhileWaiting(t *testing.T) {
 						g.ask(get("/"))
 						g.record()
 						g.idle(0, 1)
+						<-time.After(settled)
 					}
 					c := g.dial()
 					c.send(request)

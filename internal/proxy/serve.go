@@ -47,6 +47,7 @@ type serving struct {
 	full     int64     // the connection limit of an endpoint that was passed over because of it, 0 for none
 	asking   int       // the endpoint being asked, -1 if none is
 	made     int       // attempts begun
+	raced    int       // of those, the ones that were lost to the end of an idle connection and repeated
 	upgrade  bool      // the client asked for another protocol
 	lost     bool      // the request body was larger than replay holds: it cannot be sent again
 	streamed bool      // the request body was read piece by piece
@@ -227,7 +228,7 @@ func (s *serving) attempt(i int) *upstream.Attempt {
 	a := &s.attempts[s.made]
 	s.made++
 	a.Begin(s.pool.Endpoints[i].Target, s.now)
-	a.Cancel = s.x.Cancel
+	a.Cancel, a.Again = s.x.Cancel, s.pool.Attempts > 1 && s.idempotent()
 	a.Whole = upstream.Whole{Until: s.until, Setting: s.pool.Response}
 	return a
 }
@@ -273,15 +274,23 @@ func (s *serving) again(a *upstream.Attempt, f fault.Fault) resilience.Decision 
 	ask := resilience.Ask{
 		Now:           mono.Now(),
 		SentBefore:    s.sentBefore(),
-		Idempotent:    s.x.Request.Method.Idempotent() || s.x.Request.Fields.Has(httpmsg.IdempotencyKey),
+		Idempotent:    s.idempotent(),
 		Replayable:    !s.lost,
-		Attempt:       s.made,
+		Attempt:       s.made - s.raced,
 		Attempts:      s.pool.Attempts,
 		EndpointsLeft: s.tried.Len()+1 < len(s.pool.Endpoints), // the one that just failed is not among the tried yet
 	}
 	decision, reason := resilience.Again(ask, &a.Evidence, f, s.pool.Budget)
 	s.record.Retry = string(reason)
+	if decision != resilience.No && resilience.Raced(&a.Evidence, f) {
+		s.raced++
+	}
 	return decision
+}
+
+// idempotent reports whether the request has the effect of one when it is sent twice.
+func (s *serving) idempotent() bool {
+	return s.x.Request.Method.Idempotent() || s.x.Request.Fields.Has(httpmsg.IdempotencyKey)
 }
 
 // drained reports whether the gateway's time to drain is over.
@@ -306,7 +315,7 @@ func (s *serving) begin(p *Proxy, x *exchange.Exchange) {
 	s.route, s.pool, s.now = nil, nil, x.Ready
 	s.tried.Reset()
 	s.asking = -1
-	s.made, s.lost, s.streamed, s.full, s.until, s.upgrade = 0, false, false, 0, 0, false
+	s.made, s.raced, s.lost, s.streamed, s.full, s.until, s.upgrade = 0, 0, false, false, 0, 0, false
 	s.replay = s.replay[:0]
 	s.up.reset()
 	s.record = telemetry.Record{}

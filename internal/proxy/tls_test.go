@@ -77,6 +77,7 @@ func TestTLSBothSides(t *testing.T) {
 		if i%2 == 1 {
 			framed = "Transfer-Encoding: chunked\r\n\r\n" + chunkedBody(body[:1000], body[1000:])
 		}
+		<-time.After(settled)
 		go c.send("POST / HTTP/1.1\r\nHost: a.test\r\n" + framed)
 		m, q := c.response("POST"), <-requests
 		same(t, "down", m.body, body)

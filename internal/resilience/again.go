@@ -62,7 +62,7 @@ type Ask struct {
 }
 
 // Again decides whether a request is sent again after the attempt that left e, of which f is the verdict. Every retry that
-// it grants is taken from the budget.
+// it grants is taken from the budget, except after a lost keep-alive race (Raced).
 //
 // What must not happen has the first word; what is left is granted by one of a few rules. A request that is refused here is
 // answered with f.
@@ -76,10 +76,17 @@ func Again(a Ask, e *fault.Evidence, f fault.Fault, b *Budget) (Decision, Reason
 		return No, reason
 	case d == OtherEndpoint && !a.EndpointsLeft:
 		return No, NoOtherEndpoint
-	case !b.Retry(a.Now):
+	case !Raced(e, f) && !b.Retry(a.Now):
 		return No, BudgetExhausted
 	}
 	return d, reason
+}
+
+// Raced reports whether an attempt was lost to the end of an idle connection that crossed with the request: the upstream never had
+// the request, so that to send it again costs nobody anything that the first sending had not been meant to cost. It is no retry as
+// the budget and retry.attempts mean it.
+func Raced(e *fault.Evidence, f fault.Fault) bool {
+	return f.Cause == fault.CauseKeepaliveRace && e.Reused && e.Got == 0 && (e.End == fault.Closed || e.End == fault.Reset)
 }
 
 // forbidden is what rules a retry out whatever the attempt met, empty if nothing does.

@@ -20,6 +20,7 @@ func (a *Attempt) AwaitHead() bool {
 	a.Evidence.Spent[fault.FirstByte] = time.Duration(mono.Now() - a.began)
 	if end != fault.Completed {
 		a.readFailed(fault.FirstByte, end)
+		a.raced()
 		return false
 	}
 	a.Evidence.Stage = fault.Head

@@ -19,6 +19,10 @@ type Attempt struct {
 	// Interim is called with each interim response head (RFC 9110, section 15.2), except 101. It may be nil. Set after Begin.
 	Interim func(*httpmsg.Response)
 
+	// Again says that the request may be sent again if its connection ends before an answer: it may then be what finds out whether an
+	// endpoint keeps connections open. Set after Begin.
+	Again bool
+
 	// Cancel ends whatever the attempt waits for: a name, a connection, a handshake, room to write, the answer. It may be nil. Set
 	// after Begin.
 	Cancel *cancel.Cancel
@@ -77,7 +81,7 @@ const (
 func (a *Attempt) Begin(t *Target, now mono.Time) {
 	a.Evidence = fault.Evidence{Stage: fault.Select, Endpoint: t.Text, Declared: -1}
 	a.conn, a.target, a.began, a.Whole, a.Interim = nil, t, now, Whole{}, nil
-	a.tunnel, a.uploading, a.sentAll, a.Cancel, a.upgrade = false, false, false, nil, nil
+	a.tunnel, a.uploading, a.sentAll, a.Again, a.Cancel, a.upgrade = false, false, false, false, nil, nil
 	a.parse.Reset()
 	a.limits = h1.Limits{Head: t.HeadMax, Trailers: t.HeadMax}
 }
@@ -89,10 +93,9 @@ func (a *Attempt) Begin(t *Target, now mono.Time) {
 func (a *Attempt) Ask(h *Head, body []byte, fresh Fresh) bool {
 	a.asks(h)
 	t := a.target
-	ev := &a.Evidence
 	request := append(appendHead(conn.GetBuffer(), h, &t.Endpoint), body...)
 	for fresh == AnyConnection {
-		c := t.take(a.began)
+		c := t.take(a.Again, a.began)
 		if c == nil {
 			break
 		}
@@ -103,8 +106,7 @@ func (a *Attempt) Ask(h *Head, body []byte, fresh Fresh) bool {
 			return a.asked(stage, end)
 		}
 		// The endpoint had closed it while it was idle, or is out of step: no fault, no byte written, take the next.
-		a.letGo().Close()
-		ev.Reused, ev.Nth, ev.Idle = false, 0, 0
+		a.passOver(end)
 	}
 	if !a.dial() {
 		conn.PutBuffer(request)
@@ -124,18 +126,28 @@ func (a *Attempt) Open(h *Head, fresh Fresh) bool {
 	head := appendHead(conn.GetBuffer(), h, &a.target.Endpoint)
 	defer conn.PutBuffer(head)
 	for fresh == AnyConnection {
-		c := a.target.take(a.began)
+		c := a.target.take(a.Again, a.began)
 		if c == nil {
 			break
 		}
 		a.use(c, a.began)
-		if c.Idle() == fault.Completed {
+		end := c.Idle()
+		if end == fault.Completed {
 			return a.writeHead(head)
 		}
-		a.letGo().Close()
-		a.Evidence.Reused, a.Evidence.Nth, a.Evidence.Idle = false, 0, 0
+		a.passOver(end)
 	}
 	return a.dial() && a.writeHead(head)
+}
+
+// passOver lets go of a connection that was found not to be idle, and learns from it if the endpoint had closed it.
+func (a *Attempt) passOver(end fault.End) {
+	c := a.letGo()
+	if end == fault.Closed || end == fault.Reset {
+		a.target.gone(c, c.nth-1, a.began)
+	}
+	c.Close()
+	a.Evidence.Reused, a.Evidence.Nth, a.Evidence.Idle = false, 0, 0
 }
 
 // asks notes what of the request decides how its answer is read.
@@ -209,6 +221,7 @@ func (a *Attempt) asked(stage fault.Stage, end fault.End) bool {
 	} else {
 		a.readFailed(stage, end)
 	}
+	a.raced()
 	return false
 }
 

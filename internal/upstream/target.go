@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/whygate/whygate/internal/conn"
@@ -21,7 +22,8 @@ type Options struct {
 	Write    time.Duration // bound on waiting for room to write
 	Head     time.Duration // from the request's last octet to the last octet of the response head
 	Read     time.Duration // bound on the gap between two reads of a body
-	Idle     time.Duration // how long an unused connection is kept
+	Idle     time.Duration // how long an unused connection is kept at most
+	Learn    IdleRule      // whether it is kept for less where the endpoint closes earlier
 	HeadMax  int           // octets of a response head
 	TLSConf  *tls.Config   // for https endpoints; ServerName empty is the endpoint's host
 	Resolver *Resolver
@@ -29,6 +31,15 @@ type Options struct {
 	// Refuse reports whether an address is not to be dialed: a name with such an address is not dialed at all. Nil refuses none.
 	Refuse func(netip.Addr) bool
 }
+
+// IdleRule says whether Options.Idle gives way to what an endpoint shows of its own limit on idle time.
+type IdleRule bool
+
+// The two rules.
+const (
+	IdleFixed   IdleRule = false
+	IdleLearned IdleRule = true
+)
 
 // idleMax is how many unused connections are kept per endpoint: more than that many clients at once is rare, and each
 // costs the endpoint a descriptor.
@@ -45,6 +56,9 @@ type Target struct {
 	closed bool
 	names  addresses // what the endpoint's name was found to stand for
 	era    int       // counts Renew
+	habits manners   // how the endpoint ends connections
+
+	said atomic.Int64 // nanoseconds: the timeout parameter of its last Keep-Alive field, 0 for none
 
 	suspicion suspicion
 }
@@ -57,6 +71,7 @@ type Conn struct {
 	era    int       // the target's when it was opened
 	nth    uint32    // exchanges begun on it
 	since  mono.Time // when it became idle
+	alive  mono.Time // when it was last seen open since then, 0 if nobody looked; Target.mu guards it
 	whole  Whole     // of the exchange it is used by, for who sends the request body
 
 	mu       sync.Mutex // guards answered: who sends the body sets a deadline for the head only while it is awaited
@@ -75,39 +90,99 @@ func New(e Endpoint, o Options) *Target {
 	return t
 }
 
-// take returns the idle connection that was used last, nil if there is none.
+// take returns an idle connection, nil if there is none that may be used: the one that was used last, or the one that rests
+// longest where the endpoint must show first that it keeps connections open. again says that the request may be sent again.
 //
 // hot: once per attempt.
-func (t *Target) take(now mono.Time) *Conn {
+func (t *Target) take(again bool, now mono.Time) *Conn {
 	t.mu.Lock()
-	n := len(t.idle)
-	if n == 0 {
+	defer t.mu.Unlock()
+	for {
+		n := len(t.idle)
+		if n == 0 {
+			return nil
+		}
+		if !t.habits.proven(again, now) {
+			return t.rested(now)
+		}
+		c := t.idle[n-1]
+		t.idle[n-1] = nil
+		t.idle = t.idle[:n-1]
+		if t.Idle <= 0 || now.Sub(c.since) <= t.idleTime(now) {
+			return c
+		}
 		t.mu.Unlock()
+		c.Close()
+		t.mu.Lock()
+	}
+}
+
+// rested is the connection that rests longest, if that is long enough for its FIN to have come, and not too long. t.mu is held.
+func (t *Target) rested(now mono.Time) *Conn {
+	c := t.idle[0]
+	if age := now.Sub(c.since); age < settle || t.Idle > 0 && age > t.idleTime(now) {
 		return nil
 	}
-	c := t.idle[n-1]
-	t.idle[n-1] = nil
-	t.idle = t.idle[:n-1]
-	t.mu.Unlock()
-	if t.Idle > 0 && now.Sub(c.since) > t.Idle {
-		c.Close()
-		return t.take(now)
-	}
+	t.idle = slices.Delete(t.idle, 0, 1)
 	return c
+}
+
+// idleTime is how long a connection may rest now. t.mu is held.
+func (t *Target) idleTime(now mono.Time) time.Duration {
+	if t.Learn == IdleFixed {
+		return t.Idle
+	}
+	return t.habits.idle(t.Idle, time.Duration(t.said.Load()), now)
 }
 
 // put keeps a connection for another exchange.
 func (t *Target) put(c *Conn, now mono.Time) {
-	c.since = now
 	c.Release()
 	t.mu.Lock()
+	c.since, c.alive = now, 0
 	t.names.used = true
-	if t.closed || len(t.idle) >= idleMax || t.Idle == 0 || c.era != t.era || t.names.vanished(c.addr) {
+	t.habits.carried(c.nth)
+	if t.closed || len(t.idle) >= idleMax || t.Idle == 0 || c.era != t.era || t.names.vanished(c.addr) || !t.habits.keeps(c.nth, len(t.idle), now) {
 		t.mu.Unlock()
 		c.Close()
 		return
 	}
 	t.idle = append(t.idle, c)
+	t.mu.Unlock()
+}
+
+// gone notes that the endpoint had ended a connection that rested after so many exchanges, found now that it was to be used.
+func (t *Target) gone(c *Conn, exchanges uint32, now mono.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := span{hi: now.Sub(c.since)}
+	if c.alive != 0 {
+		s.lo = c.alive.Sub(c.since)
+	}
+	t.habits.ended(exchanges, s, now)
+}
+
+// Said notes the timeout parameter of a Keep-Alive field: how long the endpoint says that it keeps an idle connection.
+func (a *Attempt) Said(timeout time.Duration) {
+	if t := a.target; t.said.Load() != int64(timeout) { // read first: a write would take the line from other cores
+		t.said.Store(int64(timeout))
+	}
+}
+
+// raceLate is how long after a request was written the end of its connection may still be one that had crossed with it.
+const raceLate = 2 * time.Second
+
+// raced learns from a request that crossed with the end of its idle connection, and says in the evidence what was learned.
+func (a *Attempt) raced() {
+	ev := &a.Evidence
+	if !ev.Reused || ev.Got > 0 || ev.End != fault.Closed && ev.End != fault.Reset || ev.Spent[fault.Write]+ev.Spent[fault.FirstByte] > raceLate {
+		return
+	}
+	now := mono.Now()
+	t, c := a.target, a.conn
+	t.gone(c, c.nth-1, c.since.Add(ev.Idle))
+	t.mu.Lock()
+	ev.Detail = t.habits.text(t.idleTime(now))
 	t.mu.Unlock()
 }
 
@@ -117,51 +192,73 @@ func (t *Target) put(c *Conn, now mono.Time) {
 func (t *Target) Sweep() {
 	now := mono.Now()
 	t.mu.Lock()
+	most := t.idleTime(now)
 	looked := make([]resting, 0, len(t.idle))
 	for _, c := range t.idle {
-		looked = append(looked, resting{c, c.since, t.Idle > 0 && now.Sub(c.since) > t.Idle || t.names.vanished(c.addr)})
+		looked = append(looked, resting{conn: c, since: c.since, over: t.Idle > 0 && now.Sub(c.since) > most || t.names.vanished(c.addr)})
 	}
 	t.mu.Unlock()
 	for i := range looked {
-		looked[i].over = looked[i].over || looked[i].conn.Gone()
+		if !looked[i].over {
+			looked[i].dead = looked[i].conn.Gone()
+		}
 	}
-	for _, c := range t.remove(looked) {
+	for _, c := range t.remove(looked, now) {
 		c.Close()
 	}
 }
 
-// resting is an idle connection, and whether it is to be closed if it still rests as it did at since.
+// resting is an idle connection, and whether it is to be closed, or its peer has closed it, if it still rests as it did at since.
 type resting struct {
 	conn  *Conn
 	since mono.Time
 	over  bool
+	dead  bool
 }
 
-// remove takes from the idle connections those of looked that are over, and gives them to the caller. One that was used
+// remove takes from the idle connections those of looked that are over or dead, and gives them to the caller. One that was used
 // meanwhile, and perhaps came back, is let be.
-func (t *Target) remove(looked []resting) (gone []*Conn) {
-	over := make(map[*Conn]mono.Time)
-	for _, r := range looked {
-		if r.over {
-			over[r.conn] = r.since
-		}
-	}
-	if len(over) == 0 {
+func (t *Target) remove(looked []resting, now mono.Time) (gone []*Conn) {
+	if len(looked) == 0 {
 		return nil
+	}
+	found := make(map[*Conn]resting, len(looked))
+	for _, r := range looked {
+		found[r.conn] = r
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	kept := t.idle[:0]
 	for _, c := range t.idle {
-		if since, ok := over[c]; ok && c.since == since {
+		r, ok := found[c]
+		switch {
+		case !ok || c.since != r.since:
+			kept = append(kept, c)
+		case r.dead:
+			s := span{hi: now.Sub(c.since)}
+			if c.alive != 0 {
+				s.lo = c.alive.Sub(c.since)
+			}
+			t.habits.ended(c.nth, s, now)
 			gone = append(gone, c)
-		} else {
+		case r.over:
+			gone = append(gone, c)
+		default:
+			t.alive(c, now)
 			kept = append(kept, c)
 		}
 	}
 	clear(t.idle[len(kept):])
 	t.idle = kept
 	return gone
+}
+
+// alive notes that an idle connection was seen open: after settle that proves that the endpoint keeps it. t.mu is held.
+func (t *Target) alive(c *Conn, now mono.Time) {
+	c.alive = now
+	if now.Sub(c.since) >= settle {
+		t.habits.carried(c.nth + 1)
+	}
 }
 
 // IdleCount is how many connections are kept for another request.

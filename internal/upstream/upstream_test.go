@@ -107,6 +107,7 @@ func request() *Head { return &Head{Method: []byte("GET"), Path: []byte("/"), Au
 // exchange makes one attempt from the question to the end of the body, as proxy does, and keeps or drops the connection.
 func exchange(a *Attempt, t *Target, fresh Fresh) (body string, good bool) {
 	a.Begin(t, mono.Now())
+	a.Again = true
 	defer a.Drop()
 	var res httpmsg.Response
 	if !a.Ask(request(), nil, fresh) || !a.ReadHead(&res) {
@@ -171,13 +172,13 @@ func TestPool(t *testing.T) {
 			target.put(piped(t, target, fmt.Sprint(i)), mono.Now())
 		}
 		for _, want := range []string{"2", "1", "0"} {
-			c := target.take(mono.Now())
+			c := target.take(true, mono.Now())
 			if c == nil || c.addr != want {
 				t.Fatalf("took %v, want %s", c, want)
 			}
 			c.Close()
 		}
-		if target.take(mono.Now()) != nil {
+		if target.take(true, mono.Now()) != nil {
 			t.Error("took one of none")
 		}
 	})
@@ -186,7 +187,7 @@ func TestPool(t *testing.T) {
 		now := mono.Now()
 		target.put(piped(t, target, "old"), now.Add(-2*time.Second))
 		target.put(piped(t, target, "older"), now.Add(-3*time.Second))
-		if c := target.take(now); c != nil || target.IdleCount() != 0 {
+		if c := target.take(true, now); c != nil || target.IdleCount() != 0 {
 			t.Errorf("took %v, %d idle", c, target.IdleCount())
 		}
 	})
@@ -431,6 +432,7 @@ func TestDialFailures(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		var a Attempt
 		a.Begin(targetOf(t, "http://127.0.0.1:1", nil), mono.Now())
+		a.Again = true
 		if a.Ask(request(), nil, AnyConnection) || a.Evidence.Stage != fault.Dial || a.Evidence.End != fault.Refused || a.Evidence.Errno != syscall.ECONNREFUSED || a.Evidence.Addr != "127.0.0.1:1" {
 			t.Errorf("%+v", a.Evidence)
 		}
@@ -441,6 +443,7 @@ func TestDialFailures(t *testing.T) {
 	t.Run("no such socket", func(t *testing.T) {
 		var a Attempt
 		a.Begin(targetOf(t, "unix:"+filepath.Join(t.TempDir(), "none"), nil), mono.Now())
+		a.Again = true
 		if a.Open(request(), AnyConnection) || a.Evidence.End != fault.Refused || fault.Classify(&a.Evidence).Cause != fault.CauseSocketMissing {
 			t.Errorf("%+v", a.Evidence)
 		}
