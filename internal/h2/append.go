@@ -46,6 +46,15 @@ func FinishHeaders(dst []byte, at int, stream uint32, end bool) []byte {
 	return append(AppendFrameHead(dst, len(rest), Continuation, FlagEndHeaders, stream), rest...)
 }
 
+// SetStream gives a head that was appended for one stream to another: HEADERS and its CONTINUATIONs, which are all that is in frames.
+// Who opens a stream learns its identifier only when the order on the connection is fixed.
+func SetStream(frames []byte, stream uint32) {
+	for len(frames) >= FrameHead {
+		binary.BigEndian.PutUint32(frames[5:], stream)
+		frames = frames[FrameHead+(int(frames[0])<<16|int(frames[1])<<8|int(frames[2])):]
+	}
+}
+
 // AppendDataHead appends the head of a DATA frame with n octets, at most FrameMax, which the caller appends.
 //
 // hot: once per piece of a body.

@@ -51,6 +51,7 @@ var staticStatuses = [...]int{200, 204, 206, 304, 400, 404, 500}
 // RequestLine is what the pseudo-fields of a request say. Those that are nil are not sent.
 type RequestLine struct {
 	Method, Scheme, Authority, Path, Protocol []byte
+	Query                                     []byte // behind Path, with its question mark
 }
 
 // AppendRequestLine appends a request's pseudo-fields.
@@ -77,12 +78,13 @@ func AppendRequestLine(dst []byte, r *RequestLine) []byte {
 	if r.Authority != nil {
 		dst = appendLiteral(dst, staticAuthority, r.Authority)
 	}
-	switch string(r.Path) {
-	case "":
-	case "/":
+	switch {
+	case len(r.Path) == 0:
+	case len(r.Path) == 1 && r.Path[0] == '/' && len(r.Query) == 0:
 		dst = append(dst, indexedField|staticPathRoot)
 	default:
-		dst = appendLiteral(dst, staticPathRoot, r.Path)
+		dst = appendInteger(append(dst, literalIndexing|staticPathRoot), 0, 7, len(r.Path)+len(r.Query))
+		dst = append(append(dst, r.Path...), r.Query...)
 	}
 	if r.Protocol != nil {
 		dst = AppendField(dst, []byte(":protocol"), r.Protocol)

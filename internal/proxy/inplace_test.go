@@ -140,16 +140,16 @@ func TestRequestsOfTheBuffersSize(t *testing.T) {
 func TestIdleIsCountedFromTheLastAnswer(t *testing.T) {
 	t.Parallel()
 	o := upstreamOf(t, answering(ok))
-	g := start(t, setup{limits: func(l *listener.Limits) { l.Idle = time.Second }}, o.addr)
+	g := start(t, setup{limits: func(l *listener.Limits) { l.Idle = 3 * time.Second }}, o.addr)
 	c := g.dial()
 	for range 4 {
 		c.open()
-		time.Sleep(400 * time.Millisecond) // the client is silent for a part of what it may
+		time.Sleep(1200 * time.Millisecond) // the client is silent for a part of what it may
 	}
 	began := time.Now() // before the answer: this side may read it late
 	c.open()
 	c.ended()
-	if d := time.Since(began); d < 800*time.Millisecond || d > 4*time.Second {
+	if d := time.Since(began); d < 2800*time.Millisecond || d > 6*time.Second {
 		t.Errorf("the connection ended after %v of silence", d)
 	}
 }

@@ -16,6 +16,9 @@ const interimMax = 10
 
 // AwaitHead waits for the first octets of an answer while the request body is being sent by another goroutine.
 func (a *Attempt) AwaitHead() bool {
+	if a.call != nil {
+		return a.awaitShared()
+	}
 	end := a.conn.Fill()
 	a.Evidence.Spent[fault.FirstByte] = time.Duration(mono.Now() - a.began)
 	if end != fault.Completed {
@@ -33,7 +36,11 @@ func (a *Attempt) AwaitHead() bool {
 // hot: once per attempt.
 func (a *Attempt) ReadHead(res *httpmsg.Response) bool {
 	for interim := 1; ; interim++ {
-		if !a.readOne(res) {
+		if a.call != nil {
+			if !a.readOneShared(res) {
+				return false
+			}
+		} else if !a.readOne(res) {
 			return false
 		}
 		switch {
@@ -108,7 +115,7 @@ const (
 // body prepares for the response's body.
 func (a *Attempt) body(res *httpmsg.Response) {
 	a.length, a.keep = res.Length, res.KeepAlive
-	a.given, a.ended = 0, Awaited
+	a.given, a.ended, a.trailers = 0, Awaited, &res.Trailers
 	a.dec.Reset(res.Length, &a.limits, &res.Trailers)
 }
 
@@ -116,6 +123,9 @@ func (a *Attempt) body(res *httpmsg.Response) {
 //
 // hot: once or twice per piece of body.
 func (a *Attempt) Next() ([]byte, Body) {
+	if a.call != nil {
+		return a.nextShared()
+	}
 	c := a.conn
 	if a.given > 0 {
 		c.Discard(a.given)
@@ -151,6 +161,10 @@ const largeBody = 64 << 10
 
 // Await waits for more of the response body. Whatever it comes to, Next tells.
 func (a *Attempt) Await() {
+	if a.call != nil {
+		a.awaitBodyShared()
+		return
+	}
 	c := a.conn
 	if a.dec.Received() > largeBody {
 		c.Enlarge()
@@ -203,6 +217,9 @@ const spliceMin = 64 << 10
 // tells.
 func (a *Attempt) Splice(to Sink) (done bool, write fault.End) {
 	c := a.conn
+	if c == nil {
+		return false, fault.Completed
+	}
 	n := a.dec.Left()
 	if n <= spliceMin || len(c.Buffered()) > 0 || !to.CanSplice(c.Conn) {
 		return false, fault.Completed
@@ -221,7 +238,10 @@ func (a *Attempt) Splice(to Sink) (done bool, write fault.End) {
 
 // Control calls f with the descriptor of the connection's socket, if there is one at present. f must not read or write.
 func (a *Attempt) Control(f func(fd uintptr)) {
-	if a.conn != nil {
+	switch {
+	case a.call != nil:
+		a.call.link.c.Control(f)
+	case a.conn != nil:
 		a.conn.Control(f)
 	}
 }
@@ -241,6 +261,9 @@ const answerGrace = 250 * time.Millisecond
 // what was sent before it). It is true when octets of an answer are buffered.
 func (a *Attempt) AnswerAnyway() bool {
 	c := a.conn
+	if a.call != nil {
+		return a.answerAnywayShared()
+	}
 	if c == nil || a.Cancel.Reason() != cancel.None || a.Evidence.End == fault.Timeout {
 		return false
 	}
@@ -257,8 +280,12 @@ func (a *Attempt) AnswerAnyway() bool {
 func (a *Attempt) Finish(now mono.Time) {
 	ev := &a.Evidence
 	ev.Stage, ev.End = fault.Done, fault.Completed
-	ev.Got = a.conn.Received() - a.conn.got
-	ev.Sent = a.conn.Sent() - a.conn.sent
+	if a.call != nil {
+		ev.Sent, ev.Got, _ = a.call.progress()
+	} else {
+		ev.Got = a.conn.Received() - a.conn.got
+		ev.Sent = a.conn.Sent() - a.conn.sent
+	}
 	ev.Spent[fault.Body] = time.Duration(now - a.began)
 }
 
@@ -267,15 +294,19 @@ func (a *Attempt) Finish(now mono.Time) {
 func (a *Attempt) Unwanted(now mono.Time) {
 	ev := &a.Evidence
 	ev.Stage = fault.Body
-	ev.Got = a.conn.Received() - a.conn.got
-	ev.Declared, ev.Body = max(a.length, -1), a.dec.Received()
+	ev.Declared = max(a.length, -1)
+	if a.call != nil {
+		_, ev.Got, ev.Body = a.call.progress()
+	} else {
+		ev.Got, ev.Body = a.conn.Received()-a.conn.got, a.dec.Received()
+	}
 	ev.Spent[fault.Body] = time.Duration(now - a.began)
 }
 
 // Keep puts the connection back for another exchange, if both messages let it. The caller has seen the response end. If octets
 // are left over the connection is closed instead, and Keep is false: the endpoint is out of step.
 func (a *Attempt) Keep(now mono.Time) bool {
-	if !a.Reusable() {
+	if a.call != nil || !a.Reusable() {
 		a.Drop()
 		return true
 	}

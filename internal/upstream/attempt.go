@@ -28,8 +28,10 @@ type Attempt struct {
 	Cancel *cancel.Cancel
 
 	target     *Target
-	conn       *Conn     // from the moment there is a connection until Keep or Drop
-	began      mono.Time // when the present stage began
+	call       *call           // in place of conn over HTTP/2
+	trailers   *httpmsg.Fields // where those of the response go
+	conn       *Conn           // from the moment there is a connection until Keep or Drop
+	began      mono.Time       // when the present stage began
 	method     httpmsg.Method
 	upgrade    []byte        // the protocols asked for; a view that lives as long as the request
 	uploading  bool          // another goroutine sends the request body
@@ -80,7 +82,8 @@ const (
 // Begin starts an attempt's evidence.
 func (a *Attempt) Begin(t *Target, now mono.Time) {
 	a.Evidence = fault.Evidence{Stage: fault.Select, Endpoint: t.Text, Declared: -1}
-	a.conn, a.target, a.began, a.Whole, a.Interim = nil, t, now, Whole{}, nil
+	a.call, a.conn, a.target, a.began, a.Whole, a.Interim = nil, nil, t, now, Whole{}, nil
+	a.trailers = nil
 	a.tunnel, a.uploading, a.sentAll, a.Again, a.Cancel, a.upgrade = false, false, false, false, nil, nil
 	a.parse.Reset()
 	a.limits = h1.Limits{Head: t.HeadMax, Trailers: t.HeadMax}
@@ -93,6 +96,19 @@ func (a *Attempt) Begin(t *Target, now mono.Time) {
 func (a *Attempt) Ask(h *Head, body []byte, fresh Fresh) bool {
 	a.asks(h)
 	t := a.target
+	if t.shares(h, a.began) {
+		end := bodyFollows
+		if len(body) == 0 {
+			end = headAlone
+		}
+		if !a.begin(h, fresh, end) {
+			return false
+		}
+		if a.call != nil {
+			return a.askShared(body)
+		}
+		return a.asked(a.ask(append(appendHead(conn.GetBuffer(), h, &t.Endpoint), body...), false))
+	}
 	request := append(appendHead(conn.GetBuffer(), h, &t.Endpoint), body...)
 	for fresh == AnyConnection {
 		c := t.take(a.Again, a.began)
@@ -123,6 +139,21 @@ func (a *Attempt) Open(h *Head, fresh Fresh) bool {
 		a.Cancel = new(cancel.Cancel) // whoever sends the body bounds the wait for the answer by it
 	}
 	a.enc.Reset(h.Length)
+	if a.target.shares(h, a.began) {
+		if !a.begin(h, fresh, bodyFollows) {
+			return false
+		}
+		if a.call != nil {
+			a.uploading = true
+			a.call.until = a.Whole.Until // until the request has ended: SendEnd
+			a.Cancel.LateAt(0)           // the bound on the answer to an attempt before this one
+			a.call.whole = a.Whole
+			return true
+		}
+		head := appendHead(conn.GetBuffer(), h, &a.target.Endpoint)
+		defer conn.PutBuffer(head)
+		return a.writeHead(head)
+	}
 	head := appendHead(conn.GetBuffer(), h, &a.target.Endpoint)
 	defer conn.PutBuffer(head)
 	for fresh == AnyConnection {
@@ -150,6 +181,27 @@ func (a *Attempt) passOver(end fault.End) {
 	a.Evidence.Reused, a.Evidence.Nth, a.Evidence.Idle = false, 0, 0
 }
 
+// begin gets a stream of HTTP/2 for a request, or a new connection where the endpoint turns out to speak HTTP/1.1: then there is no
+// call.
+func (a *Attempt) begin(h *Head, fresh Fresh, end endOfHead) bool {
+	c := calls.Get().(*call)
+	c.frames = appendHeadHTTP2(c.frames[:0], h, &a.target.Endpoint, end)
+	c.left = h.Length
+	a.call = c
+	plain, ok := a.share(fresh, end)
+	if c.link != nil {
+		return ok
+	}
+	a.call = nil
+	c.release(a, 0)
+	if plain == nil {
+		return false
+	}
+	a.began = mono.Now()
+	a.use(plain, a.began)
+	return true
+}
+
 // asks notes what of the request decides how its answer is read.
 func (a *Attempt) asks(h *Head) {
 	a.method, a.upgrade = httpmsg.ParseMethod(h.Method), h.Upgrade
@@ -171,7 +223,7 @@ func (a *Attempt) use(c *Conn, now mono.Time) {
 	ev := &a.Evidence
 	a.conn = c
 	c.nth++
-	ev.Nth, ev.Addr = c.nth, c.addr
+	ev.Nth, ev.Addr, ev.Version = c.nth, c.addr, httpmsg.HTTP11
 	if c.nth > 1 {
 		ev.Reused, ev.Idle = true, time.Duration(now-c.since)
 	}
@@ -242,8 +294,11 @@ func (a *Attempt) writeHead(head []byte) bool {
 	return true
 }
 
-// Drop closes the connection, if there is one.
+// Drop closes the connection, if there is one. One of HTTP/2 goes on without the attempt's stream.
 func (a *Attempt) Drop() {
+	if a.call != nil {
+		a.dropShared()
+	}
 	if a.conn != nil {
 		a.letGo().Close()
 	}

@@ -14,9 +14,10 @@ type Endpoint struct {
 	Host    string // the name or address to resolve; the path of a unix socket
 	Port    string // empty for a unix socket
 	Secure  bool   // TLS
+	Prior   bool   // HTTP/2 in clear with prior knowledge: h2c
 }
 
-// ParseEndpoint understands http://host[:port], https://host[:port] and unix:/path.
+// ParseEndpoint understands http://host[:port], https://host[:port], h2c://host[:port] and unix:/path.
 func ParseEndpoint(text string) (Endpoint, error) {
 	if path, ok := strings.CutPrefix(text, "unix:"); ok {
 		path = strings.TrimPrefix(path, "//")
@@ -27,11 +28,12 @@ func ParseEndpoint(text string) (Endpoint, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Hostname() == "" {
-		return Endpoint{}, fmt.Errorf("endpoint %q: want http://host:port, https://host:port or unix:/path", text)
+		return Endpoint{}, fmt.Errorf("endpoint %q: want http://host:port, https://host:port, h2c://host:port or unix:/path", text)
 	}
 	e := Endpoint{Text: text, Network: "tcp", Host: u.Hostname(), Port: u.Port()}
 	switch u.Scheme {
-	case "http":
+	case "http", "h2c":
+		e.Prior = u.Scheme == "h2c"
 		if e.Port == "" {
 			e.Port = "80"
 		}
@@ -41,7 +43,7 @@ func ParseEndpoint(text string) (Endpoint, error) {
 			e.Port = "443"
 		}
 	default:
-		return Endpoint{}, fmt.Errorf("endpoint %q: the scheme is http, https or unix", text)
+		return Endpoint{}, fmt.Errorf("endpoint %q: the scheme is http, https, h2c or unix", text)
 	}
 	return e, nil
 }

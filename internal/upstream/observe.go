@@ -21,7 +21,11 @@ func (a *Attempt) violation(err *h1.Error) {
 // malformed notes a rule that the response broke.
 func (a *Attempt) malformed(err *h1.Error) {
 	ev := &a.Evidence
-	ev.Got = a.conn.Received() - a.conn.got
+	if a.call != nil {
+		_, ev.Got, _ = a.call.progress()
+	} else {
+		ev.Got = a.conn.Received() - a.conn.got
+	}
 	ev.Rule, ev.Offset, ev.Limit, ev.Size, ev.Field = err.Rule, err.Offset, err.Limit, err.Size, err.Field
 	ev.End = fault.Malformed
 	if err.Rule == fault.RuleHeadSize && err.Field != "" { // the head is too large for the sake of one field
@@ -51,6 +55,9 @@ func (a *Attempt) Violated(rule fault.Rule, limit, size int64) {
 
 // sample keeps the first octets of what is buffered.
 func (a *Attempt) sample() {
+	if a.call != nil {
+		return // its octets are decoded, and show nothing
+	}
 	b := a.conn.Buffered()
 	a.Evidence.Sample = append([]byte(nil), b[:min(len(b), fault.SampleMax)]...)
 }
@@ -64,14 +71,8 @@ func (a *Attempt) readFailed(stage fault.Stage, end fault.End) {
 	ev.Errno = c.ReadErrno()
 	switch end {
 	case fault.Timeout:
-		switch {
-		case ev.Errno != 0: // the kernel gave up: no timer of ours
-		case a.Whole.Until != 0 && mono.Now() >= a.Whole.Until:
-			ev.Timer, ev.After = fault.TimerResponse, a.Whole.Setting
-		case stage == fault.Body:
-			ev.Timer, ev.After = fault.TimerRead, a.target.Read
-		default:
-			ev.Timer, ev.After = fault.TimerHead, a.target.Head
+		if ev.Errno == 0 { // else the kernel gave up: no timer of ours
+			a.timedOut(stage)
 		}
 	case fault.Canceled:
 		a.canceled()
@@ -96,10 +97,37 @@ func (a *Attempt) readFailed(stage fault.Stage, end fault.End) {
 	}
 }
 
+// timedOut notes which timer ended the wait for the answer.
+func (a *Attempt) timedOut(stage fault.Stage) {
+	ev := &a.Evidence
+	switch {
+	case a.Whole.Until != 0 && mono.Now() >= a.Whole.Until:
+		ev.Timer, ev.After = fault.TimerResponse, a.Whole.Setting
+	case stage == fault.Body:
+		ev.Timer, ev.After = fault.TimerRead, a.target.Read
+	default:
+		ev.Timer, ev.After = fault.TimerHead, a.target.Head
+	}
+}
+
+// writeTimedOut notes which timer ended the wait for room.
+func (a *Attempt) writeTimedOut() {
+	ev := &a.Evidence
+	if a.Whole.Until != 0 && mono.Now() >= a.Whole.Until {
+		ev.Timer, ev.After = fault.TimerResponse, a.Whole.Setting
+		return
+	}
+	ev.Timer, ev.After = fault.TimerWrite, a.target.Write
+}
+
 // WriteFailed notes how a write of the request ended. An answer may have come first: see AnswerAnyway.
 func (a *Attempt) WriteFailed(end fault.End) { a.writeFailed(end) }
 
 func (a *Attempt) writeFailed(end fault.End) {
+	if a.call != nil {
+		a.writeFailedShared(end)
+		return
+	}
 	ev := &a.Evidence
 	ev.Stage, ev.End = fault.Write, end
 	ev.Sent = a.conn.Sent() - a.conn.sent
@@ -107,11 +135,8 @@ func (a *Attempt) writeFailed(end fault.End) {
 	switch {
 	case end == fault.Canceled:
 		a.canceled()
-	case end != fault.Timeout || ev.Errno != 0:
-	case a.Whole.Until != 0 && mono.Now() >= a.Whole.Until:
-		ev.Timer, ev.After = fault.TimerResponse, a.Whole.Setting
-	default:
-		ev.Timer, ev.After = fault.TimerWrite, a.target.Write
+	case end == fault.Timeout && ev.Errno == 0:
+		a.writeTimedOut()
 	}
 }
 

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -37,7 +38,10 @@ const lookEvery = time.Second
 
 // open makes a new connection. Resolving, dialing and the handshake happen on a goroutine of its own, so that their deep stacks
 // do not stay with the caller. Besides their own timers, the bound on the whole response and a.Cancel end them.
-func (a *Attempt) open() *Conn {
+func (a *Attempt) open() *Conn { return a.openWith(a.target.tlsConf) }
+
+// openWith is open with other TLS settings, as for an endpoint that may speak HTTP/2.
+func (a *Attempt) openWith(conf *tls.Config) *Conn {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	var c *Conn
@@ -46,7 +50,7 @@ func (a *Attempt) open() *Conn {
 	go func() { // ends by its own timers, or with ctx; the loop below waits for it
 		defer close(done)
 		defer caught(&bug)
-		c = a.target.dialAll(ctx, &a.Evidence, a.began)
+		c = a.target.dialAll(ctx, conf, &a.Evidence, a.began)
 	}()
 	made := a.await(done)
 	if !made {

@@ -49,13 +49,13 @@ func (o *overheard) rule() fault.Rule {
 }
 
 // client makes the session over nc and has asked told whether the peer wants a client certificate.
-func (t *Target) client(nc net.Conn, asked *fault.ClientCert) *tls.Conn {
-	conf := t.tlsConf.Clone()
+func (t *Target) client(nc net.Conn, offer *tls.Config, asked *fault.ClientCert) *tls.Conn {
+	conf := offer.Clone()
 	conf.GetClientCertificate = func(want *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		for i := range t.tlsConf.Certificates { // as crypto/tls chooses without this func
-			if want.SupportsCertificate(&t.tlsConf.Certificates[i]) == nil {
+		for i := range offer.Certificates { // as crypto/tls chooses without this func
+			if want.SupportsCertificate(&offer.Certificates[i]) == nil {
 				*asked = fault.ClientCertShown
-				return &t.tlsConf.Certificates[i], nil
+				return &offer.Certificates[i], nil
 			}
 		}
 		*asked = fault.ClientCertMissing

@@ -11,6 +11,9 @@ import (
 // Send sends a piece of the request body. Like SendEnd it may be called from another goroutine than the reader's, and touches
 // no evidence: Sent tells the reader's goroutine afterwards. It is Malformed when there are more octets than the head declared.
 func (a *Attempt) Send(p []byte) fault.End {
+	if c := a.call; c != nil {
+		return c.send(p, moreFollows, c.obeys(a), c.whole)
+	}
 	frame, ok := a.enc.Begin(a.frame[:0], len(p))
 	if !ok {
 		return fault.Malformed
@@ -29,6 +32,9 @@ func (a *Attempt) SendEnd(trailers *httpmsg.Fields) fault.End {
 	if a.tunnel {
 		a.conn.CloseWrite()
 		return fault.Completed
+	}
+	if a.call != nil {
+		return a.sendEndShared(trailers)
 	}
 	frame, ok := a.enc.End(a.frame[:0], trailers)
 	if !ok {
@@ -58,6 +64,10 @@ func (a *Attempt) SendFailed(end fault.End) {
 
 // Sent notes how much of the request was sent, when who sent its body has ended.
 func (a *Attempt) Sent() {
+	if c := a.call; c != nil {
+		a.Evidence.Sent, _, _ = c.progress()
+		c.obey(nil)
+	}
 	if a.conn != nil {
 		a.Evidence.Sent = a.conn.Sent() - a.conn.sent
 		a.conn.Obey(a.Cancel, a.Cancel, a.began)
@@ -68,7 +78,13 @@ func (a *Attempt) Sent() {
 func (a *Attempt) SentAll() bool { return a.sentAll }
 
 // SendUnder makes Send end with another Cancel than the reader's, until Sent. Nobody may be waiting.
-func (a *Attempt) SendUnder(c *cancel.Cancel) { a.conn.Obey(a.Cancel, c, a.began) }
+func (a *Attempt) SendUnder(c *cancel.Cancel) {
+	if a.call != nil {
+		a.call.obey(c)
+		return
+	}
+	a.conn.Obey(a.Cancel, c, a.began)
+}
 
 // boundWrite sets how long the next write may wait for room. That time begins anew while the endpoint takes something, except
 // where the whole response's is over first.
@@ -97,6 +113,10 @@ func (a *Attempt) write(p, q []byte) fault.End {
 // headUntil bounds the wait for the response head, from another goroutine than the reader's. Once that head was read it does
 // nothing: the body has a time of its own.
 func (a *Attempt) headUntil(until mono.Time) {
+	if a.call != nil {
+		a.call.headUntil(a, until)
+		return
+	}
 	c := a.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,6 +127,10 @@ func (a *Attempt) headUntil(until mono.Time) {
 
 // headRead tells that the final response head was read.
 func (a *Attempt) headRead() {
+	if a.call != nil {
+		a.call.headRead(a)
+		return
+	}
 	c := a.conn
 	c.mu.Lock()
 	c.answered = true

@@ -25,7 +25,8 @@ type Options struct {
 	Idle     time.Duration // how long an unused connection is kept at most
 	Learn    IdleRule      // whether it is kept for less where the endpoint closes earlier
 	HeadMax  int           // octets of a response head
-	TLSConf  *tls.Config   // for https endpoints; ServerName empty is the endpoint's host
+	Protocol Protocol
+	TLSConf  *tls.Config // for https endpoints; ServerName empty is the endpoint's host
 	Resolver *Resolver
 
 	// Refuse reports whether an address is not to be dialed: a name with such an address is not dialed at all. Nil refuses none.
@@ -49,7 +50,11 @@ const idleMax = 1024
 type Target struct {
 	Endpoint
 	Options
-	tlsConf *tls.Config
+	tlsConf    *tls.Config   // for connections of HTTP/1.1
+	tlsShared  *tls.Config   // for those that may turn out to speak HTTP/2
+	protocol   Protocol      // Options.Protocol, and what the endpoint's scheme says
+	negotiates bool          // HTTP/2 is offered in the TLS handshake
+	streams    atomic.Uint32 // how many streams the endpoint takes on a link, as it said last; 0 if it has not
 
 	mu     sync.Mutex // guards the fields below
 	idle   []*Conn    // the last one used is last, so that a quiet pool shrinks
@@ -60,6 +65,8 @@ type Target struct {
 
 	said atomic.Int64 // nanoseconds: the timeout parameter of its last Keep-Alive field, 0 for none
 
+	sharing
+
 	suspicion suspicion
 }
 
@@ -68,6 +75,8 @@ type Conn struct {
 	*conn.Conn
 	target *Target
 	addr   string
+	http2  bool      // HTTP/2 was agreed on, or is known
+	link   *link     // what it became then
 	era    int       // the target's when it was opened
 	nth    uint32    // exchanges begun on it
 	since  mono.Time // when it became idle
@@ -83,9 +92,19 @@ type Conn struct {
 
 // New makes a target. It opens nothing.
 func New(e Endpoint, o Options) *Target {
-	t := &Target{Endpoint: e, Options: o}
+	t := &Target{Endpoint: e, Options: o, protocol: o.Protocol}
+	if e.Prior {
+		t.protocol = ProtocolHTTP2
+	}
 	if e.Secure {
-		t.tlsConf = clientConfig(&t.Endpoint, o.TLSConf)
+		t.negotiates = t.protocol != ProtocolHTTP1
+		t.tlsConf = clientConfig(&t.Endpoint, o.TLSConf, "http/1.1")
+		switch t.protocol {
+		case ProtocolAuto:
+			t.tlsShared = clientConfig(&t.Endpoint, o.TLSConf, "h2", "http/1.1")
+		case ProtocolHTTP2:
+			t.tlsShared = clientConfig(&t.Endpoint, o.TLSConf, "h2")
+		}
 	}
 	return t
 }
@@ -206,6 +225,7 @@ func (t *Target) Sweep() {
 	for _, c := range t.remove(looked, now) {
 		c.Close()
 	}
+	t.sweepLinks(now)
 }
 
 // resting is an idle connection, and whether it is to be closed, or its peer has closed it, if it still rests as it did at since.
@@ -264,8 +284,15 @@ func (t *Target) alive(c *Conn, now mono.Time) {
 // IdleCount is how many connections are kept for another request.
 func (t *Target) IdleCount() int {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.idle)
+	links := append([]*link(nil), t.links...)
+	n := len(t.idle)
+	t.mu.Unlock()
+	for _, l := range links {
+		if _, calls := l.quiet(0); calls == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // Close closes the idle connections; those in use are closed when their exchange ends.
@@ -279,14 +306,29 @@ func (t *Target) end(closed bool) {
 	idle := t.idle
 	t.idle, t.closed = nil, t.closed || closed
 	t.era++
+	links := append([]*link(nil), t.links...)
 	t.mu.Unlock()
 	for _, c := range idle {
 		c.Close()
 	}
+	for _, l := range links {
+		l.sweep(0, true)
+	}
+}
+
+// agreed notes what the handshake has agreed on, and is false if that is not what the pool is to speak.
+func (t *Target) agreed(c *Conn, ev *fault.Evidence) bool {
+	protocol := c.TLS().ConnectionState().NegotiatedProtocol
+	c.http2 = protocol == "h2"
+	if t.protocol == ProtocolHTTP2 && !c.http2 {
+		ev.End, ev.Told, ev.Detail = fault.Malformed, fault.CauseTLSALPN, "HTTP/2 was not agreed on, and the pool is to speak nothing else"
+		return false
+	}
+	return true
 }
 
 // dialAll resolves, dials and shakes hands. It ends soon after ctx does.
-func (t *Target) dialAll(ctx context.Context, ev *fault.Evidence, now mono.Time) *Conn {
+func (t *Target) dialAll(ctx context.Context, conf *tls.Config, ev *fault.Evidence, now mono.Time) *Conn {
 	t.mu.Lock()
 	era := t.era
 	t.mu.Unlock()
@@ -311,7 +353,7 @@ func (t *Target) dialAll(ctx context.Context, ev *fault.Evidence, now mono.Time)
 	if nc == nil {
 		return nil
 	}
-	c := &Conn{target: t, addr: ev.Addr, era: era}
+	c := &Conn{target: t, addr: ev.Addr, era: era, http2: t.protocol == ProtocolHTTP2}
 	if !t.Secure {
 		c.Conn = conn.New(nc)
 	} else {
@@ -319,9 +361,9 @@ func (t *Target) dialAll(ctx context.Context, ev *fault.Evidence, now mono.Time)
 		heard := &overheard{}
 		c.Conn = conn.NewTLS(nc, func(nc net.Conn) *tls.Conn {
 			heard.Conn = nc
-			return t.client(heard, &ev.ClientCert)
+			return t.client(heard, conf, &ev.ClientCert)
 		})
-		ok := t.handshake(ctx, c, ev, heard)
+		ok := t.handshake(ctx, c, ev, heard) && t.agreed(c, ev)
 		stamp(ev, fault.TLS, now)
 		if !ok {
 			c.Close()

@@ -12,8 +12,8 @@ import (
 )
 
 // clientConfig completes the pool's TLS settings for one endpoint: SNI and verification by the endpoint's name unless told
-// otherwise, HTTP/1.1 only, sessions resumed.
-func clientConfig(e *Endpoint, base *tls.Config) *tls.Config {
+// otherwise, these protocols offered, sessions resumed.
+func clientConfig(e *Endpoint, base *tls.Config, protocols ...string) *tls.Config {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if base != nil {
 		cfg = base.Clone()
@@ -21,7 +21,7 @@ func clientConfig(e *Endpoint, base *tls.Config) *tls.Config {
 	if cfg.ServerName == "" {
 		cfg.ServerName = e.Host
 	}
-	cfg.NextProtos = []string{"http/1.1"}
+	cfg.NextProtos = protocols
 	cfg.ClientSessionCache = tls.NewLRUClientSessionCache(16)
 	return cfg
 }

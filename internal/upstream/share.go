@@ -1,0 +1,228 @@
+package upstream
+
+import (
+	"time"
+
+	"github.com/whygate/whygate/internal/cancel"
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/mono"
+)
+
+// Protocol is which version of HTTP an endpoint is spoken to in.
+type Protocol uint8
+
+// The protocols.
+const (
+	ProtocolAuto  Protocol = iota // over TLS what both sides agree on (ALPN, RFC 7301); in clear HTTP/1.1
+	ProtocolHTTP1                 // HTTP/1.1
+	ProtocolHTTP2                 // HTTP/2, in clear with prior knowledge (RFC 9113, section 3.3)
+)
+
+const (
+	// linksMax is how many connections of HTTP/2 an endpoint may have from us.
+	linksMax = 64
+	// linkStreams is how many streams a link has before another one is opened beside it, even if the endpoint takes more: what a
+	// connection loses, all of its streams lose.
+	linkStreams = 64
+	// http1Time is for how long it is believed that an endpoint speaks HTTP/1.1 alone.
+	http1Time = 10 * time.Minute
+	// refusedTime is for how long a link on which the endpoint refused a stream is the last choice, and freshTime how long ago a link
+	// must have been heard of to be as good as a new one.
+	refusedTime = time.Second
+	freshTime   = time.Second
+)
+
+// sharing is the links of a target. Its mu is the target's.
+type sharing struct {
+	links   []*link
+	dialing *dialing
+	http1   mono.Time // until then the endpoint is believed to speak HTTP/1.1 alone; 0 for not
+}
+
+// dialing is a connection on its way that several exchanges wait for.
+type dialing struct {
+	done   chan struct{}
+	failed *fault.Evidence // how it failed, for all of them; nil where it did not, or nobody waited for it to the end
+}
+
+// shares reports whether an attempt for h goes over HTTP/2, as far as that is known.
+//
+// hot: once per attempt.
+func (t *Target) shares(h *Head, now mono.Time) bool {
+	if t.protocol != ProtocolHTTP2 && !t.negotiates {
+		return false
+	}
+	if t.negotiates && t.protocol == ProtocolAuto {
+		if h.Upgrade != nil { // what takes the connection over does so in HTTP/1.1
+			return false
+		}
+		t.mu.Lock()
+		until := t.http1
+		t.mu.Unlock()
+		return until == 0 || now >= until
+	}
+	return true
+}
+
+// prefersHTTP1 notes that the endpoint wants HTTP/1.1.
+func (t *Target) prefersHTTP1(now mono.Time) {
+	if t.protocol != ProtocolAuto {
+		return
+	}
+	t.mu.Lock()
+	t.http1 = now.Add(http1Time)
+	t.mu.Unlock()
+}
+
+// choose gives the link with the fewest streams that may take one more, and whether another one should be opened. fresh asks for one
+// that is known to be alive.
+func (t *Target) choose(fresh Fresh, now mono.Time) (best *link, crowded bool) {
+	least := -1
+	for _, l := range t.links {
+		l.mu.Lock()
+		n, room := l.h2.Streams(), l.usable() && l.h2.Streams() < l.limit() && l.pinged == 0
+		if fresh == FreshConnection && now.Sub(l.heard) > freshTime || l.refused != 0 && now.Sub(l.refused) < refusedTime {
+			n, room = n+linkStreams, room && fresh == AnyConnection
+		}
+		if l.era != t.era || t.names.vanished(l.addr) {
+			room = false
+		}
+		l.mu.Unlock()
+		if room && (least < 0 || n < least) {
+			best, least = l, n
+		}
+	}
+	return best, least < 0 || least >= linkStreams
+}
+
+// share gets a stream with the head in a.call.frames on a connection that others may share. Where the endpoint turns out to speak HTTP/1.1
+// the new connection is given back instead.
+func (a *Attempt) share(fresh Fresh, end endOfHead) (plain *Conn, ok bool) {
+	t := a.target
+	for {
+		now := mono.Now()
+		t.mu.Lock()
+		t.names.used = true
+		l, crowded := t.choose(fresh, now)
+		d, mine := t.dialing, false
+		if crowded && d == nil && len(t.links) < linksMax {
+			d = &dialing{done: make(chan struct{})}
+			t.dialing, mine = d, true
+		}
+		full := len(t.links) >= linksMax
+		t.mu.Unlock()
+		switch {
+		case mine:
+			c := a.openShared(d)
+			switch {
+			case c == nil && l != nil && a.Cancel.Reason() == cancel.None && a.call.beginOn(a, l, end): // it is crowded, but there
+				return nil, true
+			case c == nil:
+				return nil, false
+			case !c.http2:
+				return c, true
+			case a.call.beginOn(a, c.link, end):
+				return nil, true
+			}
+		case l != nil:
+			if a.call.beginOn(a, l, end) {
+				return nil, true
+			}
+		case d != nil:
+			if !a.await(d.done) {
+				a.abandon()
+				return nil, false
+			}
+			if d.failed != nil {
+				a.failAs(d.failed)
+				return nil, false
+			}
+			if !t.sharesStill(now) {
+				return a.open(), true
+			}
+			fresh = AnyConnection // it is as fresh as can be
+		case full:
+			a.Evidence.Stage, a.Evidence.End, a.Evidence.Version = fault.Write, fault.Limit, httpmsg.HTTP2
+			a.Evidence.Rule, a.Evidence.Limit = fault.RuleH2StreamLimit, linksMax
+			return nil, false
+		}
+	}
+}
+
+// sharesStill reports whether the endpoint has not turned out to speak HTTP/1.1.
+func (t *Target) sharesStill(now mono.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.http1 == 0 || now >= t.http1
+}
+
+// openShared opens a connection for all that wait for d, and makes a link of it if it speaks HTTP/2.
+func (a *Attempt) openShared(d *dialing) *Conn {
+	t := a.target
+	defer func() {
+		t.mu.Lock()
+		t.dialing = nil
+		t.mu.Unlock()
+		close(d.done)
+	}()
+	c := a.openWith(t.tlsShared)
+	if c == nil {
+		if a.Evidence.End != fault.Canceled && a.Evidence.End != fault.Unavailable && a.Evidence.Timer != fault.TimerResponse {
+			failed := a.Evidence
+			d.failed = &failed
+		}
+		return nil
+	}
+	if !c.http2 {
+		t.prefersHTTP1(mono.Now())
+		return c
+	}
+	c.link = newLink(c)
+	t.mu.Lock()
+	t.http1 = 0
+	if t.closed || c.era != t.era {
+		c.link.last.Store(true)
+		c.link.era = t.era
+	}
+	t.links = append(t.links, c.link)
+	t.mu.Unlock()
+	return c
+}
+
+// failAs notes that the connection that was waited for failed as it did for the one who opened it.
+func (a *Attempt) failAs(e *fault.Evidence) {
+	spent := a.Evidence.Spent
+	a.Evidence = *e
+	a.Evidence.Spent = spent
+	stamp(&a.Evidence, e.Stage, a.began)
+}
+
+// forget takes a link that is over from the target.
+func (t *Target) forget(l *link) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, other := range t.links {
+		if other == l {
+			last := len(t.links) - 1
+			t.links[i], t.links[last] = t.links[last], nil
+			t.links = t.links[:last]
+			return
+		}
+	}
+}
+
+// sweepLinks ends links that are unused for too long, whose address has vanished, or that do not answer.
+func (t *Target) sweepLinks(now mono.Time) {
+	t.mu.Lock()
+	links := append([]*link(nil), t.links...)
+	gone := make([]bool, len(links))
+	for i, l := range links {
+		gone[i] = t.closed || l.era != t.era || t.names.vanished(l.addr)
+	}
+	t.mu.Unlock()
+	for i, l := range links {
+		quiet, calls := l.quiet(now)
+		l.sweep(now, gone[i] || calls == 0 && t.Idle > 0 && time.Duration(quiet) > t.Idle)
+	}
+}
