@@ -54,6 +54,7 @@ var layers = map[string]int{
 	"internal/telemetry":  2,
 	"internal/config":     2,
 	"internal/explain":    3,
+	"internal/store":      3,
 	"internal/lab":        2,
 	"internal/machine":    2,
 	"internal/proxyconf":  2,
@@ -75,27 +76,48 @@ var only = map[string][]string{
 	// It reads logs, and knows nothing of our own proxy.
 	"internal/explain": {"internal/advice", "internal/fault", "internal/phrase", "internal/redact", "internal/visible", "internal/openfile"},
 
-	"internal/admin":       {"internal/visible"},                                  // it serves, whatever is served
-	"internal/advice":      {"internal/fault", "internal/phrase"},                 // what to do, wherever it is shown
-	"internal/phrase":      {"internal/fault"},                                    // words and what they mean, wherever they stand
-	"internal/config":      {"internal/openfile", "internal/yamltree"},            // nobody but gateway reads it, and it reads nobody
-	"internal/balance":     {"internal/mono"},                                     // it knows no addresses: it gives an index
-	"internal/route":       {},                                                    // it is given octets
-	"internal/proxyconf":   {"internal/openfile", "internal/yamltree"},            // it reads files, whatever they are for
-	"internal/conftree":    {"internal/openfile", "internal/yamltree"},            // syntax, whatever it means
-	"internal/topology":    {"internal/conftree", "internal/openfile"},            // what is set up, right or wrong
-	"internal/lint":        {"internal/redact", "internal/topology"},              // causes are slugs here, and a test holds them to the catalogue
-	"internal/machine":     {"internal/openfile"},                                 // it reads /proc
-	"internal/resilience":  {"internal/fault", "internal/mono"},                   // it does not know HTTP
-	"internal/h1":          {"internal/fault", "internal/httpmsg"},                // no I/O: not conn
-	"internal/h2":          {"internal/fault", "internal/httpmsg"},                // the same
-	"internal/mux":         {"internal/fault", "internal/h2", "internal/httpmsg"}, // it does not know where requests go
-	"internal/lab":         {"internal/fault"},                                    // it must not share the codec that it tests
-	"internal/conn":        {"internal/fault", "internal/mono", "internal/cancel"},
-	"internal/term":        {"internal/visible"}, // text for a terminal, whatever it says
-	"internal/statuscode":  {"internal/fault"},
-	"internal/fingerprint": {},                                                         // messages as a status, fields and octets
-	"internal/kubernetes":  {"internal/fault", "internal/diagnose", "internal/redact"}, // it reads an API server, and judges in diagnose's words
+	// It serves, whatever is served.
+	"internal/admin": {"internal/visible"},
+	// What to do, wherever it is shown.
+	"internal/advice": {"internal/fault", "internal/phrase"},
+	// Words and what they mean, wherever they stand.
+	"internal/phrase": {"internal/fault"},
+	// Nobody but gateway reads it, and it reads nobody.
+	"internal/config": {"internal/openfile", "internal/yamltree"},
+	// It knows no addresses: it gives an index.
+	"internal/balance": {"internal/mono"},
+	// It is given octets.
+	"internal/route": {},
+	// It reads files, whatever they are for.
+	"internal/proxyconf": {"internal/openfile", "internal/yamltree"},
+	// Syntax, whatever it means.
+	"internal/conftree": {"internal/openfile", "internal/yamltree"},
+	// What is set up, right or wrong.
+	"internal/topology": {"internal/conftree", "internal/openfile"},
+	// Causes are slugs here, and a test holds them to the catalogue.
+	"internal/lint": {"internal/redact", "internal/topology"},
+	// It reads /proc.
+	"internal/machine": {"internal/openfile"},
+	// It does not know HTTP.
+	"internal/resilience": {"internal/fault", "internal/mono"},
+	// No I/O: not conn.
+	"internal/h1": {"internal/fault", "internal/httpmsg"},
+	// The same.
+	"internal/h2": {"internal/fault", "internal/httpmsg"},
+	// What is kept, whoever it happened to.
+	"internal/store": {"internal/incident", "internal/fault", "internal/redact"},
+	// It does not know where requests go.
+	"internal/mux": {"internal/fault", "internal/h2", "internal/httpmsg"},
+	// It must not share the codec that it tests.
+	"internal/lab":  {"internal/fault"},
+	"internal/conn": {"internal/fault", "internal/mono", "internal/cancel"},
+	// Text for a terminal, whatever it says.
+	"internal/term":       {"internal/visible"},
+	"internal/statuscode": {"internal/fault"},
+	// Messages as a status, fields and octets.
+	"internal/fingerprint": {},
+	// It reads an API server, and judges in diagnose's words.
+	"internal/kubernetes": {"internal/fault", "internal/diagnose", "internal/redact"},
 }
 
 // readers has packages that only some may import.

@@ -30,7 +30,8 @@ type Incident struct {
 	Pool     string           `json:"pool,omitempty"`
 	Evidence *fault.Evidence  `json:"evidence,omitempty"` // what the fault was judged from
 	Attempts []fault.Evidence `json:"attempts,omitempty"`
-	Duration float64          `json:"duration_ms"` // from the request's first octet to the answer's last
+	Retry    string           `json:"retry,omitempty"` // why there was another attempt, or why there was none, after the last fault
+	Duration float64          `json:"duration_ms"`     // from the request's first octet to the answer's last
 }
 
 // Request is what is kept of the request.
@@ -42,6 +43,7 @@ type Request struct {
 	Host    string `json:"host,omitempty"`
 	Target  string `json:"target,omitempty"`
 	Version string `json:"version,omitempty"`
+	Agent   string `json:"user_agent,omitempty"`
 }
 
 // Kept is how many incidents a Recorder keeps of each kind: those that clients brought about by what they sent, and all

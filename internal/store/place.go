@@ -1,0 +1,105 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Place is where incidents are kept: the kind of database, and where it is.
+type Place struct {
+	kind kind
+	at   string // the file's path, or PostgreSQL's URL or key=value text
+}
+
+type kind uint8
+
+const (
+	inMemory kind = iota // the zero Place
+	sqlite
+	postgres
+)
+
+// Memory keeps incidents for as long as the process lives.
+var memory = Place{}
+
+// ParsePlace reads "memory", "sqlite:PATH" or "postgres:URL", where URL is what libpq takes: postgres://user@host/database, or key=value pairs.
+func ParsePlace(s string) (Place, error) {
+	switch {
+	case s == "memory":
+		return memory, nil
+	case strings.HasPrefix(s, "sqlite:"):
+		path := strings.TrimPrefix(s, "sqlite:")
+		if path == "" || strings.ContainsRune(path, 0) {
+			return Place{}, errors.New("sqlite: needs the path of a file")
+		}
+		return Place{sqlite, path}, nil
+	case strings.HasPrefix(s, "postgres://"), strings.HasPrefix(s, "postgresql://"):
+		if _, err := url.Parse(s); err != nil {
+			return Place{}, errors.New("the URL of PostgreSQL cannot be read")
+		}
+		return Place{postgres, s}, nil
+	case strings.HasPrefix(s, "postgres:"):
+		at := strings.TrimPrefix(s, "postgres:")
+		if !strings.Contains(at, "=") && !strings.Contains(at, "://") {
+			return Place{}, errors.New("postgres: needs a URL, postgres://user@host/database, or pairs such as host=/run/postgresql dbname=whygate")
+		}
+		return Place{postgres, at}, nil
+	}
+	return Place{}, errors.New("it is none of memory, sqlite:PATH and postgres://user@host/database")
+}
+
+// InFile is the Place of an SQLite file.
+func InFile(path string) Place { return Place{sqlite, path} }
+
+// IsMemory reports whether incidents end with the process.
+func (p Place) IsMemory() bool { return p.kind == inMemory }
+
+// String names the place without a password.
+func (p Place) String() string {
+	switch p.kind {
+	case sqlite:
+		return "sqlite:" + p.at
+	case postgres:
+		if u, err := url.Parse(p.at); err == nil && u.Scheme != "" {
+			return u.Redacted()
+		}
+		return "postgres:" + withoutPassword(p.at)
+	}
+	return "memory"
+}
+
+func withoutPassword(pairs string) string {
+	var out []string
+	for _, pair := range strings.Fields(pairs) {
+		if name, _, found := strings.Cut(pair, "="); found && strings.EqualFold(name, "password") {
+			pair = name + "=***"
+		}
+		out = append(out, pair)
+	}
+	return strings.Join(out, " ")
+}
+
+// fileName is the file in the state directory.
+const fileName = "incidents.db"
+
+// Default is the Place where none is configured: a file in the directory that systemd gives the service ($STATE_DIRECTORY), or else in
+// the user's state directory (the XDG base directories). getenv is os.Getenv. The error says that there is neither.
+func Default(getenv func(string) string) (Place, error) {
+	if dirs := getenv("STATE_DIRECTORY"); dirs != "" { // several are separated by colons
+		dir, _, _ := strings.Cut(dirs, ":")
+		return InFile(filepath.Join(dir, fileName)), nil
+	}
+	if dir := getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return InFile(filepath.Join(dir, "whygate", fileName)), nil
+	}
+	if home := getenv("HOME"); filepath.IsAbs(home) {
+		if info, err := os.Stat(home); err == nil && info.IsDir() {
+			return InFile(filepath.Join(home, ".local", "state", "whygate", fileName)), nil
+		}
+	}
+	return memory, fmt.Errorf("neither STATE_DIRECTORY nor a home directory is there")
+}
