@@ -25,8 +25,8 @@ var (
 		schema: map[string]any{"type": "string", "pattern": `^[0-9A-Fa-f.:]+(/[0-9]+)?$`},
 	}
 	endpoint = &kind{
-		what: "an endpoint", syntax: "http://host:port, https://host:port or unix:/path.", parse: parseEndpoint,
-		schema: map[string]any{"type": "string", "pattern": `^(https?://[^/?#@]+/?|unix:/.+|.*\$\{.*)$`},
+		what: "an endpoint", syntax: "http://host:port, https://host:port, h2c://host:port or unix:/path.", parse: parseEndpoint,
+		schema: map[string]any{"type": "string", "pattern": `^((https?|h2c)://[^/?#@]+/?|unix:/.+|.*\$\{.*)$`},
 	}
 	hostPattern = &kind{
 		what: "a host name", syntax: "A name, an address, or *. and a name.", parse: parseHostPattern,
@@ -112,8 +112,8 @@ func parseEndpoint(k *key, s string) (any, *trouble) {
 		return nil, &trouble{"has no scheme: " + quote(s), "did you mean " + quote("http://"+s) + "?"}
 	}
 	scheme = strings.ToLower(scheme)
-	if scheme != "http" && scheme != "https" {
-		return nil, &trouble{"has the unknown scheme " + quote(scheme), "an endpoint is http://host:port, https://host:port or unix:/path"}
+	if scheme != "http" && scheme != "https" && scheme != "h2c" {
+		return nil, &trouble{"has the unknown scheme " + quote(scheme), "an endpoint is http://host:port, https://host:port, h2c://host:port or unix:/path"}
 	}
 	authority, beyond := rest, ""
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {

@@ -196,15 +196,18 @@ func (d *decoder) warnPool(p *Pool, used map[string]bool) {
 	if !used[p.Name] {
 		d.warn(d.positions[path], path, "no route leads to the pool "+quote(p.Name), "")
 	}
-	secure := false
+	secure, h2c := false, false
 	seen := map[string]bool{}
 	for i, e := range p.Endpoints {
-		secure = secure || e.Scheme == "https"
+		secure, h2c = secure || e.Scheme == "https", h2c || e.Scheme == "h2c"
 		if seen[e.String()] {
 			at := fmt.Sprintf("%s.endpoints[%d]", path, i)
 			d.warn(d.positions[at], at, "the endpoint "+d.shown(at, e.String())+" is listed twice", "remove one; it would get twice the requests")
 		}
 		seen[e.String()] = true
+	}
+	if at, ok := d.positions[path+".protocol"]; ok && h2c && p.Protocol == ProtocolHTTP1 {
+		d.warn(at, path+".protocol", "an h2c:// endpoint is spoken to in HTTP/2 whatever this says", "write http:// in its endpoints")
 	}
 	if at, ok := d.positions[path+".tls"]; ok && !secure {
 		d.warn(at, path+".tls", "the pool has no https endpoint, so this has no effect", "write https:// in its endpoints")

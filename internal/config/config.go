@@ -60,6 +60,13 @@ const (
 	LeastRequests = "least-requests"
 )
 
+// The values of pools.NAME.protocol.
+const (
+	ProtocolAuto  = "auto" // over TLS what both sides agree on
+	ProtocolHTTP1 = "h1"
+	ProtocolHTTP2 = "h2"
+)
+
 // The values of pools.NAME.host that are not a literal host.
 const (
 	HostClient   = "client"   // what the client sent
@@ -136,6 +143,7 @@ type Pool struct {
 	Name      string
 	Endpoints []Endpoint  `key:"endpoints"`
 	Balance   string      `key:"balance"`
+	Protocol  string      `key:"protocol"`
 	Host      string      `key:"host"` // HostClient, HostEndpoint or a literal host
 	TLS       UpstreamTLS `key:"tls"`
 	Timeouts  Timeouts    `key:"timeouts"`
@@ -145,7 +153,7 @@ type Pool struct {
 
 // Endpoint is one place that answers requests.
 type Endpoint struct {
-	Scheme string // "http", "https" or "unix"
+	Scheme string // "http", "https", "h2c" or "unix"
 	Host   string // a name in lower case or an address without brackets; empty for unix
 	Port   uint16 // 0 for unix
 	Path   string // the socket's path, for unix

@@ -111,6 +111,7 @@ pools:
   api:
     endpoints: [https://Api.internal, https://10.0.0.1:8443, "https://[2001:db8::1]", unix:/run/api.sock]
     balance: least-requests
+    protocol: h2
     host: endpoint
     tls: {ca: ca.pem, server_name: api.test, cert: c.pem, key: k.pem, verify: false}
     timeouts: {connect: 100ms, tls: 1s, write: 2s, head: 3s, read: 4s, response: 1h30m, idle: 0}
@@ -150,7 +151,7 @@ func TestEverything(t *testing.T) {
 			{
 				Name:      "api",
 				Endpoints: []Endpoint{{"https", "api.internal", 443, ""}, {"https", "10.0.0.1", 8443, ""}, {"https", "2001:db8::1", 443, ""}, {"unix", "", 0, "/run/api.sock"}},
-				Balance:   LeastRequests, Host: HostEndpoint,
+				Balance:   LeastRequests, Protocol: ProtocolHTTP2, Host: HostEndpoint,
 				TLS: UpstreamTLS{CA: "/etc/whygate/ca.pem", ServerName: "api.test", Cert: "/etc/whygate/c.pem", Key: "/etc/whygate/k.pem"},
 				Timeouts: Timeouts{
 					Connect: 100 * time.Millisecond, TLS: time.Second, Write: 2 * time.Second, Head: 3 * time.Second, Read: 4 * time.Second, Response: 90 * time.Minute,
@@ -158,7 +159,7 @@ func TestEverything(t *testing.T) {
 				Limits: PoolLimits{7, 128 << 10}, Retry: Retry{1, 50, 1 << 20},
 			},
 			{
-				Name: "plain", Endpoints: []Endpoint{{"http", "web.internal", 80, ""}}, Balance: RoundRobin, Host: "www.example.com:8080",
+				Name: "plain", Endpoints: []Endpoint{{"http", "web.internal", 80, ""}}, Balance: RoundRobin, Protocol: ProtocolAuto, Host: "www.example.com:8080",
 				TLS: UpstreamTLS{Verify: true}, Timeouts: defaultTimeouts, Limits: PoolLimits{0, 64 << 10}, Retry: Retry{2, 20, 64 << 10},
 			},
 		},
@@ -185,7 +186,7 @@ func TestDefaults(t *testing.T) {
 		Resolver{Timeout: 5 * time.Second},
 		Limits{20000, 32 << 10, 10 * time.Second, 1 << 30, 75 * time.Second},
 		Pool{
-			Name: "web", Endpoints: []Endpoint{{"http", "127.0.0.1", 3000, ""}}, Balance: RoundRobin, Host: HostClient, TLS: UpstreamTLS{Verify: true},
+			Name: "web", Endpoints: []Endpoint{{"http", "127.0.0.1", 3000, ""}}, Balance: RoundRobin, Protocol: ProtocolAuto, Host: HostClient, TLS: UpstreamTLS{Verify: true},
 			Timeouts: defaultTimeouts, Limits: PoolLimits{0, 64 << 10}, Retry: Retry{2, 20, 64 << 10},
 		},
 	}

@@ -123,12 +123,16 @@ Headers to set in the upstream's response before the client gets it, in the same
 	{path: "pools", kind: named, required: true, min: 1, max: 10_000, aka: []string{"upstreams", "backends", "clusters", "services", "upstream", "backend", "pool"}, doc: `
 Who answers: each pool is a name and the endpoints that are equal to each other.`},
 	{path: "pools.NAME.endpoints", kind: list(endpoint), required: true, min: 1, max: 256, example: "[http://10.0.0.1:8080, http://10.0.0.2:8080]", aka: []string{"servers", "server", "targets", "upstreams", "hosts", "addresses", "urls", "url", "endpoint", "backends", "nodes"}, doc: `
-Where requests are sent: http://host:port, https://host:port or unix:/path. The port is 80 for http and 443 for https where
-it is left out. A name may have several addresses; it is resolved again as its records expire, and one that does not resolve never stops the
+Where requests are sent: http://host:port, https://host:port, h2c://host:port for HTTP/2 without TLS, or unix:/path. The port is
+443 for https and 80 for the others where it is left out. A name may have several addresses; it is resolved again as its records expire, and one that does not resolve never stops the
 start.`},
 	{path: "pools.NAME.balance", kind: choice, def: RoundRobin, choices: []string{RoundRobin, LeastRequests}, aka: []string{"policy", "lb", "lb_policy", "load_balancing", "algorithm", "strategy"}, doc: `
 How an endpoint is chosen: each in turn (round-robin), or the one with the fewest requests in flight (least-requests), which
 is better when some requests take much longer than others. An endpoint that just failed is tried last for a few seconds.`},
+	{path: "pools.NAME.protocol", kind: choice, def: ProtocolAuto, choices: []string{ProtocolAuto, ProtocolHTTP1, ProtocolHTTP2}, aka: []string{"http_version", "proxy_http_version", "version", "alpn"}, doc: `
+Which version of HTTP the endpoints are spoken to in. auto lets an https endpoint choose in the TLS handshake (ALPN) and speaks HTTP/1.1 to one
+in clear. h1 is HTTP/1.1 and nothing else. h2 is HTTP/2 and nothing else, also without TLS, where it is the same as writing h2c://. A request
+that asks for another protocol, as a WebSocket does, goes to an https endpoint over HTTP/1.1 under auto.`},
 	{path: "pools.NAME.host", kind: hostLiteral, def: HostClient, choices: []string{HostClient, HostEndpoint}, aka: []string{"host_header", "preserve_host", "pass_host_header"}, doc: `
 The Host header that upstreams get: what the client sent (client), the endpoint's own host (endpoint), which virtual hosts and
 most services on the internet need, or a literal name.`},

@@ -43,7 +43,7 @@ const keyPaths = `version name listen listen[].address listen[].tls listen[].tls
 resolver resolver.servers resolver.timeout trusted_proxies
 limits limits.connections limits.request_head limits.head_time limits.request_body limits.idle
 routes routes[].host routes[].path routes[].method routes[].pool routes[].strip routes[].set_request routes[].set_response
-pools pools.NAME.endpoints pools.NAME.balance pools.NAME.host
+pools pools.NAME.endpoints pools.NAME.balance pools.NAME.protocol pools.NAME.host
 pools.NAME.tls pools.NAME.tls.ca pools.NAME.tls.crl pools.NAME.tls.server_name pools.NAME.tls.cert pools.NAME.tls.key pools.NAME.tls.verify
 pools.NAME.timeouts pools.NAME.timeouts.connect pools.NAME.timeouts.tls pools.NAME.timeouts.write pools.NAME.timeouts.head
 pools.NAME.timeouts.read pools.NAME.timeouts.response pools.NAME.timeouts.idle

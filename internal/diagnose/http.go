@@ -132,7 +132,8 @@ func newClient(ctx context.Context, t *Target, o *Options, at netip.AddrPort, sa
 	c.patience = timeout
 	c.up = upstream.New(e, upstream.Options{
 		Connect: timeout, TLS: timeout, Write: timeout, Head: timeout, Read: timeout, Idle: time.Minute,
-		HeadMax: headMax, TLSConf: c.tlsConfig(), Resolver: upstream.NewResolver(o.Servers, timeout),
+		Protocol: upstream.ProtocolHTTP1, // HTTP/2 has a probe of its own
+		HeadMax:  headMax, TLSConf: c.tlsConfig(), Resolver: upstream.NewResolver(o.Servers, timeout),
 	})
 	return c
 }

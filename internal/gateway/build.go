@@ -135,6 +135,7 @@ func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *c
 			b.targets[text] = upstream.New(endpointOf(e), upstream.Options{
 				Connect: p.Timeouts.Connect, TLS: p.Timeouts.TLS, Write: p.Timeouts.Write, Head: p.Timeouts.Head, Read: p.Timeouts.Read,
 				Idle: idle, Learn: learn, HeadMax: int(p.Limits.ResponseHead), TLSConf: tlsConf, Resolver: g.resolver,
+				Protocol: protocol(p.Protocol),
 			})
 		}
 		guard := resilience.NewGuard(p.Limits.Connections)
@@ -157,7 +158,7 @@ func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *c
 // sameOptions reports whether connections made under one pool's settings may be used under the other's. Certificate files
 // may have changed under the same name, so a pool that has some starts anew.
 func sameOptions(a, b config.Pool) bool {
-	return a.TLS == b.TLS && a.TLS.CA+a.TLS.CRL+a.TLS.Cert == "" && a.Timeouts == b.Timeouts && a.Limits.ResponseHead == b.Limits.ResponseHead
+	return a.Protocol == b.Protocol && a.TLS == b.TLS && a.TLS.CA+a.TLS.CRL+a.TLS.Cert == "" && a.Timeouts == b.Timeouts && a.Limits.ResponseHead == b.Limits.ResponseHead
 }
 
 // retire closes what the next generation did not take over.
@@ -248,11 +249,24 @@ func (g *generation) refresh(ctx context.Context, of *Gateway) {
 }
 
 func endpointOf(e config.Endpoint) upstream.Endpoint {
-	u := upstream.Endpoint{Text: e.String(), Network: "tcp", Host: e.Host, Port: strconv.Itoa(int(e.Port)), Secure: e.Scheme == "https"}
+	u := upstream.Endpoint{
+		Text: e.String(), Network: "tcp", Host: e.Host, Port: strconv.Itoa(int(e.Port)), Secure: e.Scheme == "https", Prior: e.Scheme == "h2c",
+	}
 	if e.Scheme == "unix" {
 		u.Network, u.Host, u.Port = "unix", e.Path, ""
 	}
 	return u
+}
+
+// protocol is what a pool's endpoints are spoken to in.
+func protocol(text string) upstream.Protocol {
+	switch text {
+	case config.ProtocolHTTP1:
+		return upstream.ProtocolHTTP1
+	case config.ProtocolHTTP2:
+		return upstream.ProtocolHTTP2
+	}
+	return upstream.ProtocolAuto
 }
 
 // routeName is a route as logs name it: what it matches, or its place.

@@ -247,14 +247,14 @@ type outcome struct {
 }
 
 // settle tells the balancer how the endpoint being asked did. No other place does. Three failures are not counted against the endpoint:
-// somebody else ended the attempt; it closed a connection that was idle; or the time for the whole response was over before it had the
+// somebody else ended the attempt; it closed a connection that was idle, or let go of one in order (GOAWAY); or the time for the whole response was over before it had the
 // request, because earlier attempts had used that time up.
 func (s *serving) settle(o outcome) {
 	ev := &o.attempt.Evidence
 	switch {
 	case !o.fault.Is():
 		s.pool.Balance.Succeeded(s.asking)
-	case !o.fault.ByUpstream(), o.fault.Cause == fault.CauseKeepaliveRace, ev.Timer == fault.TimerResponse && ev.Stage < fault.FirstByte:
+	case !o.fault.ByUpstream(), o.fault.Cause == fault.CauseKeepaliveRace, ev.End == fault.GoAway && ev.Unprocessed, ev.Timer == fault.TimerResponse && ev.Stage < fault.FirstByte:
 	default:
 		s.pool.Balance.Failed(s.asking, mono.Now())
 	}
@@ -299,7 +299,7 @@ func (s *serving) drained() bool { return s.x.Cancel.Reason() == cancel.Drained 
 // sentBefore reports whether an attempt before the last had given octets of the request to an endpoint.
 func (s *serving) sentBefore() bool {
 	for i := range s.made - 1 {
-		if s.attempts[i].Evidence.Sent > 0 {
+		if ev := &s.attempts[i].Evidence; ev.Sent > 0 && !ev.Unprocessed {
 			return true
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/incident"
+	"github.com/whygate/whygate/internal/redact"
 )
 
 // batch is what is written in one transaction.
@@ -248,7 +249,7 @@ func (t *transaction) example(b *batch, i *incident.Incident) {
 		}
 	}
 	_, t.err = t.one.ExecContext(t.ctx,
-		i.ID, i.At.UnixMicro(), key.id(), i.Status, bit(i.Saved), bit(i.Late), plain(i.Route), plain(endpointOf(i)), plain(r.Method), plain(masked(r.Host)), plain(Template(masked(r.Target))),
+		i.ID, i.At.UnixMicro(), key.id(), i.Status, bit(i.Saved), bit(i.Late), plain(i.Route), plain(endpointOf(i)), plain(r.Method), plain(redact.Line(r.Host)), plain(Template(redact.Line(r.Target))),
 		host(r.Client), Agent(r.Agent), r.Version, plain(r.ID), r.TraceID, b.instance, plain(string(doc)))
 }
 
