@@ -63,6 +63,7 @@ var layers = map[string]int{
 
 	"internal/kubernetes": 5,
 
+	"internal/health":  3,
 	"internal/proxy":   4,
 	"internal/gateway": 5,
 

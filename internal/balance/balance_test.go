@@ -15,7 +15,7 @@ const second = mono.Time(time.Second)
 func picks(s *Set, n int, now mono.Time) []int {
 	count := make([]int, s.Len())
 	for range n {
-		count[s.Pick(nil, now)]++
+		count[s.Pick(nil, 0, now)]++
 	}
 	return count
 }
@@ -40,14 +40,14 @@ func TestLeastRequests(t *testing.T) {
 	s.Start(0)
 	s.Start(2)
 	for _, want := range []int{1, 1} { // it stays the least until it starts
-		if got := s.Pick(nil, 0); got != want {
+		if got := s.Pick(nil, 0, 0); got != want {
 			t.Errorf("picked %d, want %d", got, want)
 		}
 	}
 	s.Start(1)
 	s.Finish(0)
 	s.Finish(0)
-	if got := s.Pick(nil, 0); got != 0 {
+	if got := s.Pick(nil, 0, 0); got != 0 {
 		t.Errorf("picked %d, want 0 after it finished", got)
 	}
 }
@@ -64,7 +64,7 @@ func TestTriedIsNotPickedAgain(t *testing.T) {
 		s.Failed(2, 0)
 		var tried Tried
 		for range 5 {
-			i := s.Pick(&tried, 0)
+			i := s.Pick(&tried, 0, 0)
 			if i < 0 || tried.Has(i) {
 				t.Fatalf("policy %d: picked %d, tried %v", policy, i, tried)
 			}
@@ -73,7 +73,7 @@ func TestTriedIsNotPickedAgain(t *testing.T) {
 				t.Fatalf("policy %d: the failed one was not tried last", policy)
 			}
 		}
-		if i := s.Pick(&tried, 0); i != -1 {
+		if i := s.Pick(&tried, 0, 0); i != -1 {
 			t.Errorf("policy %d: picked %d, want none", policy, i)
 		}
 	}
@@ -84,14 +84,14 @@ func TestAllFailedStillPicks(t *testing.T) {
 	s.Failed(1, 0)
 	s.Failed(0, second)
 	s.Failed(2, 2*second)
-	if i := s.Pick(nil, 3*second); i != 1 {
+	if i := s.Pick(nil, 0, 3*second); i != 1 {
 		t.Errorf("picked %d, want the one that failed longest ago", i)
 	}
 }
 
 func TestEmptySet(t *testing.T) {
 	for _, policy := range []Policy{RoundRobin, LeastRequests} {
-		if i := New(0, policy).Pick(nil, 0); i != -1 {
+		if i := New(0, policy).Pick(nil, 0, 0); i != -1 {
 			t.Errorf("picked %d of none", i)
 		}
 	}
@@ -106,7 +106,7 @@ func TestFailedIsTriedByOneFirst(t *testing.T) {
 	if got := picks(s, 10, mono.Time(FailedFor)); got[0] != 1 {
 		t.Fatalf("picked %d times before its outcome is known, want 1", got[0])
 	}
-	s.Succeeded(0)
+	s.Succeeded(0, mono.Time(FailedFor))
 	if got := picks(s, 10, mono.Time(FailedFor)); got[0] != 5 {
 		t.Errorf("picked %d times after it answered, want 5", got[0])
 	}
@@ -126,7 +126,7 @@ func TestCarry(t *testing.T) {
 	old.Start(1)
 	old.Failed(0, 0)
 	s := New(3, LeastRequests)
-	s.Carry(old, []int{1, -1, 0})
+	s.Carry(old, []int{1, -1, 0}, 0)
 	want := []State{{InFlight: 1, Started: 1}, {}, {Failures: 1, Last: true}}
 	if got := s.Snapshot(nil, 0); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -165,7 +165,7 @@ func TestConcurrently(t *testing.T) {
 			wg.Go(func() {
 				for n := range mono.Time(2000) {
 					now := n * second / 100
-					i := s.Pick(nil, now)
+					i := s.Pick(nil, 0, now)
 					if i < 0 {
 						t.Error("nothing picked")
 						return
@@ -174,7 +174,7 @@ func TestConcurrently(t *testing.T) {
 					if (n+mono.Time(g))%7 == 0 {
 						s.Failed(i, now)
 					} else {
-						s.Succeeded(i)
+						s.Succeeded(i, 0)
 					}
 					s.Finish(i)
 				}
@@ -195,7 +195,7 @@ func TestAllocates(t *testing.T) {
 		if n := testing.AllocsPerRun(100, func() {
 			var tried Tried
 			for range 3 {
-				i := s.Pick(&tried, 0)
+				i := s.Pick(&tried, 0, 0)
 				tried.Add(i)
 				s.Start(i)
 				s.Finish(i)
@@ -216,7 +216,7 @@ func BenchmarkPick(b *testing.B) {
 			s := New(bm.n, bm.policy)
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					i := s.Pick(nil, 0)
+					i := s.Pick(nil, 0, 0)
 					s.Start(i)
 					s.Finish(i)
 				}

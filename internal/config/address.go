@@ -105,7 +105,7 @@ func parseEndpoint(k *key, s string) (any, *trouble) {
 		if t := socketPath(path); t != nil {
 			return nil, t
 		}
-		return Endpoint{Scheme: "unix", Path: filepath.Clean(path)}, nil
+		return Place{Scheme: "unix", Path: filepath.Clean(path)}, nil
 	}
 	scheme, rest, ok := strings.Cut(s, "://")
 	if !ok {
@@ -141,7 +141,7 @@ func parseAuthority(k *key, scheme, authority string) (any, *trouble) {
 		_, t := portNumber(authority[strings.LastIndexByte(authority, ':')+1:], false)
 		return nil, t
 	}
-	e := Endpoint{Scheme: scheme, Host: strings.ToLower(host), Port: 80}
+	e := Place{Scheme: scheme, Host: strings.ToLower(host), Port: 80}
 	if scheme == "https" {
 		e.Port = 443
 	}
@@ -156,7 +156,7 @@ func parseAuthority(k *key, scheme, authority string) (any, *trouble) {
 }
 
 // String is the endpoint as one would write it, its port included.
-func (e Endpoint) String() string {
+func (e Place) String() string {
 	if e.Scheme == "unix" {
 		return "unix:" + e.Path
 	}
@@ -164,7 +164,7 @@ func (e Endpoint) String() string {
 }
 
 // Address is what to dial: host:port, or the socket's path.
-func (e Endpoint) Address() string {
+func (e Place) Address() string {
 	if e.Scheme == "unix" {
 		return e.Path
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,7 @@ func (d *decoder) check(c *Config) {
 		d.checkRoute(c, i)
 	}
 	for i := range c.Pools {
+		_, c.Pools[i].Check.On = d.positions["pools."+c.Pools[i].Name+".check"]
 		path := "pools." + c.Pools[i].Name + ".tls"
 		d.checkPair(path, false)
 		if at, given := d.positions[path+".crl"]; given && !c.Pools[i].TLS.Verify {
@@ -208,6 +210,12 @@ func (d *decoder) warnPool(p *Pool, used map[string]bool) {
 	}
 	if at, ok := d.positions[path+".protocol"]; ok && h2c && p.Protocol == ProtocolHTTP1 {
 		d.warn(at, path+".protocol", "an h2c:// endpoint is spoken to in HTTP/2 whatever this says", "write http:// in its endpoints")
+	}
+	if at, ok := d.positions[path+".hash"]; ok && p.Balance != ByHash {
+		d.warn(at, path+".hash", "the pool's balance is "+p.Balance+", so this has no effect", "write balance: hash")
+	}
+	if !slices.ContainsFunc(p.Endpoints, func(e Endpoint) bool { return !e.Backup }) {
+		d.warn(d.positions[path+".endpoints"], path+".endpoints", "every endpoint of the pool is a backup", "remove backup: true from those that are to be asked first")
 	}
 	if at, ok := d.positions[path+".tls"]; ok && !secure {
 		d.warn(at, path+".tls", "the pool has no https endpoint, so this has no effect", "write https:// in its endpoints")

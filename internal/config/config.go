@@ -58,6 +58,8 @@ const (
 const (
 	RoundRobin    = "round-robin"
 	LeastRequests = "least-requests"
+	ByLatency     = "latency"
+	ByHash        = "hash"
 )
 
 // The values of pools.NAME.protocol.
@@ -66,6 +68,61 @@ const (
 	ProtocolHTTP1 = "h1"
 	ProtocolHTTP2 = "h2"
 )
+
+// HashKey is what an endpoint is chosen by where balance is hash.
+type HashKey struct {
+	By   string // HashIP, HashPath, HashHeader or HashCookie
+	Name string // of the header or the cookie
+}
+
+// The kinds of HashKey.
+const (
+	HashIP     = "ip"
+	HashPath   = "path"
+	HashHeader = "header"
+	HashCookie = "cookie"
+)
+
+// String is the key as the configuration spells it.
+func (h HashKey) String() string {
+	if h.Name == "" {
+		return h.By
+	}
+	return h.By + ":" + h.Name
+}
+
+// The values of keys that are on or off.
+const (
+	On  = "on"
+	Off = "off"
+)
+
+// Sticky keeps a client at the endpoint that answered it first.
+type Sticky struct {
+	Cookie string `key:"cookie"` // the name of our cookie; empty: off
+}
+
+// The values of pools.NAME.check.type.
+const (
+	CheckHTTP = "http"
+	CheckTCP  = "tcp"
+)
+
+// Check asks endpoints whether they are well.
+type Check struct {
+	On      bool          // the section is there
+	Path    string        `key:"path"` // with its query
+	Every   time.Duration `key:"every"`
+	Timeout time.Duration `key:"timeout"`
+	Status  []StatusRange `key:"status"` // empty: 200 to 399
+	Fall    int           `key:"fall"`
+	Rise    int           `key:"rise"`
+	Type    string        `key:"type"`
+	Host    string        `key:"host"` // empty: the endpoint's own
+}
+
+// StatusRange is a range of status codes, both ends in it.
+type StatusRange struct{ From, To int }
 
 // The values of pools.NAME.host that are not a literal host.
 const (
@@ -144,15 +201,26 @@ type Pool struct {
 	Endpoints []Endpoint  `key:"endpoints"`
 	Balance   string      `key:"balance"`
 	Protocol  string      `key:"protocol"`
-	Host      string      `key:"host"` // HostClient, HostEndpoint or a literal host
+	Hash      HashKey     `key:"hash"`
+	Sticky    Sticky      `key:"sticky"`
+	Check     Check       `key:"check"`
+	Eject     string      `key:"eject"` // On or Off
+	Host      string      `key:"host"`  // HostClient, HostEndpoint or a literal host
 	TLS       UpstreamTLS `key:"tls"`
 	Timeouts  Timeouts    `key:"timeouts"`
 	Limits    PoolLimits  `key:"limits"`
 	Retry     Retry       `key:"retry"`
 }
 
-// Endpoint is one place that answers requests.
+// Endpoint is one place that answers requests, and its part in the pool.
 type Endpoint struct {
+	Place  `key:"url"`
+	Weight int  `key:"weight"` // its share against the others'
+	Backup bool `key:"backup"` // it is asked only while no other can be
+}
+
+// Place is where an endpoint is.
+type Place struct {
 	Scheme string // "http", "https", "h2c" or "unix"
 	Host   string // a name in lower case or an address without brackets; empty for unix
 	Port   uint16 // 0 for unix

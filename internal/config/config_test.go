@@ -150,8 +150,8 @@ func TestEverything(t *testing.T) {
 		Pools: []Pool{
 			{
 				Name:      "api",
-				Endpoints: []Endpoint{{"https", "api.internal", 443, ""}, {"https", "10.0.0.1", 8443, ""}, {"https", "2001:db8::1", 443, ""}, {"unix", "", 0, "/run/api.sock"}},
-				Balance:   LeastRequests, Protocol: ProtocolHTTP2, Host: HostEndpoint,
+				Endpoints: places(Place{"https", "api.internal", 443, ""}, Place{"https", "10.0.0.1", 8443, ""}, Place{"https", "2001:db8::1", 443, ""}, Place{"unix", "", 0, "/run/api.sock"}),
+				Balance:   LeastRequests, Protocol: ProtocolHTTP2, Host: HostEndpoint, Hash: HashKey{By: HashIP}, Check: defaultCheck, Eject: On,
 				TLS: UpstreamTLS{CA: "/etc/whygate/ca.pem", ServerName: "api.test", Cert: "/etc/whygate/c.pem", Key: "/etc/whygate/k.pem"},
 				Timeouts: Timeouts{
 					Connect: 100 * time.Millisecond, TLS: time.Second, Write: 2 * time.Second, Head: 3 * time.Second, Read: 4 * time.Second, Response: 90 * time.Minute,
@@ -159,8 +159,8 @@ func TestEverything(t *testing.T) {
 				Limits: PoolLimits{7, 128 << 10}, Retry: Retry{1, 50, 1 << 20},
 			},
 			{
-				Name: "plain", Endpoints: []Endpoint{{"http", "web.internal", 80, ""}}, Balance: RoundRobin, Protocol: ProtocolAuto, Host: "www.example.com:8080",
-				TLS: UpstreamTLS{Verify: true}, Timeouts: defaultTimeouts, Limits: PoolLimits{0, 64 << 10}, Retry: Retry{2, 20, 64 << 10},
+				Name: "plain", Endpoints: places(Place{"http", "web.internal", 80, ""}), Balance: RoundRobin, Protocol: ProtocolAuto, Host: "www.example.com:8080",
+				TLS: UpstreamTLS{Verify: true}, Hash: HashKey{By: HashIP}, Check: defaultCheck, Eject: On, Timeouts: defaultTimeouts, Limits: PoolLimits{0, 64 << 10}, Retry: Retry{2, 20, 64 << 10},
 			},
 		},
 	}
@@ -168,6 +168,17 @@ func TestEverything(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+// places are endpoints of the default weight.
+func places(list ...Place) (out []Endpoint) {
+	for _, p := range list {
+		out = append(out, Endpoint{Place: p, Weight: 1})
+	}
+	return out
+}
+
+// defaultCheck is a check that is off.
+var defaultCheck = Check{Path: "/", Every: 5 * time.Second, Timeout: 2 * time.Second, Fall: 3, Rise: 2, Type: CheckHTTP}
 
 var defaultTimeouts = Timeouts{
 	Connect: 3 * time.Second, TLS: 5 * time.Second, Write: 30 * time.Second, Head: time.Minute, Read: time.Minute, Response: 0, Idle: IdleAuto,
@@ -186,8 +197,8 @@ func TestDefaults(t *testing.T) {
 		Resolver{Timeout: 5 * time.Second},
 		Limits{20000, 32 << 10, 10 * time.Second, 1 << 30, 75 * time.Second},
 		Pool{
-			Name: "web", Endpoints: []Endpoint{{"http", "127.0.0.1", 3000, ""}}, Balance: RoundRobin, Protocol: ProtocolAuto, Host: HostClient, TLS: UpstreamTLS{Verify: true},
-			Timeouts: defaultTimeouts, Limits: PoolLimits{0, 64 << 10}, Retry: Retry{2, 20, 64 << 10},
+			Name: "web", Endpoints: places(Place{"http", "127.0.0.1", 3000, ""}), Balance: RoundRobin, Protocol: ProtocolAuto, Host: HostClient, TLS: UpstreamTLS{Verify: true},
+			Hash: HashKey{By: HashIP}, Check: defaultCheck, Eject: On, Timeouts: defaultTimeouts, Limits: PoolLimits{0, 64 << 10}, Retry: Retry{2, 20, 64 << 10},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -187,6 +187,10 @@ func (d *decoder) list(k *key, n ast.Node, path string, from position, item func
 // values reads a list of scalars, or one scalar.
 func (d *decoder) values(k *key, n ast.Node, into reflect.Value, path string, from position) {
 	one := func(n ast.Node, path string) {
+		if len(k.children) > 0 {
+			d.member(k, n, into, path)
+			return
+		}
 		if v, ok := d.scalar(k, k.kind.item, n, path, at(n)); ok {
 			into.Set(reflect.Append(into, reflect.ValueOf(v)))
 		}
@@ -196,6 +200,23 @@ func (d *decoder) values(k *key, n ast.Node, into reflect.Value, path string, fr
 		return
 	}
 	d.list(k, n, path, from, one)
+}
+
+// member reads one item of a list that is a scalar, the value of the item's first key, or a mapping of its keys.
+func (d *decoder) member(k *key, n ast.Node, into reflect.Value, path string) {
+	one := reflect.New(into.Type().Elem()).Elem()
+	setDefaults(k, one)
+	if _, ok := scalarText(n); ok {
+		v, ok := d.scalar(k, k.kind.item, n, path, at(n))
+		if !ok {
+			return
+		}
+		set(member(one, k.children[0].name), v)
+	} else {
+		d.positions[path] = at(n)
+		d.section(k, n, one, path, at(n))
+	}
+	into.Set(reflect.Append(into, one))
 }
 
 // named reads a mapping of free names to sections.

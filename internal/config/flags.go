@@ -37,7 +37,7 @@ func FromFlags(from, to []string) (*Config, error) {
 			refuse("--to", t.message, t.hint)
 			continue
 		}
-		pool.Endpoints = append(pool.Endpoints, v.(Endpoint))
+		pool.Endpoints = append(pool.Endpoints, Endpoint{Place: v.(Place), Weight: 1})
 	}
 	if len(from) == 0 {
 		refuse("--from", "is missing", "say where to listen: --from :8080")

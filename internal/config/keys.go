@@ -126,9 +126,52 @@ Who answers: each pool is a name and the endpoints that are equal to each other.
 Where requests are sent: http://host:port, https://host:port, h2c://host:port for HTTP/2 without TLS, or unix:/path. The port is
 443 for https and 80 for the others where it is left out. A name may have several addresses; it is resolved again as its records expire, and one that does not resolve never stops the
 start.`},
-	{path: "pools.NAME.balance", kind: choice, def: RoundRobin, choices: []string{RoundRobin, LeastRequests}, aka: []string{"policy", "lb", "lb_policy", "load_balancing", "algorithm", "strategy"}, doc: `
-How an endpoint is chosen: each in turn (round-robin), or the one with the fewest requests in flight (least-requests), which
-is better when some requests take much longer than others. An endpoint that just failed is tried last for a few seconds.`},
+	{path: "pools.NAME.endpoints[].url", kind: endpoint, required: true, example: "http://10.0.0.1:8080", aka: []string{"address", "server", "target", "host"}, doc: `
+Where the endpoint is, where it is written as a mapping: {url: http://10.0.0.1:8080, weight: 2}.`},
+	{path: "pools.NAME.endpoints[].weight", kind: number, def: "1", min: 1, max: 1000, aka: []string{"w", "share"}, doc: `
+Its share of the requests against the others' weights.`},
+	{path: "pools.NAME.endpoints[].backup", kind: boolean, def: "false", aka: []string{"standby", "spare"}, doc: `
+Whether it is asked only while no other endpoint is in order.`},
+	{path: "pools.NAME.balance", kind: choice, def: RoundRobin, choices: []string{RoundRobin, LeastRequests, ByLatency, ByHash}, aka: []string{"policy", "lb", "lb_policy", "load_balancing", "algorithm", "strategy"}, doc: `
+How an endpoint is chosen: each in turn (round-robin); the one with the fewest requests in flight (least-requests), which
+is better when some requests take much longer than others; the one with the fewest requests in flight times how much slower it
+answers than the others do requests of the same kind (latency), which takes traffic from one that has become slow or fails fast; or
+by a key (hash). An endpoint that just failed is tried last for a few seconds, and one that is new or back gets a tenth of its share
+at first and all of it after ten seconds.`},
+	{path: "pools.NAME.hash", kind: hashKey, def: "ip", aka: []string{"hash_on", "hash_key", "consistent_hash"}, doc: `
+What requests are spread by where balance is hash: the client's address, the path, or the value of a header or a cookie. Requests with
+the same value go to the same endpoint while it is there and has no more than a quarter above its share in flight. When an endpoint
+comes or goes, only the requests move that have to.`},
+	{path: "pools.NAME.sticky", kind: section, aka: []string{"affinity", "session_affinity", "persistence"}, doc: `
+Keep each client at the endpoint that answered it first, by a cookie of ours. A client whose endpoint is not in order goes to
+another, and stays there. Sessions that are kept in a store that all endpoints share need no such thing.`},
+	{path: "pools.NAME.sticky.cookie", kind: text, max: 64, example: "route", aka: []string{"name", "cookie_name"}, doc: `
+The name of the cookie. Its value says nothing about the endpoint's address. It ends with the browser's session.`},
+	{path: "pools.NAME.check", kind: section, aka: []string{"health_check", "healthcheck", "health", "checks"}, doc: `
+Ask each endpoint regularly whether it is well, on a connection of its own, and give requests to those that are. Without it an
+endpoint is judged by its own traffic alone. A check that only times out does not count while the endpoint's own requests are
+answered: it is overloaded, and the others would be next.`},
+	{path: "pools.NAME.check.path", kind: checkPath, def: "/", example: "/healthz", aka: []string{"uri", "url", "target"}, doc: `
+What is asked for, with GET.`},
+	{path: "pools.NAME.check.every", kind: duration, def: "5s", min: int64(100 * time.Millisecond), max: int64(day), aka: []string{"interval", "inter", "period"}, doc: `
+The time between two checks of an endpoint, less or more by a fifth at random; a second at most while something is wrong.`},
+	{path: "pools.NAME.check.timeout", kind: duration, def: "2s", min: int64(10 * time.Millisecond), max: int64(5 * time.Minute), doc: `
+How long a check may take in all.`},
+	{path: "pools.NAME.check.status", kind: list(statusRange), max: 32, example: "[200, 204, 3xx]", aka: []string{"expect", "expected_status", "codes"}, doc: `
+The status codes that are good. Without it they are those from 200 to 399.`},
+	{path: "pools.NAME.check.fall", kind: number, def: "3", min: 1, max: 100, aka: []string{"unhealthy_threshold", "fails", "failures"}, doc: `
+How many checks in a row must fail for an endpoint to be taken out.`},
+	{path: "pools.NAME.check.rise", kind: number, def: "2", min: 1, max: 100, aka: []string{"healthy_threshold", "passes", "successes"}, doc: `
+How many checks in a row must pass for it to be put back.`},
+	{path: "pools.NAME.check.type", kind: choice, def: CheckHTTP, choices: []string{CheckHTTP, CheckTCP}, aka: []string{"kind", "mode", "protocol"}, doc: `
+A request and its answer (http), or a connection with its TLS handshake (tcp).`},
+	{path: "pools.NAME.check.host", kind: serverName, example: "app.internal", aka: []string{"host_header"}, doc: `
+The Host header of the check. Without it, it is the pool's host where that is a name, and else the endpoint's own.`},
+	{path: "pools.NAME.eject", kind: choice, def: On, choices: []string{On, Off}, aka: []string{"outlier_detection", "passive_health", "max_fails"}, doc: `
+Whether an endpoint is put out for what its own traffic meets: three connections in a row that fail, or half of ten requests or more
+within ten seconds that fail or are answered 500 or above, and three times the share of the others. What fails everywhere puts
+nobody out, and never is more than half of a pool out for this. It is tried again by one request after five seconds, and after ever
+longer up to eighty.`},
 	{path: "pools.NAME.protocol", kind: choice, def: ProtocolAuto, choices: []string{ProtocolAuto, ProtocolHTTP1, ProtocolHTTP2}, aka: []string{"http_version", "proxy_http_version", "version", "alpn"}, doc: `
 Which version of HTTP the endpoints are spoken to in. auto lets an https endpoint choose in the TLS handshake (ALPN) and speaks HTTP/1.1 to one
 in clear. h1 is HTTP/1.1 and nothing else. h2 is HTTP/2 and nothing else, also without TLS, where it is the same as writing h2c://. A request

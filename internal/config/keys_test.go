@@ -27,7 +27,10 @@ func TestKeysAndFieldsAgree(t *testing.T) {
 			switch inner := s.Field(i).Type; c.kind.shape {
 			case sectionShape:
 				walk(c, inner)
-			case sectionsShape, namedShape:
+			case sectionsShape, namedShape, listShape:
+				if len(c.children) == 0 {
+					continue
+				}
 				walk(c, inner.Elem())
 			}
 		}
@@ -43,7 +46,10 @@ const keyPaths = `version name listen listen[].address listen[].tls listen[].tls
 resolver resolver.servers resolver.timeout trusted_proxies
 limits limits.connections limits.request_head limits.head_time limits.request_body limits.idle
 routes routes[].host routes[].path routes[].method routes[].pool routes[].strip routes[].set_request routes[].set_response
-pools pools.NAME.endpoints pools.NAME.balance pools.NAME.protocol pools.NAME.host
+pools pools.NAME.endpoints pools.NAME.endpoints[].url pools.NAME.endpoints[].weight pools.NAME.endpoints[].backup pools.NAME.balance pools.NAME.hash
+pools.NAME.sticky pools.NAME.sticky.cookie
+pools.NAME.check pools.NAME.check.path pools.NAME.check.every pools.NAME.check.timeout pools.NAME.check.status pools.NAME.check.fall pools.NAME.check.rise
+pools.NAME.check.type pools.NAME.check.host pools.NAME.eject pools.NAME.protocol pools.NAME.host
 pools.NAME.tls pools.NAME.tls.ca pools.NAME.tls.crl pools.NAME.tls.server_name pools.NAME.tls.cert pools.NAME.tls.key pools.NAME.tls.verify
 pools.NAME.timeouts pools.NAME.timeouts.connect pools.NAME.timeouts.tls pools.NAME.timeouts.write pools.NAME.timeouts.head
 pools.NAME.timeouts.read pools.NAME.timeouts.response pools.NAME.timeouts.idle

@@ -92,6 +92,18 @@ var (
 		what: "a word", parse: parseToken, quoted: true,
 		schema: map[string]any{"type": "string", "pattern": "^[-!#$%&'*+.^_`|~0-9A-Za-z]+$"},
 	}
+	hashKey = &kind{
+		what: "what to choose by", syntax: "ip, path, header:NAME or cookie:NAME.", parse: parseHashKey,
+		schema: map[string]any{"type": "string", "pattern": "^(ip|path|(header|cookie):[-!#$%&'*+.^_`|~0-9A-Za-z]+|.*\\$\\{.*)$"},
+	}
+	statusRange = &kind{
+		what: "a status code or a range of them", syntax: "200, 200-299 or 2xx.", parse: parseStatusRange,
+		schema: map[string]any{"type": []string{"string", "integer"}},
+	}
+	checkPath = &kind{
+		what: "a path, with a query or without", parse: parseCheckPath,
+		schema: map[string]any{"type": "string", "pattern": "^/"},
+	}
 	poolName = &kind{what: "the name of a pool", parse: parsePoolName, schema: map[string]any{"type": "string"}}
 	method   = &kind{what: "a method", parse: parseMethod, schema: map[string]any{"type": "string", "pattern": "^[-!#$%&'*+.^_`|~0-9A-Z]+$"}}
 	file     = &kind{what: "a file's path", parse: parseFile, schema: map[string]any{"type": "string", "minLength": 1}}
@@ -246,6 +258,55 @@ func parseFile(_ *key, s string) (any, *trouble) {
 		return nil, &trouble{"must be a file's path", ""}
 	case strings.Contains(s, "\n"), strings.Contains(s, "-----BEGIN"):
 		return nil, &trouble{"must be a file's path, and this is what belongs into the file", "put it into a file, and write its path here"}
+	}
+	return s, nil
+}
+
+// parseHashKey reads what an endpoint is chosen by.
+func parseHashKey(k *key, s string) (any, *trouble) {
+	by, name, named := strings.Cut(s, ":")
+	switch {
+	case !named && (by == HashIP || by == HashPath):
+		return HashKey{By: by}, nil
+	case named && (by == HashHeader || by == HashCookie) && isToken(name):
+		return HashKey{by, name}, nil
+	}
+	return nil, k.not(s, "write ip, path, header:NAME or cookie:NAME")
+}
+
+// parseStatusRange reads 200, 200-299 or 2xx.
+func parseStatusRange(k *key, s string) (any, *trouble) {
+	const hint = "write 200, 200-299 or 2xx"
+	if len(s) == 3 && strings.HasSuffix(s, "xx") && s[0] >= '1' && s[0] <= '5' {
+		from := int(s[0]-'0') * 100
+		return StatusRange{from, from + 99}, nil
+	}
+	first, last, several := strings.Cut(s, "-")
+	from, ok := decimal(strings.TrimSpace(first))
+	to := from
+	if several && ok {
+		to, ok = decimal(strings.TrimSpace(last))
+	}
+	if !ok {
+		return nil, k.not(s, hint)
+	}
+	if from < 100 || to > 599 || from > to {
+		return nil, &trouble{"must be between 100 and 599, the lower first, not " + quote(s), hint}
+	}
+	return StatusRange{int(from), int(to)}, nil
+}
+
+// parseCheckPath reads a path with or without a query.
+func parseCheckPath(_ *key, s string) (any, *trouble) {
+	path, _, _ := strings.Cut(s, "?")
+	if !strings.HasPrefix(s, "/") {
+		return nil, &trouble{"must begin with a slash, not " + quote(s), "did you mean " + quote("/"+s) + "?"}
+	}
+	if t := plainPath(path); t != nil {
+		return nil, t
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '#' }) {
+		return nil, &trouble{"has a character that a request target cannot have: " + quote(s), "write it percent-encoded"}
 	}
 	return s, nil
 }

@@ -117,6 +117,15 @@ func (k *key) schema() map[string]any {
 		}
 	case listShape:
 		item := k.kind.item.schema
+		if len(k.children) > 0 {
+			both := k.object()
+			for name, v := range item {
+				both[name] = v
+			}
+			both["type"] = []string{"string", "object"}
+			s = map[string]any{"type": []string{"array", "string"}, "items": both, "minItems": k.min, "maxItems": k.max, "pattern": item["pattern"]}
+			break
+		}
 		s["anyOf"] = []any{map[string]any{"type": "array", "items": item, "minItems": k.min, "maxItems": k.max}, item}
 	case fieldsShape:
 		for name, v := range k.kind.schema {

@@ -22,7 +22,7 @@ import (
 )
 
 // adminPaths is what is to be had on the admin address, for who looks at it first.
-const adminPaths = "whygate admin\n\n/healthz\n/readyz\n/version\n/metrics\n/incidents?n=20\n/incidents/ID\nPOST /reload\n"
+const adminPaths = "whygate admin\n\n/healthz\n/readyz\n/version\n/metrics\n/endpoints\n/incidents?n=20\n/incidents/ID\nPOST /reload\n"
 
 // openAdmin opens the admin address; nil if it is off.
 func (g *Gateway) openAdmin(cfg *config.Config) (*admin.Server, error) {
@@ -49,6 +49,7 @@ func (g *Gateway) openAdmin(cfg *config.Config) (*admin.Server, error) {
 	s.Handle("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { admin.Text(w, http.StatusOK, "ok\n") })
 	s.Handle("GET /readyz", g.readyz)
 	s.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP)
+	s.Handle("GET /endpoints", g.listEndpoints)
 	s.Handle("GET /incidents", g.listIncidents)
 	s.Handle("GET /incidents/{id}", g.showIncident)
 	s.Handle("GET /version", g.showVersion)

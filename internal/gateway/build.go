@@ -2,7 +2,10 @@ package gateway
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -14,6 +17,8 @@ import (
 	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/health"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/proxy"
 	"github.com/whygate/whygate/internal/resilience"
 	"github.com/whygate/whygate/internal/route"
@@ -27,6 +32,10 @@ type generation struct {
 	pools    map[string]*builtPool
 	lists    lists
 	resolver *upstream.Resolver
+	event    func(health.Event)
+
+	checks sync.WaitGroup
+	stop   context.CancelFunc // ends the checks; nil before watch
 }
 
 // lists are the revocation lists that pools name, by their files: each is read once.
@@ -53,8 +62,8 @@ type builtPool struct {
 // build makes a generation. What old has and cfg still wants in the same form goes on being used: open connections, the
 // balance's memory, the budgets. Problems are of single pools, whose routes then answer 503; they do not keep the rest
 // from serving.
-func build(cfg *config.Config, old *generation, instance string) (*generation, config.Problems) {
-	g := &generation{cfg: cfg, pools: map[string]*builtPool{}, lists: lists{}}
+func build(cfg *config.Config, old *generation, instance string, event func(health.Event)) (*generation, config.Problems) {
+	g := &generation{event: event, cfg: cfg, pools: map[string]*builtPool{}, lists: lists{}}
 	var problems config.Problems
 	sameResolver := old != nil && fmt.Sprint(old.cfg.Resolver) == fmt.Sprint(cfg.Resolver)
 	if sameResolver {
@@ -100,12 +109,8 @@ func build(cfg *config.Config, old *generation, instance string) (*generation, c
 func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *config.Problem) {
 	tlsConf, problem := clientTLS(g.cfg, p, g.lists)
 	b := &builtPool{cfg: p, targets: map[string]*upstream.Target{}}
-	policy := balance.RoundRobin
-	if p.Balance == config.LeastRequests {
-		policy = balance.LeastRequests
-	}
 	pool := &proxy.Pool{
-		Name: p.Name, Balance: balance.New(len(p.Endpoints), policy), Budget: resilience.NewBudget(p.Retry.Budget),
+		Name: p.Name, Balance: balance.New(len(p.Endpoints), policyOf(p.Balance)), Budget: resilience.NewBudget(p.Retry.Budget),
 		Attempts: p.Retry.Attempts, ReplayBody: int(p.Retry.ReplayBody), Read: p.Timeouts.Read, Response: p.Timeouts.Response,
 	}
 	switch p.Host {
@@ -125,7 +130,7 @@ func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *c
 		from[i] = -1
 		if before != nil && sameOptions(before.cfg, p) {
 			for j, was := range before.cfg.Endpoints {
-				if was == e {
+				if was.Place == e.Place {
 					from[i] = j
 					b.targets[text] = before.targets[text]
 				}
@@ -143,16 +148,78 @@ func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *c
 			guard = before.pool.Endpoints[from[i]].Guard
 			guard.SetLimit(p.Limits.Connections)
 		}
-		pool.Endpoints = append(pool.Endpoints, proxy.Endpoint{Target: b.targets[text], Guard: guard})
+		pool.Endpoints = append(pool.Endpoints, proxy.Endpoint{Target: b.targets[text], Guard: guard, Token: token(text)})
 	}
+	g.chosen(b, pool, before, from)
 	if before != nil {
-		pool.Balance.Carry(before.pool.Balance, from)
 		if before.cfg.Retry.Budget == p.Retry.Budget {
 			pool.Budget = before.pool.Budget
 		}
 	}
 	b.pool = pool
 	return b, problem
+}
+
+// policyOf is the way of choosing that the configuration names.
+func policyOf(name string) balance.Policy {
+	switch name {
+	case config.LeastRequests:
+		return balance.LeastRequests
+	case config.ByLatency:
+		return balance.Latency
+	case config.ByHash:
+		return balance.Hash
+	}
+	return balance.RoundRobin
+}
+
+// keyOf is what requests are spread by under config.ByHash.
+func keyOf(h config.HashKey) proxy.Key {
+	switch h.By {
+	case config.HashPath:
+		return proxy.KeyPath
+	case config.HashHeader:
+		return proxy.KeyHeader
+	case config.HashCookie:
+		return proxy.KeyCookie
+	}
+	return proxy.KeyIP
+}
+
+// token is what a cookie of ours says of an endpoint: a hash, so that it tells no address.
+func token(text string) []byte {
+	sum := sha256.Sum256([]byte(text))
+	return []byte(hex.EncodeToString(sum[:8]))
+}
+
+// chosen sets up what decides who gets a request: the balance's members, and who watches them. from is where each endpoint was in
+// the pool before.
+func (g *generation) chosen(b *builtPool, pool *proxy.Pool, before *builtPool, from []int) {
+	p := &b.cfg
+	members := make([]balance.Member, len(p.Endpoints))
+	names := make([]string, len(p.Endpoints))
+	for i, e := range p.Endpoints {
+		members[i] = balance.Member{Weight: e.Weight, Backup: e.Backup}
+		names[i] = e.String()
+	}
+	pool.Balance.Describe(members)
+	if before != nil {
+		pool.Balance.Carry(before.pool.Balance, from, mono.Now())
+	}
+	if p.Balance == config.ByHash {
+		pool.Key, pool.KeyName = keyOf(p.Hash), []byte(p.Hash.Name)
+		for i := range names {
+			sum := sha256.Sum256([]byte(names[i]))
+			pool.Balance.Identify(i, binary.LittleEndian.Uint64(sum[:]))
+		}
+	}
+	if p.Sticky.Cookie != "" {
+		pool.Sticky = []byte(p.Sticky.Cookie)
+	}
+	pool.Health = health.New(pool.Balance, health.Options{Pool: p.Name, Names: names, Passive: p.Eject == config.On, Event: g.event})
+	if before != nil {
+		pool.Health.Carry(before.pool.Health, from)
+	}
 }
 
 // sameOptions reports whether connections made under one pool's settings may be used under the other's. Certificate files
@@ -163,6 +230,10 @@ func sameOptions(a, b config.Pool) bool {
 
 // retire closes what the next generation did not take over.
 func (g *generation) retire(next *generation) {
+	if g.stop != nil {
+		g.stop()
+		g.checks.Wait()
+	}
 	kept := map[*upstream.Target]bool{}
 	for _, b := range next.pools {
 		for _, t := range b.targets {
@@ -181,8 +252,9 @@ func (g *generation) retire(next *generation) {
 	}
 }
 
-// watch begins to look at the files of revocation lists. It ends with retire.
+// watch begins to look at the files of revocation lists, and to check endpoints. It ends with retire.
 func (g *generation) watch(log *slog.Logger) {
+	g.check()
 	for file, r := range g.lists {
 		r.Watch(func(err error) {
 			if err != nil {
@@ -198,6 +270,34 @@ func (g *generation) watch(log *slog.Logger) {
 				}
 			}
 		})
+	}
+}
+
+// check begins to check the endpoints of the pools that want it. It ends with retire.
+func (g *generation) check() {
+	ctx, stop := context.WithCancel(context.Background())
+	g.stop = stop
+	for _, b := range g.pools {
+		p := &b.cfg
+		if !p.Check.On {
+			continue
+		}
+		c := &health.Check{Path: p.Check.Path, Every: p.Check.Every, Timeout: p.Check.Timeout, Fall: p.Check.Fall, Rise: p.Check.Rise}
+		if p.Check.Type == config.CheckTCP {
+			c.Kind = health.TCP
+		}
+		switch {
+		case p.Check.Host != "":
+			c.Host = []byte(p.Check.Host)
+		case b.pool.Host == proxy.HostFixed:
+			c.Host = b.pool.HostName
+		}
+		for _, r := range p.Check.Status {
+			c.Status = append(c.Status, health.Range(r))
+		}
+		for i := range b.pool.Endpoints {
+			g.checks.Go(func() { b.pool.Health.Run(ctx, i, b.pool.Endpoints[i].Target, c) }) // ends with ctx
+		}
 	}
 }
 
@@ -218,6 +318,7 @@ func (g *generation) sweep() {
 		for _, t := range b.targets {
 			t.Sweep()
 		}
+		b.pool.Health.Tick(mono.Now())
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/whygate/whygate/internal/admin"
 	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/health"
 	"github.com/whygate/whygate/internal/incident"
 	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/mono"
@@ -73,13 +74,14 @@ type Gateway struct {
 	serving   sync.WaitGroup
 	stop      chan struct{}
 	failed    chan error
+	changes   chan health.Event // of endpoints, on their way to the log
 }
 
 // New makes a gateway of a configuration and opens its sockets. Nothing is served before Start.
 func New(cfg *config.Config, o Options) (*Gateway, error) {
 	g := &Gateway{
 		options: o, proxy: &proxy.Proxy{}, metrics: &telemetry.Metrics{}, recorder: &incident.Recorder{},
-		instance: strconv.FormatUint(rand.Uint64()>>34|1<<29, 36), stop: make(chan struct{}), failed: make(chan error, 8),
+		instance: strconv.FormatUint(rand.Uint64()>>34|1<<29, 36), stop: make(chan struct{}), failed: make(chan error, 8), changes: make(chan health.Event, changesMax),
 		log: o.Log,
 	}
 	if g.log == nil {
@@ -100,7 +102,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	g.proxy.Panicked = func(reason any, stack []byte) { g.bugAt("an exchange panicked", reason, stack) }
 	g.server = &listener.Server{Serve: g.proxy.Serve, Refuse: g.proxy.Refuse, Limits: func() listener.Limits { return *g.limits.Load() }}
 	g.server.Failed, g.server.Panicked = g.handshakeFailed, func(reason any, stack []byte) { g.bugAt("a connection panicked", reason, stack) }
-	g.metrics.Handshakes = g.door.handshakes
+	g.metrics.Handshakes, g.metrics.Endpoints = g.door.handshakes, g.endpointMetrics
 	g.metrics.Open, g.metrics.Busy, g.metrics.Idle, g.metrics.Dropped = g.server.Open, g.server.Busy, g.idle, g.droppedLines
 	if err := g.apply(cfg); err != nil {
 		return nil, err
@@ -124,8 +126,9 @@ func (g *Gateway) Start() {
 	if g.admin != nil {
 		g.serving.Go(func() { g.failing(g.admin.Serve()) })
 	}
-	g.serving.Go(g.sweep)   // ends with stop
-	g.serving.Go(g.refresh) // ends soon after stop
+	g.serving.Go(g.tellChanges) // ends with stop
+	g.serving.Go(g.sweep)       // ends with stop
+	g.serving.Go(g.refresh)     // ends soon after stop
 	g.ready.Store(true)
 	notify("READY=1")
 }
@@ -229,7 +232,7 @@ func (g *Gateway) refresh() {
 func (g *Gateway) apply(cfg *config.Config) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	next, problems := build(cfg, g.current, g.instance)
+	next, problems := build(cfg, g.current, g.instance, g.endpointChanged)
 	for _, p := range problems {
 		g.log.LogAttrs(context.Background(), slog.LevelError, "a pool cannot serve: its routes answer 503", problemKeys(p)...)
 	}

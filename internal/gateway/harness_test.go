@@ -82,8 +82,8 @@ type gate struct {
 
 // route leads one path to one pool.
 type route struct {
-	endpoints []string
-	pool      string // further keys of the pool, as in a YAML flow mapping
+	endpoints []string // nil where pool has them
+	pool      string   // further keys of the pool, as in a YAML flow mapping
 }
 
 // start runs a gateway with a route /NAME for each pool, and /healthy to an upstream in order. head has further keys of the
@@ -100,6 +100,10 @@ func start(t *testing.T, head string, routes map[string]route) *gate {
 	}
 	text.WriteString("pools:\n")
 	for name, r := range routes {
+		if r.endpoints == nil { // the pool's keys have them
+			fmt.Fprintf(&text, "  %s: {%s}\n", name, r.pool)
+			continue
+		}
 		fmt.Fprintf(&text, "  %s: {endpoints: [%q], %s}\n", name, strings.Join(r.endpoints, `", "`), r.pool)
 	}
 	cfg, problems := config.Parse("test.yaml", []byte(strings.ReplaceAll(text.String(), `\"`, `"`)), config.Options{})

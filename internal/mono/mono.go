@@ -63,6 +63,16 @@ func (a *Atomic) Load() Time { return Time(a.v.Load()) }
 // Store sets it.
 func (a *Atomic) Store(t Time) { a.v.Store(int64(t)) }
 
+// Raise sets it unless it is later already.
+func (a *Atomic) Raise(t Time) {
+	for {
+		was := a.v.Load()
+		if was >= int64(t) || a.v.CompareAndSwap(was, int64(t)) {
+			return
+		}
+	}
+}
+
 // Swap sets it and gives what it was.
 func (a *Atomic) Swap(t Time) Time { return Time(a.v.Swap(int64(t))) }
 

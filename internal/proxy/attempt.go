@@ -28,6 +28,17 @@ func (s *serving) try(a *upstream.Attempt, fresh upstream.Fresh) bool {
 	return s.readHead(a)
 }
 
+// headRead notes that an endpoint answered, and how long it took.
+//
+// hot: once per answer.
+func (s *serving) headRead(a *upstream.Attempt) {
+	s.answered = s.response.Status
+	if s.response.Status != 101 {
+		ev := &a.Evidence
+		s.pool.Balance.Answered(s.asking, s.class, ev.Spent[fault.Write]+ev.Spent[fault.FirstByte]+ev.Spent[fault.Head], s.now.Add(ev.Spent[fault.FirstByte]))
+	}
+}
+
 // readHead reads the final response head.
 func (s *serving) readHead(a *upstream.Attempt) bool {
 	s.overflow = false
@@ -42,6 +53,7 @@ func (s *serving) readHead(a *upstream.Attempt) bool {
 		a.Violated(fault.RuleUnaskedUpgrade, 0, 0)
 		return false
 	}
+	s.headRead(a)
 	return true
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/whygate/whygate/internal/balance"
 	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/health"
 	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/proxy"
 	"github.com/whygate/whygate/internal/resilience"
@@ -112,8 +113,9 @@ func build(t testing.TB, s setup, endpoints ...string) (*proxy.Proxy, *proxy.Poo
 		if err != nil {
 			t.Fatal(err)
 		}
-		pool.Endpoints = append(pool.Endpoints, proxy.Endpoint{Target: upstream.New(e, o), Guard: resilience.NewGuard(0)})
+		pool.Endpoints = append(pool.Endpoints, proxy.Endpoint{Target: upstream.New(e, o), Guard: resilience.NewGuard(0), Token: []byte(fmt.Sprint("t", len(pool.Endpoints)))})
 	}
+	pool.Health = health.New(pool.Balance, health.Options{Pool: "web", Names: endpoints})
 	if s.pool != nil {
 		s.pool(pool)
 	}

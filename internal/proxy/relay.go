@@ -100,6 +100,7 @@ func (s *serving) passHead(a *upstream.Attempt) {
 		s.extra.AppendKnown(httpmsg.ProxyStatus, value)
 	}
 	s.tellID(&r.Fields)
+	s.stick()
 	s.x.Head(h)
 	s.extraBuf = s.extra.Buffer()
 }

@@ -46,6 +46,8 @@ type serving struct {
 	until    mono.Time // when Pool.Response ends, 0 for never
 	full     int64     // the connection limit of an endpoint that was passed over because of it, 0 for none
 	asking   int       // the endpoint being asked, -1 if none is
+	answered int       // the status it answered with, 0 before its head was read
+	class    int       // which requests this one is expected to take as long as
 	made     int       // attempts begun
 	raced    int       // of those, the ones that were lost to the end of an idle connection and repeated
 	upgrade  bool      // the client asked for another protocol
@@ -156,6 +158,7 @@ func (s *serving) serve() {
 		s.until = s.now.Add(s.pool.Response)
 	}
 	s.upgrade = wantsUpgrade(&s.x.Request)
+	s.classify(i)
 	s.tryAll()
 }
 
@@ -166,7 +169,7 @@ func (s *serving) tryAll() {
 	for {
 		i := again
 		if i < 0 {
-			i = s.pool.Balance.Pick(&s.tried, s.now)
+			i = s.pick()
 		}
 		if i < 0 {
 			s.failUnavailable()
@@ -224,7 +227,7 @@ func (s *serving) caught() {
 // attempt is the next attempt's place, begun at the i-th endpoint. leave ends it.
 func (s *serving) attempt(i int) *upstream.Attempt {
 	s.pool.Balance.Start(i)
-	s.asking = i
+	s.asking, s.answered = i, 0
 	a := &s.attempts[s.made]
 	s.made++
 	a.Begin(s.pool.Endpoints[i].Target, s.now)
@@ -246,18 +249,25 @@ type outcome struct {
 	fault   fault.Fault
 }
 
-// settle tells the balancer how the endpoint being asked did. No other place does. Three failures are not counted against the endpoint:
+// settle tells who watches the pool how the endpoint being asked did. No other place does. Three failures are not counted against the endpoint:
 // somebody else ended the attempt; it closed a connection that was idle, or let go of one in order (GOAWAY); or the time for the whole response was over before it had the
 // request, because earlier attempts had used that time up.
 func (s *serving) settle(o outcome) {
 	ev := &o.attempt.Evidence
 	switch {
+	case !o.fault.Is() && refuses(s.answered):
+		s.pool.Health.Refused(s.asking, s.answered, mono.Now())
 	case !o.fault.Is():
-		s.pool.Balance.Succeeded(s.asking)
+		s.pool.Health.Answered(s.asking, s.now)
 	case !o.fault.ByUpstream(), o.fault.Cause == fault.CauseKeepaliveRace, ev.End == fault.GoAway && ev.Unprocessed, ev.Timer == fault.TimerResponse && ev.Stage < fault.FirstByte:
 	default:
-		s.pool.Balance.Failed(s.asking, mono.Now())
+		s.pool.Health.Failed(s.asking, mono.Now(), func() string { return o.fault.Sentence(ev) })
 	}
+}
+
+// refuses reports whether a status says that the endpoint cannot serve what it should: 501 and 505 say that it would not.
+func refuses(status int) bool {
+	return status >= 500 && status != 501 && status != 505
 }
 
 // clientLeft looks whether the client has gone, now that an attempt failed with f. Then there is nobody to answer, and no reason to ask

@@ -6,6 +6,7 @@ import (
 
 	"github.com/whygate/whygate/internal/balance"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/health"
 	"github.com/whygate/whygate/internal/resilience"
 	"github.com/whygate/whygate/internal/route"
 	"github.com/whygate/whygate/internal/upstream"
@@ -44,6 +45,10 @@ type Pool struct {
 	Name       string
 	Endpoints  []Endpoint // in the order of Balance
 	Balance    *balance.Set
+	Health     *health.Watcher // of the same endpoints
+	Key        Key             // what balance.Hash goes by
+	KeyName    []byte          // of the header or the cookie
+	Sticky     []byte          // the name of our cookie, nil for none
 	Budget     *resilience.Budget
 	Host       Host
 	HostName   []byte // for HostFixed
@@ -53,8 +58,21 @@ type Pool struct {
 	Response   time.Duration // from the first attempt to the last octet of the answer, 0 for no bound
 }
 
+// Key is what of a request decides who gets it under balance.Hash.
+type Key uint8
+
+// The kinds of key.
+const (
+	KeyNone Key = iota // another policy than balance.Hash
+	KeyIP
+	KeyPath
+	KeyHeader
+	KeyCookie
+)
+
 // Endpoint is one place that a pool's requests go to.
 type Endpoint struct {
+	Token  []byte // what our cookie says of it
 	Target *upstream.Target
 	Guard  *resilience.Guard // bounds the connections in use
 }

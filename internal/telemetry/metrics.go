@@ -18,12 +18,19 @@ type Metrics struct {
 	Idle       func() map[string]int    // idle upstream connections by pool
 	Dropped    func() uint64            // access log lines lost
 	Handshakes func() map[string]uint64 // failed TLS handshakes with clients, by reason
+	Endpoints  func() []EndpointState   // how the endpoints stand; nil for none
 
 	pools    atomic.Pointer[map[string]*Pool] // replaced as a whole, never changed
 	unrouted Pool                             // what came to no pool
 
 	mu   sync.Mutex // guards replacing pools, and gone
 	gone []*Pool    // those that the configuration has no more, and that are still scraped
+}
+
+// EndpointState is how an endpoint stands.
+type EndpointState struct {
+	Pool, Endpoint, State string
+	InFlight              int64
 }
 
 // Pool is one pool's counters. It costs next to nothing before the first exchange: what counts is made when there is something to
@@ -189,12 +196,14 @@ var (
 	descBusy       = prometheus.NewDesc("whygate_exchanges", "Exchanges under way.", nil, nil)
 	descIdle       = prometheus.NewDesc("whygate_upstream_idle_connections", "Idle upstream connections kept for another request, by pool.", []string{"pool"}, nil)
 	descHandshakes = prometheus.NewDesc("whygate_tls_handshake_failures_total", "TLS handshakes with clients that failed, by reason. A client that left without a byte is silent.", []string{"reason"}, nil)
+	descEndpoint   = prometheus.NewDesc("whygate_endpoint_state", "1 for the state that an endpoint is in: up, ejected (its own traffic failed), down (checks failed) or drained.", []string{"pool", "endpoint", "state"}, nil)
+	descInFlight   = prometheus.NewDesc("whygate_endpoint_in_flight", "Requests in flight at an endpoint.", []string{"pool", "endpoint"}, nil)
 	descDropped    = prometheus.NewDesc("whygate_log_lines_dropped_total", "Access log lines lost because the log's writer did not keep up.", nil, nil)
 )
 
 // Describe is for prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRequests, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descHandshakes} {
+	for _, d := range []*prometheus.Desc{descRequests, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descHandshakes, descEndpoint, descInFlight} {
 		ch <- d
 	}
 }
@@ -222,6 +231,12 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	if m.Idle != nil {
 		for pool, n := range m.Idle() {
 			gauge(descIdle, float64(n), pool)
+		}
+	}
+	if m.Endpoints != nil {
+		for _, e := range m.Endpoints() {
+			gauge(descEndpoint, 1, e.Pool, e.Endpoint, e.State)
+			gauge(descInFlight, float64(e.InFlight), e.Pool, e.Endpoint)
 		}
 	}
 	if m.Dropped != nil {

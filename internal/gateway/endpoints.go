@@ -1,0 +1,81 @@
+package gateway
+
+import (
+	"net/http"
+
+	"github.com/whygate/whygate/internal/admin"
+	"github.com/whygate/whygate/internal/health"
+	"github.com/whygate/whygate/internal/mono"
+	"github.com/whygate/whygate/internal/telemetry"
+)
+
+// changesMax bounds the changes of state that wait for the log's writer. What does not fit is in the metrics all the same.
+const changesMax = 256
+
+// endpointChanged hands a change of an endpoint's state to tellChanges. It does not wait.
+func (g *Gateway) endpointChanged(e health.Event) {
+	select {
+	case g.changes <- e:
+	default:
+	}
+}
+
+// tellChanges writes changes of endpoints' states to the log. It ends with stop.
+func (g *Gateway) tellChanges() {
+	for {
+		select {
+		case <-g.stop:
+			return
+		case e := <-g.changes:
+			g.tellChange(e)
+		}
+	}
+}
+
+func (g *Gateway) tellChange(e health.Event) {
+	args := []any{"pool", e.Pool, "endpoint", e.Endpoint, "from", e.From.String(), "to", e.To.String(), "reason", e.Reason}
+	if e.To == health.Up {
+		g.log.Info("an endpoint gets requests again", args...)
+		return
+	}
+	g.log.Warn("an endpoint gets no requests", args...)
+}
+
+// poolStatus is a pool as the admin address shows it.
+type poolStatus struct {
+	Pool      string          `json:"pool"`
+	Endpoints []health.Status `json:"endpoints"`
+}
+
+// endpointStates are the endpoints of all pools, in the order of the configuration.
+func (g *Gateway) endpointStates() []poolStatus {
+	g.mu.Lock()
+	current := g.current
+	g.mu.Unlock()
+	out := make([]poolStatus, 0, len(current.cfg.Pools))
+	now := mono.Now()
+	for _, p := range current.cfg.Pools {
+		out = append(out, poolStatus{p.Name, current.pools[p.Name].pool.Health.Statuses(now)})
+	}
+	return out
+}
+
+// listEndpoints shows how each endpoint stands, since when and why.
+func (g *Gateway) listEndpoints(w http.ResponseWriter, _ *http.Request) {
+	admin.JSON(w, http.StatusOK, map[string]any{"pools": g.endpointStates()})
+}
+
+// endpointMetrics are the states for a scrape.
+func (g *Gateway) endpointMetrics() (out []telemetry.EndpointState) {
+	for _, p := range g.endpointStates() {
+		seen := map[string]bool{}
+		for _, e := range p.Endpoints {
+			if seen[e.Endpoint] { // it is listed twice
+				continue
+			}
+			seen[e.Endpoint] = true
+			out = append(out, telemetry.EndpointState{Pool: p.Pool, Endpoint: e.Endpoint, State: e.State.String(), InFlight: e.InFlight})
+		}
+	}
+	return out
+}
