@@ -271,7 +271,7 @@ func TestBetweenStreams(t *testing.T) {
 // An endpoint that breaks off in the body: the client sees that the answer is not whole.
 func TestBetweenCut(t *testing.T) {
 	between(t, func(t *testing.T, p pairing) {
-		begun := make(chan struct{}) // the client has the head
+		begun := make(chan struct{}) // the client has what came
 		addr := p.endpoint(t, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/length" {
 				w.Header().Set("Content-Length", "100")
@@ -287,10 +287,13 @@ func TestBetweenCut(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			begun <- struct{}{}
-			b, err := io.ReadAll(res.Body)
-			if err == nil || string(b) != "part" {
+			b := make([]byte, 4)
+			if _, err := io.ReadFull(res.Body, b); err != nil || string(b) != "part" {
 				t.Errorf("%s: %q, %v", path, b, err)
+			}
+			begun <- struct{}{}
+			if rest, err := io.ReadAll(res.Body); err == nil || len(rest) > 0 {
+				t.Errorf("%s: %q, %v", path, rest, err)
 			}
 			if p.server == httpmsg.HTTP2 {
 				cause = fault.CauseHTTP2StreamCut
