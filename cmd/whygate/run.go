@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/gateway"
+	"github.com/whygate/whygate/internal/store"
 )
 
 // defaultFile is the configuration that is read when none is named.
@@ -36,7 +38,11 @@ drains and stops.`,
 			if err := problems.Err(); err != nil {
 				return err
 			}
-			return w.serve(cmd.Context(), cfg, gateway.Options{Load: load}, s)
+			place, err := store.Default(os.Getenv)
+			if err != nil && cfg.Incidents.Store == "" {
+				fmt.Fprintf(w.stderr, "whygate: incidents are kept in memory only: %v; say where with incidents: {store: sqlite:PATH}\n", err)
+			}
+			return w.serve(cmd.Context(), cfg, gateway.Options{Load: load, Store: place}, s)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", defaultFile, "the configuration `FILE`")

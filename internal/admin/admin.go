@@ -24,18 +24,26 @@ type Server struct {
 	server *http.Server
 	guard  *guard
 	bodies map[string]int64 // the largest body of each pattern that takes one, in bytes
+	open   map[string]bool  // the patterns that everybody may ask for
 }
 
-// New makes a server on an open listener, which is closed with it. hosts are the names, beside localhost and every address, by which it may be asked.
-// The error log of its handlers goes to log.
-func New(l net.Listener, hosts []string, log *slog.Logger) *Server {
-	s := &Server{net: &few{Listener: l}, mux: http.NewServeMux(), guard: newGuard(hosts), bodies: map[string]int64{}}
+// Options say who may ask.
+type Options struct {
+	Hosts    []string     // names by which the server may be asked, beside localhost and every address
+	Password string       // what is asked for, except where HandleOpen says otherwise; empty for none
+	Exposed  bool         // others than users of this machine reach the server: without a password they may ask for what is open only
+	Log      *slog.Logger // of the handlers' bugs
+}
+
+// New makes a server on an open listener, which is closed with it.
+func New(l net.Listener, o Options) *Server {
+	s := &Server{net: &few{Listener: l}, mux: http.NewServeMux(), guard: newGuard(o), bodies: map[string]int64{}, open: map[string]bool{}}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	s.server = &http.Server{
 		Handler:           s.guard.over(http.HandlerFunc(s.route)),
 		Protocols:         &protocols,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelError), // a bug in a handler, for one
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelError), // a bug in a handler, for one
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       5 * time.Second,
 		WriteTimeout:      time.Minute,
@@ -48,6 +56,12 @@ func New(l net.Listener, hosts []string, log *slog.Logger) *Server {
 // Handle has h answer what pattern matches, as http.ServeMux spells it. A request with a body is answered, and its connection
 // closed without a look at the body.
 func (s *Server) Handle(pattern string, h http.HandlerFunc) { s.mux.Handle(pattern, h) }
+
+// HandleOpen is Handle for what everybody may know who reaches the server, without a password.
+func (s *Server) HandleOpen(pattern string, h http.HandlerFunc) {
+	s.open[pattern] = true
+	s.mux.Handle(pattern, h)
+}
 
 // HandleBody is Handle for who reads bodies of up to max bytes.
 func (s *Server) HandleBody(pattern string, max int64, h http.HandlerFunc) {
@@ -75,8 +89,11 @@ func (s *Server) Token() string { return s.guard.token }
 // route answers a request that the guard let pass. The connection of one with a body that nobody reads is closed after the answer, as unread
 // says: the server would otherwise wait for the body, to read it away. ReadTimeout bounds those that are read.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	_, pattern := s.mux.Handler(r)
+	if !s.open[pattern] && !s.guard.admits(w, r) {
+		return
+	}
 	if r.ContentLength != 0 {
-		_, pattern := s.mux.Handler(r)
 		if most := s.bodies[pattern]; r.ContentLength < 0 || r.ContentLength > most {
 			unread(w)
 		}

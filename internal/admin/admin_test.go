@@ -12,13 +12,15 @@ import (
 )
 
 // start serves with one handler that takes a body and one that takes none.
-func start(t *testing.T, hosts ...string) *Server {
+func start(t *testing.T, o Options) *Server {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(l, hosts, slog.New(slog.DiscardHandler))
+	o.Log = slog.New(slog.DiscardHandler)
+	s := New(l, o)
+	s.HandleOpen("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { Text(w, http.StatusOK, "ok\n") })
 	s.Handle("GET /page", func(w http.ResponseWriter, _ *http.Request) { Text(w, http.StatusOK, "ok\n") })
 	s.HandleBody("POST /form", 100, func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
@@ -37,7 +39,7 @@ func start(t *testing.T, hosts ...string) *Server {
 
 // TestBodiesAreNotWaitedFor: an answer comes, and then the end of the connection, although the body never does.
 func TestBodiesAreNotWaitedFor(t *testing.T) {
-	s := start(t)
+	s := start(t, Options{})
 	for _, head := range []string{
 		"POST /page HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 50\r\n\r\n",
 		"POST /form HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 200000\r\n\r\n",

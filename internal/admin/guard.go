@@ -2,6 +2,7 @@ package admin
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
 	"net"
 	"net/http"
@@ -21,14 +22,20 @@ const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src
 
 // guard decides who may ask, before anything is routed.
 type guard struct {
-	hosts  []string // in lower case
-	token  string
-	origin *http.CrossOriginProtection
+	hosts    []string // in lower case
+	token    string
+	password [sha256.Size]byte // its hash
+	asks     bool              // for the password
+	exposed  bool
+	origin   *http.CrossOriginProtection
 }
 
-func newGuard(hosts []string) *guard {
-	g := &guard{token: rand.Text(), origin: http.NewCrossOriginProtection()}
-	for _, h := range hosts {
+func newGuard(o Options) *guard {
+	g := &guard{
+		token: rand.Text(), origin: http.NewCrossOriginProtection(), exposed: o.Exposed,
+		asks: o.Password != "", password: sha256.Sum256([]byte(o.Password)),
+	}
+	for _, h := range o.Hosts {
 		g.hosts = append(g.hosts, strings.ToLower(h))
 	}
 	return g
@@ -46,7 +53,7 @@ func (g *guard) over(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		switch {
 		case !g.known(r.Host):
-			refuse(w, r, http.StatusMisdirectedRequest, "ask for the admin server by its address or as localhost\n")
+			refuse(w, r, http.StatusMisdirectedRequest, "ask for the admin server by its address or as localhost, or name the host in console.hosts\n")
 		case g.origin.Check(r) != nil:
 			refuse(w, r, http.StatusForbidden, "a page of another place may not ask for this\n")
 		case fromPage(r) && !g.proven(w, r):
@@ -55,6 +62,36 @@ func (g *guard) over(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// admits answers who does not have the password, and reports whether the request may go on.
+func (g *guard) admits(w http.ResponseWriter, r *http.Request) bool {
+	switch {
+	case g.asks:
+		_, password, _ := r.BasicAuth()
+		if hash := sha256.Sum256([]byte(password)); subtle.ConstantTimeCompare(hash[:], g.password[:]) == 1 {
+			return true
+		}
+		w.Header().Set("WWW-Authenticate", `Basic realm="whygate", charset="UTF-8"`)
+		refuse(w, r, http.StatusUnauthorized, "the password of console.password_file is asked for, with any user name\n")
+		return false
+	case g.exposed:
+		refuse(w, r, http.StatusForbidden, "others than the users of this machine reach this address: set console.password_file to have more than health and metrics here\n")
+		return false
+	}
+	return true
+}
+
+// Who names whoever asked, for a line on what was changed: the user name that was given, and the address.
+func Who(r *http.Request) string {
+	address, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil || address == "" {
+		address = "local"
+	}
+	if user, _, ok := r.BasicAuth(); ok && user != "" {
+		return user + " at " + address
+	}
+	return address
 }
 
 // refuse answers without a look at a body.

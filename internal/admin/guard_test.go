@@ -35,7 +35,7 @@ func ask(t *testing.T, s *Server, method, path, host string, header http.Header,
 
 // TestRebindingIsRefused: a name that nobody allowed is refused on every path, those that there are not included.
 func TestRebindingIsRefused(t *testing.T) {
-	s := start(t, "Gateway.Example")
+	s := start(t, Options{Hosts: []string{"Gateway.Example"}})
 	for host, want := range map[string]int{
 		"": 200, "localhost": 200, "LOCALHOST:9502": 200, "127.0.0.1": 200, "[::1]:9502": 200, "10.0.0.7": 200,
 		"gateway.example": 200, "GATEWAY.example:443": 200,
@@ -58,7 +58,7 @@ func TestRebindingIsRefused(t *testing.T) {
 
 // TestOtherPagesAreRefused: what changes something is asked for by a program, or by a page of ours that has the token.
 func TestOtherPagesAreRefused(t *testing.T) {
-	s := start(t)
+	s := start(t, Options{})
 	own := "http://" + s.Addr().String()
 	form := "application/x-www-form-urlencoded"
 	tests := []struct {
@@ -92,5 +92,37 @@ func TestOtherPagesAreRefused(t *testing.T) {
 	}
 	if res, _ := ask(t, s, "GET", "/page", "", http.Header{"Sec-Fetch-Site": {"cross-site"}}, ""); res.StatusCode != 200 {
 		t.Errorf("a link from elsewhere: %d", res.StatusCode)
+	}
+}
+
+// TestPassword: what is open asks nobody; all else asks for the password, and is refused where others come and there is none.
+func TestPassword(t *testing.T) {
+	basic := func(password string) http.Header {
+		r := http.Request{Header: http.Header{}}
+		r.SetBasicAuth("ann", password)
+		return r.Header
+	}
+	for _, tt := range []struct {
+		name string
+		o    Options
+		path string
+		h    http.Header
+		want int
+	}{
+		{"open", Options{Password: "geheim", Exposed: true}, "/healthz", nil, 200},
+		{"none given", Options{Password: "geheim"}, "/page", nil, 401},
+		{"a wrong one", Options{Password: "geheim"}, "/page", basic("Geheim"), 401},
+		{"an empty one", Options{Password: "geheim"}, "/page", basic(""), 401},
+		{"the right one", Options{Password: "geheim"}, "/page", basic("geheim"), 200},
+		{"what there is not", Options{Password: "geheim"}, "/nothing", nil, 401},
+		{"exposed without one", Options{Exposed: true}, "/page", nil, 403},
+		{"exposed with an empty one given", Options{Exposed: true}, "/page", basic(""), 403},
+		{"exposed, and open", Options{Exposed: true}, "/healthz", nil, 200},
+		{"on loopback without one", Options{}, "/page", nil, 200},
+	} {
+		s := start(t, tt.o)
+		if res, _ := ask(t, s, "GET", tt.path, "", tt.h, ""); res.StatusCode != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, res.StatusCode, tt.want)
+		}
 	}
 }

@@ -16,6 +16,10 @@ var (
 		what: "an address to listen on", syntax: "host:port, :port, unix:/path, systemd: or systemd:NAME.", parse: parseAddress,
 		schema: map[string]any{"type": "string", "minLength": 2},
 	}
+	storePlace = &kind{
+		what: "a place to keep incidents", syntax: "memory, sqlite:PATH or postgres://user@host/database.", parse: parseStore,
+		schema: map[string]any{"type": "string", "pattern": `^(memory|sqlite:.+|postgres(ql)?://.+|.*\$\{.*)$`},
+	}
 	server = &kind{
 		what: "a name server's address", syntax: "An IP address, with a port where it is not 53.", parse: parseServer,
 		schema: map[string]any{"type": "string"},
@@ -85,6 +89,25 @@ func parseAddress(k *key, s string) (any, *trouble) {
 		return nil, t
 	}
 	return Address{"tcp", net.JoinHostPort(strings.ToLower(host), strconv.Itoa(n))}, nil
+}
+
+// parseStore reads where incidents are kept. The decoder makes a file's path absolute.
+func parseStore(k *key, s string) (any, *trouble) {
+	path, file := strings.CutPrefix(s, "sqlite:")
+	switch {
+	case s == "memory":
+		return s, nil
+	case file && path != "" && !strings.HasPrefix(path, "//") && !strings.ContainsRune(path, 0):
+		return s, nil
+	case strings.HasPrefix(s, "postgres://") || strings.HasPrefix(s, "postgresql://"):
+		if _, err := url.Parse(s); err != nil {
+			return nil, &trouble{"is a URL that cannot be read", "write postgres://user@host/database; characters such as @ and / in a password are written in percent: %40, %2F"}
+		}
+		return s, nil
+	case strings.HasPrefix(s, "/") || strings.HasSuffix(s, ".db"):
+		return nil, k.not(s, "did you mean "+quote("sqlite:"+s)+"?")
+	}
+	return nil, k.not(s, "write memory, sqlite:/var/lib/whygate/incidents.db or postgres://user@host/database")
 }
 
 // parseServer reads a name server. It has to be an address: a name would need a name server.

@@ -26,7 +26,7 @@ func (d *decoder) check(c *Config) {
 	if d.problems.Failed() {
 		return
 	}
-	if c.Admin.exposed() {
+	if c.Admin.Exposed() && c.Console.PasswordFile == "" {
 		d.warn(d.positions["admin"], "admin", "the admin address "+d.shown("admin", c.Admin.String())+exposedWarning, exposedHint)
 	}
 	used := map[string]bool{}
@@ -41,12 +41,12 @@ func (d *decoder) check(c *Config) {
 
 // What is said of an admin address that others reach.
 const (
-	exposedWarning = " can be reached by others: who reaches it sees paths and clients, and can reload"
-	exposedHint    = "write 127.0.0.1:9502, or unix:/path, which only those who may open the file reach"
+	exposedWarning = " can be reached by others: without a password it shows them health and metrics, and nobody the console and the incidents"
+	exposedHint    = "set console.password_file, or write 127.0.0.1:9502, or unix:/path, which only those who may open the file reach"
 )
 
-// exposed reports whether others than users of this machine may reach the address. What systemd passes is not known.
-func (a Address) exposed() bool {
+// Exposed reports whether others than users of this machine may reach the address. What systemd passes is not known.
+func (a Address) Exposed() bool {
 	host, _, err := net.SplitHostPort(a.Address)
 	if err != nil || a.Network != "tcp" || host == "localhost" {
 		return false

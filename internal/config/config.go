@@ -24,6 +24,8 @@ type Config struct {
 	ProxyStatus    string         `key:"proxy_status"`
 	ErrorPages     string         `key:"error_pages"`
 	AccessLog      string         `key:"access_log"` // LogStdout, LogStderr, LogOff or a file's path
+	Incidents      Incidents      `key:"incidents"`
+	Console        Console        `key:"console"`
 	Resolver       Resolver       `key:"resolver"`
 	TrustedProxies []netip.Prefix `key:"trusted_proxies"`
 	Limits         Limits         `key:"limits"`
@@ -168,6 +170,24 @@ func (t ListenTLS) On() bool { return t.Cert != "" }
 type Resolver struct {
 	Servers []string      `key:"servers"` // host:port; empty: the system's resolver
 	Timeout time.Duration `key:"timeout"`
+}
+
+// Incidents says where incidents are kept.
+type Incidents struct {
+	Store string `key:"store"` // "memory", sqlite:PATH with an absolute path, or a postgres:// URL; empty: a file in the state directory
+	Keep  Keep   `key:"keep"`
+}
+
+// Keep says what is kept of what is in the store.
+type Keep struct {
+	For  time.Duration `key:"for"`  // 0: always
+	Size int64         `key:"size"` // octets; 0: no limit
+}
+
+// Console is who may look at the pages on the admin address.
+type Console struct {
+	Hosts        []string `key:"hosts"`         // names, in lower case
+	PasswordFile string   `key:"password_file"` // path; empty: no password
 }
 
 // Limits bound what clients may take. Sizes are in octets.

@@ -95,6 +95,8 @@ access_log: log/access.json
 resolver:
   servers: [10.0.0.53, "[2001:db8::53]:5353"]
   timeout: 2s
+incidents: {store: "sqlite:state/i.db", keep: {for: 48h, size: 64MiB}}
+console: {hosts: Gateway.internal, password_file: console-password}
 trusted_proxies: [10.0.0.0/8, 192.168.1.1, "2001:db8::/32"]
 limits: {connections: 100, request_head: 8KiB, head_time: 5s, request_body: 0, idle: 1m}
 routes:
@@ -135,6 +137,8 @@ func TestEverything(t *testing.T) {
 			{Address: Address{"tcp", "[::1]:8080"}, TLS: ListenTLS{H2: true}},
 		},
 		ProxyStatus: ProxyStatusFull, ErrorPages: ErrorPagesPlain, AccessLog: "/etc/whygate/log/access.json",
+		Incidents:      Incidents{Store: "sqlite:/etc/whygate/state/i.db", Keep: Keep{For: 48 * time.Hour, Size: 64 << 20}},
+		Console:        Console{Hosts: []string{"gateway.internal"}, PasswordFile: "/etc/whygate/console-password"},
 		Resolver:       Resolver{[]string{"10.0.0.53:53", "[2001:db8::53]:5353"}, 2 * time.Second},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.1/32"), netip.MustParsePrefix("2001:db8::/32")},
 		Limits:         Limits{100, 8 << 10, 5 * time.Second, 0, time.Minute},

@@ -338,6 +338,11 @@ func (d *decoder) scalar(k *key, kd *kind, n ast.Node, path string, from positio
 	if kd == file {
 		v = d.absolute(k, v.(string))
 	}
+	if kd == storePlace {
+		if path, ok := strings.CutPrefix(v.(string), "sqlite:"); ok {
+			v = "sqlite:" + d.absolute(k, path)
+		}
+	}
 	if outside {
 		if d.written == nil {
 			d.written = map[string]expansion{}

@@ -115,7 +115,7 @@ func (o Overrides) Apply(c *Config) Problems {
 		}
 		s.set(v)
 	}
-	if c.Admin.exposed() {
+	if c.Admin.Exposed() {
 		problems = append(problems, Problem{Severity: Warning, Path: "--admin", Message: "the admin address " + c.Admin.String() + exposedWarning, Hint: exposedHint})
 	}
 	for _, l := range c.Listen {

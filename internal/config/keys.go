@@ -52,8 +52,8 @@ Speak HTTP/2 in clear with clients that begin with it (prior knowledge), as gRPC
 on the same port. It concerns listeners without tls.`},
 
 	{path: "admin", kind: address, def: "127.0.0.1:9502", choices: []string{"off"}, aka: []string{"metrics", "api", "admin_address", "status"}, doc: `
-The address of the metrics, the health endpoints and the incidents, for the people who run the gateway. It asks for no
-password, so keep it on loopback or on a unix:/path, or write off. On loopback every user of this machine can read it: incidents
+The address of the console, the metrics, the health endpoints and the incidents, for the people who run the gateway. It asks for no
+password unless console.password_file names one, so keep it on loopback or on a unix:/path, or write off. On loopback every user of this machine can read it: incidents
 name clients, hosts, paths and upstreams, as an access log does that is not for everybody's eyes, and a reload can be asked for. Where
 not every user may know that, write unix:/run/whygate/admin.sock: with the usual umask only the gateway's own user and root may open
 the socket, and the directory's permissions hold for it as well (curl --unix-socket /run/whygate/admin.sock http://localhost/incidents).`},
@@ -66,6 +66,29 @@ The body of an answer that the gateway makes itself: a page with the incident's 
 	{path: "access_log", kind: file, def: LogStdout, choices: []string{LogStdout, LogStderr, LogOff}, aka: []string{"log", "accesslog", "logs", "logging"}, doc: `
 Where the access log goes: stdout, stderr, off, or a file's path. It has one JSON object per request. A file is opened again on SIGHUP, so
 that it can be moved away (docs/access-log.md).`},
+
+	{path: "incidents", kind: section, doc: `
+Where incidents are kept, and for how long: what failed, with the evidence of every attempt (docs/console.md).`},
+	{path: "incidents.store", kind: storePlace, choices: []string{"memory"}, example: "sqlite:/var/lib/whygate/incidents.db", aka: []string{"database", "db", "storage", "path", "file"}, doc: `
+A file (sqlite:PATH), a PostgreSQL that several gateways share (postgres://user@host/database), or memory, which ends with the process.
+Without it whygate run keeps a file incidents.db in the directory that systemd gives the service (StateDirectory=), or else in
+~/.local/state/whygate. A password for PostgreSQL belongs into a variable, postgres://user:${PASSWORD}@host/database, or into libpq's
+password file (PGPASSFILE). Traffic never waits for the store: what it cannot take is counted.`},
+	{path: "incidents.keep", kind: section, aka: []string{"retention"}, doc: `
+What is deleted, the oldest first. Counts for each minute are kept for a year.`},
+	{path: "incidents.keep.for", kind: duration, def: "720h", min: int64(time.Hour), max: int64(3650 * day), zero: "always", aka: []string{"age", "max_age", "days"}, doc: `
+How long an incident is kept with its evidence.`},
+	{path: "incidents.keep.size", kind: size, def: "512MiB", min: 1 << 20, max: 1 << 50, zero: "no limit", aka: []string{"max_size", "bytes"}, doc: `
+How much all of them may take. Of a group that has many in a minute twenty are kept whole, and after them fewer and fewer: counts stay exact.`},
+
+	{path: "console", kind: section, aka: []string{"dashboard", "ui"}, doc: `
+The pages on the admin address that show incidents (docs/console.md).`},
+	{path: "console.hosts", kind: list(serverName), max: 64, example: "[gateway.internal]", aka: []string{"host", "names", "allowed_hosts"}, doc: `
+The names by which the admin address may be asked, beside localhost and every IP address. Any other name is refused with 421, since a page
+of the web could have its own name resolve to this address.`},
+	{path: "console.password_file", kind: file, example: "/etc/whygate/console-password", aka: []string{"password", "auth", "secret"}, doc: `
+A file whose first line is the password that the console, the incidents and every change ask for (HTTP Basic, any user name, which is noted
+with what was changed). Health and metrics ask for none. On an address that others reach, what needs a password is refused until there is one.`},
 
 	{path: "resolver", kind: section, aka: []string{"dns", "resolvers"}, doc: `
 How the names of endpoints become addresses.`},

@@ -1,14 +1,12 @@
 package gateway
 
 import (
-	"bytes"
 	"errors"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -18,11 +16,11 @@ import (
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/incident"
 	"github.com/whygate/whygate/internal/mono"
-	"github.com/whygate/whygate/internal/telemetry"
+	"github.com/whygate/whygate/internal/store"
 )
 
 // adminPaths is what is to be had on the admin address, for who looks at it first.
-const adminPaths = "whygate admin\n\n/healthz\n/readyz\n/version\n/metrics\n/endpoints\n/incidents?n=20\n/incidents/ID\nPOST /reload\n"
+const adminPaths = "whygate admin\n\n/healthz\n/readyz\n/version\n/metrics\n/endpoints\n/incidents?n=20\n/incidents/ID\nPOST /changes\nPOST /reload\n"
 
 // openAdmin opens the admin address; nil if it is off.
 func (g *Gateway) openAdmin(cfg *config.Config) (*admin.Server, error) {
@@ -44,15 +42,21 @@ func (g *Gateway) openAdmin(cfg *config.Config) (*admin.Server, error) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(g.metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	s := admin.New(l, nil, g.log)
-	s.Handle("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { admin.Text(w, http.StatusOK, adminPaths) })
-	s.Handle("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { admin.Text(w, http.StatusOK, "ok\n") })
-	s.Handle("GET /readyz", g.readyz)
-	s.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP)
+	o := admin.Options{Hosts: cfg.Console.Hosts, Exposed: a.Exposed(), Log: g.log}
+	if o.Password, err = password(cfg); err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	s := admin.New(l, o)
+	s.HandleOpen("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { admin.Text(w, http.StatusOK, adminPaths) })
+	s.HandleOpen("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { admin.Text(w, http.StatusOK, "ok\n") })
+	s.HandleOpen("GET /readyz", g.readyz)
+	s.HandleOpen("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP)
 	s.Handle("GET /endpoints", g.listEndpoints)
 	s.Handle("GET /incidents", g.listIncidents)
 	s.Handle("GET /incidents/{id}", g.showIncident)
-	s.Handle("GET /version", g.showVersion)
+	s.HandleOpen("GET /version", g.showVersion)
+	s.HandleBody("POST /changes", changeBodyMax, g.postChange)
 	s.HandleBody("POST /reload", reloadBodyMax, g.postReload)
 	return s, nil
 }
@@ -81,46 +85,20 @@ func (g *Gateway) listIncidents(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *Gateway) showIncident(w http.ResponseWriter, r *http.Request) {
-	i := g.recorder.Find(strings.ToUpper(r.PathValue("id")))
-	if i == nil {
-		admin.JSON(w, http.StatusNotFound, map[string]any{"error": "no incident of that id is kept; the last " + strconv.Itoa(incident.Kept) + " are"})
+	id := strings.ToUpper(r.PathValue("id"))
+	if i := g.recorder.Find(id); i != nil {
+		admin.JSON(w, http.StatusOK, g.advised(i))
 		return
 	}
-	admin.JSON(w, http.StatusOK, g.advised(i))
-}
-
-// withoutQuery is a request target whose query is masked: keys and tokens are often in it.
-func withoutQuery(target []byte) string {
-	path, query, found := bytes.Cut(target, []byte("?"))
-	if !found {
-		return string(path)
+	row, err := g.store.Load().Incident(r.Context(), id)
+	switch {
+	case err == nil:
+		admin.JSON(w, http.StatusOK, row.Doc)
+	case errors.Is(err, store.ErrNone):
+		admin.JSON(w, http.StatusNotFound, map[string]any{"error": "no incident of that id is kept"})
+	default:
+		admin.JSON(w, http.StatusServiceUnavailable, map[string]any{"error": "the store of incidents cannot be read: " + err.Error()})
 	}
-	return string(path) + "?" + strings.Repeat("*", len(query))
-}
-
-// newIncident copies what is kept of a failed exchange.
-func newIncident(r *telemetry.Record) *incident.Incident {
-	i := &incident.Incident{
-		ID: r.Incident, At: time.Now().Add(-r.Duration).UTC(), Status: r.Status, Saved: r.Saved, Late: r.Late,
-		Type: r.Fault.Type, Cause: r.Fault.Cause, Family: r.Fault.Family(), Stage: r.Fault.Stage,
-		Title: r.Fault.Title(), Route: r.Route, Pool: r.Pool, Duration: float64(r.Duration.Microseconds()) / 1000,
-		Request: incident.Request{
-			ID: string(r.ID), TraceID: string(telemetry.TraceID(r.Traceparent)), Client: r.Client, Method: string(r.Method), Host: string(r.Host), Target: withoutQuery(r.Target),
-		},
-	}
-	for _, e := range r.Attempts {
-		i.Attempts = append(i.Attempts, *e)
-	}
-	i.Request.Version = r.Version.String()
-	if r.Fault.Is() {
-		i.Advice = r.Fault.Cause.Entry().Advice
-	}
-	if r.Evidence != nil {
-		e := *r.Evidence
-		i.Evidence = &e
-		i.Sentence = r.Fault.Sentence(&e)
-	}
-	return i
 }
 
 // advised is an incident with its advice in terms of the configuration that is served now.

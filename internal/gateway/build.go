@@ -342,6 +342,7 @@ func (g *generation) refresh(ctx context.Context, of *Gateway) {
 				of.guarded("a name could not be looked up again", func() {
 					if gone := t.Refresh(ctx); len(gone) > 0 {
 						of.log.Info("addresses have gone from a name's answers: their connections are given up", "pool", b.cfg.Name, "endpoint", t.Text, "gone", gone)
+						of.Changed(changeDNS, t.Text, fmt.Sprint("addresses have gone: ", gone))
 					}
 				})
 			})

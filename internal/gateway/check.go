@@ -34,6 +34,7 @@ func Check(cfg *config.Config) config.Problems {
 		add(problem)
 	}
 	add(checkLog(cfg))
+	add(checkIncidents(cfg))
 	return problems
 }
 
@@ -73,6 +74,19 @@ func checkLog(cfg *config.Config) *config.Problem {
 		_ = f.Close()
 	} else if !os.IsNotExist(err) {
 		return problemAt(cfg, "access_log", err)
+	}
+	return nil
+}
+
+// checkIncidents looks whether the store's file can be there, and whether the console's password can be read.
+func checkIncidents(cfg *config.Config) *config.Problem {
+	if _, err := password(cfg); err != nil {
+		return problemAt(cfg, "console.password_file", err)
+	}
+	if path, ok := strings.CutPrefix(cfg.Incidents.Store, "sqlite:"); ok {
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+			return problemAt(cfg, "incidents.store", &os.PathError{Op: "open", Path: path, Err: syscall.EISDIR})
+		}
 	}
 	return nil
 }

@@ -72,7 +72,7 @@ func (g *Gateway) handshakeFailed(h *listener.Handshake) {
 	told := (last == 0 || now.Sub(last) >= doorEvery) && d.logged[h.Reason].CompareAndSwap(last, now)
 	if told {
 		r.Incident = proxy.NewIncidentID()
-		g.recorder.Record(newIncident(&r))
+		g.record(newIncident(&r))
 		g.tellHandshake(h, r.Incident)
 	} else {
 		d.unlogged[h.Reason].Add(1)

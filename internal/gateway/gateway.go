@@ -26,6 +26,7 @@ import (
 	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/proxy"
+	"github.com/whygate/whygate/internal/store"
 	"github.com/whygate/whygate/internal/telemetry"
 )
 
@@ -39,8 +40,9 @@ type Options struct {
 	Version  string
 	Log      *slog.Logger // what happens to the gateway itself; nil for lines of text on Stderr
 
-	Flags        bool // the configuration was made of the flags of whygate proxy, in whose terms advice is then given
-	AnyAdminPort bool // where the admin address is in use, another port of loopback does as well
+	Store        store.Place // where incidents are kept, where the configuration does not say it
+	Flags        bool        // the configuration was made of the flags of whygate proxy, in whose terms advice is then given
+	AnyAdminPort bool        // where the admin address is in use, another port of loopback does as well
 }
 
 // Gateway is a running gateway.
@@ -51,6 +53,8 @@ type Gateway struct {
 	server   *listener.Server
 	metrics  *telemetry.Metrics
 	recorder *incident.Recorder
+	store    atomic.Pointer[store.Store]
+	baseline incident.Baseline
 	instance string
 	file     string // the configuration file's absolute path, empty if there is none to read again
 
@@ -111,6 +115,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 		g.closeSockets(g.sockets)
 		g.current.retire(&generation{})
 		g.closeLog(g.access.Load())
+		g.store.Load().Close()
 		return nil, err
 	}
 	return g, nil
@@ -130,6 +135,7 @@ func (g *Gateway) Start() {
 	g.serving.Go(g.sweep)       // ends with stop
 	g.serving.Go(g.refresh)     // ends soon after stop
 	g.ready.Store(true)
+	g.Changed(changeStart, g.file, "started, version "+g.options.Version)
 	notify("READY=1")
 }
 
@@ -242,6 +248,13 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	}
 	sockets, err := g.reconcile(cfg)
 	if err != nil {
+		if access != g.access.Load() {
+			g.closeLog(access)
+		}
+		return err
+	}
+	if err := g.useStore(cfg); err != nil {
+		sockets.undo()
 		if access != g.access.Load() {
 			g.closeLog(access)
 		}
@@ -368,6 +381,7 @@ func (g *Gateway) Stop(announce, bound time.Duration) bool {
 	g.closeSockets(g.sockets)
 	g.current.retire(&generation{})
 	g.closeLog(g.access.Load())
+	g.store.Load().Close()
 	return clean
 }
 
@@ -387,9 +401,11 @@ func (g *Gateway) idle() map[string]int {
 func (g *Gateway) certificateChanged(file string, err error) {
 	if err != nil {
 		g.log.Error("certificate not reloaded: the old one stays in use", "file", file, "error", err)
+		g.Changed(changeCertificate, file, "certificate not reloaded: "+err.Error())
 		return
 	}
 	g.log.Info("certificate reloaded", "file", file)
+	g.Changed(changeCertificate, file, "certificate reloaded")
 }
 
 // observe counts and logs an exchange, and keeps it if it failed. A bug of ours in it costs the one line.
@@ -407,7 +423,9 @@ func (g *Gateway) observe(r *telemetry.Record) {
 	}
 	g.metrics.Count(p, r)
 	if r.Incident != "" {
-		g.recorder.Record(newIncident(r))
+		g.record(newIncident(r))
+	} else if incident.Sampled(r.Began) && !r.Fault.Is() {
+		g.sample(r)
 	}
 	g.writeLog(r)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"reflect"
 	"strconv"
 
 	"github.com/whygate/whygate/internal/config"
@@ -77,16 +78,20 @@ func (g *Gateway) Reload() error {
 		return err
 	}
 	g.mu.Lock()
-	was := g.current.cfg.Admin
+	was, console := g.current.cfg.Admin, g.current.cfg.Console
 	g.mu.Unlock()
 	if err := g.apply(cfg); err != nil {
 		g.log.Error("reload refused: the present configuration stays in use", "file", g.file, errorKeys(err))
 		return err
 	}
+	if !reflect.DeepEqual(cfg.Console, console) {
+		g.log.Warn("console changes with the next start only")
+	}
 	if cfg.Admin != was {
 		g.log.Warn("the admin address changes with the next start only", "now", was.String(), "then", cfg.Admin.String())
 	}
 	g.log.Info("configuration reloaded", "file", g.file)
+	g.Changed(changeReload, g.file, "configuration reloaded")
 	return nil
 }
 

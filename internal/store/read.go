@@ -60,7 +60,7 @@ func query[T any](ctx context.Context, db *database, statement string, args []an
 	return out, rows.Err()
 }
 
-const rowColumns = "i.id, i.at, i.grp, g.pool, g.cause, g.stage, g.title, i.status, i.saved, i.late, i.route, i.endpoint, i.method, i.host, i.path, i.client, i.agent, i.version, i.request, i.trace, i.instance"
+const rowColumns = "i.id, i.at, i.grp, g.pool, g.cause, g.stage, g.title, i.status, i.saved, i.late, i.route, i.endpoint, i.method, i.host, i.path, i.client, i.agent, i.version, i.request, i.trace, i.instance, i.reused"
 
 func scanRow(scan scanner, more ...any) (Row, error) {
 	var r Row
@@ -68,7 +68,7 @@ func scanRow(scan scanner, more ...any) (Row, error) {
 	var saved, late int
 	into := append([]any{
 		&r.ID, &at, &r.Group, &r.Pool, &r.Cause, &r.Stage, &r.Title, &r.Status, &saved, &late, &r.Route, &r.Endpoint, &r.Method, &r.Host, &r.Path,
-		&r.Client, &r.Agent, &r.Version, &r.Request, &r.Trace, &r.Instance,
+		&r.Client, &r.Agent, &r.Version, &r.Request, &r.Trace, &r.Instance, &r.Reused,
 	}, more...)
 	err := scan(into...)
 	r.At, r.Saved, r.Late = moment(at), saved != 0, late != 0

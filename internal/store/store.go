@@ -136,12 +136,17 @@ func (s *Store) run() {
 		}
 	})
 	wait, kept := batchEvery, time.Now()
-	if _, err := s.open(ctx); err != nil { // at once, so that a bad place is said at the start
-		wait = s.failed(err, retryFirst/2)
+	if !s.options.Place.IsMemory() { // at once, so that a bad place is said at the start
+		if _, err := s.open(ctx); err != nil {
+			wait = s.failed(err, retryFirst/2)
+		}
 	}
 	for {
 		select {
 		case <-s.stop:
+			if s.options.Place.IsMemory() { // it ends here
+				return
+			}
 			if err := s.flush(ctx); err != nil {
 				s.options.Log.Error("the last incidents were not stored", "store", s.options.Place.String(), "error", err)
 			}

@@ -70,6 +70,7 @@ type Row struct {
 	Request  string          `json:"request_id,omitempty"`
 	Trace    string          `json:"trace_id,omitempty"`
 	Instance string          `json:"instance"`
+	Reused   int             `json:"-"` // 1 and 0 for a connection that had been used and one that had not, -1 for none
 	Doc      json.RawMessage `json:"incident,omitempty"`
 }
 

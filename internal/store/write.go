@@ -225,8 +225,8 @@ func (t *transaction) buckets(b *batch) {
 	}
 }
 
-const insertExample = `INSERT INTO incident (id, at, grp, status, saved, late, route, endpoint, method, host, path, client, agent, version, request, trace, instance, doc)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING`
+const insertExample = `INSERT INTO incident (id, at, grp, status, saved, late, route, endpoint, method, host, path, client, agent, version, request, trace, instance, reused, doc)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT (id) DO NOTHING`
 
 // example keeps one incident whole.
 func (t *transaction) example(b *batch, i *incident.Incident) {
@@ -249,8 +249,16 @@ func (t *transaction) example(b *batch, i *incident.Incident) {
 		}
 	}
 	_, t.err = t.one.ExecContext(t.ctx,
-		i.ID, i.At.UnixMicro(), key.id(), i.Status, bit(i.Saved), bit(i.Late), plain(i.Route), plain(endpointOf(i)), plain(r.Method), plain(redact.Line(r.Host)), plain(Template(redact.Line(r.Target))),
-		host(r.Client), Agent(r.Agent), r.Version, plain(r.ID), r.TraceID, b.instance, plain(string(doc)))
+		i.ID, i.At.UnixMicro(), key.id(), i.Status, bit(i.Saved), bit(i.Late), plain(i.Route), plain(endpointOf(i)), plain(r.Method), plain(redact.Line(r.Host)), plain(incident.Template(redact.Line(r.Target))),
+		host(r.Client), incident.Agent(r.Agent), r.Version, plain(r.ID), r.TraceID, b.instance, reused(i), plain(string(doc)))
+}
+
+// reused tells whether the attempt that failed was on a connection that had been used before: -1 where there was no connection.
+func reused(i *incident.Incident) int {
+	if i.Evidence == nil || i.Evidence.Nth == 0 {
+		return -1
+	}
+	return bit(i.Evidence.Reused)
 }
 
 func bit(b bool) int {

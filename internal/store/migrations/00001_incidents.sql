@@ -19,6 +19,7 @@ CREATE TABLE incident (
     request TEXT NOT NULL,
     trace TEXT NOT NULL,
     instance TEXT NOT NULL,
+    reused INTEGER NOT NULL, -- -1 where there was no connection
     doc TEXT NOT NULL
 );
 CREATE INDEX incident_group ON incident (grp, at DESC);
