@@ -14,7 +14,7 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 BINARY     ?= whygate
 
-.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak bench bench-explain pgo docs lab-matrix test-diagnose test-explain test-lint setup setup-test clean test-kubernetes
+.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak bench bench-explain pgo docs lab-matrix test-diagnose test-explain test-lint setup setup-test clean test-kubernetes interop
 
 build: setup ## one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o whygate ./cmd/whygate
@@ -52,6 +52,17 @@ setup-test: setup
 	@test -x "$$($(GO) env GOPATH)/bin/h2spec" || $(GO) install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible || echo "h2spec is not installed, so its tests of HTTP/2 are skipped"
 
 test: setup-test lint race fuzz-short ## everything that must hold
+
+# gRPC's own interoperability client and server, with a gateway between them.
+INTEROP = empty_unary large_unary client_streaming server_streaming ping_pong empty_stream timeout_on_sleeping_server cancel_after_begin \
+	cancel_after_first_response status_code_and_message special_status_message custom_metadata unimplemented_method unimplemented_service
+
+interop: ## gRPC's interoperability cases through a gateway
+	@dir=$$(mktemp -d); trap 'kill $$server $$gateway 2>/dev/null; rm -rf '$$dir EXIT; \
+	GOBIN=$$dir $(GO) install google.golang.org/grpc/interop/client@v1.82.1 google.golang.org/grpc/interop/server@v1.82.1 && $(GO) build -o $$dir/whygate ./cmd/whygate || exit 1; \
+	printf 'version: 1\nadmin: "off"\nlisten: [{address: "127.0.0.1:18080", h2c: true}]\nroutes: [{pool: grpc}]\npools: {grpc: {endpoints: ["h2c://127.0.0.1:18081"]}}\n' >$$dir/whygate.yaml; \
+	$$dir/server --port=18081 2>/dev/null & server=$$!; $$dir/whygate run -c $$dir/whygate.yaml --drain 1s >/dev/null 2>&1 & gateway=$$!; sleep 2; \
+	for c in $(INTEROP); do timeout 30 $$dir/client --server_host=127.0.0.1 --server_port=18080 --test_case=$$c >$$dir/log 2>&1 && echo "ok   $$c" || { echo "FAIL $$c"; cat $$dir/log; exit 1; }; done
 
 lint:
 	$(GO) vet ./...

@@ -54,6 +54,9 @@ func causeOf(e *Evidence) Cause {
 	case Select:
 		return causeInSelect(e)
 	}
+	if e.End == Timeout && e.Timer == TimerGRPC {
+		return CauseGRPCDeadline
+	}
 	if e.Version == httpmsg.HTTP2 || e.End == StreamReset || e.End == GoAway {
 		if c := causeOverHTTP2(e); c != CauseNone {
 			return c

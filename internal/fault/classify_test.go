@@ -281,6 +281,8 @@ var verdicts = []verdict{
 	{CausePlainToTLSPort, TypeHTTPProtocolError, 502, Evidence{Stage: FirstByte, End: Malformed, Rule: RuleH2Preface, Version: httpmsg.HTTP2, Sample: []byte("\x15\x03\x01\x00\x02\x02\x46")}},
 	{CauseHTTP2ProtocolError, TypeHTTPProtocolError, 502, Evidence{Stage: FirstByte, End: Malformed, Rule: RuleH2Preface, Version: httpmsg.HTTP2, Sample: []byte("\x00\x00\x00\x01\x00\x00\x00\x00\x00")}},
 	{CauseClosedBeforeAnswer, TypeConnectionTerminated, 502, over2(FirstByte, Closed, CodeNoError)},
+	{CauseGRPCDeadline, TypeHTTPResponseTimeout, 504, Evidence{Stage: FirstByte, End: Timeout, Timer: TimerGRPC, After: 2 * seconds}},
+	{CauseGRPCDeadline, TypeHTTPResponseTimeout, 504, Evidence{Stage: Dial, End: Timeout, Timer: TimerGRPC, After: 2 * seconds}},
 	{CauseHTTP2GoAway, TypeConnectionTerminated, 502, told(CauseHTTP2GoAway)},
 	{CauseHTTP2RefusedStream, TypeDestinationUnavailable, 503, told(CauseHTTP2RefusedStream)},
 	{CauseHTTP2StreamReset, TypeHTTPProtocolError, 502, told(CauseHTTP2StreamReset)},

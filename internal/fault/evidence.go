@@ -55,7 +55,7 @@ type Evidence struct {
 // SampleMax is the largest Sample kept, in octets.
 const SampleMax = 4 << 10
 
-// Timer is one of the gateway's own timers, named as its configuration key.
+// Timer is one of the gateway's own timers, named as its configuration key, or as the request's field that sets it.
 type Timer uint8
 
 const (
@@ -69,9 +69,10 @@ const (
 	TimerResponse       // timeouts.response
 	TimerRequest        // limits.head_time, the client's request head
 	TimerIdle           // limits.idle, the client's silence inside a request
+	TimerGRPC           // grpc-timeout, the deadline that a client of gRPC sets
 )
 
-var timerNames = [...]string{"", "resolver.timeout", "timeouts.connect", "timeouts.tls", "timeouts.write", "timeouts.head", "timeouts.read", "timeouts.response", "limits.head_time", "limits.idle"}
+var timerNames = [...]string{"", "resolver.timeout", "timeouts.connect", "timeouts.tls", "timeouts.write", "timeouts.head", "timeouts.read", "timeouts.response", "limits.head_time", "limits.idle", "grpc-timeout"}
 
 // String gives the configuration key that sets the timer, empty for TimerNone.
 func (t Timer) String() string {

@@ -117,7 +117,7 @@ func verb(ev *fault.Evidence) string {
 	switch {
 	case ev.Cert != nil:
 		return "answers, but its certificate is not accepted"
-	case ev.Got > 0 || ev.Told != fault.CauseNone || ev.End == fault.Alert || len(ev.Sample) > 0:
+	case ev.Got > 0 || ev.End == fault.StreamReset || ev.End == fault.GoAway || ev.Told != fault.CauseNone || ev.End == fault.Alert || len(ev.Sample) > 0:
 		return "answers, but not a request"
 	}
 	return "does not answer yet"

@@ -97,6 +97,10 @@ func (s *serving) conclude(ev *fault.Evidence, f fault.Fault) {
 
 // answer writes the page, or the JSON, or the text, that says what happened as far as it is the public's.
 func (s *serving) answer(ev *fault.Evidence, f fault.Fault) {
+	if s.grpc {
+		s.answerGRPC(ev, f)
+		return
+	}
 	status := f.Status()
 	p := page{
 		Status: status, Incident: s.record.Incident, At: time.Now().UTC(), Sentence: f.PublicSentence(),

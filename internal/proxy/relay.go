@@ -48,6 +48,9 @@ func (s *serving) relayed(a *upstream.Attempt) {
 	s.now = mono.Now()
 	a.Finish(s.now)
 	s.x.Ended = s.now
+	if s.grpc {
+		s.grpcEnded(a)
+	}
 	if s.response.Trailers.Len() > 0 {
 		dropTrailers(&s.response.Trailers, s.route.SetResponse, &s.back, 0)
 	}
@@ -76,6 +79,9 @@ func (s *serving) passHead(a *upstream.Attempt) {
 	r := &s.response
 	s.dropHopByHop(r)
 	h := s.newHead(r.Status, r.Length)
+	if r.Length == 0 && s.x.Request.Version >= httpmsg.HTTP2 && !r.Fields.Has(httpmsg.ContentLength) {
+		h.Length = httpmsg.LengthUnknown // it was not said, and need not be
+	}
 	h.Reason, h.Fields = r.Reason, &r.Fields
 	if r.Status == 304 || s.x.Request.Method == httpmsg.HEAD {
 		h.NoBody, h.Length = true, httpmsg.LengthClose

@@ -139,6 +139,9 @@ func (s *serving) prepare() *upstream.Head {
 	}
 	s.extra.Reset(s.extraBuf[:0])
 	s.addHop(trusted)
+	if s.timer == fault.TimerGRPC {
+		s.passDeadline()
+	}
 	for _, e := range s.route.SetRequest {
 		if e.Value != "" {
 			s.extra.Begin(e.Name, httpmsg.Other)

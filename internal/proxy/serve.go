@@ -42,18 +42,21 @@ type serving struct {
 	x        *exchange.Exchange
 	route    *Route
 	pool     *Pool
-	now      mono.Time // the clock as it was last read
-	until    mono.Time // when Pool.Response ends, 0 for never
-	full     int64     // the connection limit of an endpoint that was passed over because of it, 0 for none
-	asking   int       // the endpoint being asked, -1 if none is
-	answered int       // the status it answered with, 0 before its head was read
-	class    int       // which requests this one is expected to take as long as
-	made     int       // attempts begun
-	raced    int       // of those, the ones that were lost to the end of an idle connection and repeated
-	upgrade  bool      // the client asked for another protocol
-	lost     bool      // the request body was larger than replay holds: it cannot be sent again
-	streamed bool      // the request body was read piece by piece
-	overflow bool      // an interim response named too many fields in Connection
+	now      mono.Time     // the clock as it was last read
+	until    mono.Time     // when Pool.Response ends, or the client's deadline; 0 for never
+	setting  time.Duration // which of them it is
+	timer    fault.Timer
+	full     int64 // the connection limit of an endpoint that was passed over because of it, 0 for none
+	asking   int   // the endpoint being asked, -1 if none is
+	answered int   // the status it answered with, 0 before its head was read
+	class    int   // which requests this one is expected to take as long as
+	made     int   // attempts begun
+	raced    int   // of those, the ones that were lost to the end of an idle connection and repeated
+	upgrade  bool  // the client asked for another protocol
+	grpc     bool  // the request is a call of gRPC
+	lost     bool  // the request body was larger than replay holds: it cannot be sent again
+	streamed bool  // the request body was read piece by piece
+	overflow bool  // an interim response named too many fields in Connection
 	interim  func(*httpmsg.Response)
 	asked    upstream.Head
 	id       [idSize]byte
@@ -155,7 +158,10 @@ func (s *serving) serve() {
 	}
 	s.pool.Budget.Request(s.now)
 	if s.pool.Response > 0 {
-		s.until = s.now.Add(s.pool.Response)
+		s.until, s.setting = s.now.Add(s.pool.Response), s.pool.Response
+	}
+	if s.grpc {
+		s.deadline()
 	}
 	s.upgrade = wantsUpgrade(&s.x.Request)
 	s.classify(i)
@@ -232,7 +238,7 @@ func (s *serving) attempt(i int) *upstream.Attempt {
 	s.made++
 	a.Begin(s.pool.Endpoints[i].Target, s.now)
 	a.Cancel, a.Again = s.x.Cancel, s.pool.Attempts > 1 && s.idempotent()
-	a.Whole = upstream.Whole{Until: s.until, Setting: s.pool.Response}
+	a.Whole = upstream.Whole{Until: s.until, Setting: s.setting, Timer: s.timer}
 	return a
 }
 
@@ -249,8 +255,8 @@ type outcome struct {
 	fault   fault.Fault
 }
 
-// settle tells who watches the pool how the endpoint being asked did. No other place does. Three failures are not counted against the endpoint:
-// somebody else ended the attempt; it closed a connection that was idle, or let go of one in order (GOAWAY); or the time for the whole response was over before it had the
+// settle tells who watches the pool how the endpoint being asked did. No other place does. Some failures are not counted against the endpoint:
+// somebody else ended the attempt, or had its own deadline; it closed a connection that was idle, or let go of one in order (GOAWAY); or the time for the whole response was over before it had the
 // request, because earlier attempts had used that time up.
 func (s *serving) settle(o outcome) {
 	ev := &o.attempt.Evidence
@@ -259,7 +265,7 @@ func (s *serving) settle(o outcome) {
 		s.pool.Health.Refused(s.asking, s.answered, mono.Now())
 	case !o.fault.Is():
 		s.pool.Health.Answered(s.asking, s.now)
-	case !o.fault.ByUpstream(), o.fault.Cause == fault.CauseKeepaliveRace, ev.End == fault.GoAway && ev.Unprocessed, ev.Timer == fault.TimerResponse && ev.Stage < fault.FirstByte:
+	case !o.fault.ByUpstream(), o.fault.Cause == fault.CauseKeepaliveRace, ev.End == fault.GoAway && ev.Unprocessed, ev.Timer == fault.TimerGRPC, ev.Timer == fault.TimerResponse && ev.Stage < fault.FirstByte:
 	default:
 		s.pool.Health.Failed(s.asking, mono.Now(), func() string { return o.fault.Sentence(ev) })
 	}
@@ -326,6 +332,7 @@ func (s *serving) begin(p *Proxy, x *exchange.Exchange) {
 	s.tried.Reset()
 	s.asking = -1
 	s.made, s.raced, s.lost, s.streamed, s.full, s.until, s.upgrade = 0, 0, false, false, 0, 0, false
+	s.setting, s.timer, s.grpc = 0, fault.TimerNone, isGRPC(&x.Request)
 	s.replay = s.replay[:0]
 	s.up.reset()
 	s.record = telemetry.Record{}

@@ -9,10 +9,11 @@ import (
 )
 
 const (
-	shards  = 4
-	buckets = 28 // powers of two of a microsecond: up to 134 s
-	makers  = 3
-	classes = 6 // 1xx to 5xx by their first digit
+	shards    = 4
+	buckets   = 28 // powers of two of a microsecond: up to 134 s
+	makers    = 3
+	grpcCodes = 18 // the seventeen that there are, and one for what is none
+	classes   = 6  // 1xx to 5xx by their first digit
 )
 
 // timed are the stages with a histogram of their own.
@@ -24,6 +25,7 @@ type counters struct {
 	attempts atomic.Uint64
 	reused   atomic.Uint64
 	sent     atomic.Uint64
+	grpc     atomic.Pointer[[grpcCodes]atomic.Uint64]
 	duration histogram
 	stages   [len(timed)]atomic.Pointer[histogram]
 	_        [64]byte // keeps shards off each other's cache lines

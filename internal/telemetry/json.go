@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/visible"
 )
 
@@ -20,6 +21,10 @@ func JSON(dst []byte, r *Record) []byte {
 	dst = appendTime(dst, r.At)
 	dst = append(dst, `","status":`...)
 	dst = strconv.AppendInt(dst, int64(r.Status), 10)
+	if status, is := r.GRPC.Status(); is {
+		dst = append(dst, `,"grpc_status":`...)
+		dst = strconv.AppendInt(dst, int64(status), 10)
+	}
 	dst = append(append(append(dst, `,"by":"`...), r.By.String()...), '"')
 	dst = appendKey(dst, "method", r.Method)
 	dst = appendKey(dst, "host", r.Host)
@@ -69,7 +74,14 @@ func appendAttempt(dst []byte, e *fault.Evidence) []byte {
 		dst = append(dst, `,"status":`...)
 		dst = strconv.AppendInt(dst, int64(e.Status), 10)
 	}
+	if e.Version == httpmsg.HTTP2 {
+		dst = append(dst, `,"version":"2","stream":`...)
+		dst = strconv.AppendUint(dst, uint64(e.Stream), 10)
+	}
 	dst = append(append(append(dst, `,"stage":"`...), e.Stage.String()...), '"')
+	if e.End == fault.StreamReset || e.End == fault.GoAway {
+		dst = append(append(append(dst, `,"code":"`...), e.Code.String()...), '"')
+	}
 	if e.End != fault.Completed {
 		dst = append(append(append(dst, `,"end":"`...), e.End.String()...), '"')
 	}

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"maps"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -169,6 +170,9 @@ func (m *Metrics) Count(p *Pool, r *Record) {
 	c := filled(&p.shards[shard%shards])
 	c.requests[r.By][min(r.Status/100, classes-1)].Add(1)
 	c.sent.Add(uint64(r.Sent))
+	if status, is := r.GRPC.Status(); is {
+		filled(&c.grpc)[min(status, grpcCodes-1)].Add(1)
+	}
 	c.duration.observe(r.Duration)
 	for i := range r.Attempts {
 		c.attempt(r.Attempts[i])
@@ -186,6 +190,7 @@ func (m *Metrics) Count(p *Pool, r *Record) {
 // The descriptions of what is scraped.
 var (
 	descRequests   = prometheus.NewDesc("whygate_requests_total", "Requests answered, by pool, by who made the answer, and by the first digit of its status.", []string{"pool", "by", "class"}, nil)
+	descGRPC       = prometheus.NewDesc("whygate_grpc_calls_total", "Calls of gRPC that ended with a status, by pool and status (https://grpc.io/docs/guides/status-codes/).", []string{"pool", "status"}, nil)
 	descFaults     = prometheus.NewDesc("whygate_faults_total", "Faults, by pool, RFC 9209 error type and cause. Those that a retry saved the client from are among them.", []string{"pool", "type", "cause"}, nil)
 	descSaved      = prometheus.NewDesc("whygate_retries_saved_total", "Requests that a retry saved from a fault the client would have seen, by pool and cause.", []string{"pool", "cause"}, nil)
 	descAttempts   = prometheus.NewDesc("whygate_attempts_total", "Attempts made at endpoints, by pool and by whether the connection was reused.", []string{"pool", "reused"}, nil)
@@ -203,7 +208,7 @@ var (
 
 // Describe is for prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRequests, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descHandshakes, descEndpoint, descInFlight} {
+	for _, d := range []*prometheus.Desc{descRequests, descGRPC, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descHandshakes, descEndpoint, descInFlight} {
 		ch <- d
 	}
 }
@@ -268,6 +273,19 @@ func (p *Pool) collect(ch chan<- prometheus.Metric, name string) {
 			counter(descRequests, n, name, Maker(by).String(), string(rune('0'+class))+"xx")
 		}
 	}
+	for status := range grpcCodes {
+		n := sum(func(c *counters) *atomic.Uint64 {
+			if all := c.grpc.Load(); all != nil {
+				return &all[status]
+			}
+			return &noCalls
+		})
+		label := strconv.Itoa(status)
+		if status == grpcCodes-1 {
+			label = "other"
+		}
+		counter(descGRPC, n, name, label)
+	}
 	faults, saved := map[kind]uint64{}, map[fault.Cause]uint64{}
 	for _, c := range all {
 		for f := c.faults.Load(); f != nil; f = f.next {
@@ -291,6 +309,9 @@ func (p *Pool) collect(ch chan<- prometheus.Metric, name string) {
 		collectHistogram(ch, all, descStage, func(c *counters) *histogram { return c.stages[i].Load() }, name, s.String())
 	}
 }
+
+// noCalls stays 0: it stands for the counters that a shard has not.
+var noCalls atomic.Uint64
 
 // collectHistogram sends one histogram, summed over the shards that have it.
 func collectHistogram(ch chan<- prometheus.Metric, all []*counters, d *prometheus.Desc, at func(c *counters) *histogram, labels ...string) {

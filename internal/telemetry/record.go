@@ -28,9 +28,10 @@ type Record struct {
 
 	Route    string // the route's name or index as configured, empty where none matched
 	Pool     string
-	Status   int   // what the client was told; 499 where it left
-	Sent     int64 // bytes of the answer given to the kernel
-	By       Maker // who made the answer
+	GRPC     GRPCCode // how a call of gRPC ended
+	Status   int      // what the client was told; 499 where it left
+	Sent     int64    // bytes of the answer given to the kernel
+	By       Maker    // who made the answer
 	Attempts []*fault.Evidence
 	Fault    fault.Fault     // zero Cause where there was none
 	Evidence *fault.Evidence // what the fault was judged from; nil where there was none
@@ -40,6 +41,15 @@ type Record struct {
 	Saved    bool            // a retry saved the request from Fault: the client never saw it
 	Late     bool            // the fault came when the head was out: the client saw a message cut short
 }
+
+// GRPCCode is the status of a call of gRPC plus one; 0 where a request was none, or no status came.
+type GRPCCode uint8
+
+// GRPC makes a GRPCCode of a status.
+func GRPC(status int) GRPCCode { return GRPCCode(min(status, 254) + 1) }
+
+// Status is the call's status, and whether there is one.
+func (c GRPCCode) Status() (int, bool) { return int(c) - 1, c > 0 }
 
 // Maker is who made an answer.
 type Maker uint8

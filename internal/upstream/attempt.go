@@ -53,10 +53,19 @@ type Attempt struct {
 }
 
 // Whole bounds the whole exchange with the upstream, from its first attempt to the last octet of the answer: the moment and
-// the setting it comes from. The zero value is no bound.
+// the setting it comes from, which is timeouts.response where Timer says nothing else. The zero value is no bound.
 type Whole struct {
 	Until   mono.Time
 	Setting time.Duration
+	Timer   fault.Timer
+}
+
+// over notes that the bound ended a wait.
+func (w Whole) over(ev *fault.Evidence) {
+	ev.Timer, ev.After = w.Timer, w.Setting
+	if w.Timer == fault.TimerNone {
+		ev.Timer = fault.TimerResponse
+	}
 }
 
 // cap is the earlier of a moment and the bound; 0 is no moment.
@@ -98,14 +107,14 @@ func (a *Attempt) Ask(h *Head, body []byte, fresh Fresh) bool {
 	t := a.target
 	if t.shares(h, a.began) {
 		end := bodyFollows
-		if len(body) == 0 {
+		if len(body) == 0 && (h.SaysLength || a.method != httpmsg.POST) {
 			end = headAlone
 		}
 		if !a.begin(h, fresh, end) {
 			return false
 		}
 		if a.call != nil {
-			return a.askShared(body)
+			return a.askShared(body, end)
 		}
 		return a.asked(a.ask(append(appendHead(conn.GetBuffer(), h, &t.Endpoint), body...), false))
 	}

@@ -102,7 +102,7 @@ func (a *Attempt) timedOut(stage fault.Stage) {
 	ev := &a.Evidence
 	switch {
 	case a.Whole.Until != 0 && mono.Now() >= a.Whole.Until:
-		ev.Timer, ev.After = fault.TimerResponse, a.Whole.Setting
+		a.Whole.over(ev)
 	case stage == fault.Body:
 		ev.Timer, ev.After = fault.TimerRead, a.target.Read
 	default:
@@ -114,7 +114,7 @@ func (a *Attempt) timedOut(stage fault.Stage) {
 func (a *Attempt) writeTimedOut() {
 	ev := &a.Evidence
 	if a.Whole.Until != 0 && mono.Now() >= a.Whole.Until {
-		ev.Timer, ev.After = fault.TimerResponse, a.Whole.Setting
+		a.Whole.over(ev)
 		return
 	}
 	ev.Timer, ev.After = fault.TimerWrite, a.target.Write

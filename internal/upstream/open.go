@@ -101,7 +101,8 @@ func (a *Attempt) abandon() {
 	ev.Errno, ev.Detail, ev.Rule, ev.Alert, ev.Tried = 0, "", fault.RuleNone, 0, nil
 	ev.Timer, ev.After, ev.DNS, ev.Cert, ev.Sample = fault.TimerNone, 0, nil, nil, nil
 	if a.Cancel.Reason() == cancel.None {
-		ev.End, ev.Timer, ev.After = fault.Timeout, fault.TimerResponse, a.Whole.Setting
+		ev.End = fault.Timeout
+		a.Whole.over(ev)
 		return
 	}
 	a.canceled()

@@ -168,7 +168,7 @@ func (a *Attempt) openShared(d *dialing) *Conn {
 	}()
 	c := a.openWith(t.tlsShared)
 	if c == nil {
-		if a.Evidence.End != fault.Canceled && a.Evidence.End != fault.Unavailable && a.Evidence.Timer != fault.TimerResponse {
+		if a.Evidence.End != fault.Canceled && a.Evidence.End != fault.Unavailable && a.Evidence.Timer != fault.TimerResponse && a.Evidence.Timer != fault.TimerGRPC {
 			failed := a.Evidence
 			d.failed = &failed
 		}

@@ -1,0 +1,145 @@
+package proxy
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/mono"
+	"github.com/whygate/whygate/internal/telemetry"
+	"github.com/whygate/whygate/internal/upstream"
+)
+
+// isGRPC reports whether a request is a call of gRPC. gRPC-Web is not: it is a message like any other.
+func isGRPC(q *httpmsg.Request) bool {
+	return q.Version >= httpmsg.HTTP2 && grpcContent(q.Fields.Get(httpmsg.ContentType))
+}
+
+// grpcContent reports whether a message is gRPC's: application/grpc, with a format behind + or parameters behind ;.
+func grpcContent(contentType []byte) bool {
+	const name = "application/grpc"
+	if len(contentType) < len(name) || !httpmsg.EqualFold(contentType[:len(name)], name) {
+		return false
+	}
+	rest := contentType[len(name):]
+	return len(rest) == 0 || rest[0] == '+' || rest[0] == ';' || rest[0] == ' '
+}
+
+// deadline has the client's own deadline end what the call waits for.
+func (s *serving) deadline() {
+	text, there := s.x.Request.Fields.Lookup("grpc-timeout")
+	if !there {
+		return
+	}
+	d, ok := grpcTimeout(text)
+	if !ok {
+		return
+	}
+	if until := s.x.Ready.Add(d); s.until == 0 || until < s.until {
+		s.until, s.setting, s.timer = until, d, fault.TimerGRPC
+	}
+}
+
+// grpcTimeout reads up to eight digits and a unit: the field grpc-timeout.
+func grpcTimeout(text []byte) (time.Duration, bool) {
+	if len(text) < 2 || len(text) > 9 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(text[:len(text)-1]), 10, 32)
+	if err != nil {
+		return 0, false
+	}
+	units := map[byte]time.Duration{'H': time.Hour, 'M': time.Minute, 'S': time.Second, 'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond}
+	unit, ok := units[text[len(text)-1]]
+	if !ok {
+		return 0, false
+	}
+	const most = 100_000 * time.Hour // more is no bound, and would not fit
+	return min(time.Duration(min(int64(n), int64(most/unit)))*unit, most), true
+}
+
+// passDeadline tells the endpoint how much of the deadline is left, so that it does not work for somebody who has given up.
+func (s *serving) passDeadline() {
+	f := &s.x.Request.Fields
+	for i := range f.Len() {
+		if f.ID(i) == httpmsg.Other && httpmsg.EqualFold(f.Name(i), "grpc-timeout") {
+			f.Drop(i)
+		}
+	}
+	left := max(s.until.Sub(mono.Now()), time.Millisecond)
+	value, unit := left.Microseconds(), byte('u')
+	if value > 99_999_999 {
+		value, unit = min(left.Milliseconds(), 99_999_999), 'm'
+	}
+	var text [16]byte
+	s.extra.Append("grpc-timeout", append(strconv.AppendInt(text[:0], value, 10), unit), httpmsg.Other)
+}
+
+// answerGRPC tells a client of gRPC what happened, in its own way: a response of trailers alone, with the status 200.
+func (s *serving) answerGRPC(ev *fault.Evidence, f fault.Fault) {
+	status := f.GRPCStatus()
+	s.record.GRPC = telemetry.GRPC(int(status))
+	if !s.x.BodyRead && !s.x.BodyHere {
+		s.x.Last = true
+	}
+	contentType := bytes.Clone(s.x.Request.Fields.Get(httpmsg.ContentType))
+	h := s.newHead(200, httpmsg.LengthUnknown)
+	h.NoBody = true
+	s.extra.AppendKnown(httpmsg.ContentType, contentType)
+	s.extra.Append("grpc-status", strconv.AppendInt(nil, int64(status), 10), httpmsg.Other)
+	s.extra.Append("grpc-message", grpcMessage(f.PublicSentence()+" Incident "+s.record.Incident+"."), httpmsg.Other)
+	if f.Status() == 503 {
+		s.extra.Append("grpc-retry-pushback-ms", strconv.AppendInt(nil, retryAfter*1000, 10), httpmsg.Other)
+	}
+	if s.snap.Disclosure != fault.DisclosureOff {
+		s.extra.AppendKnown(httpmsg.ProxyStatus, fault.AppendProxyStatus(nil, s.snap.Name, f, ev, s.snap.Disclosure))
+	}
+	id := s.passedID()
+	if id == nil {
+		id = s.id[:]
+	}
+	s.extra.Append("X-Request-ID", id, httpmsg.Other)
+	s.x.Head(h)
+	s.extraBuf = s.extra.Buffer()
+	s.x.End(nil)
+}
+
+// grpcMessage encodes a text as grpc-message has it: printable ASCII, and anything else, and %, by percent and two digits.
+func grpcMessage(text string) []byte {
+	var b []byte
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '%' {
+			b = append(b, '%', "0123456789ABCDEF"[c>>4], "0123456789ABCDEF"[c&15])
+		} else {
+			b = append(b, c)
+		}
+	}
+	return b
+}
+
+// grpcEnded notes the status that a call ended with: in the trailers, or in a head that is all there is. A call that ended without one is a
+// fault, though the client has the answer as it came.
+func (s *serving) grpcEnded(a *upstream.Attempt) {
+	r := &s.response
+	text, there := r.Trailers.Lookup("grpc-status")
+	if !there {
+		text, there = r.Fields.Lookup("grpc-status")
+	}
+	n, err := strconv.ParseUint(string(text), 10, 8)
+	switch {
+	case there && err == nil:
+		s.record.GRPC = telemetry.GRPC(int(n))
+		return
+	case r.Status != 200: // a client makes a status of that
+		return
+	case a.Evidence.Version < httpmsg.HTTP2 && !grpcContent(r.Fields.Get(httpmsg.ContentType)):
+		a.Evidence.Told = fault.CauseGRPCOverHTTP1
+	default:
+		a.Evidence.Told = fault.CauseGRPCStatusMissing
+	}
+	s.record.Fault, s.record.Saved = fault.Classify(&a.Evidence), false
+	s.record.Evidence = &a.Evidence
+	s.record.Incident = NewIncidentID()
+}
