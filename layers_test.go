@@ -64,6 +64,7 @@ var layers = map[string]int{
 	"internal/kubernetes": 5,
 
 	"internal/health":  3,
+	"internal/console": 4,
 	"internal/proxy":   4,
 	"internal/gateway": 5,
 
@@ -105,6 +106,8 @@ var only = map[string][]string{
 	"internal/h1": {"internal/fault", "internal/httpmsg"},
 	// The same.
 	"internal/h2": {"internal/fault", "internal/httpmsg"},
+	// It shows what is kept.
+	"internal/console": {"internal/store", "internal/incident", "internal/admin", "internal/fault", "internal/visible"},
 	// What is kept, whoever it happened to.
 	"internal/store": {"internal/incident", "internal/fault", "internal/redact"},
 	// It does not know where requests go.

@@ -20,7 +20,7 @@ import (
 )
 
 // adminPaths is what is to be had on the admin address, for who looks at it first.
-const adminPaths = "whygate admin\n\n/healthz\n/readyz\n/version\n/metrics\n/endpoints\n/incidents?n=20\n/incidents/ID\nPOST /changes\nPOST /reload\n"
+const adminPaths = "whygate admin\n\n/console/ (in a browser)\n/api/groups?since=1h\n/api/incidents?since=1h\n/api/changes\n/healthz\n/readyz\n/version\n/metrics\n/endpoints\n/incidents?n=20\n/incidents/ID\nPOST /changes\nPOST /reload\n"
 
 // openAdmin opens the admin address; nil if it is off.
 func (g *Gateway) openAdmin(cfg *config.Config) (*admin.Server, error) {
@@ -48,7 +48,8 @@ func (g *Gateway) openAdmin(cfg *config.Config) (*admin.Server, error) {
 		return nil, err
 	}
 	s := admin.New(l, o)
-	s.HandleOpen("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { admin.Text(w, http.StatusOK, adminPaths) })
+	s.HandleOpen("GET /{$}", root)
+	g.openConsole(s, cfg)
 	s.HandleOpen("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { admin.Text(w, http.StatusOK, "ok\n") })
 	s.HandleOpen("GET /readyz", g.readyz)
 	s.HandleOpen("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP)
@@ -59,6 +60,15 @@ func (g *Gateway) openAdmin(cfg *config.Config) (*admin.Server, error) {
 	s.HandleBody("POST /changes", changeBodyMax, g.postChange)
 	s.HandleBody("POST /reload", reloadBodyMax, g.postReload)
 	return s, nil
+}
+
+// root leads people to the console, and tells programs what there is.
+func root(w http.ResponseWriter, r *http.Request) {
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		http.Redirect(w, r, "/console/", http.StatusSeeOther)
+		return
+	}
+	admin.Text(w, http.StatusOK, adminPaths)
 }
 
 func (g *Gateway) readyz(w http.ResponseWriter, _ *http.Request) {

@@ -55,6 +55,7 @@ type Gateway struct {
 	recorder *incident.Recorder
 	store    atomic.Pointer[store.Store]
 	baseline incident.Baseline
+	rates    rates
 	instance string
 	file     string // the configuration file's absolute path, empty if there is none to read again
 
@@ -203,6 +204,7 @@ func (g *Gateway) sweep() {
 			g.mu.Unlock()
 			g.clock.Store(readClock())
 			t.look(g.server.Open(), g.server.Busy())
+			g.rates.note(g, time.Now())
 			g.guarded("idle connections could not be looked at", func() {
 				g.metrics.Forget(time.Now())
 				current.sweep()

@@ -3,6 +3,8 @@ package store
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/whygate/whygate/internal/incident"
 )
 
 // Group is all incidents of one pool, cause and stage. Which endpoint, route or host it was is no part of it: those differ within a group,
@@ -122,3 +124,15 @@ const (
 	NewGroup   EventKind = "new"
 	Regression EventKind = "regressed"
 )
+
+// Values are what the incident has in each dimension that may be different about its group.
+func (r *Row) Values() incident.Values {
+	var v incident.Values
+	v[incident.Endpoint], v[incident.Route], v[incident.Instance], v[incident.Path] = r.Endpoint, r.Route, r.Instance, r.Path
+	v[incident.Method], v[incident.Host], v[incident.Client] = r.Method, r.Host, incident.Network(r.Client)
+	v[incident.AgentFamily], v[incident.Version] = r.Agent, r.Version
+	if r.Reused >= 0 {
+		v[incident.Connection] = incident.ConnectionName(r.Reused == 1)
+	}
+	return v
+}

@@ -1,0 +1,170 @@
+package console
+
+import (
+	"fmt"
+	"html/template"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/whygate/whygate/internal/store"
+)
+
+// functions are what templates call.
+var functions = template.FuncMap{
+	"ago": ago, "number": number, "plural": plural, "percent": percent, "short": short, "clock": clock, "stage": stageTitle,
+	"size": size, "rate": rate, "class": class, "spans": func() []string {
+		var out []string
+		for _, s := range spans {
+			out = append(out, s.Name)
+		}
+		return out
+	},
+	"stateClass": func(s store.State) string { return "state-" + string(s) },
+	"iso":        func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
+	"add":        func(a, b int) int { return a + b },
+	"pick":       pick,
+	"plural64":   func(n any, word string) string { return plural(whole(n), word) },
+	"hundredth":  func(share float64) string { return fmt.Sprintf("%.1f", share*100) },
+	"states":     func() []string { return []string{"open", "acknowledged", "resolved", "muted"} },
+	"decision": func(s store.State) string {
+		switch s {
+		case store.StateOpen:
+			return "Open"
+		case store.StateAcknowledged:
+			return "Acknowledge"
+		case store.StateResolved:
+			return "Resolve"
+		}
+		return "Mute for 24 h"
+	},
+}
+
+// whole is a number of any of the kinds that pages have.
+func whole(n any) int64 {
+	switch n := n.(type) {
+	case int:
+		return int64(n)
+	case int64:
+		return n
+	case uint64:
+		return int64(n)
+	}
+	return 0
+}
+
+// pick gives yes where it is so, else no.
+func pick(is bool, yes, no string) string {
+	if is {
+		return yes
+	}
+	return no
+}
+
+// ago is a time in words, as seen from now.
+func ago(now, t time.Time) string {
+	switch d := now.Sub(t); {
+	case t.IsZero():
+		return "never"
+	case d < 2*time.Second:
+		return "just now"
+	case d < time.Minute:
+		return fmt.Sprintf("%d s ago", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h ago", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+	}
+}
+
+// clock is a moment, in UTC.
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }
+
+// number groups digits by thin spaces.
+func number(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	var b strings.Builder
+	for i, c := range s {
+		if i > 0 && (len(s)-i)%3 == 0 && c != '-' && s[i-1] != '-' {
+			b.WriteRune('\u202f')
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
+}
+
+func plural(n int64, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return number(n) + " " + word + "s"
+}
+
+func percent(share float64) string {
+	switch p := share * 100; {
+	case share >= 0.999:
+		return "all"
+	case p > 0 && p < 1:
+		return "less than 1 %"
+	default:
+		return fmt.Sprintf("%.0f %%", p)
+	}
+}
+
+// short is a duration with as many digits as tell something.
+func short(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "0"
+	case d < time.Millisecond:
+		return fmt.Sprintf("%d µs", d.Microseconds())
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%.0f min", d.Minutes())
+	}
+	return fmt.Sprintf("%.0f h", d.Hours())
+}
+
+func size(n int64) string {
+	switch {
+	case n < 10_000:
+		return number(n) + " B"
+	case n < 10<<20:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}
+
+func rate(perSecond float64) string {
+	switch {
+	case perSecond == 0:
+		return "0"
+	case perSecond < 1:
+		return fmt.Sprintf("%.2f", perSecond)
+	case perSecond < 100:
+		return fmt.Sprintf("%.1f", perSecond)
+	}
+	return number(int64(perSecond))
+}
+
+// class is the colour of an incident: what the client saw of it.
+func class(status int, saved, late bool) string {
+	switch {
+	case saved:
+		return "saved"
+	case late:
+		return "late"
+	case status == 499:
+		return "left"
+	case status >= 500:
+		return "bad"
+	}
+	return "refused"
+}
