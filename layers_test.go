@@ -48,6 +48,7 @@ var layers = map[string]int{
 	"internal/route":      2,
 	"internal/balance":    2,
 	"internal/resilience": 2,
+	"internal/overload":   2,
 	"internal/certs":      2,
 	"internal/incident":   2,
 	"internal/admin":      2,
