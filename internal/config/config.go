@@ -201,11 +201,12 @@ type Limits struct {
 
 // Route sends what it matches to a pool.
 type Route struct {
-	Host        string   `key:"host"`   // lower case; exact, or *.example.com; empty: any
-	Path        string   `key:"path"`   // exact, or /a/*; empty: any
-	Methods     []string `key:"method"` // empty: any
-	Pool        string   `key:"pool"`   // the name of a pool that exists
-	Strip       string   `key:"strip"`  // a prefix taken off the path, without a slash at its end; empty: none
+	Host        string   `key:"host"`     // lower case; exact, or *.example.com; empty: any
+	Path        string   `key:"path"`     // exact, or /a/*; empty: any
+	Methods     []string `key:"method"`   // empty: any
+	Priority    int      `key:"priority"` // in the pool's queue, 0 first
+	Pool        string   `key:"pool"`     // the name of a pool that exists
+	Strip       string   `key:"strip"`    // a prefix taken off the path, without a slash at its end; empty: none
 	SetRequest  []Field  `key:"set_request"`
 	SetResponse []Field  `key:"set_response"`
 }
@@ -228,6 +229,7 @@ type Pool struct {
 	Host      string      `key:"host"`  // HostClient, HostEndpoint or a literal host
 	TLS       UpstreamTLS `key:"tls"`
 	Timeouts  Timeouts    `key:"timeouts"`
+	Overload  Overload    `key:"overload"`
 	Limits    PoolLimits  `key:"limits"`
 	Retry     Retry       `key:"retry"`
 }
@@ -274,9 +276,17 @@ type Timeouts struct {
 	Idle     time.Duration `key:"idle"`
 }
 
+// Overload says how endpoints are kept from more work than they can do in time.
+type Overload struct {
+	Adaptive string        `key:"adaptive"` // On or Off
+	Delay    time.Duration `key:"delay"`    // what an endpoint may add to what a request takes
+	Queue    int64         `key:"queue"`    // requests that may wait; 0: none
+}
+
 // PoolLimits bound what one pool may take.
 type PoolLimits struct {
 	Connections  int64 `key:"connections"`   // to each endpoint; 0: no limit
+	Requests     int64 `key:"requests"`      // awaited of each endpoint; 0: no limit of this kind
 	ResponseHead int64 `key:"response_head"` // octets
 }
 

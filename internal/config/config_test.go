@@ -144,27 +144,27 @@ func TestEverything(t *testing.T) {
 		Limits:         Limits{100, 8 << 10, 5 * time.Second, 0, time.Minute},
 		Routes: []Route{
 			{
-				Host: "shop.example.com", Path: "/api/*", Methods: []string{"GET", "PURGE"}, Pool: "api", Strip: "/api",
+				Host: "shop.example.com", Path: "/api/*", Methods: []string{"GET", "PURGE"}, Priority: 1, Pool: "api", Strip: "/api",
 				SetRequest:  []Field{{"Authorization", "Bearer abc"}, {"X-Secret", "Bearer from-file"}, {"Cookie", ""}, {"X-Number", "5"}, {"X-Literal", "${A}"}},
 				SetResponse: []Field{{"Server", "edge"}},
 			},
-			{Host: "*.example.com", Methods: []string{"GET"}, Pool: "plain"},
-			{Host: "2001:db8::1", Path: "/", Pool: "plain"},
+			{Host: "*.example.com", Methods: []string{"GET"}, Priority: 1, Pool: "plain"},
+			{Host: "2001:db8::1", Path: "/", Priority: 1, Pool: "plain"},
 		},
 		Pools: []Pool{
 			{
 				Name:      "api",
 				Endpoints: places(Place{"https", "api.internal", 443, ""}, Place{"https", "10.0.0.1", 8443, ""}, Place{"https", "2001:db8::1", 443, ""}, Place{"unix", "", 0, "/run/api.sock"}),
-				Balance:   LeastRequests, Protocol: ProtocolHTTP2, Host: HostEndpoint, Hash: HashKey{By: HashIP}, Check: defaultCheck, Eject: On,
+				Balance:   LeastRequests, Protocol: ProtocolHTTP2, Host: HostEndpoint, Hash: HashKey{By: HashIP}, Check: defaultCheck, Eject: On, Overload: defaultOverload,
 				TLS: UpstreamTLS{CA: "/etc/whygate/ca.pem", ServerName: "api.test", Cert: "/etc/whygate/c.pem", Key: "/etc/whygate/k.pem"},
 				Timeouts: Timeouts{
 					Connect: 100 * time.Millisecond, TLS: time.Second, Write: 2 * time.Second, Head: 3 * time.Second, Read: 4 * time.Second, Response: 90 * time.Minute,
 				},
-				Limits: PoolLimits{7, 128 << 10}, Retry: Retry{1, 50, 1 << 20},
+				Limits: PoolLimits{7, 0, 128 << 10}, Retry: Retry{1, 50, 1 << 20},
 			},
 			{
 				Name: "plain", Endpoints: places(Place{"http", "web.internal", 80, ""}), Balance: RoundRobin, Protocol: ProtocolAuto, Host: "www.example.com:8080",
-				TLS: UpstreamTLS{Verify: true}, Hash: HashKey{By: HashIP}, Check: defaultCheck, Eject: On, Timeouts: defaultTimeouts, Limits: PoolLimits{0, 64 << 10}, Retry: Retry{2, 20, 64 << 10},
+				TLS: UpstreamTLS{Verify: true}, Hash: HashKey{By: HashIP}, Check: defaultCheck, Eject: On, Overload: defaultOverload, Timeouts: defaultTimeouts, Limits: PoolLimits{0, 0, 64 << 10}, Retry: Retry{2, 20, 64 << 10},
 			},
 		},
 	}
@@ -184,6 +184,8 @@ func places(list ...Place) (out []Endpoint) {
 // defaultCheck is a check that is off.
 var defaultCheck = Check{Path: "/", Every: 5 * time.Second, Timeout: 2 * time.Second, Fall: 3, Rise: 2, Type: CheckHTTP}
 
+var defaultOverload = Overload{Adaptive: On, Delay: 100 * time.Millisecond, Queue: 1024}
+
 var defaultTimeouts = Timeouts{
 	Connect: 3 * time.Second, TLS: 5 * time.Second, Write: 30 * time.Second, Head: time.Minute, Read: time.Minute, Response: 0, Idle: IdleAuto,
 }
@@ -202,7 +204,7 @@ func TestDefaults(t *testing.T) {
 		Limits{20000, 32 << 10, 10 * time.Second, 1 << 30, 75 * time.Second},
 		Pool{
 			Name: "web", Endpoints: places(Place{"http", "127.0.0.1", 3000, ""}), Balance: RoundRobin, Protocol: ProtocolAuto, Host: HostClient, TLS: UpstreamTLS{Verify: true},
-			Hash: HashKey{By: HashIP}, Check: defaultCheck, Eject: On, Timeouts: defaultTimeouts, Limits: PoolLimits{0, 64 << 10}, Retry: Retry{2, 20, 64 << 10},
+			Hash: HashKey{By: HashIP}, Check: defaultCheck, Eject: On, Overload: defaultOverload, Timeouts: defaultTimeouts, Limits: PoolLimits{0, 0, 64 << 10}, Retry: Retry{2, 20, 64 << 10},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -14,7 +14,9 @@ const FlagPool = "to"
 // one of from goes to one of to. A bare number is a port: of every address in from, of this machine in to. The error is
 // of type Problems.
 func FromFlags(from, to []string) (*Config, error) {
-	c := &Config{Version: 1, Routes: []Route{{Pool: FlagPool}}}
+	c := &Config{Version: 1, Routes: []Route{{}}}
+	setDefaults(root.child("routes"), reflect.ValueOf(&c.Routes[0]).Elem())
+	c.Routes[0].Pool = FlagPool
 	setDefaults(root, reflect.ValueOf(c).Elem())
 	pool := Pool{Name: FlagPool}
 	setDefaults(root.child("pools"), reflect.ValueOf(&pool).Elem())

@@ -132,6 +132,9 @@ The path: /a is exactly that, /a/* is /a/ and everything below. It is compared a
 dot segments are resolved first, so that /a/../admin is matched as /admin. Without it the route matches any path.`},
 	{path: "routes[].method", kind: list(method), max: 32, example: "[GET, HEAD]", aka: []string{"methods", "verb", "verbs"}, doc: `
 A method or a list of them. GET does not include HEAD. Without it the route matches any method.`},
+	{path: "routes[].priority", kind: number, def: "1", min: 0, max: 3, zero: "first", aka: []string{"weight", "importance"}, doc: `
+Who comes first where requests have to wait for an endpoint of the pool: 0 before 1 before 2 before 3. Where the queue is full, those
+with a higher number are turned away first.`},
 	{path: "routes[].pool", kind: poolName, required: true, example: "web", aka: []string{"upstream", "backend", "service", "proxy_pass", "target", "to", "cluster"}, doc: `
 The pool that answers what the route matches.`},
 	{path: "routes[].strip", kind: stripPrefix, example: "/api", aka: []string{"strip_prefix", "rewrite", "strip_path", "trim"}, doc: `
@@ -245,10 +248,29 @@ closing is the most common cause of a 502 now and then. With auto it is a minute
 its Keep-Alive header says, or what it showed three times, less a second or so. With a duration it is that, so keep it below the
 upstream's own limit. With either, connections of an endpoint that closes after each answer without saying so are not kept.`},
 
+	{path: "pools.NAME.overload", kind: section, aka: []string{"adaptive_concurrency", "load_shedding", "concurrency_limit"}, doc: `
+Keep the endpoints from more work than they can do in time. A server that is given three times what it can do soon answers nobody in time,
+since it goes on working for clients that have left. Here the number of requests at each endpoint is bounded, what has no room waits for a
+moment, and the rest is answered 503 with Retry-After at once. What was measured is in the answer's Proxy-Status and in the incident.`},
+	{path: "pools.NAME.overload.adaptive", kind: choice, def: On, choices: []string{On, Off}, aka: []string{"enabled", "learn", "auto"}, doc: `
+Whether the bound is learned: it sinks when answers take longer than delay allows and the bound was reached, and rises again when they do
+not. What a request takes by itself is learned for each route, method and first path segment. Small pools of one slow worker need
+limits.requests instead, and routes where short and very long requests are of one kind, such as long polling, a pool of their own.`},
+	{path: "pools.NAME.overload.delay", kind: duration, def: "100ms", min: int64(time.Millisecond), max: int64(time.Minute), aka: []string{"target", "target_delay", "latency"}, doc: `
+How much an endpoint may add to what a request takes by itself, in a queue of its own; half of what the request takes, if that is more.
+It is also how long a request waits in the gateway for room, once there was an overload.`},
+	{path: "pools.NAME.overload.queue", kind: number, def: "1024", min: 1, max: 1024, zero: "none waits", aka: []string{"max_queue", "queue_size", "maxqueue"}, doc: `
+How many requests may wait. The oldest comes first in a burst; in an overload that lasts it is the newest, which can still be served in
+time. A client that left meanwhile costs the endpoint nothing.`},
+
 	{path: "pools.NAME.limits", kind: section, doc: `
 What the pool may take.`},
 	{path: "pools.NAME.limits.connections", kind: number, def: "0", min: 1, max: 1_000_000, zero: "no limit", aka: []string{"max_conns", "maxconn", "max_connections"}, doc: `
 The number of connections to each endpoint at a time. A request that finds all endpoints full is answered 503.`},
+	{path: "pools.NAME.limits.requests", kind: number, def: "0", min: 1, max: 1_000_000, zero: "no such limit", aka: []string{"max_requests", "concurrency", "max_concurrency", "max_pending_requests"}, doc: `
+The number of requests at each endpoint at a time whose answer has not begun. What is above waits in the pool's queue (overload). A
+number that you know is better than one that is learned: set it to twice what the server really works on at once. For a server that
+takes one request of a second or more at a time, write 2.`},
 	{path: "pools.NAME.limits.response_head", kind: size, def: "64KiB", min: 1 << 10, max: 16 << 20, aka: []string{"proxy_buffer_size", "max_response_header", "response_header", "buffer_size"}, doc: `
 The size of a response's status line and headers. Proxies with 4 KiB here answer 502 as soon as an application sets a few large
 cookies, hence the generous default; memory is only taken for heads that need it.`},

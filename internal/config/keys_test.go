@@ -46,7 +46,7 @@ const keyPaths = `version name listen listen[].address listen[].tls listen[].tls
 incidents incidents.store incidents.keep incidents.keep.for incidents.keep.size console console.hosts console.password_file
 resolver resolver.servers resolver.timeout trusted_proxies
 limits limits.connections limits.request_head limits.head_time limits.request_body limits.idle
-routes routes[].host routes[].path routes[].method routes[].pool routes[].strip routes[].set_request routes[].set_response
+routes routes[].host routes[].path routes[].method routes[].priority routes[].pool routes[].strip routes[].set_request routes[].set_response
 pools pools.NAME.endpoints pools.NAME.endpoints[].url pools.NAME.endpoints[].weight pools.NAME.endpoints[].backup pools.NAME.balance pools.NAME.hash
 pools.NAME.sticky pools.NAME.sticky.cookie
 pools.NAME.check pools.NAME.check.path pools.NAME.check.every pools.NAME.check.timeout pools.NAME.check.status pools.NAME.check.fall pools.NAME.check.rise
@@ -54,7 +54,8 @@ pools.NAME.check.type pools.NAME.check.host pools.NAME.eject pools.NAME.protocol
 pools.NAME.tls pools.NAME.tls.ca pools.NAME.tls.crl pools.NAME.tls.server_name pools.NAME.tls.cert pools.NAME.tls.key pools.NAME.tls.verify
 pools.NAME.timeouts pools.NAME.timeouts.connect pools.NAME.timeouts.tls pools.NAME.timeouts.write pools.NAME.timeouts.head
 pools.NAME.timeouts.read pools.NAME.timeouts.response pools.NAME.timeouts.idle
-pools.NAME.limits pools.NAME.limits.connections pools.NAME.limits.response_head
+pools.NAME.overload pools.NAME.overload.adaptive pools.NAME.overload.delay pools.NAME.overload.queue
+pools.NAME.limits pools.NAME.limits.connections pools.NAME.limits.requests pools.NAME.limits.response_head
 pools.NAME.retry pools.NAME.retry.attempts pools.NAME.retry.budget pools.NAME.retry.replay_body`
 
 func TestKeysAreExactly(t *testing.T) {

@@ -38,7 +38,7 @@ var entriesPolicy = []Entry{
 		},
 		Advice: []string{
 			"Find out why the upstream became slower, or who sends more: a longer queue only makes everybody wait longer.",
-			"Add endpoints, or raise pools.NAME.limits.connections if the upstream can do more at once.",
+			"Add endpoints, or raise pools.NAME.limits.requests or limits.connections if the upstream can do more at once. With overload.adaptive the limit is learned; the answer's Proxy-Status and GET /endpoints say what it is.",
 			"Keep the queue short: a request that waits longer than its client is work for nobody.",
 		},
 		Covers:  []string{"A4"},
@@ -59,7 +59,7 @@ var entriesPolicy = []Entry{
 		},
 		Advice: []string{
 			"Look at the upstream's latency first: requests that take twice as long need twice the connections.",
-			"Raise the limit of connections if the upstream has workers to spare: maxconn in HAProxy, pools.NAME.limits.connections here.",
+			"Raise the limit if the upstream has workers to spare: maxconn in HAProxy, pools.NAME.limits.requests here, or overload.delay where the limit is learned.",
 			"Give long requests (exports, uploads, streams) a pool of their own, so that short ones do not queue behind them.",
 		},
 		Covers:  []string{"A5"},

@@ -19,6 +19,7 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/health"
 	"github.com/whygate/whygate/internal/mono"
+	"github.com/whygate/whygate/internal/overload"
 	"github.com/whygate/whygate/internal/proxy"
 	"github.com/whygate/whygate/internal/resilience"
 	"github.com/whygate/whygate/internal/route"
@@ -89,7 +90,7 @@ func build(cfg *config.Config, old *generation, instance string, event func(heal
 	for i, r := range cfg.Routes {
 		rules[i] = route.Rule{Host: r.Host, Path: r.Path, Methods: r.Methods}
 		routes[i] = proxy.Route{
-			Name: routeName(i, r), Pool: g.pools[r.Pool].pool, Broken: broken[r.Pool], Strip: r.Strip,
+			Name: routeName(i, r), Pool: g.pools[r.Pool].pool, Broken: broken[r.Pool], Strip: r.Strip, Priority: r.Priority,
 			SetRequest: edits(r.SetRequest), SetResponse: edits(r.SetResponse),
 		}
 	}
@@ -173,6 +174,27 @@ func policyOf(name string) balance.Policy {
 	return balance.RoundRobin
 }
 
+// gateOf is what bounds the requests at a pool's endpoints, nil if nothing does.
+func gateOf(p *config.Pool) *overload.Gate {
+	adaptive := p.Overload.Adaptive == config.On
+	if !adaptive && p.Limits.Requests == 0 {
+		return nil
+	}
+	l := overload.New(len(p.Endpoints), p.Overload.Delay, mono.Now())
+	limitRequests(l, p)
+	return overload.NewGate(l, p.Overload.Queue, p.Overload.Delay)
+}
+
+// limitRequests applies what the configuration says of the limits.
+func limitRequests(l *overload.Limiter, p *config.Pool) {
+	switch {
+	case p.Overload.Adaptive == config.Off:
+		l.Fix(p.Limits.Requests)
+	case p.Limits.Requests > 0:
+		l.Cap(p.Limits.Requests)
+	}
+}
+
 // keyOf is what requests are spread by under config.ByHash.
 func keyOf(h config.HashKey) proxy.Key {
 	switch h.By {
@@ -215,6 +237,11 @@ func (g *generation) chosen(b *builtPool, pool *proxy.Pool, before *builtPool, f
 	}
 	if p.Sticky.Cookie != "" {
 		pool.Sticky = []byte(p.Sticky.Cookie)
+	}
+	pool.Gate = gateOf(p)
+	if before != nil && pool.Gate != nil && before.pool.Gate != nil && p.Overload == before.cfg.Overload {
+		pool.Gate.Limiter.Carry(before.pool.Gate.Limiter, from)
+		limitRequests(pool.Gate.Limiter, p)
 	}
 	pool.Health = health.New(pool.Balance, health.Options{Pool: p.Name, Names: names, Passive: p.Eject == config.On, Event: g.event})
 	if before != nil {

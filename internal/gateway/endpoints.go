@@ -43,8 +43,15 @@ func (g *Gateway) tellChange(e health.Event) {
 
 // poolStatus is a pool as the admin address shows it.
 type poolStatus struct {
-	Pool      string          `json:"pool"`
-	Endpoints []health.Status `json:"endpoints"`
+	Pool      string           `json:"pool"`
+	Queue     int64            `json:"queue"` // requests that wait
+	Endpoints []endpointStatus `json:"endpoints"`
+}
+
+// endpointStatus is an endpoint as the admin address shows it.
+type endpointStatus struct {
+	health.Status
+	Limit int64 `json:"limit,omitempty"` // requests whose answer has not begun
 }
 
 // endpointStates are the endpoints of all pools, in the order of the configuration.
@@ -55,7 +62,19 @@ func (g *Gateway) endpointStates() []poolStatus {
 	out := make([]poolStatus, 0, len(current.cfg.Pools))
 	now := mono.Now()
 	for _, p := range current.cfg.Pools {
-		out = append(out, poolStatus{p.Name, current.pools[p.Name].pool.Health.Statuses(now)})
+		pool := current.pools[p.Name].pool
+		s := poolStatus{Pool: p.Name}
+		if pool.Gate != nil {
+			s.Queue = pool.Gate.Length()
+		}
+		for i, e := range pool.Health.Statuses(now) {
+			one := endpointStatus{Status: e}
+			if pool.Gate != nil {
+				one.Limit = pool.Gate.Limiter.Limit(i)
+			}
+			s.Endpoints = append(s.Endpoints, one)
+		}
+		out = append(out, s)
 	}
 	return out
 }
@@ -63,6 +82,15 @@ func (g *Gateway) endpointStates() []poolStatus {
 // listEndpoints shows how each endpoint stands, since when and why.
 func (g *Gateway) listEndpoints(w http.ResponseWriter, _ *http.Request) {
 	admin.JSON(w, http.StatusOK, map[string]any{"pools": g.endpointStates()})
+}
+
+// queueMetrics are the queues for a scrape.
+func (g *Gateway) queueMetrics() map[string]int64 {
+	out := map[string]int64{}
+	for _, p := range g.endpointStates() {
+		out[p.Pool] = p.Queue
+	}
+	return out
 }
 
 // endpointMetrics are the states for a scrape.
@@ -74,7 +102,7 @@ func (g *Gateway) endpointMetrics() (out []telemetry.EndpointState) {
 				continue
 			}
 			seen[e.Endpoint] = true
-			out = append(out, telemetry.EndpointState{Pool: p.Pool, Endpoint: e.Endpoint, State: e.State.String(), InFlight: e.InFlight})
+			out = append(out, telemetry.EndpointState{Pool: p.Pool, Endpoint: e.Endpoint, State: e.State.String(), InFlight: e.InFlight, Limit: e.Limit})
 		}
 	}
 	return out

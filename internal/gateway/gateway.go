@@ -107,7 +107,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	g.proxy.Panicked = func(reason any, stack []byte) { g.bugAt("an exchange panicked", reason, stack) }
 	g.server = &listener.Server{Serve: g.proxy.Serve, Refuse: g.proxy.Refuse, Limits: func() listener.Limits { return *g.limits.Load() }}
 	g.server.Failed, g.server.Panicked = g.handshakeFailed, func(reason any, stack []byte) { g.bugAt("a connection panicked", reason, stack) }
-	g.metrics.Handshakes, g.metrics.Endpoints = g.door.handshakes, g.endpointMetrics
+	g.metrics.Handshakes, g.metrics.Endpoints, g.metrics.Queues = g.door.handshakes, g.endpointMetrics, g.queueMetrics
 	g.metrics.Open, g.metrics.Busy, g.metrics.Idle, g.metrics.Dropped = g.server.Open, g.server.Busy, g.idle, g.droppedLines
 	if err := g.apply(cfg); err != nil {
 		return nil, err
@@ -133,6 +133,7 @@ func (g *Gateway) Start() {
 		g.serving.Go(func() { g.failing(g.admin.Serve()) })
 	}
 	g.serving.Go(g.tellChanges) // ends with stop
+	g.serving.Go(g.decide)      // ends with stop
 	g.serving.Go(g.sweep)       // ends with stop
 	g.serving.Go(g.refresh)     // ends soon after stop
 	g.ready.Store(true)

@@ -52,7 +52,10 @@ const TickEvery = 100 * time.Millisecond
 
 // Limiter has the limits of one pool's endpoints. Its methods may be called concurrently.
 type Limiter struct {
-	delay     float64 // octave base: nanoseconds that an endpoint may add
+	delay     float64 // nanoseconds that an endpoint may add
+	most      float64 // no limit is above it
+	fixed     bool    // the limits are not learned
+	used      atomic.Bool
 	endpoints []*endpoint
 	classes   *[Classes]class
 
@@ -89,13 +92,13 @@ type endpoint struct {
 	epoch   mono.Time   // samples of requests sent earlier say nothing about the limit
 
 	// Limiter.mu guards the rest.
-	size     float64 // the limit, as a number that need not be whole
-	v, r     float64 // of the last window
-	since    mono.Time
-	n0       float64
-	fullAt   mono.Time
-	long     long
-	met      bool // an answer came
+	size   float64 // the limit, as a number that need not be whole
+	v, r   float64 // of the last window
+	since  mono.Time
+	n0     float64
+	fullAt mono.Time
+	long   long
+	met    bool // an answer came
 }
 
 // window is what came since the last decision.
@@ -107,7 +110,7 @@ type window struct {
 
 // New makes a limiter of n endpoints, which may add delay to what their requests take by themselves.
 func New(n int, delay time.Duration, now mono.Time) *Limiter {
-	l := &Limiter{delay: float64(delay), classes: new([Classes]class), tick: now}
+	l := &Limiter{delay: float64(delay), most: NoLimit, classes: new([Classes]class), tick: now}
 	for range n {
 		e := &endpoint{size: firstLimit}
 		e.limit.Store(firstLimit)
@@ -144,6 +147,9 @@ func (l *Limiter) Room(i int) bool {
 // hot: once per attempt.
 func (l *Limiter) Enter(i int) (admitted int64, ok bool) {
 	e := l.endpoints[i]
+	if !l.used.Load() {
+		l.used.Store(true)
+	}
 	limit := e.limit.Load()
 	n := e.inFlight.Add(1)
 	if n >= limit && !e.full.Load() {
@@ -171,6 +177,9 @@ type Sample struct {
 func (l *Limiter) Answered(i int, s *Sample) {
 	e := l.endpoints[i]
 	e.inFlight.Add(-1)
+	if l.fixed {
+		return
+	}
 	lat := log2(s.Took)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -230,6 +239,10 @@ func (l *Limiter) Failed(i int) { l.endpoints[i].inFlight.Add(-1) }
 // that was sent later. A wait that was longer than allowed counts, or only those that were served in time would be measured.
 func (l *Limiter) Left(i int, s *Sample) {
 	e := l.endpoints[i]
+	if l.fixed {
+		e.inFlight.Add(-1)
+		return
+	}
 	lat := log2(s.Took)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -282,6 +295,14 @@ type Measured struct {
 	InFlight int64         // at present
 	Base     time.Duration // what requests of the class take by themselves, 0 if that is not known
 	Allowed  time.Duration // and what they may take
+}
+
+// Limit is an endpoint's limit at present, 0 where it is far from any number of requests that there could be.
+func (l *Limiter) Limit(i int) int64 {
+	if n := l.endpoints[i].limit.Load(); n < NoLimit {
+		return n
+	}
+	return 0
 }
 
 // Measured tells what is known of an endpoint and a class.

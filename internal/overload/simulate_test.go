@@ -82,9 +82,8 @@ type sim struct {
 	n         int
 	endpoints []*simEndpoint
 	gateways  []*simGateway
-	services  []service
 	patience  time.Duration
-	leavers   float64 // the share of clients whose patience is 300 ms
+	leavers   float64   // the share of clients whose patience is 300 ms
 	from      mono.Time // what arrives or is answered earlier is not counted
 	priority  func(*rand.Rand) int
 }

@@ -1,8 +1,6 @@
 package overload
 
 import (
-	"time"
-
 	"github.com/whygate/whygate/internal/mono"
 )
 
@@ -52,7 +50,7 @@ func (l *Limiter) compare(e *endpoint, x, n float64, now mono.Time) {
 		g.trying = false
 		if x < 1.2*g.x0 || x < 1.1*g.bestX { // more did not help
 			g.floor = g.floor0
-			e.set(max(minLimit, g.floor))
+			l.set(e, max(minLimit, g.floor))
 			g.nextTry = now.Add(tryAgain)
 		} else {
 			g.bestX, g.bestN, g.floorTill = x, n, now.Add(floorFor)
@@ -66,14 +64,13 @@ func (l *Limiter) compare(e *endpoint, x, n float64, now mono.Time) {
 		g.bestX, g.bestN = max(g.bestX, x), min(g.bestN, n)
 	case x < 0.8*g.bestX && n < g.bestN: // the cut cost throughput
 		g.floor, g.floorTill = max(g.bestN, minLimit), now.Add(floorFor)
-		e.set(max(e.size, g.floor))
+		l.set(e, max(e.size, g.floor))
 		e.epoch = now
 		e.reopen(now)
 	}
 	if now < g.floorTill && e.v > 0 && e.size <= 1.2*g.floor && now >= g.nextTry {
 		g.x0, g.floor0, g.trying = x, g.floor, true
 		g.floor *= 1.3
-		e.set(max(e.size, g.floor))
-		g.nextTry = now.Add(0 * time.Second)
+		l.set(e, max(e.size, g.floor))
 	}
 }

@@ -9,6 +9,9 @@ import (
 
 // Tick decides: it is to be called every TickEvery.
 func (l *Limiter) Tick(now mono.Time) {
+	if l.fixed {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	step := now.Sub(l.tick)
@@ -33,7 +36,7 @@ func (l *Limiter) Tick(now mono.Time) {
 func (l *Limiter) begin(e *endpoint) {
 	e.met = e.met || e.answers > 0
 	if !e.met && e.full.Load() {
-		e.set(growFast * e.size)
+		l.set(e, growFast*e.size)
 		e.full.Store(false)
 	}
 }
@@ -55,8 +58,8 @@ func (l *Limiter) collect(e *endpoint) {
 }
 
 // set makes size the endpoint's limit.
-func (e *endpoint) set(size float64) {
-	e.size = min(size, NoLimit)
+func (l *Limiter) set(e *endpoint, size float64) {
+	e.size = min(size, l.most)
 	e.limit.Store(int64(math.Round(e.size)))
 }
 
@@ -76,7 +79,7 @@ func (l *Limiter) decide(e *endpoint, now mono.Time) {
 	full := e.full.Load()
 	if w.n == 0 {
 		if full && e.met { // it hangs
-			e.set(max(minLimit, e.size/2))
+			l.set(e, max(minLimit, e.size/2))
 			l.cutAt.Store(now)
 		}
 		e.reopen(now)
@@ -101,9 +104,9 @@ func (l *Limiter) decide(e *endpoint, now mono.Time) {
 		l.cut(e, n, v, now)
 	case v > 0:
 	case v < -r/2:
-		e.grow(n, full)
+		l.grow(e, n, full)
 	default:
-		e.set(max(e.size, growSlow*n))
+		l.set(e, max(e.size, growSlow*n))
 	}
 	e.reopen(now)
 }
@@ -116,21 +119,21 @@ func (l *Limiter) cut(e *endpoint, n, v float64, now mono.Time) {
 	}
 	e.epoch = now
 	l.cutAt.Store(now)
-	e.set(min(e.size, max(floor, n*math.Exp2(-v), cutMost*min(e.size, n))))
+	l.set(e, min(e.size, max(floor, n*math.Exp2(-v), cutMost*min(e.size, n))))
 }
 
 // grow raises a limit that is in the way, or keeps it well above what is in flight, since growth without demand would be no limit when
 // demand comes.
-func (e *endpoint) grow(n float64, full bool) {
+func (l *Limiter) grow(e *endpoint, n float64, full bool) {
 	if full {
-		e.set(growFast * max(e.size, n))
+		l.set(e, growFast*max(e.size, n))
 		return
 	}
 	size := max(e.size, roomKept*n)
 	if size > firstLimit && size > roomMost*n {
 		size = max(firstLimit, 0.9*size)
 	}
-	e.set(size)
+	l.set(e, size)
 }
 
 // accept makes what the endpoint's classes take now their base: the service has become slower.

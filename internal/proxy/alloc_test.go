@@ -10,6 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/whygate/whygate/internal/balance"
+	"github.com/whygate/whygate/internal/health"
+	"github.com/whygate/whygate/internal/mono"
+	"github.com/whygate/whygate/internal/overload"
+	"github.com/whygate/whygate/internal/proxy"
 	"github.com/whygate/whygate/internal/telemetry"
 )
 
@@ -42,7 +47,7 @@ func TestAllocateNothing(t *testing.T) {
 					failed.Add(1)
 				}
 			}
-			c, answered := allocationLoop(t, setup{observe: observe}, tt.request, tt.answer)
+			c, answered := allocationLoop(t, setup{observe: observe, pool: gated}, tt.request, tt.answer)
 			request := []byte(tt.request) // io.WriteString would copy it each time
 			exchange := func() {
 				if _, err := c.Write(request); err != nil {
@@ -127,6 +132,15 @@ func allocationLoop(t *testing.T, s setup, request, answer string) (net.Conn, fu
 			got += k
 		}
 	}
+}
+
+// gated puts everything that watches a request before a pool: a limit that is learned, and the latency of its endpoints.
+func gated(p *proxy.Pool) {
+	n := len(p.Endpoints)
+	p.Gate = overload.NewGate(overload.New(n, 100*time.Millisecond, mono.Now()), 1024, 100*time.Millisecond)
+	p.Balance = balance.New(n, balance.Latency)
+	p.Health = health.New(p.Balance, health.Options{Pool: p.Name, Names: make([]string, n), Passive: health.EjectFailing})
+	p.Key = proxy.KeyIP
 }
 
 func headOf(s string) string {

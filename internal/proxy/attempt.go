@@ -33,6 +33,7 @@ func (s *serving) try(a *upstream.Attempt, fresh upstream.Fresh) bool {
 // hot: once per answer.
 func (s *serving) headRead(a *upstream.Attempt) {
 	s.answered = s.response.Status
+	s.headCame(a)
 	if s.response.Status != 101 {
 		ev := &a.Evidence
 		s.pool.Balance.Answered(s.asking, s.class, ev.Spent[fault.Write]+ev.Spent[fault.FirstByte]+ev.Spent[fault.Head], s.now.Add(ev.Spent[fault.FirstByte]))

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -127,7 +128,7 @@ func (s *serving) answer(ev *fault.Evidence, f fault.Fault) {
 	}
 	switch status {
 	case http.StatusServiceUnavailable:
-		add(httpmsg.RetryAfter, strconv.Itoa(retryAfter))
+		add(httpmsg.RetryAfter, strconv.Itoa(max(cmp.Or(s.retryAfter, retryAfter), 1)))
 	case http.StatusMethodNotAllowed:
 		s.extra.Append("Allow", []byte("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"), httpmsg.Other)
 	}

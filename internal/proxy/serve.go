@@ -37,37 +37,39 @@ const attemptsMax = 5
 
 // serving is what one request needs beside the Exchange. It is used again.
 type serving struct {
-	p        *Proxy
-	snap     *Snapshot
-	x        *exchange.Exchange
-	route    *Route
-	pool     *Pool
-	now      mono.Time     // the clock as it was last read
-	until    mono.Time     // when Pool.Response ends, or the client's deadline; 0 for never
-	setting  time.Duration // which of them it is
-	timer    fault.Timer
-	full     int64 // the connection limit of an endpoint that was passed over because of it, 0 for none
-	asking   int   // the endpoint being asked, -1 if none is
-	answered int   // the status it answered with, 0 before its head was read
-	class    int   // which requests this one is expected to take as long as
-	made     int   // attempts begun
-	raced    int   // of those, the ones that were lost to the end of an idle connection and repeated
-	upgrade  bool  // the client asked for another protocol
-	grpc     bool  // the request is a call of gRPC
-	lost     bool  // the request body was larger than replay holds: it cannot be sent again
-	streamed bool  // the request body was read piece by piece
-	overflow bool  // an interim response named too many fields in Connection
-	interim  func(*httpmsg.Response)
-	asked    upstream.Head
-	id       [idSize]byte
-	tried    balance.Tried
-	response httpmsg.Response
-	head     exchange.Head
-	extra    httpmsg.Fields // fields of ours, in the request and then in the response
-	extraBuf []byte
-	record   telemetry.Record
-	attempts [attemptsMax]upstream.Attempt
-	evidence [attemptsMax]*fault.Evidence // those of attempts, for the record
+	p          *Proxy
+	snap       *Snapshot
+	x          *exchange.Exchange
+	route      *Route
+	pool       *Pool
+	now        mono.Time     // the clock as it was last read
+	until      mono.Time     // when Pool.Response ends, or the client's deadline; 0 for never
+	setting    time.Duration // which of them it is
+	timer      fault.Timer
+	full       int64     // the connection limit of an endpoint that was passed over because of it, 0 for none
+	adm        admission // how it stands with the pool's gate
+	retryAfter int       // what Retry-After says in a 503, in seconds, 0 for what it says as a rule
+	asking     int       // the endpoint being asked, -1 if none is
+	answered   int       // the status it answered with, 0 before its head was read
+	class      int       // which requests this one is expected to take as long as
+	made       int       // attempts begun
+	raced      int       // of those, the ones that were lost to the end of an idle connection and repeated
+	upgrade    bool      // the client asked for another protocol
+	grpc       bool      // the request is a call of gRPC
+	lost       bool      // the request body was larger than replay holds: it cannot be sent again
+	streamed   bool      // the request body was read piece by piece
+	overflow   bool      // an interim response named too many fields in Connection
+	interim    func(*httpmsg.Response)
+	asked      upstream.Head
+	id         [idSize]byte
+	tried      balance.Tried
+	response   httpmsg.Response
+	head       exchange.Head
+	extra      httpmsg.Fields // fields of ours, in the request and then in the response
+	extraBuf   []byte
+	record     telemetry.Record
+	attempts   [attemptsMax]upstream.Attempt
+	evidence   [attemptsMax]*fault.Evidence // those of attempts, for the record
 
 	// What most requests have no use for.
 	replay    []byte // what of a streamed request body was already sent, while it fits Pool.ReplayBody
@@ -119,6 +121,9 @@ func (s *serving) panicked(reason any) {
 	}
 	if s.asking >= 0 {
 		s.leave()
+	}
+	if s.pool != nil && s.pool.Gate != nil {
+		s.arrived()
 	}
 	s.x.Last = true
 	s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Bug})
@@ -173,16 +178,31 @@ func (s *serving) tryAll() {
 	fresh := upstream.AnyConnection
 	again := -1
 	for {
+		if s.adm.since == 0 && s.made == 0 && s.crowded() && !s.wait() {
+			return
+		}
 		i := again
 		if i < 0 {
 			i = s.pick()
 		}
 		if i < 0 {
+			if s.adm.full >= 0 && s.made == 0 && s.full == 0 {
+				if s.wait() {
+					continue
+				}
+				return
+			}
 			s.failUnavailable()
 			return
 		}
 		if !s.pool.Endpoints[i].Guard.Enter() {
 			s.full = s.pool.Endpoints[i].Guard.Limit()
+			s.tried.Add(i)
+			again = -1
+			continue
+		}
+		if !s.enter(i) {
+			s.pool.Endpoints[i].Guard.Leave()
 			s.tried.Add(i)
 			again = -1
 			continue
@@ -244,6 +264,7 @@ func (s *serving) attempt(i int) *upstream.Attempt {
 
 // leave tells that the endpoint is not being asked any more.
 func (s *serving) leave() {
+	s.leftGate()
 	s.pool.Balance.Finish(s.asking)
 	s.pool.Endpoints[s.asking].Guard.Leave()
 	s.asking = -1
@@ -330,7 +351,8 @@ func (s *serving) begin(p *Proxy, x *exchange.Exchange) {
 	s.p, s.x, s.snap = p, x, p.snapshot.Load()
 	s.route, s.pool, s.now = nil, nil, x.Ready
 	s.tried.Reset()
-	s.asking = -1
+	s.asking, s.retryAfter = -1, 0
+	s.adm.entered, s.adm.woken, s.adm.full, s.adm.since = false, false, -1, 0
 	s.made, s.raced, s.lost, s.streamed, s.full, s.until, s.upgrade = 0, 0, false, false, 0, 0, false
 	s.setting, s.timer, s.grpc = 0, fault.TimerNone, isGRPC(&x.Request)
 	s.replay = s.replay[:0]

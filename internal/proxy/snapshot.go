@@ -7,6 +7,7 @@ import (
 	"github.com/whygate/whygate/internal/balance"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/health"
+	"github.com/whygate/whygate/internal/overload"
 	"github.com/whygate/whygate/internal/resilience"
 	"github.com/whygate/whygate/internal/route"
 	"github.com/whygate/whygate/internal/upstream"
@@ -31,6 +32,7 @@ type Snapshot struct {
 type Route struct {
 	Name        string // as logs show it
 	Pool        *Pool
+	Priority    int    // in the queue of the pool's gate, 0 first
 	Broken      string // why it cannot serve; empty for a route in order
 	Strip       string // a path prefix that is not sent upstream
 	SetRequest  []Edit
@@ -46,6 +48,7 @@ type Pool struct {
 	Endpoints  []Endpoint // in the order of Balance
 	Balance    *balance.Set
 	Health     *health.Watcher // of the same endpoints
+	Gate       *overload.Gate  // before the same endpoints; nil where nothing bounds their requests
 	Key        Key             // what balance.Hash goes by
 	KeyName    []byte          // of the header or the cookie
 	Sticky     []byte          // the name of our cookie, nil for none

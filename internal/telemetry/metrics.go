@@ -20,6 +20,7 @@ type Metrics struct {
 	Dropped    func() uint64            // access log lines lost
 	Handshakes func() map[string]uint64 // failed TLS handshakes with clients, by reason
 	Endpoints  func() []EndpointState   // how the endpoints stand; nil for none
+	Queues     func() map[string]int64  // requests that wait for an endpoint, by pool; nil for none
 
 	pools    atomic.Pointer[map[string]*Pool] // replaced as a whole, never changed
 	unrouted Pool                             // what came to no pool
@@ -32,6 +33,7 @@ type Metrics struct {
 type EndpointState struct {
 	Pool, Endpoint, State string
 	InFlight              int64
+	Limit                 int64 // requests whose answer has not begun, 0 for no limit
 }
 
 // Pool is one pool's counters. It costs next to nothing before the first exchange: what counts is made when there is something to
@@ -203,12 +205,14 @@ var (
 	descHandshakes = prometheus.NewDesc("whygate_tls_handshake_failures_total", "TLS handshakes with clients that failed, by reason. A client that left without a byte is silent.", []string{"reason"}, nil)
 	descEndpoint   = prometheus.NewDesc("whygate_endpoint_state", "1 for the state that an endpoint is in: up, ejected (its own traffic failed), down (checks failed) or drained.", []string{"pool", "endpoint", "state"}, nil)
 	descInFlight   = prometheus.NewDesc("whygate_endpoint_in_flight", "Requests in flight at an endpoint.", []string{"pool", "endpoint"}, nil)
+	descLimit      = prometheus.NewDesc("whygate_endpoint_limit", "Requests that may be at an endpoint before their answer has begun: set (limits.requests) or learned (overload.adaptive).", []string{"pool", "endpoint"}, nil)
+	descQueue      = prometheus.NewDesc("whygate_queue_length", "Requests that wait for an endpoint to have room, by pool.", []string{"pool"}, nil)
 	descDropped    = prometheus.NewDesc("whygate_log_lines_dropped_total", "Access log lines lost because the log's writer did not keep up.", nil, nil)
 )
 
 // Describe is for prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRequests, descGRPC, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descHandshakes, descEndpoint, descInFlight} {
+	for _, d := range []*prometheus.Desc{descRequests, descGRPC, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue} {
 		ch <- d
 	}
 }
@@ -242,6 +246,14 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		for _, e := range m.Endpoints() {
 			gauge(descEndpoint, 1, e.Pool, e.Endpoint, e.State)
 			gauge(descInFlight, float64(e.InFlight), e.Pool, e.Endpoint)
+			if e.Limit > 0 {
+				gauge(descLimit, float64(e.Limit), e.Pool, e.Endpoint)
+			}
+		}
+	}
+	if m.Queues != nil {
+		for pool, n := range m.Queues() {
+			gauge(descQueue, float64(n), pool)
 		}
 	}
 	if m.Dropped != nil {

@@ -39,7 +39,6 @@ type manners struct {
 	deaths int
 	last   mono.Time     // when the newest of died was found
 	limit  time.Duration // what follows from died: the endpoint's own limit on idle time, 0 if it is not known
-	said   time.Duration // what its last Keep-Alive field said, 0 for nothing
 }
 
 // span is an idle time that is known to lie between two bounds: a connection was seen alive at lo, and dead at hi.
