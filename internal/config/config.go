@@ -292,9 +292,10 @@ type PoolLimits struct {
 
 // Retry says how often a request may be sent again.
 type Retry struct {
-	Attempts   int   `key:"attempts"`    // in total, the first included
-	Budget     int   `key:"budget"`      // retries, in percent of the pool's requests
-	ReplayBody int64 `key:"replay_body"` // octets of a request body kept for a retry
+	Attempts   int           `key:"attempts"`    // in total, the first included
+	On         []StatusRange `key:"on"`          // after these answers too
+	Budget     int           `key:"budget"`      // retries, in percent of the pool's requests
+	ReplayBody int64         `key:"replay_body"` // octets of a request body kept for a retry
 }
 
 // Pool finds a pool by name, nil if there is none.

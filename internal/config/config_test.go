@@ -160,11 +160,11 @@ func TestEverything(t *testing.T) {
 				Timeouts: Timeouts{
 					Connect: 100 * time.Millisecond, TLS: time.Second, Write: 2 * time.Second, Head: 3 * time.Second, Read: 4 * time.Second, Response: 90 * time.Minute,
 				},
-				Limits: PoolLimits{7, 0, 128 << 10}, Retry: Retry{1, 50, 1 << 20},
+				Limits: PoolLimits{7, 0, 128 << 10}, Retry: Retry{1, nil, 50, 1 << 20},
 			},
 			{
 				Name: "plain", Endpoints: places(Place{"http", "web.internal", 80, ""}), Balance: RoundRobin, Protocol: ProtocolAuto, Host: "www.example.com:8080",
-				TLS: UpstreamTLS{Verify: true}, Hash: HashKey{By: HashIP}, Check: defaultCheck, Eject: On, Overload: defaultOverload, Timeouts: defaultTimeouts, Limits: PoolLimits{0, 0, 64 << 10}, Retry: Retry{2, 20, 64 << 10},
+				TLS: UpstreamTLS{Verify: true}, Hash: HashKey{By: HashIP}, Check: defaultCheck, Eject: On, Overload: defaultOverload, Timeouts: defaultTimeouts, Limits: PoolLimits{0, 0, 64 << 10}, Retry: Retry{2, nil, 20, 64 << 10},
 			},
 		},
 	}
@@ -204,7 +204,7 @@ func TestDefaults(t *testing.T) {
 		Limits{20000, 32 << 10, 10 * time.Second, 1 << 30, 75 * time.Second},
 		Pool{
 			Name: "web", Endpoints: places(Place{"http", "127.0.0.1", 3000, ""}), Balance: RoundRobin, Protocol: ProtocolAuto, Host: HostClient, TLS: UpstreamTLS{Verify: true},
-			Hash: HashKey{By: HashIP}, Check: defaultCheck, Eject: On, Overload: defaultOverload, Timeouts: defaultTimeouts, Limits: PoolLimits{0, 0, 64 << 10}, Retry: Retry{2, 20, 64 << 10},
+			Hash: HashKey{By: HashIP}, Check: defaultCheck, Eject: On, Overload: defaultOverload, Timeouts: defaultTimeouts, Limits: PoolLimits{0, 0, 64 << 10}, Retry: Retry{2, nil, 20, 64 << 10},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -280,6 +280,10 @@ When a request is sent again. It never is if the upstream may have acted on it a
 client has got a part of an answer.`},
 	{path: "pools.NAME.retry.attempts", kind: number, def: "2", min: 1, max: 5, aka: []string{"retries", "tries", "count", "max", "num_retries"}, doc: `
 The number of attempts in all, the first included. 1 turns retries off.`},
+	{path: "pools.NAME.retry.on", kind: list(statusRange), max: 32, example: "[502, 503]", aka: []string{"statuses", "codes", "retry_on", "status"}, doc: `
+Status codes after which a request is sent again to another endpoint, as far as nothing of the answer has gone to the client. One that is
+not idempotent, such as a POST, is only after 503 and 429, by which an endpoint says that it did not handle the request: do not list
+them for applications that answer so when they have done half of it. An answer with Retry-After is passed on.`},
 	{path: "pools.NAME.retry.budget", kind: percent, def: "20%", min: 0, max: 100, aka: []string{"ratio", "retry_budget"}, doc: `
 How many of the pool's requests may be retried, over about ten seconds, so that retries do not bury an upstream that is
 already struggling. A few retries are always allowed.`},

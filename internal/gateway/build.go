@@ -238,6 +238,9 @@ func (g *generation) chosen(b *builtPool, pool *proxy.Pool, before *builtPool, f
 	if p.Sticky.Cookie != "" {
 		pool.Sticky = []byte(p.Sticky.Cookie)
 	}
+	for _, r := range p.Retry.On {
+		pool.RetryOn = append(pool.RetryOn, proxy.StatusRange(r))
+	}
 	pool.Gate = gateOf(p)
 	if before != nil && pool.Gate != nil && before.pool.Gate != nil && p.Overload == before.cfg.Overload {
 		pool.Gate.Limiter.Carry(before.pool.Gate.Limiter, from)

@@ -209,6 +209,11 @@ func (s *serving) tryAll() {
 		}
 		a := s.attempt(i)
 		if s.try(a, fresh) {
+			if s.repeats(a) {
+				s.tried.Add(i)
+				again, fresh = -1, upstream.AnyConnection
+				continue
+			}
 			s.relay(a)
 			s.leave()
 			return
@@ -237,7 +242,10 @@ func (s *serving) tryAll() {
 			s.fail(&a.Evidence, f)
 			return
 		}
-		s.now = mono.Now()
+		if !s.backOff() {
+			s.fail(&a.Evidence, f)
+			return
+		}
 		s.record.Fault, s.record.Saved = f, true
 		s.record.Evidence = &s.attempts[s.made-1].Evidence
 	}
@@ -308,7 +316,17 @@ func (s *serving) again(a *upstream.Attempt, f fault.Fault) resilience.Decision 
 	if s.made >= attemptsMax || s.x.Committed() || s.up.broken() || s.expired() || s.drained() {
 		return resilience.No
 	}
-	ask := resilience.Ask{
+	decision, reason := resilience.Again(s.question(), &a.Evidence, f, s.pool.Budget)
+	s.record.Retry = string(reason)
+	if decision != resilience.No && resilience.Raced(&a.Evidence, f) {
+		s.raced++
+	}
+	return decision
+}
+
+// question is what the rules for another attempt have to know of the request.
+func (s *serving) question() resilience.Ask {
+	return resilience.Ask{
 		Now:           mono.Now(),
 		SentBefore:    s.sentBefore(),
 		Idempotent:    s.idempotent(),
@@ -317,12 +335,6 @@ func (s *serving) again(a *upstream.Attempt, f fault.Fault) resilience.Decision 
 		Attempts:      s.pool.Attempts,
 		EndpointsLeft: s.tried.Len()+1 < len(s.pool.Endpoints), // the one that just failed is not among the tried yet
 	}
-	decision, reason := resilience.Again(ask, &a.Evidence, f, s.pool.Budget)
-	s.record.Retry = string(reason)
-	if decision != resilience.No && resilience.Raced(&a.Evidence, f) {
-		s.raced++
-	}
-	return decision
 }
 
 // idempotent reports whether the request has the effect of one when it is sent twice.

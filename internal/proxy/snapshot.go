@@ -55,8 +55,9 @@ type Pool struct {
 	Budget     *resilience.Budget
 	Host       Host
 	HostName   []byte // for HostFixed
-	Attempts   int    // at most so many per request
-	ReplayBody int    // octets of a request body kept for another attempt
+	RetryOn    []StatusRange
+	Attempts   int // at most so many per request
+	ReplayBody int // octets of a request body kept for another attempt
 	Read       time.Duration
 	Response   time.Duration // from the first attempt to the last octet of the answer, 0 for no bound
 }

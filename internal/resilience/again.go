@@ -37,6 +37,7 @@ const (
 	SlowNotBroken    Reason = "slow-not-broken"   // it timed out after it was sent: the upstream may still be at work
 	AlreadyResent    Reason = "already-resent"    // it was sent before and sent again
 	NoOtherEndpoint  Reason = "no-other-endpoint" // the same endpoint would do the same
+	AskedToWait      Reason = "asked-to-wait"     // the answer says by Retry-After when to come again
 	BudgetExhausted  Reason = "budget-exhausted"  // retry.budget is used up
 	UnknownSituation Reason = "unknown-situation" // no rule allows it
 
@@ -46,6 +47,7 @@ const (
 	StaleReuse     Reason = "stale-reuse"     // the connection was used before and ended before an answer
 	BrokenOff      Reason = "broken-off"      // the connection ended before an answer, and the request may be repeated
 	BadAnswer      Reason = "bad-answer"      // the answer was not HTTP, and another endpoint may do better
+	StatusListed   Reason = "status-listed"   // retry.on names the status that the endpoint answered with
 	LocalLimit     Reason = "local-limit"     // a limit of ours, or our ports, towards this endpoint only
 )
 
@@ -80,6 +82,35 @@ func Again(a Ask, e *fault.Evidence, f fault.Fault, b *Budget) (Decision, Reason
 		return No, BudgetExhausted
 	}
 	return d, reason
+}
+
+// Answer is what has to be known of an answer whose status retry.on names.
+type Answer struct {
+	Refused bool // 503 or 429: the endpoint says that it did not handle the request (RFC 9110, section 15.6.4; RFC 6585, section 4)
+	Waits   bool // it has a Retry-After field
+}
+
+// AgainOn decides whether a request is sent again because retry.on names the status of its answer, of which nothing has gone to the
+// client yet. One that is not idempotent is, where the answer says that it was not handled: that is the means to detect it that RFC
+// 9110, section 9.2.2, asks for.
+func AgainOn(a Ask, r Answer, b *Budget) (Decision, Reason) {
+	switch {
+	case a.BytesToClient:
+		return No, ResponseBegun
+	case a.Attempt >= a.Attempts:
+		return No, AttemptsUsed
+	case !a.Replayable:
+		return No, BodyGone
+	case r.Waits:
+		return No, AskedToWait
+	case !a.Idempotent && !r.Refused:
+		return No, NotIdempotent
+	case !a.EndpointsLeft:
+		return No, NoOtherEndpoint
+	case !b.Retry(a.Now):
+		return No, BudgetExhausted
+	}
+	return OtherEndpoint, StatusListed
 }
 
 // Raced reports whether an attempt was lost to the end of an idle connection that crossed with the request: the upstream never had

@@ -207,3 +207,50 @@ func TestRefusedRetryCostsNothing(t *testing.T) {
 		t.Errorf("%d retries counted", retries)
 	}
 }
+
+func TestAgainOn(t *testing.T) {
+	refused, broken := Answer{Refused: true}, Answer{}
+	tests := []struct {
+		name   string
+		ask    Ask
+		answer Answer
+		want   Decision
+		why    Reason
+	}{
+		{"GET", get, broken, OtherEndpoint, StatusListed},
+		{"POST that was not handled", post, refused, OtherEndpoint, StatusListed},
+		{"POST that may have been", post, broken, No, NotIdempotent},
+		{"asked to wait", get, Answer{Refused: true, Waits: true}, No, AskedToWait},
+		{"only endpoint", get.but(alone), refused, No, NoOtherEndpoint},
+		{"attempts used", get.but(func(a *Ask) { a.Attempt = 3 }), refused, No, AttemptsUsed},
+		{"body gone", get.but(func(a *Ask) { a.Replayable = false }), refused, No, BodyGone},
+		{"head sent", get.but(func(a *Ask) { a.BytesToClient = true }), refused, No, ResponseBegun},
+	}
+	for _, tt := range tests {
+		if d, why := AgainOn(tt.ask, tt.answer, new(Budget)); d != tt.want || why != tt.why {
+			t.Errorf("%s: got %v (%s), want %v (%s)", tt.name, d, why, tt.want, tt.why)
+		}
+	}
+	b := new(Budget)
+	for range budgetFloor {
+		AgainOn(get, refused, b)
+	}
+	if d, why := AgainOn(get, refused, b); d != No || why != BudgetExhausted {
+		t.Errorf("got %v (%s) beyond the floor", d, why)
+	}
+}
+
+// A lost race is in no budget: the upstream never had the request.
+func TestRaceIsInNoBudget(t *testing.T) {
+	b := new(Budget)
+	e := reused(at(fault.FirstByte, fault.Closed))
+	f := fault.Classify(&e)
+	for range 100 {
+		if d, why := Again(get, &e, f, b); d != FreshConnection {
+			t.Fatalf("%v (%s)", d, why)
+		}
+	}
+	if _, retries := b.window(0); retries != 0 {
+		t.Errorf("%d retries counted", retries)
+	}
+}
