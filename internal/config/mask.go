@@ -328,8 +328,11 @@ func mayBeSecret(name, parent string) bool {
 	}
 	for i := range keys {
 		if keys[i].name == name {
-			return keys[i].kind == fields
+			return keys[i].kind == fields || len(name) < wholeWord && (parent == "" || !strings.HasSuffix(keys[i].path, parent+"."+name))
 		}
 	}
 	return true
 }
+
+// wholeWord is how many letters a key needs to be taken for one wherever it stands: the end of a longer word may be a shorter one.
+const wholeWord = 3
