@@ -14,7 +14,7 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 BINARY     ?= whygate
 
-.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak bench bench-explain pgo docs lab-matrix test-diagnose test-explain test-lint setup setup-test clean test-kubernetes interop
+.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak bench bench-explain chaos pgo docs lab-matrix test-diagnose test-explain test-lint setup setup-test clean test-kubernetes interop
 
 build: setup ## one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o whygate ./cmd/whygate
@@ -89,6 +89,9 @@ soak: ## victims with secrets beside clients and endpoints that stop everywhere,
 
 bench: setup ## side by side with nginx and HAProxy
 	$(GO) run ./bench $(BENCHFLAGS)
+
+chaos: setup ## faults at three origins behind Whygate, nginx and HAProxy: what is lost; CHAOSFLAGS='-rows overload -time 10s'
+	$(GO) run ./bench/chaos $(CHAOSFLAGS)
 
 bench-explain: setup ## explain beside grep, ripgrep, gawk, goaccess and lnav; BENCHFLAGS='-base OTHER' beside another build
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then for p in gawk goaccess ripgrep lnav; do \

@@ -72,6 +72,7 @@ var layers = map[string]int{
 	"cmd/whygate":   6,
 	"bench":         6,
 	"bench/explain": 6,
+	"bench/chaos":   6,
 }
 
 // only has packages that may import nothing of ours but what stands here, with the reason.

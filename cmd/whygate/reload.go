@@ -140,7 +140,17 @@ type adminAnswer struct {
 	Reloaded bool    `json:"reloaded"`
 	Error    string  `json:"error"`
 	Hint     string  `json:"hint"`
-	code     int
+	Pools    []struct {
+		Pool        string  `json:"pool"`
+		Maintenance *string `json:"maintenance"`
+		Endpoints   []struct {
+			Endpoint string `json:"endpoint"`
+			State    string `json:"state"`
+			Reason   string `json:"reason"`
+			InFlight int64  `json:"in_flight"`
+		} `json:"endpoints"`
+	} `json:"pools"`
+	code int
 }
 
 // do asks one question. An answer that is no JSON object is not a gateway's.

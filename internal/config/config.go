@@ -201,15 +201,42 @@ type Limits struct {
 
 // Route sends what it matches to a pool.
 type Route struct {
-	Host        string   `key:"host"`     // lower case; exact, or *.example.com; empty: any
-	Path        string   `key:"path"`     // exact, or /a/*; empty: any
-	Methods     []string `key:"method"`   // empty: any
-	Priority    int      `key:"priority"` // in the pool's queue, 0 first
-	Pool        string   `key:"pool"`     // the name of a pool that exists
-	Strip       string   `key:"strip"`    // a prefix taken off the path, without a slash at its end; empty: none
+	Host        string   `key:"host"`   // lower case; exact, or *.example.com; empty: any
+	Path        string   `key:"path"`   // exact, or /a/*; empty: any
+	Methods     []string `key:"method"` // empty: any
+	Rate        Rate     `key:"rate"`
+	Maintenance string   `key:"maintenance"` // On or Off
+	Priority    int      `key:"priority"`    // in the pool's queue, 0 first
+	Pool        string   `key:"pool"`        // the name of a pool that exists
+	Strip       string   `key:"strip"`       // a prefix taken off the path, without a slash at its end; empty: none
 	SetRequest  []Field  `key:"set_request"`
 	SetResponse []Field  `key:"set_response"`
 }
+
+// Rate bounds how often a route is asked. The zero Limit is no bound.
+type Rate struct {
+	Per   RateKey   `key:"per"`
+	Limit Frequency `key:"limit"`
+}
+
+// Frequency is a number of requests in a time.
+type Frequency struct {
+	Requests int64
+	In       time.Duration // a second, a minute or an hour
+}
+
+// RateKey is what has a rate of its own.
+type RateKey struct {
+	By   string // RateClient, RateRoute or RateHeader
+	Name string // of the header
+}
+
+// The kinds of RateKey.
+const (
+	RateClient = "client"
+	RateRoute  = "route"
+	RateHeader = "header"
+)
 
 // Field is a field to set. An empty Value removes the field.
 type Field struct {

@@ -132,6 +132,16 @@ The path: /a is exactly that, /a/* is /a/ and everything below. It is compared a
 dot segments are resolved first, so that /a/../admin is matched as /admin. Without it the route matches any path.`},
 	{path: "routes[].method", kind: list(method), max: 32, example: "[GET, HEAD]", aka: []string{"methods", "verb", "verbs"}, doc: `
 A method or a list of them. GET does not include HEAD. Without it the route matches any method.`},
+	{path: "routes[].rate", kind: section, aka: []string{"rate_limit", "limit_req", "ratelimit", "throttle"}, doc: `
+How often the route may be asked. What is above is answered 429 with Retry-After, and no endpoint is asked.`},
+	{path: "routes[].rate.per", kind: rateKey, def: RateClient, aka: []string{"key", "by", "source"}, doc: `
+Who has the rate: each client by its address, as the trusted proxies in front tell it; each value of a header, such as an API key; or
+the route as a whole. Some thirty thousand clients are remembered, and who has been quiet for longest is forgotten first.`},
+	{path: "routes[].rate.limit", kind: frequency, required: true, example: "10/s", aka: []string{"rate", "requests", "average", "burst"}, doc: `
+How many requests in a second, a minute or an hour. They may come at once; then there is room for one after another.`},
+	{path: "routes[].maintenance", kind: choice, def: Off, choices: []string{On, Off}, aka: []string{"disabled", "down"}, doc: `
+Answer what the route matches with 503 and Retry-After, as a page that says so, and ask no endpoint. On a running gateway the same is
+done for a pool by whygate maintenance.`},
 	{path: "routes[].priority", kind: number, def: "1", min: 0, max: 3, zero: "first", aka: []string{"weight", "importance"}, doc: `
 Who comes first where requests have to wait for an endpoint of the pool: 0 before 1 before 2 before 3. Where the queue is full, those
 with a higher number are turned away first.`},

@@ -92,6 +92,14 @@ var (
 		what: "a word", parse: parseToken, quoted: true,
 		schema: map[string]any{"type": "string", "pattern": "^[-!#$%&'*+.^_`|~0-9A-Za-z]+$"},
 	}
+	rateKey = &kind{
+		what: "what has a rate of its own", syntax: "client, route or header:NAME.", parse: parseRateKey,
+		schema: map[string]any{"type": "string", "pattern": "^(client|route|header:[-!#$%&'*+.^_`|~0-9A-Za-z]+|.*\\$\\{.*)$"},
+	}
+	frequency = &kind{
+		what: "a number of requests in a time", syntax: "A number and s, m or h: 10/s, 600/m.", parse: parseFrequency,
+		schema: map[string]any{"type": "string", "pattern": "^([0-9]+/(s|m|h)|.*\\$\\{.*)$"},
+	}
 	hashKey = &kind{
 		what: "what to choose by", syntax: "ip, path, header:NAME or cookie:NAME.", parse: parseHashKey,
 		schema: map[string]any{"type": "string", "pattern": "^(ip|path|(header|cookie):[-!#$%&'*+.^_`|~0-9A-Za-z]+|.*\\$\\{.*)$"},
@@ -272,6 +280,36 @@ func parseHashKey(k *key, s string) (any, *trouble) {
 		return HashKey{by, name}, nil
 	}
 	return nil, k.not(s, "write ip, path, header:NAME or cookie:NAME")
+}
+
+// parseRateKey reads what has a rate of its own.
+func parseRateKey(k *key, s string) (any, *trouble) {
+	by, name, named := strings.Cut(s, ":")
+	switch {
+	case !named && (by == RateClient || by == RateRoute):
+		return RateKey{By: by}, nil
+	case named && by == RateHeader && isToken(name):
+		return RateKey{by, name}, nil
+	}
+	return nil, k.not(s, "write client, route or header:NAME")
+}
+
+// frequencyMost bounds a rate: above it a limit means nothing.
+const frequencyMost = 10_000_000
+
+// parseFrequency reads 10/s.
+func parseFrequency(k *key, s string) (any, *trouble) {
+	const hint = "write 10/s, 600/m or 1000/h"
+	number, unit, found := strings.Cut(s, "/")
+	n, ok := decimal(number)
+	in := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}[unit]
+	switch {
+	case !found || !ok || in == 0:
+		return nil, k.not(s, hint)
+	case n < 1 || n > frequencyMost:
+		return nil, &trouble{"must be between 1 and " + formatNumber(frequencyMost) + " requests, not " + number, hint}
+	}
+	return Frequency{n, in}, nil
 }
 
 // parseStatusRange reads 200, 200-299 or 2xx.

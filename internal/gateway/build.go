@@ -91,7 +91,11 @@ func build(cfg *config.Config, old *generation, instance string, event func(heal
 		rules[i] = route.Rule{Host: r.Host, Path: r.Path, Methods: r.Methods}
 		routes[i] = proxy.Route{
 			Name: routeName(i, r), Pool: g.pools[r.Pool].pool, Broken: broken[r.Pool], Strip: r.Strip, Priority: r.Priority,
-			SetRequest: edits(r.SetRequest), SetResponse: edits(r.SetResponse),
+			SetRequest: edits(r.SetRequest), SetResponse: edits(r.SetResponse), Maintenance: r.Maintenance == config.On,
+		}
+		if r.Rate.Limit.Requests > 0 {
+			routes[i].Rate = rateOf(old, i, r)
+			routes[i].RateKey, routes[i].RateName = rateKeyOf(r.Rate.Per), []byte(r.Rate.Per.Name)
 		}
 	}
 	table, err := route.New(rules)
@@ -195,6 +199,25 @@ func limitRequests(l *overload.Limiter, p *config.Pool) {
 	}
 }
 
+// rateOf is a route's limit: the one of the generation before, if its route at the same place is the same, so that a reload is no way
+// around it.
+func rateOf(old *generation, i int, r config.Route) *resilience.Rate {
+	if old != nil && i < len(old.cfg.Routes) && old.cfg.Routes[i].Rate == r.Rate && routeName(i, old.cfg.Routes[i]) == routeName(i, r) {
+		return old.snapshot.Routes[i].Rate
+	}
+	return resilience.NewRate(r.Rate.Limit.Requests, r.Rate.Limit.In)
+}
+
+func rateKeyOf(k config.RateKey) proxy.RateKey {
+	switch k.By {
+	case config.RateRoute:
+		return proxy.RateRoute
+	case config.RateHeader:
+		return proxy.RateHeader
+	}
+	return proxy.RateClient
+}
+
 // keyOf is what requests are spread by under config.ByHash.
 func keyOf(h config.HashKey) proxy.Key {
 	switch h.By {
@@ -240,6 +263,10 @@ func (g *generation) chosen(b *builtPool, pool *proxy.Pool, before *builtPool, f
 	}
 	for _, r := range p.Retry.On {
 		pool.RetryOn = append(pool.RetryOn, proxy.StatusRange(r))
+	}
+	pool.Maintenance = new(proxy.Maintenance)
+	if before != nil {
+		pool.Maintenance = before.pool.Maintenance
 	}
 	pool.Gate = gateOf(p)
 	if before != nil && pool.Gate != nil && before.pool.Gate != nil && p.Overload == before.cfg.Overload {

@@ -41,34 +41,39 @@ func (g *Gateway) tellChange(e health.Event) {
 	g.log.Warn("an endpoint gets no requests", args...)
 }
 
-// poolStatus is a pool as the admin address shows it.
-type poolStatus struct {
-	Pool      string           `json:"pool"`
-	Queue     int64            `json:"queue"` // requests that wait
-	Endpoints []endpointStatus `json:"endpoints"`
+// PoolStatus is a pool as the admin address shows it.
+type PoolStatus struct {
+	Pool  string `json:"pool"`
+	Queue int64  `json:"queue"` // requests that wait
+	// Maintenance is why somebody switched it on; nil where it is off.
+	Maintenance *string          `json:"maintenance,omitempty"`
+	Endpoints   []EndpointStatus `json:"endpoints"`
 }
 
-// endpointStatus is an endpoint as the admin address shows it.
-type endpointStatus struct {
+// EndpointStatus is an endpoint as the admin address shows it.
+type EndpointStatus struct {
 	health.Status
 	Limit int64 `json:"limit,omitempty"` // requests whose answer has not begun
 }
 
 // endpointStates are the endpoints of all pools, in the order of the configuration.
-func (g *Gateway) endpointStates() []poolStatus {
+func (g *Gateway) endpointStates() []PoolStatus {
 	g.mu.Lock()
 	current := g.current
 	g.mu.Unlock()
-	out := make([]poolStatus, 0, len(current.cfg.Pools))
+	out := make([]PoolStatus, 0, len(current.cfg.Pools))
 	now := mono.Now()
 	for _, p := range current.cfg.Pools {
 		pool := current.pools[p.Name].pool
-		s := poolStatus{Pool: p.Name}
+		s := PoolStatus{Pool: p.Name}
 		if pool.Gate != nil {
 			s.Queue = pool.Gate.Length()
 		}
+		if reason, on := pool.Maintenance.Reason(); on {
+			s.Maintenance = &reason
+		}
 		for i, e := range pool.Health.Statuses(now) {
-			one := endpointStatus{Status: e}
+			one := EndpointStatus{Status: e}
 			if pool.Gate != nil {
 				one.Limit = pool.Gate.Limiter.Limit(i)
 			}

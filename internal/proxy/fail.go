@@ -129,6 +129,8 @@ func (s *serving) answer(ev *fault.Evidence, f fault.Fault) {
 	switch status {
 	case http.StatusServiceUnavailable:
 		add(httpmsg.RetryAfter, strconv.Itoa(max(cmp.Or(s.retryAfter, retryAfter), 1)))
+	case http.StatusTooManyRequests:
+		add(httpmsg.RetryAfter, strconv.Itoa(max(s.retryAfter, 1)))
 	case http.StatusMethodNotAllowed:
 		s.extra.Append("Allow", []byte("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"), httpmsg.Other)
 	}

@@ -161,6 +161,10 @@ func (s *serving) serve() {
 		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Misconfigured, Detail: s.route.Broken})
 		return
 	}
+	if e := s.turnedAway(); e != nil {
+		s.failEarly(e)
+		return
+	}
 	s.pool.Budget.Request(s.now)
 	if s.pool.Response > 0 {
 		s.until, s.setting = s.now.Add(s.pool.Response), s.pool.Response

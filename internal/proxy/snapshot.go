@@ -32,6 +32,10 @@ type Snapshot struct {
 type Route struct {
 	Name        string // as logs show it
 	Pool        *Pool
+	Maintenance bool             // nobody is asked
+	Rate        *resilience.Rate // how often it may be asked; nil for no bound
+	RateKey     RateKey
+	RateName    []byte // of the header, for RateHeader
 	Priority    int    // in the queue of the pool's gate, 0 first
 	Broken      string // why it cannot serve; empty for a route in order
 	Strip       string // a path prefix that is not sent upstream
@@ -44,23 +48,34 @@ type Edit struct{ Name, Value string }
 
 // Pool is a set of endpoints that are asked in turn.
 type Pool struct {
-	Name       string
-	Endpoints  []Endpoint // in the order of Balance
-	Balance    *balance.Set
-	Health     *health.Watcher // of the same endpoints
-	Gate       *overload.Gate  // before the same endpoints; nil where nothing bounds their requests
-	Key        Key             // what balance.Hash goes by
-	KeyName    []byte          // of the header or the cookie
-	Sticky     []byte          // the name of our cookie, nil for none
-	Budget     *resilience.Budget
-	Host       Host
-	HostName   []byte // for HostFixed
-	RetryOn    []StatusRange
-	Attempts   int // at most so many per request
-	ReplayBody int // octets of a request body kept for another attempt
-	Read       time.Duration
-	Response   time.Duration // from the first attempt to the last octet of the answer, 0 for no bound
+	Name        string
+	Endpoints   []Endpoint // in the order of Balance
+	Balance     *balance.Set
+	Health      *health.Watcher // of the same endpoints
+	Gate        *overload.Gate  // before the same endpoints; nil where nothing bounds their requests
+	Key         Key             // what balance.Hash goes by
+	KeyName     []byte          // of the header or the cookie
+	Maintenance *Maintenance    // somebody may have switched it on; nil where nobody can
+	Sticky      []byte          // the name of our cookie, nil for none
+	Budget      *resilience.Budget
+	Host        Host
+	HostName    []byte // for HostFixed
+	RetryOn     []StatusRange
+	Attempts    int // at most so many per request
+	ReplayBody  int // octets of a request body kept for another attempt
+	Read        time.Duration
+	Response    time.Duration // from the first attempt to the last octet of the answer, 0 for no bound
 }
+
+// RateKey is what has a rate of its own.
+type RateKey uint8
+
+// The kinds of RateKey.
+const (
+	RateClient RateKey = iota
+	RateRoute
+	RateHeader
+)
 
 // Key is what of a request decides who gets it under balance.Hash.
 type Key uint8
