@@ -206,6 +206,8 @@ func typeOf(e *Evidence, c Cause) Type {
 		return TypeTLSProtocolError
 	case c == CauseHeadCut || c == CauseBodyShort || c == CauseChunksCut:
 		return typeOfCut(e)
+	case c == CauseUpgradeRefused && e.End == Malformed: // a success where HTTP/2 must have none: it cannot be passed on
+		return TypeHTTPUpgradeFailed
 	case c == CauseNetworkError && e.Stage > Dial:
 		return TypeConnectionTerminated
 	}

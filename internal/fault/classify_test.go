@@ -281,6 +281,7 @@ var verdicts = []verdict{
 	{CausePlainToTLSPort, TypeHTTPProtocolError, 502, Evidence{Stage: FirstByte, End: Malformed, Rule: RuleH2Preface, Version: httpmsg.HTTP2, Sample: []byte("\x15\x03\x01\x00\x02\x02\x46")}},
 	{CauseHTTP2ProtocolError, TypeHTTPProtocolError, 502, Evidence{Stage: FirstByte, End: Malformed, Rule: RuleH2Preface, Version: httpmsg.HTTP2, Sample: []byte("\x00\x00\x00\x01\x00\x00\x00\x00\x00")}},
 	{CauseClosedBeforeAnswer, TypeConnectionTerminated, 502, over2(FirstByte, Closed, CodeNoError)},
+	{CauseUpgradeRefused, TypeHTTPUpgradeFailed, 502, Evidence{Stage: Head, End: Malformed, Rule: RuleUnaskedUpgrade, Told: CauseUpgradeRefused, Status: 200}},
 	{CauseGRPCDeadline, TypeHTTPResponseTimeout, 504, Evidence{Stage: FirstByte, End: Timeout, Timer: TimerGRPC, After: 2 * seconds}},
 	{CauseGRPCDeadline, TypeHTTPResponseTimeout, 504, Evidence{Stage: Dial, End: Timeout, Timer: TimerGRPC, After: 2 * seconds}},
 	{CauseHTTP2GoAway, TypeConnectionTerminated, 502, told(CauseHTTP2GoAway)},

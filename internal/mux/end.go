@@ -154,7 +154,7 @@ func (m *mux) sweepStreams(now time.Time) {
 		switch st := h.Owner.(*Stream); {
 		case st.sending && now.After(st.until):
 			late = append(late, st)
-		case st.reading && now.UnixNano()-st.bodyAt > int64(m.limits.BodyTime):
+		case st.reading && st.req.Protocol == nil && now.UnixNano()-st.bodyAt > int64(m.limits.BodyTime):
 			st.silent = true
 			poke(st.more)
 		}

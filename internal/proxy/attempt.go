@@ -19,7 +19,7 @@ import (
 // hot: once per attempt.
 func (s *serving) try(a *upstream.Attempt, fresh upstream.Fresh) bool {
 	a.Interim = s.interim
-	if !s.x.BodyHere && (s.streamed || !s.x.BodyRead) { // also where an attempt before this one has read some of it, or all
+	if !s.connect && !s.x.BodyHere && (s.streamed || !s.x.BodyRead) { // also where an attempt before this one has read some of it, or all
 		return s.stream(a, fresh)
 	}
 	if !a.Ask(s.prepare(), s.x.Body, fresh) && !(a.Evidence.Stage == fault.Write && a.AnswerAnyway()) {
@@ -49,6 +49,9 @@ func (s *serving) readHead(a *upstream.Attempt) bool {
 	if !s.back.collect(&s.response.Fields) || s.overflow {
 		a.Violated(fault.RuleFieldValue, optionsMax, 0)
 		return false
+	}
+	if s.connect {
+		return s.upgraded(a)
 	}
 	if s.response.Status == 101 && !s.uploaded(a) {
 		a.Violated(fault.RuleUnaskedUpgrade, 0, 0)

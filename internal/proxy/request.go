@@ -19,7 +19,7 @@ func (s *serving) refused() *fault.Evidence {
 	q := &s.x.Request
 	rule := fault.RuleNone
 	switch {
-	case q.Method == httpmsg.CONNECT:
+	case q.Method == httpmsg.CONNECT && !s.connect:
 		rule = fault.RuleConnect
 	case q.Method == httpmsg.TRACE:
 		rule = fault.RuleTrace
@@ -138,6 +138,9 @@ func (s *serving) prepare() *upstream.Head {
 		}
 	}
 	s.extra.Reset(s.extraBuf[:0])
+	if s.connect {
+		s.askUpgrade(h)
+	}
 	s.addHop(trusted)
 	if s.timer == fault.TimerGRPC {
 		s.passDeadline()

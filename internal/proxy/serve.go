@@ -71,6 +71,9 @@ type serving struct {
 	attempts   [attemptsMax]upstream.Attempt
 	evidence   [attemptsMax]*fault.Evidence // those of attempts, for the record
 
+	connect bool   // it asked for another protocol by an extended CONNECT
+	key     []byte // of the WebSocket that we ask for in its place
+
 	// What most requests have no use for.
 	replay    []byte // what of a streamed request body was already sent, while it fits Pool.ReplayBody
 	up        upload
@@ -371,6 +374,7 @@ func (s *serving) begin(p *Proxy, x *exchange.Exchange) {
 	s.adm.entered, s.adm.woken, s.adm.full, s.adm.since = false, false, -1, 0
 	s.made, s.raced, s.lost, s.streamed, s.full, s.until, s.upgrade = 0, 0, false, false, 0, 0, false
 	s.setting, s.timer, s.grpc = 0, fault.TimerNone, isGRPC(&x.Request)
+	s.connect = connectsWebSocket(&x.Request)
 	s.replay = s.replay[:0]
 	s.up.reset()
 	s.record = telemetry.Record{}

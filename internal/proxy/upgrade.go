@@ -6,6 +6,7 @@ import (
 
 	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/telemetry"
 	"github.com/whygate/whygate/internal/upstream"
@@ -50,6 +51,10 @@ func (s *serving) tunnel(a *upstream.Attempt) {
 	s.dropHopByHop(r)
 	h := s.newHead(101, 0)
 	h.Reason, h.Fields = r.Reason, &r.Fields
+	if s.connect { // RFC 8441, section 5
+		dropAccept(&r.Fields)
+		h.Status, h.Length = 200, httpmsg.LengthUnknown
+	}
 	x.Head(h)
 	s.extraBuf = s.extra.Buffer()
 	if x.Flush() != fault.Completed {
@@ -100,6 +105,9 @@ func (s *serving) pourDown(a *upstream.Attempt, down, up *direction) {
 				return
 			}
 		case upstream.Awaited:
+			if s.x.Flush() != fault.Completed {
+				return
+			}
 			down.quiet()
 			a.Await()
 		default:

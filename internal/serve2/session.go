@@ -24,10 +24,8 @@ func New(h *exchange.Host, l *exchange.Limits) *Server {
 	s := &Server{host: h}
 	s.mux = mux.NewServer(mux.Config{
 		Handler: s.serve,
-		// No exchange is a CONNECT: a browser opens a connection of its own for a WebSocket.
-		NoConnect: true,
-		Limits:    limitsOf(l),
-		Refused:   s.refused,
+		Limits:  limitsOf(l),
+		Refused: s.refused,
 	})
 	return s
 }

@@ -3,12 +3,14 @@ package serve2
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h2"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/mux"
 )
 
@@ -24,6 +26,7 @@ type stream struct {
 	mu     sync.Mutex     // guards obeys
 	obeys  *cancel.Cancel // ends Next too; nil for none
 	waiter cancel.Waiter  // of obeys
+	late   *time.Timer    // looks when obeys is late; nil before it was ever needed
 	taken  int64          // octets of the request body that were given out
 	ended  bool           // the last of them were
 }
@@ -70,6 +73,19 @@ func (s *stream) wake() {
 	defer s.mu.Unlock()
 	if s.obeys.Reason() != cancel.None {
 		s.st.StopReading(true)
+		return
+	}
+	if late := s.obeys.Late(); late != 0 {
+		left := late.Sub(mono.Now())
+		if left <= 0 {
+			s.st.StopReading(true)
+			return
+		}
+		if s.late == nil {
+			s.late = time.AfterFunc(left, s.wake)
+		} else {
+			s.late.Reset(left)
+		}
 	}
 }
 
@@ -84,7 +100,7 @@ func (s *stream) Next() ([]byte, fault.End) {
 		return nil, s.broke(err)
 	}
 	s.taken += int64(len(data))
-	if limit := s.ss.limits.RequestBody; limit > 0 && s.taken > limit {
+	if limit := s.ss.limits.RequestBody; limit > 0 && s.x.Request.Protocol == nil && s.taken > limit {
 		s.x.Broke = tooLarge(limit, s.taken)
 		return nil, fault.TooLarge
 	}
@@ -161,6 +177,9 @@ func (s *stream) End(trailers *httpmsg.Fields) bool {
 		return false
 	}
 	err := s.st.End(trailers)
+	if s.x.Request.Protocol != nil {
+		s.st.StopReading(true) // half a tunnel is of no use: RFC 8441 has no half-closed ones
+	}
 	if s.wrote(err, 0); err != nil && s.x.Lost == fault.Completed { // octets are missing: a bug of the caller
 		s.x.Aborted = true
 		return false
