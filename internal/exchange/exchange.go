@@ -120,6 +120,17 @@ func (x *Exchange) Release() {
 // Committed reports whether an octet of the answer may have reached the client: after that there is no other answer.
 func (x *Exchange) Committed() bool { return x.Sent > 0 || x.Aborted }
 
+// charger is a Stream whose server bounds what all exchanges hold.
+type charger interface{ Charge(n int64) }
+
+// Charge tells that the handler holds n octets more on behalf of the exchange, until it returns: where many share a connection, that bounds
+// what their client may make us hold.
+func (x *Exchange) Charge(n int64) {
+	if c, is := x.Stream.(charger); is {
+		c.Charge(n)
+	}
+}
+
 // splicer is a Stream that may take octets inside the kernel.
 type splicer interface {
 	CanSplice(src *conn.Conn) bool

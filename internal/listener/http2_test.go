@@ -17,7 +17,7 @@ func TestHTTP2LimitsChange(t *testing.T) {
 	var head atomic.Int64
 	s := &listener.Server{
 		Serve:  func(x *exchange.Exchange) { answer(x, 200, "ok") },
-		Refuse: func(x *exchange.Exchange, _ *fault.Evidence) { answer(x, 400, "refused") },
+		Refuse: func(x *exchange.Exchange, _ *fault.Evidence) { answer(x, 431, "refused") },
 		Limits: func() listener.Limits {
 			return listener.Limits{Connections: 10, RequestHead: int(head.Load()), HeadTime: patience, Idle: patience}
 		},

@@ -15,9 +15,19 @@ func (m *mux) leave() {
 	m.mu.Lock()
 	if m.over == nil && !m.leaving {
 		m.leaving, m.leaveAt = true, time.Now()
+		m.openOutput()
 		m.out = m.conn.GoAway(m.out, h2.WindowMax, h2.NoError, "")
+		m.out = h2.AppendPing(m.out, false, [8]byte{'g', 'o', 'i', 'n', 'g'}) // its answer comes behind what the client sent before it knew
 	}
 	m.handOut()
+}
+
+// left ends a connection that takes no new streams when it has none. mu is held.
+func (m *mux) left() {
+	if m.over == nil && m.final && m.active == 0 {
+		m.over = errDrained
+		_ = m.socket.SetReadDeadline(time.Unix(1, 0)) // the reader looks again
+	}
 }
 
 // lastGoAway tells which stream is the last that is taken.
@@ -129,6 +139,7 @@ func (m *mux) sweep(now time.Time) {
 	case !m.conn.Settled() && since(m.began, l.Preface), since(m.partial, l.HeadTime), writing != 0 && now.UnixNano()-writing > int64(l.Write):
 		m.s.Stats.Killed.Add(1)
 		m.over = errLimit
+		m.tellLate()
 		m.stop()
 	case m.conn.Unacknowledged() > 0 && since(m.began, l.Settings):
 		m.broken(&h2.Error{Rule: fault.RuleH2SettingsTimeout, Code: h2.SettingsTimeout})
@@ -145,6 +156,19 @@ func (m *mux) sweep(now time.Time) {
 		_ = m.socket.SetReadDeadline(time.Unix(1, 0)) // the reader looks again: a FIN may have come with the last octets
 	}
 	m.handOut()
+}
+
+// tellLate tells of a client that began to ask and did not go on. One that is silent from the beginning has asked for nothing.
+func (m *mux) tellLate() {
+	if m.s.o.Late == nil {
+		return
+	}
+	switch {
+	case !m.partial.IsZero():
+		m.s.o.Late(m.owner, m.limits.HeadTime)
+	case !m.conn.Settled() && m.readAt.Load() != 0:
+		m.s.o.Late(m.owner, m.limits.Preface)
+	}
 }
 
 // sweepStreams ends streams whose client keeps them waiting. One that sends no more of a body may still read why.

@@ -38,6 +38,11 @@ func (m *mux) event(ev *h2.Event) *h2.Error {
 		st.fail(ErrReset)
 	case h2.EventWindow:
 		m.credit(ev)
+	case h2.EventPingAck:
+		if m.leaving && !m.final { // what the client sent before it knew has come
+			m.lastGoAway("")
+			m.left()
+		}
 	case h2.EventSettings, h2.EventPing:
 		m.out = m.conn.Answer(m.out, ev)
 		if ev.Kind == h2.EventSettings { // windows may have grown
@@ -72,20 +77,31 @@ func (m *mux) request(ev *h2.Event) *h2.Error {
 		return nil
 	}
 	st.inEnd = ev.End
+	m.begin(st)
+	return nil
+}
+
+// begin has a worker take the stream at the end of the read.
+func (m *mux) begin(st *Stream) {
 	st.bodyAt = m.readAt.Load()
 	m.active++
 	m.quiet = time.Time{}
 	m.s.Stats.Streams.Add(1)
 	m.ready = append(m.ready, st)
-	return nil
 }
 
 // refuse ends a stream whose head breaks a rule. One that is only too large is answered: RFC 6585, section 5.
 func (m *mux) refuse(st *Stream, err *h2.Error) {
 	m.tell(err)
+	tooLarge := err.Rule == fault.RuleHeadSize || err.Rule == fault.RuleFieldCount
+	if tooLarge && m.s.o.TooLarge != nil {
+		st.tooLarge = err
+		m.begin(st)
+		return
+	}
 	m.tellRefused(err)
 	code := err.Code
-	if err.Rule == fault.RuleHeadSize || err.Rule == fault.RuleFieldCount {
+	if tooLarge {
 		at := len(m.out)
 		m.out = h2.AppendStatus(h2.BeginHeaders(m.out, st.h.ID), 431)
 		m.out = h2.FinishHeaders(m.out, at, st.h.ID, true)

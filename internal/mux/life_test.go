@@ -395,6 +395,56 @@ func TestDrainWarnsFirst(t *testing.T) {
 	}
 }
 
+// A connection on which nothing happens does not hold a drain up: the client's answer to PING tells that nothing is on its way.
+func TestDrainOfIdleConnections(t *testing.T) {
+	each(t, func(t *testing.T, secure bool) {
+		w := listen(t, secure, Config{Handler: echo})
+		c := w.client()
+		defer c.CloseIdleConnections()
+		r, err := c.Get(w.url("/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		r.Body.Close()
+		began := time.Now()
+		w.Drain(t.Context())
+		if took := time.Since(began); took > sweepTime/2 {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// What a handler says that it holds counts in the memory of all, as long as it runs.
+func TestCharge(t *testing.T) {
+	charged, goOn := make(chan struct{}), make(chan struct{})
+	w := listen(t, false, Config{Limits: Limits{Memory: 1 << 20}, Handler: func(st *Stream) {
+		if string(st.Request().Target) == "/charge" {
+			st.Charge(2 << 20)
+			close(charged)
+			<-goOn
+		}
+		_ = st.WriteHead(204, nil, 0)
+		_ = st.End(nil)
+	}})
+	c := w.dial(t)
+	c.send(request(1, "GET", "/charge", true))
+	<-charged
+	c.send(request(3, "GET", "/", true))
+	if f := c.await(h2.RSTStream, 3); binary.BigEndian.Uint32(f.Payload) != uint32(h2.RefusedStream) {
+		t.Errorf("reset by %x", f.Payload)
+	}
+	close(goOn)
+	if s := c.status(1); s != 204 {
+		t.Error(s)
+	}
+	eventually(t, "it is held still", func() bool { return w.held.Load() == 0 })
+	c.send(request(5, "GET", "/", true))
+	if s := c.status(5); s != 204 {
+		t.Error(s)
+	}
+}
+
 // By RFC 9218 what is urgent goes first, when streams wait for the same window.
 func TestUrgentFirst(t *testing.T) {
 	w := listen(t, false, Config{Handler: echo})

@@ -23,6 +23,12 @@ type Config struct {
 	// Refused is told of each request that breaks a rule before a handler has it, and of the rule for which a connection ends: nobody else
 	// is. owner is the connection's. It is called with the connection locked, and must neither wait nor panic. It may be nil.
 	Refused func(owner any, err *h2.Error)
+	// TooLarge answers a request whose head is larger than the limits, of which the Stream has what fits them. It is called as Handler
+	// is, and instead of Refused. Where it is nil the answer is a bare 431.
+	TooLarge func(*Stream, *h2.Error)
+	// Late is told of each connection that is ended for a head that did not come to its end in time: nobody else is. owner is the
+	// connection's. It is called with the connection locked, and must neither wait nor panic. It may be nil.
+	Late func(owner any, after time.Duration)
 }
 
 // Server serves connections. It owns the workers and one goroutine that looks at all connections each second.

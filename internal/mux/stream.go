@@ -20,6 +20,8 @@ type Stream struct {
 	trailers []byte        // octets of its trailers
 	wake     chan struct{} // who waits to send
 	more     chan struct{} // who waits for the request's body
+	charged  atomic.Int64  // octets that the handler holds
+	tooLarge *h2.Error     // the head is larger than the limits
 	unread   atomic.Bool   // nobody wants the request's body at present
 
 	// The handler's own.
@@ -60,7 +62,7 @@ const keepMax = 16 << 10
 // release makes a stream ready for its next use. It is closed, and no worker has it.
 func (st *Stream) release() {
 	m := st.m
-	m.s.held.Add(-int64(len(st.head)+len(st.trailers)+len(st.in)+len(st.taken)) - m.limits.Stream)
+	m.s.held.Add(-int64(len(st.head)+len(st.trailers)+len(st.in)+len(st.taken)) - m.limits.Stream - st.charged.Load())
 	m.s.lent.Add(-st.lent)
 	poison(st.head[:cap(st.head)])
 	keep := func(b []byte) []byte {
@@ -95,7 +97,11 @@ func (st *Stream) serve() {
 			panic(p)
 		}
 	}()
-	if st.Gone() == nil { // a stream that was reset before it was begun is nobody's any more
+	switch {
+	case st.Gone() != nil: // a stream that was reset before it was begun is nobody's any more
+	case st.tooLarge != nil:
+		m.s.o.TooLarge(st, st.tooLarge)
+	default:
 		m.s.o.Handler(st)
 	}
 }
@@ -117,6 +123,7 @@ func (st *Stream) done() {
 	m.active--
 	if m.active == 0 {
 		m.quiet = time.Now()
+		m.left()
 	}
 	m.wakeReader()
 	m.mu.Unlock()
@@ -183,6 +190,12 @@ func (st *Stream) Hold(interrupt func(error)) {
 		}
 		st.hold.Unlock()
 	}
+}
+
+// Charge counts n octets that the handler holds for the stream in Limits.Memory, until it returns.
+func (st *Stream) Charge(n int64) {
+	st.charged.Add(n)
+	st.m.s.held.Add(n)
 }
 
 // Gone is why the stream is over before its end, nil if it is not.

@@ -182,7 +182,14 @@ func (s *serving) keepForReplay(data []byte) {
 		s.lost, s.replay = true, s.replay[:0]
 		return
 	}
+	counted := 0
+	if len(s.replay) > 0 {
+		counted = cap(s.replay)
+	}
 	s.replay = append(s.replay, data...)
+	if more := cap(s.replay) - counted; more > 0 {
+		s.x.Charge(int64(more))
+	}
 }
 
 // sent notes a failed write, and bounds the wait for an answer that may have overtaken it.

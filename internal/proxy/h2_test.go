@@ -509,3 +509,53 @@ func TestClientLeavesTheBody(t *testing.T) {
 		})
 	}
 }
+
+// A head that is too large is answered with a page, and a line names the field's limit.
+func TestHTTP2HeadTooLargeHasAPage(t *testing.T) {
+	t.Parallel()
+	o := upstreamOf(t, answering(ok))
+	g := start(t, setup{h2c: true, limits: func(l *listener.Limits) { l.RequestHead = 4 << 10 }}, o.addr)
+	c := g.dial()
+	c.send(h2.Preface)
+	frames := http2.NewFramer(c.Conn, c.r)
+	frames.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	_ = frames.WriteSettings()
+	var head bytes.Buffer
+	e := hpack.NewEncoder(&head)
+	for _, f := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", "a.test"}, {":path", "/"}, {"x-long", strings.Repeat("a", 6<<10)}} {
+		_ = e.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
+	}
+	_ = frames.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: head.Bytes(), EndHeaders: true, EndStream: true})
+	status, page := "", ""
+	for {
+		f, err := frames.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch f := f.(type) {
+		case *http2.MetaHeadersFrame:
+			status = f.PseudoValue("status")
+		case *http2.DataFrame:
+			page += string(f.Data())
+		}
+		if f.Header().StreamID == 1 && f.Header().Flags.Has(http2.FlagDataEndStream) {
+			break
+		}
+	}
+	r := g.want(431, fault.CauseRequestHeadTooLarge)
+	if status != "431" || !strings.Contains(page, r.Incident) || r.Sent == 0 {
+		t.Errorf("%s %.100q, incident %s, %d sent", status, page, r.Incident, r.Sent)
+	}
+}
+
+// A head that does not come to its end in time is in the log, though there is nobody to answer.
+func TestHTTP2HeadTooLate(t *testing.T) {
+	t.Parallel()
+	g := start(t, setup{h2c: true, limits: func(l *listener.Limits) { l.HeadTime = 200 * time.Millisecond }}, refusing(t))
+	c := g.dial()
+	c.send(h2.Preface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + "\x00\x00\x01\x01\x01\x00\x00\x00\x01\x82") // HEADERS that CONTINUATION is to follow
+	if r := g.want(408, fault.CauseRequestHeadTimeout); r.evidence.After != 200*time.Millisecond || r.Client == "" {
+		t.Errorf("after %v, from %q", r.evidence.After, r.Client)
+	}
+	c.gone()
+}

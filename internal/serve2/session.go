@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/exchange"
@@ -23,9 +24,11 @@ type Server struct {
 func New(h *exchange.Host, l *exchange.Limits) *Server {
 	s := &Server{host: h}
 	s.mux = mux.NewServer(mux.Config{
-		Handler: s.serve,
-		Limits:  limitsOf(l),
-		Refused: s.refused,
+		Handler:  s.serve,
+		Limits:   limitsOf(l),
+		Refused:  s.refused,
+		TooLarge: s.tooLarge,
+		Late:     s.late,
 	})
 	return s
 }
@@ -33,9 +36,14 @@ func New(h *exchange.Host, l *exchange.Limits) *Server {
 // Use sets the limits of connections that come from now on.
 func (s *Server) Use(l *exchange.Limits) { s.mux.SetLimits(limitsOf(l)) }
 
+// exchangeSize is what an exchange costs beside its head, body and replay buffer, in octets: its state in package proxy, a worker's stack, and
+// half of a connection to an endpoint.
+const exchangeSize = 24 << 10
+
 func limitsOf(l *exchange.Limits) mux.Limits {
 	return mux.Limits{
 		Head: l.RequestHead, Trailers: l.RequestHead, Preface: l.HeadTime, HeadTime: l.HeadTime, Idle: l.Idle, BodyTime: l.Idle, Write: l.Idle,
+		Stream: exchangeSize,
 	}
 }
 
@@ -130,8 +138,37 @@ func (s *Server) serve(st *mux.Stream) {
 	s.host.Serve(&x.x)
 }
 
-// refused has a request told of that is none: HTTP/2 has answered it, by 431 or by an error code. It is called by the connection's reader.
+// tooLarge answers a request whose head is larger than the limits. It runs as serve does.
+func (s *Server) tooLarge(st *mux.Stream, err *h2.Error) {
+	ss := st.Owner().(*Session)
+	x := streams.Get().(*stream)
+	x.begin(st, ss)
+	x.x.Broken = true
+	defer func() {
+		reason := recover()
+		x.release()
+		streams.Put(x)
+		if reason != nil {
+			s.host.Panicked(reason)
+		}
+	}()
+	e := brokenRule(err)
+	s.host.Refuse(&x.x, &e)
+}
+
+// late has a head told of that did not come to its end in time. The connection ends with it.
+func (s *Server) late(owner any, after time.Duration) {
+	s.tell(owner, &fault.Evidence{Stage: fault.Receive, End: fault.Timeout, Timer: fault.TimerRequest, After: after})
+}
+
+// refused has a request told of that is none: HTTP/2 has answered it by an error code.
 func (s *Server) refused(owner any, err *h2.Error) {
+	e := brokenRule(err)
+	s.tell(owner, &e)
+}
+
+// tell has a line written of what no handler sees. It is called with the connection locked.
+func (s *Server) tell(owner any, e *fault.Evidence) {
 	x := streams.Get().(*stream)
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -139,8 +176,7 @@ func (s *Server) refused(owner any, err *h2.Error) {
 		}
 	}()
 	x.refuse(owner.(*Session))
-	e := brokenRule(err)
-	s.host.Refuse(&x.x, &e)
+	s.host.Refuse(&x.x, e)
 	x.release()
 	streams.Put(x)
 }

@@ -123,6 +123,9 @@ func (s *stream) broke(err error) fault.End {
 	return e.End
 }
 
+// Charge counts octets that the handler holds in what clients of HTTP/2 may make us hold.
+func (s *stream) Charge(n int64) { s.st.Charge(n) }
+
 // Interim implements exchange.Stream.
 func (s *stream) Interim(status int, _ []byte, fields *httpmsg.Fields) fault.End {
 	if s.x.Status != 0 {
