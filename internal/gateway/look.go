@@ -136,7 +136,7 @@ func question(ctx context.Context, e upstream.Endpoint, o upstream.Options) (*fa
 	var fields httpmsg.Fields
 	fields.Append("User-Agent", []byte("whygate-probe"), httpmsg.Other)
 	fields.Append("Accept", []byte("*/*"), httpmsg.Other)
-	fields.Append("Connection", []byte("close"), httpmsg.Other)
+	fields.AppendKnown(httpmsg.Connection, []byte("close"))
 	head := upstream.Head{Method: []byte("GET"), Path: []byte("/"), Extra: &fields}
 	if a.Ask(&head, nil, upstream.FreshConnection) {
 		a.ReadHead(&res)

@@ -5,11 +5,16 @@ package gateway_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/gateway"
 )
 
@@ -104,5 +109,33 @@ func TestLookEndsWithItsContext(t *testing.T) {
 	case <-over:
 	case <-time.After(patience):
 		t.Error("it goes on")
+	}
+}
+
+// The look asks in the version that requests would go in, and a stream that is reset is an answer of sorts.
+func TestLookOverHTTP2(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 || r.Header.Get("User-Agent") != "whygate-probe" {
+			t.Errorf("%s by %s", r.Proto, r.Header.Get("User-Agent"))
+		}
+		if strings.HasPrefix(r.Host, "localhost") {
+			panic(http.ErrAbortHandler)
+		}
+		w.WriteHeader(204)
+	}))
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.Start()
+	defer s.Close()
+	one := strings.Replace(s.URL, "http:", "h2c:", 1)
+	two := strings.Replace(one, "127.0.0.1", "localhost", 1)
+	g := startText(t, fmt.Sprintf("version: 1\nlisten: [{address: \"127.0.0.1:0\"}]\nadmin: \"off\"\naccess_log: \"off\"\nroutes: [{pool: web}]\npools: {web: {endpoints: [%q, %q]}}\n", one, two))
+	var looks []gateway.Look
+	g.LookAround(t.Context(), func(look gateway.Look) { looks = append(looks, look) })
+	if len(looks) != 2 || !strings.HasPrefix(looks[0].Text, "answered 204 in ") || !strings.HasSuffix(looks[0].Text, "HTTP/2") ||
+		looks[1].Fault.Cause != fault.CauseHTTP2StreamReset || !strings.HasPrefix(looks[1].Text, "answers, but not a request: ") {
+		t.Errorf("%+v", looks)
 	}
 }

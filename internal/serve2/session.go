@@ -36,9 +36,9 @@ func New(h *exchange.Host, l *exchange.Limits) *Server {
 // Use sets the limits of connections that come from now on.
 func (s *Server) Use(l *exchange.Limits) { s.mux.SetLimits(limitsOf(l)) }
 
-// exchangeSize is what an exchange costs beside its head, body and replay buffer, in octets: its state in package proxy, a worker's stack, and
-// half of a connection to an endpoint.
-const exchangeSize = 24 << 10
+// exchangeSize is what an exchange costs beside its head, body and replay buffer, in octets: its state in package proxy and what of a
+// stack and a connection is its own. 2,700 at once are let be before anybody is asked to be modest.
+const exchangeSize = 12 << 10
 
 func limitsOf(l *exchange.Limits) mux.Limits {
 	return mux.Limits{
