@@ -53,6 +53,9 @@ type Peer struct {
 	Addr   netip.Addr // the same; not valid for a unix socket
 	Local  string     // the address that the client came to
 	Secure bool       // it came over TLS
+
+	// Covers reports whether the certificate that the client was shown has a host name. nil where that is not known.
+	Covers func(host string) bool
 }
 
 // Stream is an exchange's place on its connection. Contrary to house style it has ten methods: a message goes both ways.

@@ -71,6 +71,7 @@ const (
 	RuleConnect     // CONNECT: the gateway is not a tunnel
 	RuleTrace       // TRACE: it would show fields that the gateway added
 	RuleExpectation // RFC 9110 section 10.1.1: an expectation other than 100-continue
+	RuleMisdirected // RFC 9110 section 15.5.20: a name that neither a route nor the certificate shown has, on a connection that was opened for another
 
 	// TLS, found on our side of the connection (what the peer finds comes as an Alert).
 	RuleTLSVersion // RFC 8446 section 4.2.1: the peer chose a version that we do not offer

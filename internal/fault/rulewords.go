@@ -58,6 +58,7 @@ var ruleTable = [Rules]ruleWords{
 	RuleConnect:                 {"connect", "the method is CONNECT", "RFC 9110 section 9.3.6"},
 	RuleTrace:                   {"trace", "the method is TRACE", "RFC 9110 section 9.3.8"},
 	RuleExpectation:             {"expectation", "the expectation is other than 100-continue", "RFC 9110 section 10.1.1"},
+	RuleMisdirected:             {"misdirected", "neither a route nor the certificate has this name: the connection was opened for another", "RFC 9110 section 15.5.20"},
 	RuleTLSVersion:              {"tls_version", "the peer chose a TLS version that was not offered", "RFC 8446 section 4.2.1"},
 	RuleTLSRecord:               {"tls_record", "a TLS record does not decrypt", "RFC 8446 section 5.2"},
 	RulePlainOnTLS:              {"plain_on_tls", "HTTP came in clear where a TLS record is due", "RFC 8446 section 5.1"},

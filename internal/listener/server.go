@@ -81,7 +81,7 @@ func (s *Server) Listen(l net.Listener, conf func() *tls.Config, h2c func() bool
 // accept starts a connection's goroutine. It ends when the connection does; Drain waits for it.
 func (s *Server) accept(nc net.Conn, tlsConf *tls.Config, h2c bool) {
 	limits := s.Limits()
-	ss := &session{server: s, limits: limits, h2c: h2c, raw: nc}
+	ss := &session{server: s, limits: limits, h2c: h2c, raw: nc, tlsConf: tlsConf}
 	ss.over = s.open.Add(1) > int64(max(limits.Connections, 1))
 	if tlsConf == nil {
 		ss.conn = conn.New(nc)

@@ -2,6 +2,8 @@ package listener
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"sync/atomic"
 	"time"
@@ -16,15 +18,16 @@ import (
 
 // session is one client connection: its way in, and the protocol that is spoken on it then.
 type session struct {
-	server *Server
-	conn   *conn.Conn
-	http   serve1.Session
-	http2  atomic.Pointer[serve2.Session] // where HTTP/2 is spoken, else nil
-	limits Limits
-	over   bool     // it is one connection too many
-	h2c    bool     // a client may begin HTTP/2 in clear
-	raw    net.Conn // what was accepted
-	door   *door    // what TLS runs over, else nil
+	tlsConf *tls.Config // nil in clear
+	server  *Server
+	conn    *conn.Conn
+	http    serve1.Session
+	http2   atomic.Pointer[serve2.Session] // where HTTP/2 is spoken, else nil
+	limits  Limits
+	over    bool     // it is one connection too many
+	h2c     bool     // a client may begin HTTP/2 in clear
+	raw     net.Conn // what was accepted
+	door    *door    // what TLS runs over, else nil
 }
 
 // run serves the connection until it ends.
@@ -84,7 +87,11 @@ func (ss *session) serveHTTP2(d *door) {
 	if server == nil {
 		return
 	}
-	two := serve2.NewSession(ss.http.Peer(), &ss.limits)
+	peer := *ss.http.Peer()
+	if d != nil {
+		peer.Covers = ss.covers
+	}
+	two := serve2.NewSession(&peer, &ss.limits)
 	ss.http2.Store(two)
 	if !ss.http.Release() {
 		return
@@ -95,6 +102,30 @@ func (ss *session) serveHTTP2(d *door) {
 		return
 	}
 	server.ServeTLS(ss.conn.TLS(), d.take(ss.raw), two)
+}
+
+// covers reports whether the certificate that new connections are shown has a host name. A client that has one connection for several names
+// looks at that before it uses it for another (RFC 9113, section 9.1.1).
+func (ss *session) covers(host string) bool {
+	conf := ss.tlsConf
+	var shown *tls.Certificate
+	switch {
+	case conf.GetCertificate != nil:
+		shown, _ = conf.GetCertificate(&tls.ClientHelloInfo{ServerName: host})
+	case len(conf.Certificates) > 0:
+		shown = &conf.Certificates[0]
+	}
+	if shown == nil || len(shown.Certificate) == 0 {
+		return true
+	}
+	leaf := shown.Leaf
+	if leaf == nil { // such requests are rare
+		var err error
+		if leaf, err = x509.ParseCertificate(shown.Certificate[0]); err != nil {
+			return true
+		}
+	}
+	return leaf.VerifyHostname(host) == nil
 }
 
 // stopWaiting ends what requests under way wait for elsewhere.

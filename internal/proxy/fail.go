@@ -103,6 +103,9 @@ func (s *serving) answer(ev *fault.Evidence, f fault.Fault) {
 		return
 	}
 	status := f.Status()
+	if ev.Rule == fault.RuleMisdirected {
+		status = http.StatusMisdirectedRequest
+	}
 	p := page{
 		Status: status, Incident: s.record.Incident, At: time.Now().UTC(), Sentence: f.PublicSentence(),
 		Request: string(s.id[:]), Plain: s.snap.PlainPages,

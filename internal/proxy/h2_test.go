@@ -23,6 +23,7 @@ import (
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/proxy"
+	"github.com/whygate/whygate/internal/route"
 	"github.com/whygate/whygate/internal/telemetry"
 )
 
@@ -558,4 +559,35 @@ func TestHTTP2HeadTooLate(t *testing.T) {
 		t.Errorf("after %v, from %q", r.evidence.After, r.Client)
 	}
 	c.gone()
+}
+
+// A name that neither a route nor the certificate has was asked for on a connection of another name: 421. Where the certificate has it,
+// there is no such route; and a route serves it whatever the certificate says.
+func TestHTTP2Misdirected(t *testing.T) {
+	t.Parallel()
+	o := upstreamOf(t, answering(ok))
+	only := setup{snapshot: func(s *proxy.Snapshot) {
+		table, err := route.New([]route.Rule{{Host: "routed.test"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Table = table
+	}}
+	for _, secure := range []bool{true, false} {
+		g, c := overHTTP2(t, secure, only, o.addr)
+		for host, status := range map[string]int{"routed.test": 200, "127.0.0.1": 404, "127.0.0.1:444": 404, "other.test": 421, "other.test:443": 421} {
+			if !secure && status == 421 {
+				status = 404 // there is no certificate
+			}
+			q, _ := http.NewRequest("GET", g.url(secure, "/"), nil)
+			q.Host = host
+			res, err := c.Do(q)
+			if page := body(t, res, err); res.StatusCode != status {
+				t.Errorf("%s: %d, not %d: %.80q", host, res.StatusCode, status, page)
+			}
+			if r := g.record(); r.Status != status || (r.Fault.Cause == fault.CauseNoRoute) != (status != 200) {
+				t.Errorf("%s: logged as %d, %v", host, r.Status, r.Fault.Cause)
+			}
+		}
+	}
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"math/rand/v2"
+	"net"
 	"strconv"
 
 	"github.com/whygate/whygate/internal/fault"
@@ -36,6 +37,23 @@ func (s *serving) refused() *fault.Evidence {
 		return &fault.Evidence{Stage: fault.Select, End: fault.Loop}
 	}
 	return nil
+}
+
+// noRoute is a request that no route is for. Over HTTP/2 a client may have taken a connection for a name that it was not opened for, and
+// is told so, that it opens another.
+func (s *serving) noRoute() *fault.Evidence {
+	e := &fault.Evidence{Stage: fault.Select, End: fault.NoRoute}
+	q := &s.x.Request
+	if q.Version >= httpmsg.HTTP2 && s.x.Peer.Covers != nil {
+		host := string(q.Authority)
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		if !s.x.Peer.Covers(host) {
+			e.Rule = fault.RuleMisdirected
+		}
+	}
+	return e
 }
 
 // expectsContinue reports whether no Expect field asks for anything else than an interim response.

@@ -155,7 +155,7 @@ func (s *serving) serve() {
 	}
 	i := s.snap.Table.Match(s.x.Request.Authority, s.x.Request.Name, s.x.Request.Path)
 	if i < 0 {
-		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.NoRoute})
+		s.failEarly(s.noRoute())
 		return
 	}
 	s.route = &s.snap.Routes[i]
