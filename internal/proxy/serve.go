@@ -72,7 +72,7 @@ type serving struct {
 	evidence   [attemptsMax]*fault.Evidence // those of attempts, for the record
 
 	connect bool   // it asked for another protocol by an extended CONNECT
-	key     []byte // of the WebSocket that we ask for in its place
+	wsKey   []byte // of the WebSocket that we ask for in its place
 
 	// What most requests have no use for.
 	replay    []byte // what of a streamed request body was already sent, while it fits Pool.ReplayBody

@@ -30,7 +30,7 @@ func connectsWebSocket(q *httpmsg.Request) bool {
 func (s *serving) askUpgrade(h *upstream.Head) {
 	var nonce [16]byte
 	_, _ = rand.Read(nonce[:]) // it never fails
-	s.key = base64.StdEncoding.AppendEncode(s.key[:0], nonce[:])
+	s.wsKey = base64.StdEncoding.AppendEncode(s.wsKey[:0], nonce[:])
 	h.Method, h.Upgrade, h.Length, h.SaysLength = methodGET, webSockets, 0, false
 	f := &s.x.Request.Fields
 	for i := range f.Len() {
@@ -38,7 +38,7 @@ func (s *serving) askUpgrade(h *upstream.Head) {
 			f.Drop(i)
 		}
 	}
-	s.extra.Append("Sec-WebSocket-Key", s.key, httpmsg.Other)
+	s.extra.Append("Sec-WebSocket-Key", s.wsKey, httpmsg.Other)
 }
 
 // upgraded judges the answer to askUpgrade: a 101 has the key's answer, and no other answer may look like a success, which a client of
@@ -47,7 +47,7 @@ func (s *serving) upgraded(a *upstream.Attempt) bool {
 	r := &s.response
 	switch {
 	case r.Status == 101:
-		sum := sha1.Sum(append(append([]byte(nil), s.key...), webSocketGUID...))
+		sum := sha1.Sum(append(append([]byte(nil), s.wsKey...), webSocketGUID...))
 		answer, _ := r.Fields.Lookup("sec-websocket-accept")
 		if string(answer) != base64.StdEncoding.EncodeToString(sum[:]) {
 			a.Violated(fault.RuleUnaskedUpgrade, 0, 0)
