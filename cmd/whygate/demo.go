@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -63,9 +65,42 @@ func (w *world) demo(ctx context.Context, from, admin string, once bool) error {
 	if once {
 		return nil
 	}
-	fmt.Fprintln(w.stdout, "It stays up. Ctrl-C stops it.")
-	<-ctx.Done()
+	fmt.Fprintln(w.stdout, "It stays up, and some of its traffic goes on failing. Ctrl-C stops it.")
+	demoTraffic(ctx, address)
 	return nil
+}
+
+// The traffic that goes on, and how often some of it fails in a way of its own.
+const (
+	demoEvery   = 50 * time.Millisecond
+	demoFailing = 80 // of so many requests one goes where it fails
+)
+
+// demoTraffic sends requests until the context ends: to the healthy pool, to one of which an endpoint crashes now and then, and now and then to one that fails.
+func demoTraffic(ctx context.Context, address string) {
+	client := &http.Client{Timeout: demoTimeout}
+	defer client.CloseIdleConnections()
+	tick := time.NewTicker(demoEvery)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		path := []string{"/", "/shop/cart", "/shop/items/" + strconv.Itoa(n)}[n%3]
+		if n%demoFailing == demoFailing-1 {
+			path = demoRequests[2+n/demoFailing%(len(demoRequests)-2)].path
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
+		if err != nil {
+			return
+		}
+		if res, err := client.Do(req); err == nil {
+			_, _ = io.Copy(io.Discard, res.Body)
+			_ = res.Body.Close()
+		}
+	}
 }
 
 // demoFrom is where the demo listens unless told otherwise.
@@ -149,7 +184,7 @@ func (w *world) tell(text string) {
 func (w *world) demoHints(g *gateway.Gateway, address string) {
 	fmt.Fprintf(w.stdout, "Try it:\n  curl -i http://%s/garbage\n  curl -i -H 'Accept: application/problem+json' http://%s/refused\n", address, address)
 	if a := g.Admin(); a != "" {
-		fmt.Fprintf(w.stdout, "  curl http://%s/incidents\n  curl http://%s/metrics\n", a, a)
+		fmt.Fprintf(w.stdout, "  curl http://%s/incidents\n  curl http://%s/metrics\n\nSee what failed and why:\n  http://%s/console/\n", a, a, a)
 	}
 }
 
@@ -158,6 +193,7 @@ type demoUpstreams struct {
 	healthy []*http.Server
 	addrs   []string
 	faults  map[string]net.Listener
+	shaky   net.Listener // crashes on one request of three
 }
 
 // demoFaults are the ways to fail, by path, as a function of a fresh connection whose request head has been read.
@@ -191,6 +227,16 @@ func startDemoUpstreams() (*demoUpstreams, error) {
 		up.healthy, up.addrs = append(up.healthy, s), append(up.addrs, l.Addr().String())
 		go func() { _ = s.Serve(l) }() // ends with close
 	}
+	var err error
+	if up.shaky, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	var asked atomic.Uint64
+	go failOn(up.shaky, func(c net.Conn) { // ends with close
+		if asked.Add(1)%3 != 0 {
+			say(c, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nhi\n")
+		}
+	})
 	for path, fail := range demoFaults {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -259,6 +305,7 @@ func (up *demoUpstreams) close() {
 	for _, s := range up.healthy {
 		_ = s.Close()
 	}
+	_ = up.shaky.Close()
 	for _, l := range up.faults {
 		_ = l.Close()
 	}
@@ -270,8 +317,9 @@ func (up *demoUpstreams) config(from, admin string) []byte {
 	for path := range up.faults {
 		out = fmt.Appendf(out, "  - {path: %s, pool: %s}\n", path, path[1:])
 	}
-	out = append(out, "  - {path: /refused, pool: refused}\n  - {path: /, pool: web}\n  - {path: /stream, pool: web}\npools:\n"...)
+	out = append(out, "  - {path: /refused, pool: refused}\n  - {path: /, pool: web}\n  - {path: /stream, pool: web}\n  - {path: /shop/*, pool: shop}\npools:\n"...)
 	out = fmt.Appendf(out, "  web: {endpoints: [http://%s, http://%s], balance: least-requests}\n", up.addrs[0], up.addrs[1])
+	out = fmt.Appendf(out, "  shop: {endpoints: [http://%s, http://%s, http://%s]}\n", up.addrs[0], up.addrs[1], up.shaky.Addr())
 	out = append(out, "  refused: {endpoints: [http://127.0.0.1:1]}\n"...)
 	for path, l := range up.faults {
 		out = fmt.Appendf(out, "  %s: {endpoints: [http://%s], timeouts: {head: 1s}}\n", path[1:], l.Addr())

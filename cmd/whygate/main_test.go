@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"secure":   secure,
 			"signal":   signalTo,
 			"await":    await,
+			"until":    until,
 		},
 	})
 }
@@ -164,9 +165,21 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// until TEXT PROGRAM ARGS... runs a program again and again until TEXT is in what it prints.
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(15 * time.Second); ; <-time.After(20 * time.Millisecond) {
+		if err := ts.Exec(args[1], args[2:]...); err == nil && strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("never: %s", args[0])
+		}
+	}
+}
+
 // signal NAME sends the signal to the whygate in the background.
 func signalTo(ts *testscript.TestScript, _ bool, args []string) {
-	signals := map[string]os.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM}
+	signals := map[string]os.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
 	for _, c := range ts.BackgroundCmds() {
 		if filepath.Base(c.Path) == "whygate" {
 			ts.Check(c.Process.Signal(signals[args[0]]))

@@ -162,7 +162,7 @@ func (v *voice) addresses(g *gateway.Gateway) {
 	case v.json:
 		v.log.Info("admin", "address", a)
 	default:
-		fmt.Fprintf(v.words, "whygate: admin on %s (/healthz /readyz /metrics /incidents)\n", a)
+		fmt.Fprintf(v.words, "whygate: admin on %s (/console/ /healthz /readyz /metrics)\n", a)
 	}
 }
 

@@ -7,6 +7,9 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
+// DefaultAdmin is the admin address of a configuration that gives none.
+const DefaultAdmin = "127.0.0.1:9502"
+
 // LoadAdmin reads nothing but the admin address of the configuration at path, the default where it gives none. Mistakes
 // elsewhere in the file do not keep it from being found. The error is of type Problems.
 func LoadAdmin(path string) (Address, error) {

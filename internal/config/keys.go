@@ -51,7 +51,7 @@ Offer HTTP/2 to clients, beside HTTP/1.1, in the TLS handshake (ALPN). A client 
 Speak HTTP/2 in clear with clients that begin with it (prior knowledge), as gRPC clients and other proxies do, beside HTTP/1.1
 on the same port. It concerns listeners without tls.`},
 
-	{path: "admin", kind: address, def: "127.0.0.1:9502", choices: []string{"off"}, aka: []string{"metrics", "api", "admin_address", "status"}, doc: `
+	{path: "admin", kind: address, def: DefaultAdmin, choices: []string{"off"}, aka: []string{"metrics", "api", "admin_address", "status"}, doc: `
 The address of the console, the metrics, the health endpoints and the incidents, for the people who run the gateway. It asks for no
 password unless console.password_file names one, so keep it on loopback or on a unix:/path, or write off. On loopback every user of this machine can read it: incidents
 name clients, hosts, paths and upstreams, as an access log does that is not for everybody's eyes, and a reload can be asked for. Where

@@ -90,6 +90,21 @@ func (c *Console) apiIncident(w http.ResponseWriter, r *http.Request) {
 	answer(w, "incident", row, err)
 }
 
+// apiFind gives the incidents of an id, of whatever kind it is, each whole.
+func (c *Console) apiFind(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := bounded(r)
+	defer cancel()
+	id := r.PathValue("id")
+	rows, err := c.options.Store().Find(ctx, id)
+	if err == nil && len(rows) == 0 {
+		var row *store.Row
+		if row, err = c.one(ctx, strings.ToUpper(id)); err == nil {
+			rows = []store.Row{*row}
+		}
+	}
+	answer(w, "incidents", rows, err)
+}
+
 // Difference is what is different about a group.
 type Difference struct {
 	store.Group

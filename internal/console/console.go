@@ -100,6 +100,7 @@ func (c *Console) Register(s *admin.Server) {
 		"GET /api/groups":             c.apiGroups,
 		"GET /api/groups/{id}":        c.apiGroup,
 		"GET /api/changes":            c.apiChanges,
+		"GET /api/find/{id}":          c.apiFind,
 	} {
 		s.Handle(pattern, h)
 	}

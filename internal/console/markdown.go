@@ -3,6 +3,9 @@ package console
 import (
 	"fmt"
 	"strings"
+
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/store"
 )
 
 // fence is longer than any run of backquotes that a text may have: it is cut to that.
@@ -113,4 +116,23 @@ func (a *attempt) connection() string {
 		return fmt.Sprintf("connection reused (exchange %d, idle for %s)", a.Nth, short(a.Idle))
 	}
 	return "fresh connection"
+}
+
+// Markdown is an incident in words: for a ticket, a chat or a terminal.
+func Markdown(row *store.Row) (string, error) {
+	v, err := viewOf(row)
+	if err != nil {
+		return "", err
+	}
+	if known, ok := fault.ParseCause(v.Cause); ok {
+		v.Meaning = known.Entry().Meaning
+	}
+	text := v.markdown()
+	if len(v.Advice) > 0 {
+		text += "\nWhat to do:\n\n"
+		for i, line := range v.Advice {
+			text += fmt.Sprintf("%d. %s\n", i+1, line)
+		}
+	}
+	return text, nil
 }

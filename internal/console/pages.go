@@ -42,8 +42,47 @@ type nowData struct {
 // poolNow is a pool with the groups that trouble it.
 type poolNow struct {
 	Pool
-	Groups []store.Group // with incidents in the last minutes
-	Last   store.Group   // the last trouble, of the last day
+	Lines   []endpointNow
+	Groups  []store.Trouble // of the last minutes, at no endpoint
+	Last    store.Group     // the last trouble, of the last day
+	trouble bool
+}
+
+// endpointNow is an endpoint with what troubles it.
+type endpointNow struct {
+	Endpoint
+	Groups []store.Trouble // of the last minutes
+}
+
+// poolLines puts the troubles of the last minutes to the pools that have them.
+func poolLines(pools []Pool, groups []store.Group, troubles []store.Trouble) []poolNow {
+	out := make([]poolNow, 0, len(pools))
+	for _, p := range pools {
+		line := poolNow{Pool: p, Lines: make([]endpointNow, len(p.Endpoints))}
+		for i, e := range p.Endpoints {
+			line.Lines[i].Endpoint = e
+			line.trouble = line.trouble || e.State != "" && e.State != "up"
+		}
+		for _, t := range troubles {
+			if t.Pool != p.Name {
+				continue
+			}
+			line.trouble = true
+			if i := slices.IndexFunc(p.Endpoints, func(e Endpoint) bool { return e.Name == t.Endpoint }); i >= 0 {
+				line.Lines[i].Groups = append(line.Lines[i].Groups, t)
+			} else {
+				line.Groups = append(line.Groups, t)
+			}
+		}
+		for _, g := range groups { // the newest first
+			if g.Pool == p.Name {
+				line.Last = g
+				break
+			}
+		}
+		out = append(out, line)
+	}
+	return out
 }
 
 func (c *Console) now(w http.ResponseWriter, r *http.Request) {
@@ -85,18 +124,13 @@ func (c *Console) now(w http.ResponseWriter, r *http.Request) {
 			d.Groups = append(d.Groups, groupLine{g, sparkOf(buckets[g.ID], nil, now)})
 		}
 	}
-	for _, p := range c.options.Pools() {
-		line := poolNow{Pool: p}
-		for _, g := range groups {
-			switch {
-			case g.Pool != p.Name:
-			case g.Last.After(now.Add(-recently)) && g.State != store.StateMuted:
-				line.Groups = append(line.Groups, g)
-			case line.Last.ID == "":
-				line.Last = g
-			}
-		}
-		if !d.Worried || line.Troubled() {
+	troubles, err := s.Trouble(ctx, now.Add(-recently))
+	if err != nil {
+		c.unread(w, "now", err)
+		return
+	}
+	for _, line := range poolLines(c.options.Pools(), groups, troubles) {
+		if !d.Worried || line.trouble {
 			d.Pools = append(d.Pools, line)
 		}
 	}
@@ -104,14 +138,7 @@ func (c *Console) now(w http.ResponseWriter, r *http.Request) {
 }
 
 // Troubled reports whether something failed in the pool in the last minutes, or an endpoint is not well.
-func (p poolNow) Troubled() bool {
-	for _, e := range p.Endpoints {
-		if e.State != "" && e.State != "up" {
-			return true
-		}
-	}
-	return len(p.Groups) > 0
-}
+func (p poolNow) Troubled() bool { return p.trouble }
 
 // groupLine is a group in a list.
 type groupLine struct {

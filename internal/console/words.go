@@ -23,7 +23,7 @@ var functions = template.FuncMap{
 	"stateClass": func(s store.State) string { return "state-" + string(s) },
 	"iso":        func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 	"add":        func(a, b int) int { return a + b },
-	"pick":       pick,
+	"retry":      retryWords,
 	"plural64":   func(n any, word string) string { return plural(whole(n), word) },
 	"hundredth":  func(share float64) string { return fmt.Sprintf("%.1f", share*100) },
 	"states":     func() []string { return []string{"open", "acknowledged", "resolved", "muted"} },
@@ -53,12 +53,37 @@ func whole(n any) int64 {
 	return 0
 }
 
-// pick gives yes where it is so, else no.
-func pick(is bool, yes, no string) string {
-	if is {
-		return yes
+// retries are the reasons for and against another attempt, by their names in logs.
+var retries = map[string]string{
+	"no-fault":          "Nothing failed, or the upstream's own status was passed on.",
+	"client-left":       "The client had left, so nobody waited for an answer.",
+	"response-begun":    "The client had a part of the answer already.",
+	"not-the-upstream":  "The request itself, or the gateway's configuration, was at fault: another attempt would have ended alike.",
+	"out-of-resources":  "The gateway had no descriptor or memory for another attempt.",
+	"attempts-used":     "As many attempts were made as retry.attempts allows.",
+	"body-gone":         "A part of the request's body had been sent on and was no longer held.",
+	"not-idempotent":    "The upstream may have acted on the request, and its method may not be repeated (RFC 9110, section 9.2.2).",
+	"slow-not-broken":   "It timed out after the request was sent: the upstream may still be at work.",
+	"already-resent":    "The request had been sent twice already.",
+	"no-other-endpoint": "There is no other endpoint, and the same one would have done the same.",
+	"budget-exhausted":  "retry.budget was used up: more retries would have added to the load.",
+	"unknown-situation": "No rule allows another attempt here.",
+	"nothing-written":   "Nothing of the request had been written, so the upstream cannot have seen it.",
+	"stale-reuse":       "The connection had been used before and ended before an answer: that is the keep-alive race, and the request may be sent again.",
+	"broken-off":        "The connection ended before an answer, and the request may be repeated.",
+	"bad-answer":        "The answer was not HTTP, and another endpoint may do better.",
+	"local-limit":       "A limit of the gateway's own was reached, towards this endpoint only.",
+}
+
+// retryWords says why there was another attempt, or why there was none.
+func retryWords(reason string) string {
+	if words := retries[reason]; words != "" {
+		return words
 	}
-	return no
+	if reason == "" {
+		return "No attempt was made that could have been repeated."
+	}
+	return reason
 }
 
 // ago is a time in words, as seen from now.

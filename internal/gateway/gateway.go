@@ -427,7 +427,7 @@ func (g *Gateway) observe(r *telemetry.Record) {
 	g.metrics.Count(p, r)
 	if r.Incident != "" {
 		g.record(newIncident(r))
-	} else if incident.Sampled(r.Began) && !r.Fault.Is() {
+	} else if !r.Fault.Is() && g.baseline.Wants(r.Began) {
 		g.sample(r)
 	}
 	g.writeLog(r)

@@ -8,18 +8,26 @@ import (
 	"github.com/whygate/whygate/internal/mono"
 )
 
-// Bounds of the sample of good traffic.
+// Bounds of the sample of good traffic, in which one of 256 exchanges is, and where it is light more.
 const (
-	sampleEach = 256     // one of so many good exchanges is in the sample
-	sampleMax  = 1 << 14 // samples kept, the last ones: some 0.6 MiB
-	internMax  = 1 << 12 // values told apart in a dimension; what comes after them is "other"
+	sampleMax = 1 << 14 // samples kept, the last ones: some 0.6 MiB
+	internMax = 1 << 12 // values told apart in a dimension; what comes after them is "other"
 )
 
-// Sampled reports whether the exchange that began then is in the sample of good traffic. The clock's low bits are as good as dice, and
-// nobody shares them.
+// sampleGap is the time after which a good exchange is in the sample in any case, so that there is one where traffic is light.
+const sampleGap = 100 * time.Millisecond
+
+// Wants reports whether the good exchange that began then is to be in the sample. The clock's low bits are as good as dice, and nobody
+// shares them.
 //
 // hot: once per good request.
-func Sampled(began mono.Time) bool { return uint64(began)*0x9e3779b97f4a7c15>>56 == 0 }
+func (b *Baseline) Wants(began mono.Time) bool {
+	if uint64(began)*0x9e3779b97f4a7c15>>56 == 0 {
+		return true
+	}
+	last := b.last.Load()
+	return began.Sub(last) >= sampleGap && b.last.CompareAndSwap(last, began)
+}
 
 // Good is a good exchange as the baseline takes it: views, of which it keeps none.
 type Good struct {
@@ -32,6 +40,8 @@ type Good struct {
 
 // Baseline is a sample of the traffic that was good: what a group of incidents is compared with. The zero value is ready.
 type Baseline struct {
+	last mono.Atomic // when an exchange began that was taken after a gap
+
 	mu     sync.Mutex // guards the fields below
 	ring   []sample
 	next   int

@@ -64,16 +64,33 @@ func TestBaselineIsBounded(t *testing.T) {
 
 // TestSampled: about one in so many, whatever the clock's grain.
 func TestSampled(t *testing.T) {
+	var b Baseline
 	for _, grain := range []int64{1, 10, 100, 1000, 40_000} {
 		n := 0
 		for i := range int64(256_000) {
-			if Sampled(mono.Time(1e12 + i*grain)) {
+			began := mono.Time(1e12 + i*grain)
+			b.last.Store(began)
+			if b.Wants(began) {
 				n++
 			}
 		}
 		if n < 800 || n > 1200 {
 			t.Errorf("every %d ns: %d of 256,000", grain, n)
 		}
+	}
+}
+
+// TestLightTrafficIsSampled: all of it, where there are less than ten requests a second.
+func TestLightTrafficIsSampled(t *testing.T) {
+	var b Baseline
+	n := 0
+	for i := range 100 {
+		if b.Wants(mono.Time(1e12 + int64(i)*int64(150*time.Millisecond) + 1)) {
+			n++
+		}
+	}
+	if n != 100 {
+		t.Errorf("%d of 100", n)
 	}
 }
 
@@ -84,7 +101,7 @@ func BenchmarkSample(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		at += 7919
-		if Sampled(at) {
+		if base.Wants(at) {
 			base.Add(g)
 		}
 	}

@@ -223,6 +223,21 @@ func (s *Store) Buckets(ctx context.Context, group string, since time.Time, step
 	return out, nil
 }
 
+// Trouble says how many incidents each endpoint had since then, in each group.
+func (s *Store) Trouble(ctx context.Context, since time.Time) ([]Trouble, error) {
+	db, ctx, cancel, err := s.reading(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	return query(ctx, db, `SELECT b.endpoint, g.pool, b.grp, g.title, SUM(b.n), SUM(b.saved) FROM bucket b JOIN grp g ON g.id = b.grp
+		WHERE b.minute >= $1 AND g.state <> 'muted' GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC LIMIT 1000`, []any{since.Unix() / 60}, func(scan scanner) (Trouble, error) {
+		var t Trouble
+		err := scan(&t.Endpoint, &t.Pool, &t.Group, &t.Title, &t.Count, &t.Saved)
+		return t, err
+	})
+}
+
 // Changes gives changes, the newest first. Of the query it heeds the times and the limit.
 func (s *Store) Changes(ctx context.Context, q Query) ([]Change, error) {
 	db, ctx, cancel, err := s.reading(ctx)

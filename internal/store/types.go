@@ -83,6 +83,13 @@ type Bucket struct {
 	Saved int64     `json:"saved"`
 }
 
+// Trouble is what one endpoint had of a group. Endpoint is empty where none was asked.
+type Trouble struct {
+	Endpoint, Pool string
+	Group, Title   string
+	Count, Saved   int64
+}
+
 // Change is something that happened beside the traffic: a reload, an endpoint's state, a certificate, a deploy.
 type Change struct {
 	At       time.Time `json:"time"`

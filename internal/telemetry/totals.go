@@ -10,7 +10,7 @@ import (
 // Totals are a pool's counters at a moment. Two of them give what happened between.
 type Totals struct {
 	Requests uint64
-	Failed   uint64 // faults that clients saw
+	Failed   uint64 // faults that clients saw; an upstream's own 5xx is none
 	duration [buckets]uint64
 }
 
@@ -23,8 +23,8 @@ func (p *Pool) Totals() (t Totals) {
 			}
 		}
 		for f := c.faults.Load(); f != nil; f = f.next {
-			if f.cause != fault.CauseNone {
-				t.Failed += f.faults.Load()
+			if f.cause != fault.CauseNone && f.cause != fault.CauseUpstreamStatus {
+				t.Failed += minus(f.faults.Load(), f.saved.Load())
 			}
 		}
 		for i := range c.duration.count {
