@@ -6,6 +6,7 @@ import (
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/store"
+	"github.com/whygate/whygate/internal/visible"
 )
 
 // fence is longer than any run of backquotes that a text may have: it is cut to that.
@@ -34,6 +35,11 @@ func (v *view) curl() string {
 		return ""
 	}
 	e := v.Attempts[len(v.Attempts)-1].Endpoint
+	for _, part := range []string{e, v.Host, v.Target, v.Method} {
+		if strings.ContainsFunc(part, func(r rune) bool { return r < ' ' || visible.Hidden(r) }) {
+			return "" // nobody could type it
+		}
+	}
 	if path, ok := strings.CutPrefix(e, "unix:"); ok {
 		return "curl -i --unix-socket " + quoted(path) + " -H " + quoted("Host: "+v.Host) + method(v.Method) + " " + quoted("http://localhost"+v.Target)
 	}
@@ -96,7 +102,7 @@ func (v *view) markdown() string {
 	if c := v.curl(); c != "" {
 		fmt.Fprintf(&b, "\nTo try it (from the gateway's machine):\n\n%ssh\n%s\n%s\n", fence, strings.ReplaceAll(c, fence, "'''"), fence)
 	}
-	return b.String()
+	return visible.Lines(b.String())
 }
 
 // outcome is what the client saw, where the status does not tell.
