@@ -52,6 +52,7 @@ var layers = map[string]int{
 	"internal/certs":      2,
 	"internal/incident":   2,
 	"internal/admin":      2,
+	"internal/alert":      2,
 	"internal/telemetry":  2,
 	"internal/config":     2,
 	"internal/explain":    3,
@@ -110,6 +111,8 @@ var only = map[string][]string{
 	"internal/h2": {"internal/fault", "internal/httpmsg"},
 	// It shows what is kept.
 	"internal/console": {"internal/store", "internal/incident", "internal/admin", "internal/fault", "internal/visible"},
+	// It tells, whatever it is.
+	"internal/alert": {},
 	// What is kept, whoever it happened to.
 	"internal/store": {"internal/incident", "internal/fault", "internal/redact"},
 	// It does not know where requests go.

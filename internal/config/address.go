@@ -20,7 +20,12 @@ var (
 		what: "a place to keep incidents", syntax: "memory, sqlite:PATH or postgres://user@host/database.", parse: parseStore,
 		schema: map[string]any{"type": "string", "pattern": `^(memory|sqlite:.+|postgres(ql)?://.+|.*\$\{.*)$`},
 	}
-	server = &kind{
+	webURL = &kind{
+		what: "a URL", syntax: "http://... or https://...", parse: parseWebURL,
+		schema: map[string]any{"type": "string", "pattern": `^(https?://.+|.*\$\{.*)$`},
+	}
+	argument = &kind{what: "a text", parse: parseArgument, schema: map[string]any{"type": "string", "minLength": 1}}
+	server   = &kind{
 		what: "a name server's address", syntax: "An IP address, with a port where it is not 53.", parse: parseServer,
 		schema: map[string]any{"type": "string"},
 	}
@@ -89,6 +94,23 @@ func parseAddress(k *key, s string) (any, *trouble) {
 		return nil, t
 	}
 	return Address{"tcp", net.JoinHostPort(strings.ToLower(host), strconv.Itoa(n))}, nil
+}
+
+// parseWebURL reads the URL of a webhook, which no message repeats: what follows its host is a secret as a rule.
+func parseWebURL(_ *key, s string) (any, *trouble) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, &trouble{"must be a URL", "write https://host/path"}
+	}
+	return s, nil
+}
+
+// parseArgument reads a word of a command.
+func parseArgument(_ *key, s string) (any, *trouble) {
+	if s == "" || strings.ContainsRune(s, 0) {
+		return nil, &trouble{"must be a text that is not empty", ""}
+	}
+	return s, nil
 }
 
 // parseStore reads where incidents are kept. The decoder makes a file's path absolute.

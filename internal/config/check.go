@@ -12,6 +12,9 @@ import (
 // an error left out of the Config would make it warn of things that are not there.
 func (d *decoder) check(c *Config) {
 	d.checkListen(c)
+	for i := range c.Notify {
+		d.checkNotify(&c.Notify[i], fmt.Sprintf("notify[%d]", i))
+	}
 	for i := range c.Routes {
 		d.checkRoute(c, i)
 	}
@@ -36,6 +39,21 @@ func (d *decoder) check(c *Config) {
 	}
 	for i := range c.Pools {
 		d.warnPool(&c.Pools[i], used)
+	}
+}
+
+// checkNotify wants a webhook or a command, and a key where PagerDuty is told.
+func (d *decoder) checkNotify(n *Notify, path string) {
+	at := d.positions[path]
+	_, hook := d.positions[path+".webhook"]
+	_, command := d.positions[path+".command"]
+	switch {
+	case hook && command:
+		d.fail(at, path, "a webhook and a command are two: one is told, or the other", "make two items of it")
+	case !hook && !command:
+		d.fail(at, path, "there is nobody to tell", "add webhook: https://host/path, or command: [/path/of/a/program]")
+	case n.Format == "pagerduty" && n.KeyFile == "":
+		d.fail(at, path+".key_file", "PagerDuty needs the routing key of a service", "write the key into a file, and its path as key_file")
 	}
 }
 

@@ -26,6 +26,7 @@ type Config struct {
 	AccessLog      string         `key:"access_log"` // LogStdout, LogStderr, LogOff or a file's path
 	Incidents      Incidents      `key:"incidents"`
 	Console        Console        `key:"console"`
+	Notify         []Notify       `key:"notify"`
 	Resolver       Resolver       `key:"resolver"`
 	TrustedProxies []netip.Prefix `key:"trusted_proxies"`
 	Limits         Limits         `key:"limits"`
@@ -182,6 +183,15 @@ type Incidents struct {
 type Keep struct {
 	For  time.Duration `key:"for"`  // 0: always
 	Size int64         `key:"size"` // octets; 0: no limit
+}
+
+// Notify is whom to tell when something new fails: either Webhook or Command is set.
+type Notify struct {
+	Webhook string        `key:"webhook"`
+	Command []string      `key:"command"`
+	Format  string        `key:"format"`   // json, slack or pagerduty
+	KeyFile string        `key:"key_file"` // path; for pagerduty
+	Every   time.Duration `key:"every"`
 }
 
 // Console is who may look at the pages on the admin address.

@@ -97,6 +97,9 @@ resolver:
   timeout: 2s
 incidents: {store: "sqlite:state/i.db", keep: {for: 48h, size: 64MiB}}
 console: {hosts: Gateway.internal, password_file: console-password}
+notify:
+  - {webhook: "https://hooks.example.com/x", format: pagerduty, key_file: key, every: 10m}
+  - command: [/bin/page, "a b"]
 trusted_proxies: [10.0.0.0/8, 192.168.1.1, "2001:db8::/32"]
 limits: {connections: 100, request_head: 8KiB, head_time: 5s, request_body: 0, idle: 1m}
 routes:
@@ -137,8 +140,12 @@ func TestEverything(t *testing.T) {
 			{Address: Address{"tcp", "[::1]:8080"}, TLS: ListenTLS{H2: true}},
 		},
 		ProxyStatus: ProxyStatusFull, ErrorPages: ErrorPagesPlain, AccessLog: "/etc/whygate/log/access.json",
-		Incidents:      Incidents{Store: "sqlite:/etc/whygate/state/i.db", Keep: Keep{For: 48 * time.Hour, Size: 64 << 20}},
-		Console:        Console{Hosts: []string{"gateway.internal"}, PasswordFile: "/etc/whygate/console-password"},
+		Incidents: Incidents{Store: "sqlite:/etc/whygate/state/i.db", Keep: Keep{For: 48 * time.Hour, Size: 64 << 20}},
+		Console:   Console{Hosts: []string{"gateway.internal"}, PasswordFile: "/etc/whygate/console-password"},
+		Notify: []Notify{
+			{Webhook: "https://hooks.example.com/x", Format: "pagerduty", KeyFile: "/etc/whygate/key", Every: 10 * time.Minute},
+			{Command: []string{"/bin/page", "a b"}, Format: "json", Every: time.Minute},
+		},
 		Resolver:       Resolver{[]string{"10.0.0.53:53", "[2001:db8::53]:5353"}, 2 * time.Second},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.1/32"), netip.MustParsePrefix("2001:db8::/32")},
 		Limits:         Limits{100, 8 << 10, 5 * time.Second, 0, time.Minute},

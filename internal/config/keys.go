@@ -90,6 +90,20 @@ of the web could have its own name resolve to this address.`},
 A file whose first line is the password that the console, the incidents and every change ask for (HTTP Basic, any user name, which is noted
 with what was changed). Health and metrics ask for none. On an address that others reach, what needs a password is refused until there is one.`},
 
+	{path: "notify", kind: sections, max: 16, aka: []string{"alerts", "alert", "notifications", "webhooks"}, doc: `
+Whom to tell when something new fails: a group of incidents that there was not, one that came back after it was resolved, a pool in which no
+endpoint is left. What comes within five seconds is told together; what does not arrive is told again, four times in all (docs/console.md).`},
+	{path: "notify[].webhook", kind: webURL, example: "https://hooks.example.com/services/x", aka: []string{"url", "slack", "hook"}, doc: `
+A URL that is sent a POST. It is often a secret: write it as ${WEBHOOK}, from the environment.`},
+	{path: "notify[].command", kind: list(argument), max: 32, example: "[/usr/local/bin/page-somebody, --team, web]", aka: []string{"exec", "run", "script"}, doc: `
+A program and its arguments, without a shell. It is given the JSON on its standard input, and ten seconds.`},
+	{path: "notify[].format", kind: choice, def: "json", choices: []string{"json", "slack", "pagerduty"}, aka: []string{"type", "template"}, doc: `
+What a webhook takes: all of it (json), a text (slack, and Mattermost), or an event for each (pagerduty, its Events API, version 2).`},
+	{path: "notify[].key_file", kind: file, example: "/etc/whygate/pagerduty-key", aka: []string{"key", "routing_key", "token"}, doc: `
+A file whose first line is PagerDuty's routing key.`},
+	{path: "notify[].every", kind: duration, def: "1m", min: int64(time.Second), max: int64(day), aka: []string{"interval", "rate"}, doc: `
+How often to tell at most. What comes meanwhile is told together.`},
+
 	{path: "resolver", kind: section, aka: []string{"dns", "resolvers"}, doc: `
 How the names of endpoints become addresses.`},
 	{path: "resolver.servers", kind: list(server), max: 8, example: "[10.0.0.53, 10.0.1.53:5353]", aka: []string{"nameservers", "addresses", "server"}, doc: `

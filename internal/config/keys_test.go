@@ -44,6 +44,7 @@ func TestKeysAndFieldsAgree(t *testing.T) {
 // keyPaths is every key there is: whoever adds one, or takes one away, means to.
 const keyPaths = `version name listen listen[].address listen[].tls listen[].tls.cert listen[].tls.key listen[].tls.h2 listen[].h2c admin proxy_status error_pages access_log
 incidents incidents.store incidents.keep incidents.keep.for incidents.keep.size console console.hosts console.password_file
+notify notify[].webhook notify[].command notify[].format notify[].key_file notify[].every
 resolver resolver.servers resolver.timeout trusted_proxies
 limits limits.connections limits.request_head limits.head_time limits.request_body limits.idle
 routes routes[].host routes[].path routes[].method routes[].rate routes[].rate.per routes[].rate.limit routes[].maintenance routes[].priority routes[].pool routes[].strip routes[].set_request routes[].set_response

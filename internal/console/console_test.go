@@ -91,7 +91,7 @@ func an(id string, at time.Time) *incident.Incident {
 	return &incident.Incident{
 		ID: id, At: at, Status: 502, Type: f.Type, Cause: f.Cause, Family: f.Family(), Stage: f.Stage, Title: f.Title(), Sentence: f.Sentence(&e), Pool: "web", Route: "/",
 		Request: incident.Request{ID: "request-" + id, Client: "192.0.2.1:5555", Method: "GET", Host: "shop.example", Target: "/items/42", Version: "1.1", Agent: "curl/8"},
-		Advice:  f.Cause.Entry().Advice, Evidence: &e, Attempts: []fault.Evidence{e}, Retry: "no-other-endpoint", DurationS: 0.007,
+		Advice:  f.Cause.Entry().Advice, Evidence: &e, Attempts: []fault.Evidence{e}, Retry: "no-other-endpoint", Duration: 1000 * 0.007,
 	}
 }
 

@@ -83,6 +83,9 @@ func checkIncidents(cfg *config.Config) *config.Problem {
 	if _, err := password(cfg); err != nil {
 		return problemAt(cfg, "console.password_file", err)
 	}
+	if _, err := alertTargets(cfg); err != nil {
+		return problemAt(cfg, "notify", err)
+	}
 	if path, ok := strings.CutPrefix(cfg.Incidents.Store, "sqlite:"); ok {
 		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 			return problemAt(cfg, "incidents.store", &os.PathError{Op: "open", Path: path, Err: syscall.EISDIR})

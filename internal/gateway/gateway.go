@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/admin"
+	"github.com/whygate/whygate/internal/alert"
 	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/health"
@@ -56,6 +57,7 @@ type Gateway struct {
 	store    atomic.Pointer[store.Store]
 	baseline incident.Baseline
 	rates    rates
+	notifier atomic.Pointer[alert.Notifier]
 	instance string
 	file     string // the configuration file's absolute path, empty if there is none to read again
 
@@ -117,6 +119,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 		g.current.retire(&generation{})
 		g.closeLog(g.access.Load())
 		g.store.Load().Close()
+		g.notifier.Load().Close()
 		return nil, err
 	}
 	return g, nil
@@ -256,7 +259,11 @@ func (g *Gateway) apply(cfg *config.Config) error {
 		}
 		return err
 	}
-	if err := g.useStore(cfg); err != nil {
+	err = g.useAlerts(cfg)
+	if err == nil {
+		err = g.useStore(cfg)
+	}
+	if err != nil {
 		sockets.undo()
 		if access != g.access.Load() {
 			g.closeLog(access)
@@ -385,6 +392,7 @@ func (g *Gateway) Stop(announce, bound time.Duration) bool {
 	g.current.retire(&generation{})
 	g.closeLog(g.access.Load())
 	g.store.Load().Close()
+	g.notifier.Load().Close()
 	return clean
 }
 

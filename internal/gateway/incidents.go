@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -52,7 +51,7 @@ func (g *Gateway) useStore(cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("incidents.store: %w", err)
 	}
-	g.store.Store(store.New(store.Options{Place: place, Instance: instanceName(cfg), KeepFor: cfg.Incidents.Keep.For, KeepSize: cfg.Incidents.Keep.Size, Log: g.log}))
+	g.store.Store(store.New(store.Options{Place: place, Instance: instanceName(cfg), KeepFor: cfg.Incidents.Keep.For, KeepSize: cfg.Incidents.Keep.Size, Log: g.log, Told: g.groupChanged}))
 	if old != nil {
 		g.serving.Go(old.Close) // within two seconds
 	}
@@ -67,6 +66,7 @@ func (g *Gateway) Changed(kind, subject, text string) { g.store.Load().Note(kind
 func (g *Gateway) record(i *incident.Incident) {
 	g.recorder.Record(i)
 	g.store.Load().Add(i)
+	g.alarm(i)
 }
 
 // sample takes a good exchange into what groups of incidents are compared with.
@@ -109,16 +109,10 @@ func password(cfg *config.Config) (string, error) {
 	if name == "" {
 		return "", nil
 	}
-	f, err := os.Open(name)
+	line, err := firstLine(name)
 	if err != nil {
 		return "", fmt.Errorf("console.password_file: %w", err)
 	}
-	defer f.Close()
-	line, err := bufio.NewReader(io.LimitReader(f, passwordMax)).ReadString('\n')
-	if err != nil && err != io.EOF { //nolint:errorlint // bufio returns io.EOF as it is
-		return "", fmt.Errorf("console.password_file: %w", err)
-	}
-	line = strings.TrimRight(line, "\r\n")
 	if len(line) < passwordMin {
 		return "", &HintError{fmt.Errorf("console.password_file: the first line of %s has less than %d characters", name, passwordMin), "make one: head -c 18 /dev/urandom | base64 > " + name}
 	}

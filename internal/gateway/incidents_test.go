@@ -1,0 +1,121 @@
+package gateway_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/gateway"
+)
+
+// keeping starts a gateway of a configuration, and gives how it is stopped.
+func keeping(t *testing.T, text string) (*gateway.Gateway, func()) {
+	t.Helper()
+	cfg, problems := config.Parse("whygate.yaml", []byte(text), config.Options{})
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := gateway.Check(cfg).Err(); err != nil {
+		t.Fatal(err)
+	}
+	g, err := gateway.New(cfg, gateway.Options{Stdout: io.Discard, Stderr: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Start()
+	return g, func() { g.Stop(0, time.Second) }
+}
+
+// fetchAs asks the admin address.
+func fetchAs(t *testing.T, g *gateway.Gateway, path, user, password string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+g.Admin()+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if password != "" {
+		req.SetBasicAuth(user, password)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}
+
+// TestIncidentsOutliveTheGateway: what one gateway kept the next one shows, and a command was told of it.
+func TestIncidentsOutliveTheGateway(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	told := filepath.Join(dir, "told")
+	password := filepath.Join(dir, "password")
+	if err := os.WriteFile(password, []byte("correct horse\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf(`version: 1
+listen: [{address: "127.0.0.1:0"}]
+admin: "127.0.0.1:0"
+access_log: "off"
+incidents: {store: "sqlite:%s"}
+console: {password_file: %q}
+notify: [{command: [/bin/sh, -c, "cat >> %s"]}]
+routes: [{pool: web}]
+pools: {web: {endpoints: ["http://127.0.0.1:1"]}}
+`, filepath.Join(dir, "i.db"), password, told)
+	g, stop := keeping(t, text)
+	if status, _ := ask(t, g.Addresses()[0].Address); status != 502 {
+		t.Fatal(status)
+	}
+	id := g.Incidents(1)[0].ID
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) { // a look, not a wait
+		if b, err := os.ReadFile(told); err == nil && strings.Contains(string(b), `"kind":"new","pool":"web","cause":"connection-refused"`) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nobody was told")
+		}
+	}
+	stop()
+	g, stop = keeping(t, text)
+	defer stop()
+	for path, want := range map[string]string{
+		"/incidents/" + id: `"cause": "connection-refused"`, "/console/incidents/" + id: "Connection refused", "/console/": "Connection refused",
+		"/api/groups": `"count": 1`, "/api/changes": `"kind": "start"`,
+	} {
+		if status, body := fetchAs(t, g, path, "ann", "correct horse"); status != 200 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+		if status, _ := fetchAs(t, g, path, "", ""); status != 401 {
+			t.Errorf("%s without the password: %d", path, status)
+		}
+	}
+	if status, _ := fetchAs(t, g, "/healthz", "", ""); status != 200 {
+		t.Errorf("health asks for a password: %d", status)
+	}
+}
+
+// TestAPoolIsShown: the first page has each pool, and says that nothing failed.
+func TestAPoolIsShown(t *testing.T) {
+	t.Parallel()
+	g, stop := keeping(t, pool("127.0.0.1:0", httpOrigin(t, "well"), ""))
+	defer stop()
+	for range 3 {
+		if status, _ := ask(t, g.Addresses()[0].Address); status != 200 {
+			t.Fatal(status)
+		}
+	}
+	if status, body := fetchAs(t, g, "/console/", "", ""); status != 200 || !strings.Contains(body, "well") || !strings.Contains(body, "There are no incidents yet") {
+		t.Errorf("%d %s", status, body)
+	}
+}
