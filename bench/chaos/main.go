@@ -67,7 +67,7 @@ func play(ctx context.Context, f *flags) error {
 			continue
 		}
 		for _, p := range proxies {
-			if !wanted(f.proxies, p.name) {
+			if !wanted(f.proxies, p.name) || !wanted(row.only, p.name) {
 				continue
 			}
 			r, err := one(ctx, f, filepath.Join(dir, "run"), row, p)

@@ -76,6 +76,7 @@ func (p *program) start(ctx context.Context, dir string, origins []*origin, r ro
 	}
 	run := &process{address: address, command: exec.CommandContext(ctx, p.path, p.args(file)...)}
 	run.command.Dir = dir
+	run.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a process that takes over is ended with its group
 	logged, err := os.Create(filepath.Join(dir, p.name+".log"))
 	if err != nil {
 		return nil, err
@@ -103,8 +104,11 @@ func reloadSignal(path string) os.Signal {
 	return syscall.SIGHUP
 }
 
+// upgrade has every process of the program's group that serves be followed by a new one.
+func (p *process) upgrade() { _ = syscall.Kill(-p.command.Process.Pid, syscall.SIGUSR2) }
+
 func (p *process) stop() {
-	_ = p.command.Process.Signal(syscall.SIGTERM)
+	_ = syscall.Kill(-p.command.Process.Pid, syscall.SIGTERM)
 	_ = p.command.Wait()
 }
 

@@ -16,6 +16,7 @@ type row struct {
 	during  func(run context.Context, s *scene)
 	load    func(run, ctx context.Context, s *scene) // instead of steady
 	judge   func(*tally)
+	only    string // the proxy that can do it; empty: all
 }
 
 func nothing(context.Context, *scene) error { return nil }
@@ -93,6 +94,11 @@ var rows = []row{
 		t.note = fmt.Sprintf("the last failure at %.2f s, of 5 s that the origins come back at", down.Seconds())
 	}},
 	{name: "overload, 3 times", prepare: mode("slots", 3), during: still, load: flood},
+	{name: "program upgraded every 3 s", only: "whygate", prepare: nothing, during: func(run context.Context, s *scene) {
+		for pause(run, 3*time.Second) {
+			s.proxy.upgrade()
+		}
+	}},
 	{name: "reload every second", prepare: nothing, during: func(run context.Context, s *scene) {
 		for pause(run, time.Second) {
 			s.proxy.reload()

@@ -21,7 +21,8 @@ func (w *world) runCommand() *cobra.Command {
 		Use:   "run [-c whygate.yaml]",
 		Short: "A gateway from a file",
 		Long: `Serve by a configuration file. SIGHUP opens the access log again and then reads the file again, as whygate reload does; SIGTERM
-drains and stops.`,
+drains and stops. SIGUSR2 upgrades the program while it runs: a new process of its file takes the sockets over, no connection is
+refused, and this one drains.`,
 		Example: "  whygate run -c whygate.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"sync"
@@ -97,7 +98,8 @@ func (w *world) voice(s *serving) *voice {
 	return v
 }
 
-// serve runs a gateway until the context ends. SIGHUP has it open its logs and read its configuration again.
+// serve runs a gateway until the context ends. SIGHUP has it open its logs and read its configuration again; SIGUSR2 has a new process take
+// over.
 func (w *world) serve(ctx context.Context, cfg *config.Config, o gateway.Options, s *serving) error {
 	v := w.voice(s)
 	o.Stdout, o.Stderr, o.Log, o.Version = term.Inner(w.stdout), v.out, v.log, version()
@@ -106,6 +108,9 @@ func (w *world) serve(ctx context.Context, cfg *config.Config, o gateway.Options
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
+	upgrade := make(chan os.Signal, 1)
+	signal.Notify(upgrade, syscall.SIGUSR2)
+	defer signal.Stop(upgrade)
 	g, err := gateway.New(cfg, o)
 	if err != nil {
 		return err
@@ -121,6 +126,16 @@ func (w *world) serve(ctx context.Context, cfg *config.Config, o gateway.Options
 		select {
 		case <-hup:
 			g.Hangup()
+		case <-upgrade:
+			if !v.upgrade(ctx, g) {
+				continue
+			}
+			if !g.Retire(s.drain) {
+				v.log.Error("stopped: requests were cut, since they did not end in time", "hint", "give them longer: --drain 2m")
+				return status(exitUsage)
+			}
+			v.log.Info("stopped: the new process goes on")
+			return nil
 		case err := <-g.Failed():
 			g.Stop(0, s.drain)
 			v.log.Error("stopped: a socket cannot be served any more", "error", err)
@@ -135,6 +150,22 @@ func (w *world) serve(ctx context.Context, cfg *config.Config, o gateway.Options
 			return nil
 		}
 	}
+}
+
+// upgrade hands the sockets to the program's file as it is now. It reports whether a new process serves.
+func (v *voice) upgrade(ctx context.Context, g *gateway.Gateway) bool {
+	program := os.Args[0]
+	if path, err := exec.LookPath(program); err == nil {
+		program = path
+	}
+	v.log.Info("a new process is to take over", "program", program)
+	process, err := g.Upgrade(ctx, program, os.Args[1:])
+	if err != nil {
+		v.log.Error("not upgraded: this process goes on", "error", err)
+		return false
+	}
+	v.log.Info("a new process has taken over; what is under way here ends", "process", process)
+	return true
 }
 
 // addresses says where the gateway is to be found.

@@ -83,6 +83,9 @@ func (s *Server) Close() { _ = s.server.Close() }
 // Addr is where the server listens.
 func (s *Server) Addr() net.Addr { return s.net.Addr() }
 
+// Listener is what New was given: a process that takes over is given it too.
+func (s *Server) Listener() net.Listener { return s.net.(*few).Listener }
+
 // Token is what a page's form has to bring back in a value named TokenName, so that no page of another place can have it sent.
 func (s *Server) Token() string { return s.guard.token }
 

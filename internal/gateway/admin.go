@@ -28,12 +28,21 @@ func (g *Gateway) openAdmin(cfg *config.Config) (*admin.Server, error) {
 	if a.Network == "" {
 		return nil, nil
 	}
-	if a.Network == "unix" {
-		if err := removeStale(a.Address); err != nil {
-			return nil, err
+	var l net.Listener
+	var err error
+	if list := g.inherited.take(adminName); list != nil && samePlace(list[0].Addr(), a) {
+		l = list[0]
+	} else {
+		for _, other := range list {
+			_ = other.Close()
 		}
+		if a.Network == "unix" {
+			if err := removeStale(a.Address); err != nil {
+				return nil, err
+			}
+		}
+		l, err = net.Listen(a.Network, a.Address)
 	}
-	l, err := net.Listen(a.Network, a.Address)
 	if g.options.AnyAdminPort && errors.Is(err, syscall.EADDRINUSE) {
 		l, err = net.Listen("tcp", "127.0.0.1:0")
 	}

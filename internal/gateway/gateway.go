@@ -72,6 +72,7 @@ type Gateway struct {
 	bugs       atomic.Uint64 // how many were not logged since
 	door       door
 	activated  *activation
+	inherited  *inherited
 	admin      *admin.Server
 
 	reloading sync.Mutex // held over a reload
@@ -101,6 +102,9 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 		}
 	}
 	if g.activated, err = passed(); err != nil {
+		return nil, err
+	}
+	if g.inherited, err = inherit(); err != nil {
 		return nil, err
 	}
 	raiseDescriptors()
@@ -141,6 +145,7 @@ func (g *Gateway) Start() {
 	g.serving.Go(g.refresh)     // ends soon after stop
 	g.ready.Store(true)
 	g.Changed(changeStart, g.file, "started, version "+g.options.Version)
+	g.inherited.serves()
 	notify("READY=1")
 }
 
@@ -370,6 +375,15 @@ func (g *Gateway) closeSockets(list []*socket) {
 
 // readyWatched is how long ago readiness was asked for at most, if somebody watches it. Checks come every ten seconds or so.
 const readyWatched = time.Minute
+
+// quietTime is how long clients have to leave by themselves when another process has taken over.
+const quietTime = 2 * time.Second
+
+// Retire is Stop for a gateway whose sockets another process has: readiness is that one's to tell, and there is nobody to announce to.
+func (g *Gateway) Retire(bound time.Duration) bool {
+	g.server.Quiet(quietTime)
+	return g.Stop(0, bound)
+}
 
 // Stop drains: readiness fails first, then no new connections, then Connection: close, then a bounded wait. It reports
 // whether every exchange ended in time. The time between the first two is for balancers, which send on until they have looked

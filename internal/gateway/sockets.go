@@ -63,14 +63,15 @@ func (g *Gateway) watchPair(l config.ListenTLS) (*certs.Pair, error) {
 // open opens the sockets of one listener: one, or several that systemd passes under one name.
 // where says, for an error, what gave the address.
 func (g *Gateway) open(l config.Listen, where string) ([]*socket, error) {
-	var list []net.Listener
-	switch l.Address.Network {
-	case "systemd":
+	list := g.ours(l.Address)
+	switch {
+	case list != nil:
+	case l.Address.Network == "systemd":
 		var err error
 		if list, err = g.activated.take(l.Address.Address); err != nil {
 			return nil, err
 		}
-	case "unix":
+	case l.Address.Network == "unix":
 		if err := removeStale(l.Address.Address); err != nil {
 			return nil, err
 		}

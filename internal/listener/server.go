@@ -185,6 +185,27 @@ func (s *Server) Drain(bound time.Duration) bool {
 	return false
 }
 
+// quietLook is how often Quiet looks whether somebody is left.
+const quietLook = 10 * time.Millisecond
+
+// Quiet is what comes before Drain where another process has the sockets already: no connection is accepted any more, and each answer says
+// that its connection ends, so that busy clients leave by themselves instead of meeting a close that crosses with their next request. It
+// takes grace at most.
+func (s *Server) Quiet(grace time.Duration) {
+	s.host.Draining.Store(true)
+	s.CloseListeners()
+	end := time.After(grace)
+	look := time.NewTicker(quietLook)
+	defer look.Stop()
+	for s.Open() > 0 {
+		select {
+		case <-end:
+			return
+		case <-look.C:
+		}
+	}
+}
+
 // each does one thing to each session.
 func (s *Server) each(do func(*session)) {
 	s.mu.Lock()

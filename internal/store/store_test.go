@@ -296,18 +296,24 @@ func TestManyGatewaysWriteAtOnce(t *testing.T) {
 			place := p.make(t)
 			const gateways, each = 4, 200
 			var wait sync.WaitGroup
+			s := NewReader(Options{Place: place})
+			defer s.Close()
+			written := make(chan struct{}) // a gateway that ends waits for two seconds at most
 			for g := range gateways {
 				s := New(Options{Place: place, Instance: fmt.Sprint("edge-", g)})
 				wait.Go(func() {
 					for i := range each {
 						s.Add(an(fmt.Sprintf("I%d-%d", g, i), fmt.Sprint("pool", i%7), fault.CauseConnectionRefused, time.Now()))
 					}
+					<-written
 					s.Close()
 				})
 			}
+			for began := time.Now(); count(t, s) < gateways*each && time.Since(began) < time.Minute; {
+				<-time.After(20 * time.Millisecond)
+			}
+			close(written)
 			wait.Wait()
-			s := NewReader(Options{Place: place})
-			defer s.Close()
 			if n := count(t, s); n != gateways*each {
 				t.Errorf("%d, want %d", n, gateways*each)
 			}
