@@ -454,7 +454,7 @@ func TestEveryConfigurationIsInOrder(t *testing.T) {
 			text := p.Config(s)
 			for _, sc := range All() {
 				has := strings.Contains(text, "/"+sc.Name+"/")
-				if wanted := l.Serves(sc) && p.Skip(sc) == "" && sc.At.scheme() != "h2c"; has != wanted {
+				if wanted := l.Serves(sc) && p.Skip(sc) == ""; has != wanted {
 					t.Errorf("%s is in the configuration: %v, want %v", sc.Name, has, wanted)
 				}
 			}

@@ -45,6 +45,7 @@ type link struct {
 	out     []byte  // to be written
 	spare   []byte  // to be out next
 	resting bool    // the writer waits for something to be written
+	held    bool    // what is to be written first waits for the first request, and goes out with it
 	over    *ending // why nothing goes any more
 
 	writeEnd *ending // how a write failed, while what the endpoint said before it is read
@@ -73,7 +74,7 @@ func newLink(c *Conn) *link {
 			Limits: h2.Limits{Head: t.HeadMax, Trailers: t.HeadMax},
 		}),
 	}
-	l.out = l.h2.Start(conn.GetBuffer())
+	l.out, l.held = l.h2.Start(conn.GetBuffer()), true
 	l.c.SetMax(64 << 10) // a whole frame, and what follows it
 	l.c.Obey(&l.stop, &l.stop, now)
 	go l.read()  // ends when the connection does
@@ -178,7 +179,7 @@ func (l *link) open() {
 
 // kick has the writer write what was appended.
 func (l *link) kick() {
-	if l.resting && (len(l.out) > 0 || l.over != nil) {
+	if l.resting && (len(l.out) > 0 && !l.held || l.over != nil) {
 		l.resting = false
 		l.more <- struct{}{}
 	}
@@ -189,7 +190,7 @@ func (l *link) die(e *ending) {
 	if l.over != nil {
 		return
 	}
-	l.over = e
+	l.over, l.held = e, false
 	l.h2.Each(func(st *h2.Stream) { st.Owner.(*call).fail(e) })
 	l.kick()
 }
@@ -240,7 +241,7 @@ func (l *link) write() {
 func (l *link) next() (b []byte, until mono.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.out) == 0 {
+	for len(l.out) == 0 || l.held {
 		if l.over != nil {
 			return nil, 0
 		}
@@ -325,7 +326,7 @@ func (l *link) begin(c *call, method httpmsg.Method, end endOfHead) bool {
 	if !l.usable() || l.h2.Streams() >= l.limit() || !l.h2.Open(&c.h, method) {
 		return false
 	}
-	c.link, c.h.Owner = l, c
+	c.link, c.h.Owner, l.held = l, c, false
 	l.calls++
 	l.nth++
 	c.nth, c.idle = l.nth, 0
