@@ -52,7 +52,9 @@ type exchanged struct {
 	got       int64 // octets of theirs, fields as they are decoded
 	body      int64 // octets of their body
 	end       *ending
-	sending   bool // it waits for room
+	sending   bool  // it is among the link's senders
+	least     int64 // octets that its own window must have for it to send
+	burst     int   // octets that it has sent in its turn
 }
 
 // calls keeps what exchanges need for the next ones.
@@ -113,6 +115,7 @@ func (c *call) release(a *Attempt, code h2.Code) {
 			l.open()
 			l.out = l.h2.Reset(l.out, c.h.ID, code)
 		}
+		l.leaveSenders(c)
 		l.out = l.h2.AppendCredit(l.out, nil)
 		l.calls--
 		if l.calls == 0 {
@@ -195,12 +198,21 @@ func (c *call) send(p []byte, end h2End, obeys *cancel.Cancel, whole Whole) faul
 			until = bound()
 			continue
 		case obeys.Reason() != cancel.None:
+			c.giveUp()
 			return fault.Canceled
 		case until != 0 && mono.Now() >= until:
+			c.giveUp()
 			return fault.Timeout
 		}
 		c.room.wait(until)
 	}
+}
+
+// giveUp ends the wait for room.
+func (c *call) giveUp() {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	c.link.leaveSenders(c)
 }
 
 // h2End says whether a piece of a body is the last.
@@ -220,12 +232,21 @@ func (c *call) append(p []byte, end h2End) (n int, done bool, over *ending) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c.end != nil {
+		l.leaveSenders(c)
 		return 0, false, c.end
 	}
 	n = max(0, int(min(int64(len(p)), l.h2.Room(&c.h), h2.FrameMax, int64(outData-len(l.out)))))
-	if least := min(len(p), dataLeast, max(1, int(l.h2.Peer().InitialWindow)/2)); n < least {
-		c.sending = true
+	least := min(len(p), dataLeast, max(1, int(l.h2.Peer().InitialWindow)/2))
+	if n < least {
+		if !c.sending {
+			c.sending, c.least = true, int64(least)
+			l.senders = append(l.senders, c)
+		}
 		return 0, false, nil
+	}
+	if c.burst += n; c.burst >= sendBurst || n == len(p) {
+		c.burst = 0
+		l.leaveSenders(c)
 	}
 	last := n == len(p) && end == endOfBody
 	if n > 0 || last {
@@ -241,6 +262,9 @@ func (c *call) append(p []byte, end h2End) (n int, done bool, over *ending) {
 	}
 	return n, n == len(p), nil
 }
+
+// sendBurst is how many octets one sends before it is the next one's turn.
+const sendBurst = 64 << 10
 
 // dataLeast is how much of DATA is worth a frame, in octets.
 const dataLeast = 4 << 10

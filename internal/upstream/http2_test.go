@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,6 +74,13 @@ func (p *peer2) headers() *http2.HeadersFrame {
 		case nil:
 			return nil
 		}
+	}
+}
+
+// fin ends the endpoint's octets, and reads to the end of ours: a socket that is closed over unread octets is reset.
+func (p *peer2) fin() {
+	_ = p.Conn.(*net.TCPConn).CloseWrite()
+	for p.next() != nil {
 	}
 }
 
@@ -151,9 +157,7 @@ func TestHTTP2Exchange(t *testing.T) {
 
 // Many exchanges share few connections, and bodies go both ways at once.
 func TestHTTP2ManyAtOnce(t *testing.T) {
-	var conns atomic.Int32
 	target := over2(t, false, nil, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
-	_ = conns.Load()
 	const bodySize = 700 << 10
 	body := bytes.Repeat([]byte("0123456789abcdef"), bodySize/16)
 	var all sync.WaitGroup
@@ -223,7 +227,7 @@ func TestHTTP2Ends(t *testing.T) {
 		}, fault.CauseHTTP2GoAway, func(e *fault.Evidence) bool {
 			return !e.Unprocessed && e.Code == h2.EnhanceYourCalm && strings.Contains(e.Detail, "too_many_pings")
 		}},
-		{"closed", func(p *peer2) { p.headers() }, fault.CauseClosedBeforeAnswer, func(e *fault.Evidence) bool { return e.End == fault.Closed || e.End == fault.Reset }},
+		{"closed", func(p *peer2) { p.headers(); p.fin() }, fault.CauseClosedBeforeAnswer, func(e *fault.Evidence) bool { return e.End == fault.Closed || e.End == fault.Reset }},
 		{"rule", func(p *peer2) { p.answer(p.headers().StreamID, true, "content-type", "x"); p.next() }, fault.CauseHTTP2ProtocolError, func(e *fault.Evidence) bool { return e.Rule == fault.RuleH2PseudoMissing }},
 		{"101", func(p *peer2) { p.answer(p.headers().StreamID, false, ":status", "101"); p.next() }, fault.CauseHTTP2ProtocolError, func(e *fault.Evidence) bool { return e.Rule == fault.RuleH2Status }},
 		{"connection rule", func(p *peer2) { p.headers(); _ = p.WriteData(7, true, nil); p.next() }, fault.CauseHTTP2ProtocolError, func(e *fault.Evidence) bool { return e.Rule == fault.RuleH2StreamIdle }},
@@ -246,6 +250,7 @@ func TestHTTP2Ends(t *testing.T) {
 			id := p.headers().StreamID
 			p.answer(id, false, ":status", "200")
 			_ = p.WriteData(id, false, []byte("abc"))
+			p.fin()
 		}, fault.CauseHTTP2StreamCut, func(e *fault.Evidence) bool { return e.Stage == fault.Body && e.Body == 3 }},
 		{"eleven interim heads", func(p *peer2) {
 			id := p.headers().StreamID

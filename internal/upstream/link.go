@@ -3,6 +3,7 @@ package upstream
 import (
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,6 +62,7 @@ type link struct {
 	asked    mono.Time // when one was sent last
 	large    bool      // bodies come that are worth a large buffer
 	woken    []*call   // those for which something came in this read
+	senders  []*call   // that wait for room to send, in their order
 }
 
 // newLink makes a link of a connection that speaks HTTP/2, and starts its goroutines.
@@ -290,14 +292,25 @@ func (l *link) written(b []byte, end fault.End) bool {
 	return false
 }
 
-// wakeSenders wakes who waits for room.
+// wakeSenders wakes those that wait for room, those first that have waited for longest. Who has sent a burst goes to the end, so that nobody
+// waits for long where many share a window. They are not held to that order: one that runs already need not wait for one that is yet to.
 func (l *link) wakeSenders() {
-	l.h2.Each(func(st *h2.Stream) {
-		if c := st.Owner.(*call); c.sending {
-			c.sending = false
+	if len(l.out) >= outData {
+		return
+	}
+	for _, c := range l.senders {
+		if l.h2.StreamRoom(&c.h) >= c.least {
 			c.room.poke()
 		}
-	})
+	}
+}
+
+// leaveSenders takes a call from those that wait for room.
+func (l *link) leaveSenders(c *call) {
+	if c.sending {
+		c.sending = false
+		l.senders = slices.DeleteFunc(l.senders, func(other *call) bool { return other == c })
+	}
 }
 
 // limit is how many streams the endpoint takes at once on the link.

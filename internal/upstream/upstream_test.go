@@ -122,15 +122,16 @@ func exchange(a *Attempt, t *Target, fresh Fresh) (body string, good bool) {
 
 // rest reads a body to its end.
 func rest(a *Attempt) (body string, good bool) {
+	var all strings.Builder
 	for {
 		data, found := a.Next()
 		switch found {
 		case Piece:
-			body += string(data)
+			all.Write(data)
 		case Awaited:
 			a.Await()
 		default:
-			return body, found == Ended
+			return all.String(), found == Ended
 		}
 	}
 }
