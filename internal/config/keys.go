@@ -75,7 +75,7 @@ Without it whygate run keeps a file incidents.db in the directory that systemd g
 ~/.local/state/whygate. A password for PostgreSQL belongs into a variable, postgres://user:${PASSWORD}@host/database, or into libpq's
 password file (PGPASSFILE). Traffic never waits for the store: what it cannot take is counted.`},
 	{path: "incidents.keep", kind: section, aka: []string{"retention"}, doc: `
-What is deleted, the oldest first. Counts for each minute are kept for a year.`},
+What is deleted, the oldest first. Counts are kept longer: for each minute a week, for each half an hour a year.`},
 	{path: "incidents.keep.for", kind: duration, def: "720h", min: int64(time.Hour), max: int64(3650 * day), zero: "always", aka: []string{"age", "max_age", "days"}, doc: `
 How long an incident is kept with its evidence.`},
 	{path: "incidents.keep.size", kind: size, def: "512MiB", min: 1 << 20, max: 1 << 50, zero: "no limit", aka: []string{"max_size", "bytes"}, doc: `

@@ -16,7 +16,6 @@ import (
 // Spans of time that pages look at.
 const (
 	day        = 24 * time.Hour
-	sparkStep  = 30 * time.Minute
 	sparkBars  = 48
 	recently   = 5 * time.Minute // for what is on fire now
 	changeLag  = time.Hour       // how long before a first incident a change may be the reason for it
@@ -31,8 +30,6 @@ type nowData struct {
 	Groups   []groupLine
 	Recent   []store.Row
 	Changes  []store.Change
-	Kept     int64
-	All      int64
 	Day      int64 // incidents of the last day
 	DaySaved int64
 	Spark    spark
@@ -94,7 +91,7 @@ func (c *Console) now(w http.ResponseWriter, r *http.Request) {
 		c.unread(w, "now", err)
 		return
 	}
-	buckets, err := s.Buckets(ctx, "", now.Add(-day), sparkStep)
+	buckets, err := s.Buckets(ctx, "", now.Add(-day))
 	if err != nil {
 		c.unread(w, "now", err)
 		return
@@ -103,9 +100,6 @@ func (c *Console) now(w http.ResponseWriter, r *http.Request) {
 	d.Recent, err = s.Incidents(ctx, store.Query{Limit: 8})
 	if err == nil {
 		d.Changes, err = s.Changes(ctx, store.Query{Limit: 6})
-	}
-	if err == nil {
-		d.Kept, d.All, err = s.Counts(ctx)
 	}
 	if err != nil {
 		c.unread(w, "now", err)
@@ -154,6 +148,7 @@ type groupsData struct {
 	Pool, Cause  string
 	Pools        []string
 	Open, Others int
+	More         int // that are not shown
 }
 
 // spans are those that lists offer, the default first.
@@ -187,7 +182,7 @@ func (c *Console) groups(w http.ResponseWriter, r *http.Request) {
 		c.unread(w, "groups", err)
 		return
 	}
-	buckets, err := s.Buckets(ctx, "", now.Add(-day), sparkStep)
+	buckets, err := s.Buckets(ctx, "", now.Add(-day))
 	if err != nil {
 		c.unread(w, "groups", err)
 		return
@@ -201,7 +196,11 @@ func (c *Console) groups(w http.ResponseWriter, r *http.Request) {
 		} else {
 			d.Others++
 		}
-		if d.State == "" || string(g.State) == d.State {
+		switch {
+		case d.State != "" && string(g.State) != d.State:
+		case len(d.Groups) == listed:
+			d.More++
+		default:
 			d.Groups = append(d.Groups, groupLine{g, sparkOf(buckets[g.ID], nil, now)})
 		}
 	}
@@ -243,7 +242,7 @@ func (c *Console) group(w http.ResponseWriter, r *http.Request) {
 		c.unread(w, "groups", err)
 		return
 	}
-	buckets, err := s.Buckets(ctx, g.ID, now.Add(-day), sparkStep)
+	buckets, err := s.Buckets(ctx, g.ID, now.Add(-day))
 	if err != nil {
 		c.unread(w, "groups", err)
 		return

@@ -243,6 +243,9 @@ func (db *database) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if pending, err := p.HasPending(ctx); err == nil && !pending {
+		return nil // without the lock, which is asked for once a second
+	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("tables: %w", err)
 	}

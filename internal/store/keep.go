@@ -10,6 +10,7 @@ const (
 	deletedAtOnce = 1000                 // rows in one transaction, so that the writer is not held up
 	deletionsMost = 200                  // transactions in one look
 	bucketsFor    = 365 * 24 * time.Hour // counts are small, and are kept longer than what they count
+	minutesFor    = 7 * 24 * time.Hour
 	writersFor    = 7 * 24 * time.Hour
 	sizeKept      = 0.9 // of the bound, once it was passed
 )
@@ -27,7 +28,8 @@ func (s *Store) keep(ctx context.Context) error {
 		}
 	}
 	err = db.within(ctx, func(t *transaction) {
-		t.exec("DELETE FROM bucket WHERE minute < $1", now.Add(-bucketsFor).Unix()/60)
+		t.exec("DELETE FROM bucket WHERE minute < $1", now.Add(-minutesFor).Unix()/60)
+		t.exec("DELETE FROM halfhour WHERE slot < $1", now.Add(-bucketsFor).Unix()/60/halfHour)
 		t.exec("DELETE FROM writer WHERE at < $1", now.Add(-writersFor).UnixMicro())
 	})
 	if err != nil {
@@ -86,7 +88,8 @@ func (s *Store) keepSize(ctx context.Context, db *database) error {
 func (db *database) size(ctx context.Context) (n int64, err error) {
 	statement := "SELECT (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size) - (SELECT freelist_count FROM pragma_freelist_count) * (SELECT page_size FROM pragma_page_size)"
 	if db.kind == postgres { // dead rows stay in a table until autovacuum: what lives is estimated
-		statement = "SELECT COALESCE(SUM(octet_length(doc) + 400), 0)::bigint FROM incident"
+		statement = `SELECT (COALESCE((SELECT avg(octet_length(doc)) + 400 FROM (SELECT doc FROM incident ORDER BY at DESC LIMIT 200) AS newest), 0)
+			* (SELECT count(*) FROM incident))::bigint`
 	}
 	err = db.read.QueryRowContext(ctx, statement).Scan(&n)
 	return n, err

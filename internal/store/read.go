@@ -185,19 +185,21 @@ func (s *Store) Group(ctx context.Context, id string) (*Group, error) {
 	return &list[0], nil
 }
 
+// Step is the span of time of a Bucket.
+const Step = 30 * time.Minute
+
 // bucketsRead is how many spans of all groups are read at most.
 const bucketsRead = 50_000
 
-// Buckets gives the counts since then in spans of step (whole minutes), by group; of one group if one is named. Spans without an incident are left out.
-func (s *Store) Buckets(ctx context.Context, group string, since time.Time, step time.Duration) (map[string][]Bucket, error) {
+// Buckets gives the counts since then in spans of Step, by group; of one group if one is named. Spans without an incident are left out.
+func (s *Store) Buckets(ctx context.Context, group string, since time.Time) (map[string][]Bucket, error) {
 	db, ctx, cancel, err := s.reading(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer cancel()
-	minutes := max(int64(step/time.Minute), 1)
 	var w where
-	w.and("minute >= $%d", since.Unix()/60)
+	w.and("slot >= $%d", since.Unix()/60/halfHour)
 	if group != "" {
 		w.and("grp = $%d", group)
 	}
@@ -205,12 +207,11 @@ func (s *Store) Buckets(ctx context.Context, group string, since time.Time, step
 		group string
 		Bucket
 	}
-	statement := fmt.Sprintf("SELECT grp, minute / %d, SUM(n), SUM(saved) FROM bucket%s GROUP BY 1, 2 ORDER BY 2 LIMIT %d", minutes, w.String(), bucketsRead)
-	list, err := query(ctx, db, statement, w.args, func(scan scanner) (counted, error) {
+	list, err := query(ctx, db, fmt.Sprintf("SELECT grp, slot, n, saved FROM halfhour%s ORDER BY slot LIMIT %d", w.String(), bucketsRead), w.args, func(scan scanner) (counted, error) {
 		var c counted
-		var at int64
-		err := scan(&c.group, &at, &c.Count, &c.Saved)
-		c.At = time.Unix(at*minutes*60, 0).UTC()
+		var slot int64
+		err := scan(&c.group, &slot, &c.Count, &c.Saved)
+		c.At = time.Unix(slot*halfHour*60, 0).UTC()
 		return c, err
 	})
 	if err != nil {

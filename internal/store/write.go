@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -217,12 +218,31 @@ func (t *transaction) buckets(b *batch) {
 	slices.SortFunc(keys, func(x, y bucketKey) int {
 		return cmp.Or(cmp.Compare(x.group.id(), y.group.id()), cmp.Compare(x.minute, y.minute), cmp.Compare(x.endpoint, y.endpoint), cmp.Compare(x.route, y.route))
 	})
+	halves := map[halfKey]*tally{}
 	for _, k := range keys {
 		n := b.pending.buckets[k]
+		h := halfKey{k.minute / halfHour, k.group.id()}
+		if halves[h] == nil {
+			halves[h] = &tally{}
+		}
+		halves[h].n, halves[h].saved = halves[h].n+n.n, halves[h].saved+n.saved
 		t.exec(`INSERT INTO bucket (minute, grp, endpoint, route, n, saved) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (grp, minute, endpoint, route) DO UPDATE SET n = bucket.n + excluded.n, saved = bucket.saved + excluded.saved`,
 			k.minute, k.group.id(), k.endpoint, k.route, n.n, n.saved)
 	}
+	for _, h := range slices.SortedFunc(maps.Keys(halves), func(x, y halfKey) int { return cmp.Or(cmp.Compare(x.group, y.group), cmp.Compare(x.slot, y.slot)) }) {
+		t.exec(`INSERT INTO halfhour (slot, grp, n, saved) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (slot, grp) DO UPDATE SET n = halfhour.n + excluded.n, saved = halfhour.saved + excluded.saved`, h.slot, h.group, halves[h].n, halves[h].saved)
+	}
+}
+
+// halfHour is half an hour in minutes.
+const halfHour = int64(Step / time.Minute)
+
+// halfKey is half an hour of a group.
+type halfKey struct {
+	slot  int64
+	group string
 }
 
 const insertExample = `INSERT INTO incident (id, at, grp, status, saved, late, route, endpoint, method, host, path, client, agent, version, request, trace, instance, reused, doc)

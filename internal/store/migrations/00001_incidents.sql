@@ -59,6 +59,15 @@ CREATE TABLE bucket (
 );
 CREATE INDEX bucket_minute ON bucket (minute);
 
+-- The same by half an hour, for pictures of a day: without endpoint and route there are few of them.
+CREATE TABLE halfhour (
+    slot BIGINT NOT NULL,
+    grp TEXT NOT NULL,
+    n BIGINT NOT NULL,
+    saved BIGINT NOT NULL,
+    PRIMARY KEY (slot, grp)
+);
+
 CREATE TABLE change (
     id TEXT PRIMARY KEY,
     at BIGINT NOT NULL,
@@ -79,6 +88,7 @@ CREATE TABLE writer (
 -- +goose Down
 DROP TABLE writer;
 DROP TABLE change;
+DROP TABLE halfhour;
 DROP TABLE bucket;
 DROP TABLE grp;
 DROP TABLE incident;
