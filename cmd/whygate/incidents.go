@@ -67,7 +67,6 @@ admin address; with --store its store is read instead, whether it runs or not. W
 type source struct {
 	store   *store.Store // nil for a gateway
 	gateway *asked
-	auth    string // the password, for a gateway
 }
 
 func (s *source) close() {
@@ -93,28 +92,17 @@ func (f *incidentsFlags) source() (*source, error) {
 		}
 		return &source{store: store.NewReader(store.Options{Place: place, Instance: "command line"})}, nil
 	}
-	admin, password := f.admin, f.passwordFile
+	admin := f.admin
 	if _, err := os.Stat(f.file); err != nil && admin == "" && f.file == defaultFile {
 		admin = config.DefaultAdmin
-	} else if err == nil && password == "" {
-		if cfg, problems := config.Load(f.file); !problems.Failed() {
-			password = cfg.Console.PasswordFile
-		}
 	}
 	address, err := adminAddress(f.file, admin)
 	if err != nil {
 		return nil, err
 	}
 	s := &source{gateway: newAsked(address, f.file)}
-	if password != "" {
-		b, err := os.ReadFile(password)
-		if err != nil {
-			return nil, fmt.Errorf("the admin address's password: %w", err)
-		}
-		s.auth, _, _ = strings.Cut(string(b), "\n")
-		s.auth = strings.TrimRight(s.auth, "\r")
-	}
-	return s, nil
+	s.gateway.password, err = adminPassword(f.file, f.passwordFile)
+	return s, err
 }
 
 // query is what the flags choose.
@@ -162,8 +150,8 @@ func fetch[T any](ctx context.Context, s *source, path, name string, q store.Que
 	if err != nil {
 		return v, err
 	}
-	if s.auth != "" {
-		req.SetBasicAuth("whygate", s.auth)
+	if s.gateway.password != "" {
+		req.SetBasicAuth(askedBy, s.gateway.password)
 	}
 	res, err := s.gateway.client.Do(req)
 	if err != nil {

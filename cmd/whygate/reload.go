@@ -75,6 +75,9 @@ func (w *world) reload(ctx context.Context, file, admin string) error {
 		return err
 	}
 	a := newAsked(address, file)
+	if a.password, err = adminPassword(file, ""); err != nil {
+		return err
+	}
 	if err := a.identify(ctx, path); err != nil {
 		return err
 	}
@@ -118,7 +121,29 @@ type asked struct {
 	client  *http.Client
 	address config.Address
 	file    string // as the user named it
+
+	password string // empty for none
 }
+
+// adminPassword is what the gateway asks for: the first line of the file that was given, or of the configuration's; empty where neither is there.
+func adminPassword(file, given string) (string, error) {
+	if given == "" {
+		cfg, problems := config.Load(file)
+		if problems.Failed() || cfg.Console.PasswordFile == "" {
+			return "", nil
+		}
+		given = cfg.Console.PasswordFile
+	}
+	b, err := os.ReadFile(given)
+	if err != nil {
+		return "", fmt.Errorf("the admin address's password: %w", err)
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	return strings.TrimRight(line, "\r"), nil
+}
+
+// askedBy is the user name that the gateway notes beside what was changed.
+const askedBy = "whygate"
 
 func newAsked(address config.Address, file string) *asked {
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -160,6 +185,9 @@ func (a *asked) do(ctx context.Context, method, path string, body []byte) (*admi
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if a.password != "" {
+		req.SetBasicAuth(askedBy, a.password)
+	}
 	res, err := a.client.Do(req)
 	if err != nil {
 		if request := new(url.Error); errors.As(err, &request) {
@@ -175,6 +203,10 @@ func (a *asked) do(ctx context.Context, method, path string, body []byte) (*admi
 	b, err := io.ReadAll(io.LimitReader(res.Body, answerMax))
 	if err != nil {
 		return nil, fmt.Errorf("ask the gateway at %s: %s", a.address, term.Clean(err.Error()))
+	}
+	if res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden {
+		return nil, withHint(fmt.Errorf("the gateway at %s answers %d: %s", a.address, res.StatusCode, term.Clean(strings.TrimSpace(string(b[:min(len(b), 300)])))),
+			"make console.password_file readable for whoever asks, or send the gateway's process SIGHUP")
 	}
 	out := &adminAnswer{code: res.StatusCode}
 	if json.Unmarshal(b, out) != nil {

@@ -60,12 +60,14 @@ func TestToldAgainWhereItDidNotArrive(t *testing.T) {
 		})
 		n.Tell(Event{Kind: KindNew})
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if tried != 3 {
 			t.Errorf("tried %d times", tried)
 		}
 		tried = -1000
 		n.Tell(Event{Kind: KindRegressed})
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		n.Close()
 		if tried != -1000+tries {
 			t.Errorf("tried %d times in vain", tried+1000)
