@@ -29,7 +29,8 @@ var migrations embed.FS
 const (
 	openTime  = 20 * time.Second // to connect, to look whether a file is sound, to migrate
 	writeTime = 5 * time.Second
-	readTime  = 2 * time.Second // a reader that stays holds up SQLite's checkpoints
+	batchTime = 30 * time.Second // for all that waited while the database could not be reached
+	readTime  = 2 * time.Second  // a reader that stays holds up SQLite's checkpoints
 )
 
 // database is an open one. Statements are written with $1, $2 as PostgreSQL has them.

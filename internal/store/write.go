@@ -70,7 +70,11 @@ func (t *transaction) row(statement string, args []any, into ...any) bool {
 
 // within runs f in a transaction of the connection that writes.
 func (db *database) within(ctx context.Context, f func(*transaction)) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTime)
+	return db.withinTime(ctx, writeTime, f)
+}
+
+func (db *database) withinTime(ctx context.Context, most time.Duration, f func(*transaction)) error {
+	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	tx, err := db.write.BeginTx(ctx, nil)
 	if err != nil {
@@ -92,7 +96,7 @@ func (db *database) save(ctx context.Context, b *batch) ([]Event, error) {
 
 // saveCutting is save with an error before a statement of the test's choice.
 func (db *database) saveCutting(ctx context.Context, b *batch, cut func() error) (events []Event, err error) {
-	err = db.within(ctx, func(t *transaction) {
+	err = db.withinTime(ctx, batchTime, func(t *transaction) {
 		t.cut = cut
 		var had int64
 		if t.row("SELECT seq FROM writer WHERE process = $1", []any{b.process}, &had) && had >= b.seq {
