@@ -74,3 +74,29 @@ func TestRaceIsNoRetry(t *testing.T) {
 		}
 	}
 }
+
+// A process that is killed resets what waits in its accept queue too: the fresh connection after a lost race is lost as well, and another
+// endpoint is asked then.
+func TestAnotherEndpointAfterRaceAndReset(t *testing.T) {
+	t.Parallel()
+	other := upstreamOf(t, answering(ok))
+	dying := upstreamOf(t, func(p *peer) {
+		if p.nth == 1 {
+			p.request()
+			p.send(ok)
+		}
+		p.request()
+		p.reset()
+	})
+	g := start(t, setup{}, dying.addr, other.addr)
+	c := g.dial()
+	for i := range 3 {
+		c.send(get("/x"))
+		if m := c.response("GET"); m.status() != 200 {
+			t.Fatalf("request %d: %s", i, m.line)
+		}
+		if r := g.record(); i == 2 && (len(r.Attempts) != 3 || !r.Saved) {
+			t.Errorf("%d attempts, saved %t", len(r.Attempts), r.Saved)
+		}
+	}
+}

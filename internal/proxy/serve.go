@@ -352,10 +352,11 @@ func (s *serving) idempotent() bool {
 // drained reports whether the gateway's time to drain is over.
 func (s *serving) drained() bool { return s.x.Cancel.Reason() == cancel.Drained }
 
-// sentBefore reports whether an attempt before the last had given octets of the request to an endpoint.
+// sentBefore reports whether an attempt before the last had given octets of the request to an endpoint that may have read them. One that
+// was lost to the end of an idle connection had not.
 func (s *serving) sentBefore() bool {
 	for i := range s.made - 1 {
-		if ev := &s.attempts[i].Evidence; ev.Sent > 0 && !ev.Unprocessed {
+		if ev := &s.attempts[i].Evidence; ev.Sent > 0 && !ev.Unprocessed && !resilience.Raced(ev, fault.Classify(ev)) {
 			return true
 		}
 	}
