@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -90,7 +91,10 @@ func TestUpgradeLosesNothing(t *testing.T) {
 	traffic.Wait()
 	close(hold)
 	held.Wait()
-	unix := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", socket) }}}
+	unix := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", socket)
+	}}}
 	if body, err := getBody(unix, "http://gate/"); err != nil || body != "ok" {
 		t.Errorf("the unix socket: %q, %v", body, err)
 	}

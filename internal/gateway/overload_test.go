@@ -100,7 +100,9 @@ func TestNothingIsSentForWhoLeftTheQueue(t *testing.T) {
 	for range 5 {
 		all.Go(func() { _, _ = headOf(ctx, "http://"+g.address()+"/web?gone") })
 	}
-	until(t, "nobody waits", func() bool { return strings.Contains(metricsOf(t, g), `whygate_queue_length{pool="web"} 5`) || g.turnedAway(t) })
+	until(t, "nobody waits", func() bool {
+		return strings.Contains(metricsOf(t, g), `whygate_queue_length{pool="web"} 5`) || g.turnedAway(t)
+	})
 	<-time.After(60 * time.Millisecond) // an end that comes with a request is the habit of a client that waits for its answer
 	leave()
 	h.let()
