@@ -225,7 +225,8 @@ longer up to eighty.`},
 	{path: "pools.NAME.protocol", kind: choice, def: ProtocolAuto, choices: []string{ProtocolAuto, ProtocolHTTP1, ProtocolHTTP2}, aka: []string{"http_version", "proxy_http_version", "version", "alpn"}, doc: `
 Which version of HTTP the endpoints are spoken to in. auto lets an https endpoint choose in the TLS handshake (ALPN) and speaks HTTP/1.1 to one
 in clear. h1 is HTTP/1.1 and nothing else. h2 is HTTP/2 and nothing else, also without TLS, where it is the same as writing h2c://. A request
-that asks for another protocol, as a WebSocket does, goes to an https endpoint over HTTP/1.1 under auto.`},
+that asks for another protocol, as a WebSocket does, goes to an https endpoint over HTTP/1.1 under auto, and cannot reach one that is
+spoken to in HTTP/2 alone.`},
 	{path: "pools.NAME.host", kind: hostLiteral, def: HostClient, choices: []string{HostClient, HostEndpoint}, aka: []string{"host_header", "preserve_host", "pass_host_header"}, doc: `
 The Host header that upstreams get: what the client sent (client), the endpoint's own host (endpoint), which virtual hosts and
 most services on the internet need, or a literal name.`},
