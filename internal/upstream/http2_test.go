@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -484,5 +485,105 @@ func TestHTTP2Allocates(t *testing.T) {
 	// The test's own server allocates some 40 times per exchange: what is over that is ours.
 	if n := testing.AllocsPerRun(200, one); n > 60 {
 		t.Errorf("%.0f allocations", n)
+	}
+}
+
+// One who does not read holds up nobody else on the link, and makes us hold no more than its stream's window.
+func TestHTTP2SlowReader(t *testing.T) {
+	const size = 10 << 20
+	target := over2(t, false, nil, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/large" {
+			_, _ = w.Write(make([]byte, size))
+			return
+		}
+		fmt.Fprint(w, "small")
+	})
+	var slow Attempt
+	var res httpmsg.Response
+	slow.Begin(target, mono.Now())
+	defer slow.Drop()
+	h := request()
+	h.Path = []byte("/large")
+	if !slow.Ask(h, nil, AnyConnection) || !slow.ReadHead(&res) {
+		t.Fatalf("%+v", slow.Evidence)
+	}
+	full := func() bool {
+		_, _, body := slow.call.progress()
+		return body == streamWindow
+	}
+	for end := time.Now().Add(patience); !full(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the window is not used")
+		}
+	}
+	var quick Attempt
+	for range 100 {
+		if body, good := exchange(&quick, target, AnyConnection); !good || body != "small" {
+			t.Fatalf("%q: %+v", body, quick.Evidence)
+		}
+	}
+	target.mu.Lock()
+	n := len(target.links)
+	target.mu.Unlock()
+	if n != 1 || !full() {
+		t.Errorf("%d links", n)
+	}
+	if body, good := rest(&slow); !good || len(body) != size {
+		t.Errorf("%t, %d octets", good, len(body))
+	}
+}
+
+// A link that goes is not used for new requests, and those on it end on it.
+func TestHTTP2GoingLink(t *testing.T) {
+	var nth atomic.Int32
+	target := targetOf(t, framed(t, func(p *peer2) {
+		if nth.Add(1) > 1 {
+			for f := p.headers(); f != nil; f = p.headers() {
+				p.answer(f.StreamID, true, ":status", "204")
+			}
+			return
+		}
+		first := p.headers().StreamID
+		p.answer(first, false, ":status", "200")
+		_ = p.WriteGoAway(first, http2.ErrCodeNo, nil)
+		for f := p.next(); f != nil; f = p.next() { // the PING that the test waits with
+			if f, is := f.(*http2.PingFrame); is {
+				_ = p.WritePing(true, f.Data)
+				_ = p.WriteData(first, true, []byte("late"))
+			}
+		}
+	}), nil)
+	var old Attempt
+	var res httpmsg.Response
+	old.Begin(target, mono.Now())
+	if !old.Ask(request(), nil, AnyConnection) || !old.ReadHead(&res) {
+		t.Fatalf("%+v", old.Evidence)
+	}
+	l := old.call.link
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		l.mu.Lock()
+		going := l.gone != nil
+		l.mu.Unlock()
+		if going {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("GOAWAY was not seen")
+		}
+	}
+	var a Attempt
+	if _, good := exchange(&a, target, AnyConnection); !good || a.Evidence.Nth != 1 || nth.Load() != 2 {
+		t.Errorf("%+v, %d connections", a.Evidence, nth.Load())
+	}
+	l.sweep(mono.Now().Add(pingQuiet+time.Second), false)
+	if body, good := rest(&old); !good || body != "late" {
+		t.Errorf("%q: %+v", body, old.Evidence)
+	}
+	old.Finish(mono.Now())
+	old.Keep(mono.Now())
+	for end := time.Now().Add(patience); target.IdleCount() != 1; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the link that went is still there")
+		}
 	}
 }
