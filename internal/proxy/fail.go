@@ -89,7 +89,9 @@ func (s *serving) conclude(ev *fault.Evidence, f fault.Fault) {
 		if s.x.Status == 0 { // nothing was said, and nothing can be
 			r.Status, r.Late, r.By = f.Status(), false, telemetry.ByGateway
 		}
-		s.x.Abort()
+		if !s.grpc || !s.endGRPC(f) {
+			s.x.Abort()
+		}
 		return
 	}
 	r.By = telemetry.ByGateway

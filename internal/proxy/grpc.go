@@ -106,6 +106,24 @@ func (s *serving) answerGRPC(ev *fault.Evidence, f fault.Fault) {
 	s.x.End(nil)
 }
 
+// endGRPC ends a call whose answer broke after its head: the status in the trailers says that it is not whole, and why, which RST_STREAM could
+// not. It is false where that cannot be.
+func (s *serving) endGRPC(f fault.Fault) bool {
+	if s.x.Status != 200 || s.x.Aborted || s.response.Length >= 0 || !grpcContent(s.response.Fields.Get(httpmsg.ContentType)) {
+		return false
+	}
+	status := f.GRPCStatus()
+	s.extra.Reset(s.extraBuf[:0])
+	s.extra.Append("grpc-status", strconv.AppendInt(nil, int64(status), 10), httpmsg.Other)
+	s.extra.Append("grpc-message", grpcMessage(f.PublicSentence()+" Incident "+s.record.Incident+"."), httpmsg.Other)
+	s.extraBuf = s.extra.Buffer()
+	if !s.x.End(&s.extra) {
+		return false
+	}
+	s.record.GRPC = telemetry.GRPC(int(status))
+	return true
+}
+
 // grpcMessage encodes a text as grpc-message has it: printable ASCII, and anything else, and %, by percent and two digits.
 func grpcMessage(text string) []byte {
 	var b []byte

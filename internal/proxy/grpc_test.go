@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/upstream"
 )
 
@@ -212,4 +214,33 @@ func TestGRPCStatusMissing(t *testing.T) {
 		t.Error("it is a success")
 	}
 	g.want(200, fault.CauseGRPCOverHTTP1)
+}
+
+// A call whose answer breaks off is told why, in its trailers: it does not look complete.
+func TestGRPCCut(t *testing.T) {
+	t.Parallel()
+	begun := make(chan struct{})
+	addr := pairing{httpmsg.HTTP2, httpmsg.HTTP2, false}.endpoint(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/grpc")
+		_, _ = w.Write([]byte{0, 0, 0, 0, 0}) // an empty message
+		_ = http.NewResponseController(w).Flush()
+		<-begun
+		panic(http.ErrAbortHandler)
+	})
+	g, c := overGRPC(t, setup{}, addr)
+	ctx, stop := context.WithTimeout(context.Background(), patience)
+	defer stop()
+	s, err := c.FullDuplexCall(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	close(begun)
+	_, err = s.Recv()
+	r := g.want(200, fault.CauseHTTP2StreamCut)
+	if code, is := r.GRPC.Status(); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), r.Incident) || !r.Late || !is || code != 14 {
+		t.Errorf("%v, incident %s, late %t, logged as %d", err, r.Incident, r.Late, code)
+	}
 }
