@@ -12,6 +12,7 @@ import (
 
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/gateway"
+	"github.com/whygate/whygate/internal/store"
 )
 
 // keeping starts a gateway of a configuration, and gives how it is stopped.
@@ -91,12 +92,12 @@ pools: {web: {endpoints: ["http://127.0.0.1:1"]}}
 	defer stop()
 	for path, want := range map[string]string{
 		"/incidents/" + id: `"cause": "connection-refused"`, "/console/incidents/" + id: "Connection refused", "/console/": "Connection refused",
-		"/api/groups": `"count": 1`, "/api/changes": `"kind": "start"`,
+		"/metrics": "whygate_incident_store_failing 0", "/api/groups": `"count": 1`, "/api/changes": `"kind": "start"`,
 	} {
 		if status, body := fetchAs(t, g, path, "ann", "correct horse"); status != 200 || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
-		if status, _ := fetchAs(t, g, path, "", ""); status != 401 {
+		if status, _ := fetchAs(t, g, path, "", ""); status != 401 && path != "/metrics" {
 			t.Errorf("%s without the password: %d", path, status)
 		}
 	}
@@ -117,5 +118,44 @@ func TestAPoolIsShown(t *testing.T) {
 	}
 	if status, body := fetchAs(t, g, "/console/", "", ""); status != 200 || !strings.Contains(body, "well") || !strings.Contains(body, "There are no incidents yet") {
 		t.Errorf("%d %s", status, body)
+	}
+}
+
+// TestReloadMovesTheStore: another store is written to from then on, and the old one has what came before.
+func TestReloadMovesTheStore(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := func(name string) []byte {
+		return fmt.Appendf(nil, "version: 1\nlisten: [{address: \"127.0.0.1:0\"}]\nadmin: \"127.0.0.1:0\"\naccess_log: \"off\"\nincidents: {store: \"sqlite:%s\"}\nroutes: [{pool: web}]\npools: {web: {endpoints: [\"http://127.0.0.1:1\"]}}\n", filepath.Join(dir, name))
+	}
+	parse := func(name string) (*config.Config, config.Problems) {
+		return config.Parse("whygate.yaml", text(name), config.Options{})
+	}
+	cfg, problems := parse("one.db")
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	g, err := gateway.New(cfg, gateway.Options{Stdout: io.Discard, Stderr: io.Discard, Load: func() (*config.Config, config.Problems) { return parse("two.db") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Start()
+	for _, file := range []string{"one.db", "two.db"} {
+		if status, _ := ask(t, g.Addresses()[0].Address); status != 502 {
+			t.Fatal(status)
+		}
+		if file == "one.db" {
+			if err := g.Reload(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	g.Stop(0, time.Second)
+	for _, file := range []string{"one.db", "two.db"} {
+		s := store.NewReader(store.Options{Place: store.InFile(filepath.Join(dir, file))})
+		if _, all, err := s.Counts(t.Context()); err != nil || all != 1 {
+			t.Errorf("%s has %d incidents, %v", file, all, err)
+		}
+		s.Close()
 	}
 }

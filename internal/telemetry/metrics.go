@@ -18,6 +18,8 @@ type Metrics struct {
 	Open, Busy func() int64             // client connections, exchanges under way
 	Idle       func() map[string]int    // idle upstream connections by pool
 	Dropped    func() uint64            // access log lines lost
+	Unkept     func() uint64            // incidents that were counted and not kept as examples, since too many waited
+	Unstored   func() bool              // the store of incidents cannot be written to at the moment
 	Handshakes func() map[string]uint64 // failed TLS handshakes with clients, by reason
 	Endpoints  func() []EndpointState   // how the endpoints stand; nil for none
 	Queues     func() map[string]int64  // requests that wait for an endpoint, by pool; nil for none
@@ -208,11 +210,13 @@ var (
 	descLimit      = prometheus.NewDesc("whygate_endpoint_limit", "Requests that may be at an endpoint before their answer has begun: set (limits.requests) or learned (overload.adaptive).", []string{"pool", "endpoint"}, nil)
 	descQueue      = prometheus.NewDesc("whygate_queue_length", "Requests that wait for an endpoint to have room, by pool.", []string{"pool"}, nil)
 	descDropped    = prometheus.NewDesc("whygate_log_lines_dropped_total", "Access log lines lost because the log's writer did not keep up.", nil, nil)
+	descUnkept     = prometheus.NewDesc("whygate_incidents_dropped_total", "Incidents that were counted but not kept, because too many waited for the store.", nil, nil)
+	descUnstored   = prometheus.NewDesc("whygate_incident_store_failing", "1 while the store of incidents cannot be written to: they wait in memory.", nil, nil)
 )
 
 // Describe is for prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRequests, descGRPC, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue} {
+	for _, d := range []*prometheus.Desc{descRequests, descGRPC, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descUnkept, descUnstored, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue} {
 		ch <- d
 	}
 }
@@ -255,6 +259,15 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		for pool, n := range m.Queues() {
 			gauge(descQueue, float64(n), pool)
 		}
+	if m.Unkept != nil {
+		ch <- prometheus.MustNewConstMetric(descUnkept, prometheus.CounterValue, float64(m.Unkept()))
+	}
+	if m.Unstored != nil {
+		failing := 0.0
+		if m.Unstored() {
+			failing = 1
+		}
+		ch <- prometheus.MustNewConstMetric(descUnstored, prometheus.GaugeValue, failing)
 	}
 	if m.Dropped != nil {
 		ch <- prometheus.MustNewConstMetric(descDropped, prometheus.CounterValue, float64(m.Dropped()))
