@@ -30,6 +30,7 @@ type Options struct {
 	Baseline func(pool string, since time.Time) []incident.Values // a sample of good traffic
 	Advice   func(lines []string, pool string) []string           // in terms of the configuration
 	Recent   func(id string) *incident.Incident                   // one that may not be in the store yet, nil for none
+	Order    func(o Order) error                                  // does what somebody asks of an endpoint
 	Token    string                                               // of forms
 	Name     string                                               // of this gateway
 	Version  string
@@ -38,21 +39,30 @@ type Options struct {
 
 // Pool is a pool as it is now.
 type Pool struct {
-	Name      string
-	Endpoints []Endpoint
-	Rate      float64 // requests a second, over the last minute
-	Failures  float64 // of them, those that failed, a second
-	P50, P99  time.Duration
+	Name        string
+	Endpoints   []Endpoint
+	Maintenance string  // why somebody switched it on, empty where it is off
+	Queue       int64   // requests that wait for room at an endpoint
+	Rate        float64 // requests a second, over the last minute
+	Failures    float64 // of them, those that failed, a second
+	P50, P99    time.Duration
 }
 
 // Endpoint is an endpoint as it is now.
 type Endpoint struct {
-	Name   string
-	State  string // empty where nobody watches it
-	Reason string
-	Since  time.Time
-	Idle   int   // connections that wait for use
-	Limit  int64 // of connections, 0 for none
+	Name     string
+	State    string // empty where nobody watches it
+	Reason   string
+	Since    time.Time
+	InFlight int64 // requests that it has now
+	Limit    int64 // of them, as far as their answer has not begun; 0 for none
+	Idle     int   // connections that wait for use
+}
+
+// Order is what somebody asks for: drain, ready or maintenance; without an endpoint for the whole pool.
+type Order struct {
+	Action, Pool, Endpoint, Reason string
+	By                             string // who asks
 }
 
 // Console answers for the pages. New makes one.
@@ -105,6 +115,7 @@ func (c *Console) Register(s *admin.Server) {
 		s.Handle(pattern, h)
 	}
 	s.HandleBody("POST /console/groups/{id}", formMax, c.decide)
+	s.HandleBody("POST /console/endpoints", formMax, c.order)
 }
 
 // page is what every page has beside its own data.

@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,9 +21,10 @@ import (
 
 // served is a console with a store of its own.
 type served struct {
-	store *store.Store
-	url   string
-	token string
+	store  *store.Store
+	url    string
+	token  string
+	orders chan Order
 }
 
 // serve starts a console whose store is in memory.
@@ -34,6 +36,7 @@ func serve(t *testing.T) *served {
 	}
 	s := store.New(store.Options{Instance: "edge@test"})
 	a := admin.New(l, admin.Options{Log: slog.New(slog.DiscardHandler)})
+	orders := make(chan Order, 1)
 	var base incident.Baseline
 	for i := range 60 {
 		base.Add(&incident.Good{At: time.Now(), Pool: "web", Route: "/", Endpoint: fmt.Sprint("http://10.0.0.", 1+i%3, ":80"), Client: "10.9.9.9:1", Method: []byte("GET"), Host: []byte("shop.example"), Target: []byte("/items/1"), UserAgent: []byte("curl/8"), Version: "1.1"})
@@ -42,6 +45,13 @@ func serve(t *testing.T) *served {
 		Store: func() *store.Store { return s },
 		Pools: func() []Pool {
 			return []Pool{{Name: "web", Rate: 12, P50: time.Millisecond, P99: 20 * time.Millisecond, Endpoints: []Endpoint{{Name: "http://10.0.0.1:80", Idle: 2}, {Name: "http://10.0.0.2:80", State: "ejected", Reason: "5 failures in a row", Since: time.Now()}}}}
+		},
+		Order: func(o Order) error {
+			if o.Endpoint == "http://10.0.0.9:80" {
+				return errors.New("the pool web has no endpoint http://10.0.0.9:80")
+			}
+			orders <- o
+			return nil
 		},
 		Baseline: func(pool string, since time.Time) []incident.Values { return base.Since(pool, since, "edge@test") },
 		Advice:   func(lines []string, _ string) []string { return lines },
@@ -57,7 +67,7 @@ func serve(t *testing.T) *served {
 		}
 		s.Close()
 	})
-	return &served{s, "http://" + a.Addr().String(), a.Token()}
+	return &served{s, "http://" + a.Addr().String(), a.Token(), orders}
 }
 
 // fill adds incidents and waits until they are stored.
@@ -351,5 +361,48 @@ func TestStreamSendsWhatComes(t *testing.T) {
 	}
 	if strings.Contains(got, "EVIL") || strings.Contains(got, "event: y") {
 		t.Errorf("of another pool: %s", got)
+	}
+}
+
+// TestOrders: the form of an endpoint's row is obeyed once it has the page's token, and what cannot be done is said.
+func TestOrders(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	post := func(values url.Values) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/console/endpoints", strings.NewReader(values.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Origin", s.url)
+		res, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		b, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(b)
+	}
+	want := Order{Action: "drain", Pool: "web", Endpoint: "http://10.0.0.1:80", Reason: "a new disk"}
+	form := url.Values{"action": {want.Action}, "pool": {want.Pool}, "endpoint": {want.Endpoint}, "reason": {want.Reason}}
+	if status, _ := post(form); status != 403 {
+		t.Errorf("%d without a token", status)
+	}
+	form.Set("token", s.token)
+	if status, body := post(form); status != 303 {
+		t.Fatalf("%d: %s", status, body)
+	}
+	got := <-s.orders
+	want.By = got.By
+	if got != want || got.By == "" {
+		t.Errorf("%+v", got)
+	}
+	form.Set("endpoint", "http://10.0.0.9:80")
+	if status, body := post(form); status != 422 || !strings.Contains(body, "no endpoint http://10.0.0.9:80") {
+		t.Errorf("%d: %s", status, body)
+	}
+	form.Del("pool")
+	if status, _ := post(form); status != 400 {
+		t.Errorf("%d without a pool", status)
 	}
 }

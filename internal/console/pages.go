@@ -60,6 +60,7 @@ func poolLines(pools []Pool, groups []store.Group, troubles []store.Trouble) []p
 			line.Lines[i].Endpoint = e
 			line.trouble = line.trouble || e.State != "" && e.State != "up"
 		}
+		line.trouble = line.trouble || p.Maintenance != ""
 		for _, t := range troubles {
 			if t.Pool != p.Name {
 				continue
@@ -407,4 +408,22 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request) {
 	}
 	c.options.Log.Info("the state of a group was set", "group", id, "state", string(state), "note", note, "by", who)
 	http.Redirect(w, r, "/console/groups/"+id, http.StatusSeeOther)
+}
+
+// order does what the form in an endpoint's or a pool's row asks for.
+func (c *Console) order(w http.ResponseWriter, r *http.Request) {
+	o := Order{
+		Action: r.PostFormValue("action"), Pool: r.PostFormValue("pool"), Endpoint: r.PostFormValue("endpoint"),
+		Reason: strings.TrimSpace(r.PostFormValue("reason")), By: admin.Who(r),
+	}
+	if o.Pool == "" { // a form of ours names one; for every pool there is the command
+		admin.Text(w, http.StatusBadRequest, "the form names no pool\n")
+		return
+	}
+	if err := c.options.Order(o); err != nil {
+		c.show(w, http.StatusUnprocessableEntity, "message", page{Title: "Not done", Section: "now", Data: message{"This was not done.", err.Error(), ""}})
+		return
+	}
+	c.options.Log.Info("an order was given on the console", "action", o.Action, "pool", o.Pool, "endpoint", o.Endpoint, "reason", o.Reason, "by", o.By)
+	http.Redirect(w, r, "/console/", http.StatusSeeOther)
 }

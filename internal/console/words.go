@@ -20,6 +20,7 @@ var functions = template.FuncMap{
 		}
 		return out
 	},
+	"order": orderOf, "poolAction": poolAction, "endpointAction": endpointAction,
 	"stateClass": func(s store.State) string { return "state-" + string(s) },
 	"iso":        func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 	"add":        func(a, b int) int { return a + b },
@@ -192,4 +193,30 @@ func class(status int, saved, late bool) string {
 		return "bad"
 	}
 	return "refused"
+}
+
+// orderForm is what a row's form needs.
+type orderForm struct{ Token, Pool, Endpoint, Action, Label string }
+
+func orderOf(token, pool, endpoint, action string) orderForm {
+	label := action
+	if action == "ready" {
+		label = "back into service"
+	}
+	return orderForm{token, pool, endpoint, action, label}
+}
+
+// poolAction and endpointAction are what there is to do with one that stands like this.
+func poolAction(maintenance string) string {
+	if maintenance != "" {
+		return "ready"
+	}
+	return "maintenance"
+}
+
+func endpointAction(state string) string {
+	if state == "drained" {
+		return "ready"
+	}
+	return "drain"
 }

@@ -89,6 +89,9 @@ func (g *Gateway) Obey(o Order) ([]PoolStatus, error) {
 	for _, c := range chosen {
 		c.obey(o)
 		names = append(names, c.built.cfg.Name)
+		if o.Endpoint == "" {
+			g.Changed(changeEndpoint, c.built.cfg.Name, o.Action+": "+o.Reason)
+		}
 		g.log.Info("whygate "+o.Action, "pool", c.built.cfg.Name, "endpoint", o.Endpoint, "reason", o.Reason)
 	}
 	return slices.DeleteFunc(g.endpointStates(), func(p PoolStatus) bool { return !slices.Contains(names, p.Pool) }), nil

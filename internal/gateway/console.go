@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 func (g *Gateway) openConsole(s *admin.Server, cfg *config.Config) {
 	instance := instanceName(cfg)
 	console.New(console.Options{
-		Store: g.store.Load, Pools: g.poolsNow, Advice: g.allAdvice, Recent: g.recorder.Find, Token: s.Token(), Name: instance,
+		Store: g.store.Load, Pools: g.poolsNow, Advice: g.allAdvice, Recent: g.recorder.Find, Order: g.orderFromConsole, Token: s.Token(), Name: instance,
 		Version: g.options.Version, Log: g.log,
 		Baseline: func(pool string, since time.Time) []incident.Values { return g.baseline.Since(pool, since, instance) },
 	}).Register(s)
@@ -72,6 +73,10 @@ func (g *Gateway) poolsNow() []console.Pool {
 	current := g.current
 	g.mu.Unlock()
 	then, now := g.rates.oldest(), time.Now()
+	states := map[string]PoolStatus{}
+	for _, s := range g.endpointStates() {
+		states[s.Pool] = s
+	}
 	var out []console.Pool
 	for _, p := range current.cfg.Pools {
 		line := console.Pool{Name: p.Name}
@@ -81,9 +86,13 @@ func (g *Gateway) poolsNow() []console.Pool {
 			line.P50, line.P99 = d.Quantile(0.5), d.Quantile(0.99)
 		}
 		b := current.pools[p.Name]
-		for _, e := range p.Endpoints {
-			one := console.Endpoint{Name: e.String(), Limit: p.Limits.Connections}
-			if t := b.targets[e.String()]; t != nil {
+		if s := states[p.Name]; s.Maintenance != nil {
+			line.Maintenance = cmp.Or(*s.Maintenance, "on")
+		}
+		line.Queue = states[p.Name].Queue
+		for _, e := range states[p.Name].Endpoints {
+			one := console.Endpoint{Name: e.Endpoint, State: e.State.String(), Reason: e.Reason, Since: e.Since, InFlight: e.InFlight, Limit: e.Limit}
+			if t := b.targets[e.Endpoint]; t != nil {
 				one.Idle = t.IdleCount()
 			}
 			line.Endpoints = append(line.Endpoints, one)
@@ -91,4 +100,10 @@ func (g *Gateway) poolsNow() []console.Pool {
 		out = append(out, line)
 	}
 	return out
+}
+
+// orderFromConsole is Obey for the console's forms.
+func (g *Gateway) orderFromConsole(o console.Order) error {
+	_, err := g.Obey(Order{Action: o.Action, Pool: o.Pool, Endpoint: o.Endpoint, Reason: o.Reason})
+	return err
 }

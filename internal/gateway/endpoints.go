@@ -33,6 +33,7 @@ func (g *Gateway) tellChanges() {
 }
 
 func (g *Gateway) tellChange(e health.Event) {
+	g.Changed(changeEndpoint, e.Pool+" "+e.Endpoint, e.From.String()+" to "+e.To.String()+": "+e.Reason)
 	args := []any{"pool", e.Pool, "endpoint", e.Endpoint, "from", e.From.String(), "to", e.To.String(), "reason", e.Reason}
 	if e.To == health.Up {
 		g.log.Info("an endpoint gets requests again", args...)

@@ -23,6 +23,7 @@ const (
 	changeReload      = "reload"
 	changeCertificate = "certificate"
 	changeDNS         = "dns"
+	changeEndpoint    = "endpoint"
 )
 
 // placeOf is where a configuration has incidents kept.

@@ -259,6 +259,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		for pool, n := range m.Queues() {
 			gauge(descQueue, float64(n), pool)
 		}
+	}
 	if m.Unkept != nil {
 		ch <- prometheus.MustNewConstMetric(descUnkept, prometheus.CounterValue, float64(m.Unkept()))
 	}
