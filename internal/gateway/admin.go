@@ -61,7 +61,7 @@ func (g *Gateway) openAdmin(cfg *config.Config) (*admin.Server, error) {
 	g.openConsole(s, cfg)
 	s.HandleOpen("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { admin.Text(w, http.StatusOK, "ok\n") })
 	s.HandleOpen("GET /readyz", g.readyz)
-	s.HandleOpen("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP)
+	s.HandleOpen("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP)
 	s.Handle("GET /endpoints", g.listEndpoints)
 	s.HandleBody("POST /endpoints", orderBodyMax, g.postEndpoints)
 	s.Handle("GET /incidents", g.listIncidents)

@@ -42,7 +42,14 @@ type counted struct {
 	kind
 	faults atomic.Uint64
 	saved  atomic.Uint64
+	last   atomic.Pointer[exemplar]
 	next   *counted
+}
+
+// exemplar is an incident that shows what a counter has counted.
+type exemplar struct {
+	incident string
+	at       time.Time
 }
 
 // fault finds the counters of a kind of fault, made when it is first met.

@@ -186,6 +186,9 @@ func (m *Metrics) Count(p *Pool, r *Record) {
 	}
 	f := c.fault(kind{r.Fault.Cause, r.Fault.Type})
 	f.faults.Add(1)
+	if r.Incident != "" {
+		f.last.Store(&exemplar{r.Incident, time.Now()})
+	}
 	if r.Saved {
 		f.saved.Add(1)
 	}
@@ -312,15 +315,18 @@ func (p *Pool) collect(ch chan<- prometheus.Metric, name string) {
 		}
 		counter(descGRPC, n, name, label)
 	}
-	faults, saved := map[kind]uint64{}, map[fault.Cause]uint64{}
+	faults, saved, last := map[kind]uint64{}, map[fault.Cause]uint64{}, map[kind]*exemplar{}
 	for _, c := range all {
 		for f := c.faults.Load(); f != nil; f = f.next {
 			faults[f.kind] += f.faults.Load()
 			saved[f.cause] += f.saved.Load()
+			if e := f.last.Load(); e != nil && (last[f.kind] == nil || e.at.After(last[f.kind].at)) {
+				last[f.kind] = e
+			}
 		}
 	}
 	for k, n := range faults {
-		counter(descFaults, float64(n), name, k.typ.String(), k.cause.String())
+		ch <- exemplified(prometheus.MustNewConstMetric(descFaults, prometheus.CounterValue, float64(n), name, k.typ.String(), k.cause.String()), last[k])
 	}
 	for cause, n := range saved {
 		counter(descSaved, float64(n), name, cause.String())
@@ -338,6 +344,18 @@ func (p *Pool) collect(ch chan<- prometheus.Metric, name string) {
 
 // noCalls stays 0: it stands for the counters that a shard has not.
 var noCalls atomic.Uint64
+
+// exemplified is a metric with the newest incident that it counts, as an exemplar: scrapers that ask for OpenMetrics get it.
+func exemplified(m prometheus.Metric, e *exemplar) prometheus.Metric {
+	if e == nil {
+		return m
+	}
+	with, err := prometheus.NewMetricWithExemplars(m, prometheus.Exemplar{Value: 1, Labels: prometheus.Labels{"incident": e.incident}, Timestamp: e.at})
+	if err != nil { // an id that is no UTF-8, or too long: there is none
+		return m
+	}
+	return with
+}
 
 // collectHistogram sends one histogram, summed over the shards that have it.
 func collectHistogram(ch chan<- prometheus.Metric, all []*counters, d *prometheus.Desc, at func(c *counters) *histogram, labels ...string) {
