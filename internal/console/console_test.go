@@ -316,6 +316,13 @@ func TestMarkdownStaysWhatItIs(t *testing.T) {
 	}
 }
 
+func TestFactsOfHTTP2(t *testing.T) {
+	got := fmt.Sprint(factsOf(object{"stream": 7.0, "code": "REFUSED_STREAM", "unprocessed": true, "version": "2"}))
+	if got != "[{stream 7 of the connection} {HTTP/2 error code REFUSED_STREAM} {the upstream says it has not processed the request} {HTTP version of the connection 2}]" {
+		t.Error(got)
+	}
+}
+
 func TestBrokenBytes(t *testing.T) {
 	b := brokenOf(map[string]any{"sample_hex": fmt.Sprintf("%x", "AB\r\nCD\x01E"), "rule": "x", "offset": 6.0})
 	if len(b.Lines) != 2 || b.Lines[1].Text != `CD\x01E` || b.Lines[1].Caret != "  ^" || b.Lines[0].Caret != "" || !b.Hex[0].Cells[6].Bad {

@@ -220,6 +220,14 @@ func factsOf(o object) []fact {
 		add("authority", c.text("authority"))
 	}
 	add("the bytes look like", o.text("sample_protocol"))
+	if n := o.number("stream"); n > 0 {
+		add("stream", fmt.Sprintf("%.0f of the connection", n))
+	}
+	add("HTTP/2 error code", o.text("code"))
+	if un, _ := o["unprocessed"].(bool); un {
+		add("the upstream says", "it has not processed the request")
+	}
+	add("HTTP version of the connection", o.text("version"))
 	add("detail", o.text("detail"))
 	return out
 }
