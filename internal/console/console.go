@@ -139,7 +139,7 @@ func (c *Console) show(w http.ResponseWriter, status int, name string, p page) {
 	s := c.options.Store()
 	p.Name, p.Version, p.Token, p.Now = c.options.Name, c.options.Version, c.options.Token, time.Now().UTC()
 	p.Dropped, p.Place = s.Dropped(), s.Place().String()
-	if err, since := s.Failing(); err != nil {
+	if since, err := s.Failing(); err != nil {
 		p.Failing = "since " + ago(p.Now, since) + ": " + err.Error()
 	}
 	var b bytes.Buffer

@@ -116,7 +116,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	g.metrics.Handshakes, g.metrics.Endpoints, g.metrics.Queues = g.door.handshakes, g.endpointMetrics, g.queueMetrics
 	g.metrics.Open, g.metrics.Busy, g.metrics.Idle, g.metrics.Dropped = g.server.Open, g.server.Busy, g.idle, g.droppedLines
 	g.metrics.Unkept = func() uint64 { return g.store.Load().Dropped() }
-	g.metrics.Unstored = func() bool { err, _ := g.store.Load().Failing(); return err != nil }
+	g.metrics.Unstored = func() bool { _, err := g.store.Load().Failing(); return err != nil }
 	if err := g.apply(cfg); err != nil {
 		return nil, err
 	}

@@ -114,11 +114,11 @@ func (s *Store) Note(kind, subject, text string) {
 func (s *Store) Dropped() uint64 { return s.lost.Load() }
 
 // Failing is why nothing is written at the moment and since when; nil if all is well.
-func (s *Store) Failing() (error, time.Time) {
+func (s *Store) Failing() (since time.Time, err error) {
 	if f := s.failing.Load(); f != nil {
-		return f.err, f.since
+		return f.since, f.err
 	}
-	return nil, time.Time{}
+	return time.Time{}, nil
 }
 
 // Place is where incidents are kept.

@@ -402,7 +402,7 @@ func TestNothingWaitsForABrokenStore(t *testing.T) {
 	var log logged
 	s := New(Options{Place: InFile(filepath.Join(dir, "incidents.db")), Log: slog.New(slog.NewTextHandler(&log, nil))})
 	defer s.Close()
-	eventually(t, "it fails", func() bool { err, _ := s.Failing(); return err != nil })
+	eventually(t, "it fails", func() bool { _, err := s.Failing(); return err != nil })
 	const many = 3 * examplesMax
 	began := time.Now()
 	for i := range many {
@@ -483,7 +483,7 @@ func TestServerStoppedAndStarted(t *testing.T) {
 	for i := range 100 {
 		s.Add(an(fmt.Sprint("DURING", i), fmt.Sprint("pool", i), fault.CauseConnectionRefused, time.Now()))
 	}
-	eventually(t, "it fails", func() bool { err, _ := s.Failing(); return err != nil })
+	eventually(t, "it fails", func() bool { _, err := s.Failing(); return err != nil })
 	if err := pg.start(); err != nil {
 		t.Fatal(err)
 	}
