@@ -55,9 +55,10 @@ func (l lists) load(file string) (*certs.Revocations, error) {
 
 // builtPool is a pool with what a later generation takes over from it.
 type builtPool struct {
-	cfg     config.Pool
-	pool    *proxy.Pool
-	targets map[string]*upstream.Target
+	cfg      config.Pool
+	pool     *proxy.Pool
+	targets  map[string]*upstream.Target
+	resolver *upstream.Resolver
 }
 
 // build makes a generation. What old has and cfg still wants in the same form goes on being used: open connections, the
@@ -75,7 +76,7 @@ func build(cfg *config.Config, old *generation, instance string, event func(heal
 	broken := map[string]string{}
 	for _, p := range cfg.Pools {
 		var before *builtPool
-		if sameResolver {
+		if old != nil {
 			before = old.pools[p.Name]
 		}
 		b, problem := g.buildPool(p, before)
@@ -113,7 +114,7 @@ func build(cfg *config.Config, old *generation, instance string, event func(heal
 // counters and its name exist.
 func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *config.Problem) {
 	tlsConf, problem := clientTLS(g.cfg, p, g.lists)
-	b := &builtPool{cfg: p, targets: map[string]*upstream.Target{}}
+	b := &builtPool{cfg: p, targets: map[string]*upstream.Target{}, resolver: g.resolver}
 	pool := &proxy.Pool{
 		Name: p.Name, Balance: balance.New(len(p.Endpoints), policyOf(p.Balance)), Budget: resilience.NewBudget(p.Retry.Budget),
 		Attempts: p.Retry.Attempts, ReplayBody: int(p.Retry.ReplayBody), Read: p.Timeouts.Read, Response: p.Timeouts.Response,
@@ -133,10 +134,10 @@ func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *c
 	for i, e := range p.Endpoints {
 		text := e.String()
 		from[i] = -1
-		if before != nil && sameOptions(before.cfg, p) {
-			for j, was := range before.cfg.Endpoints {
-				if was.Place == e.Place {
-					from[i] = j
+		for j := range endpointsOf(before) {
+			if before.cfg.Endpoints[j].Place == e.Place {
+				from[i] = j // how it stands, and what was said of it, is the same whatever the settings are
+				if sameOptions(before.cfg, p) && g.resolver == before.resolver {
 					b.targets[text] = before.targets[text]
 				}
 			}
@@ -277,6 +278,14 @@ func (g *generation) chosen(b *builtPool, pool *proxy.Pool, before *builtPool, f
 	if before != nil {
 		pool.Health.Carry(before.pool.Health, from)
 	}
+}
+
+// endpointsOf are the endpoints that a pool had, none if there was no pool.
+func endpointsOf(b *builtPool) []config.Endpoint {
+	if b == nil {
+		return nil
+	}
+	return b.cfg.Endpoints
 }
 
 // sameOptions reports whether connections made under one pool's settings may be used under the other's. Certificate files
