@@ -15,6 +15,7 @@ type Host struct {
 	Panicked func(reason any)                 // is told of a bug of ours that ended a connection, from where it was recovered
 
 	Draining atomic.Bool  // the server is on its way out: no connection is kept
+	Leaving  atomic.Bool  // each answer says that its connection ends, and what was promised before that is kept
 	Busy     atomic.Int64 // exchanges under way
 }
 

@@ -192,7 +192,7 @@ const quietLook = 10 * time.Millisecond
 // that its connection ends, so that busy clients leave by themselves instead of meeting a close that crosses with their next request. It
 // takes grace at most.
 func (s *Server) Quiet(grace time.Duration) {
-	s.host.Draining.Store(true)
+	s.host.Leaving.Store(true)
 	s.CloseListeners()
 	end := time.After(grace)
 	look := time.NewTicker(quietLook)

@@ -69,7 +69,7 @@ func (s *stream) appendFraming(out []byte, h *exchange.Head) []byte {
 		s.enc.Reset(httpmsg.LengthClose)
 		s.keep = false
 	}
-	if s.ss.host.Draining.Load() {
+	if s.ss.host.Draining.Load() || s.ss.host.Leaving.Load() {
 		s.keep = false
 	}
 	switch {
