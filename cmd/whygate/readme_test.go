@@ -5,12 +5,13 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the output that README.md shows anew")
+var update = flag.Bool("update", false, "write the output that the documents show anew")
 
 // TestREADME checks that the commands of the documents are ones that there are, with the flags that they show.
 func TestREADME(t *testing.T) {
@@ -71,10 +72,20 @@ func checkCommand(t *testing.T, where string, words []string) {
 	}
 }
 
-// TestREADMEOutput runs the commands whose output README.md shows, in testdata/readme: go test ./cmd/whygate -run README -update
-// writes what they print now.
+// TestREADMEOutput runs the commands whose output the documents show, each in the directory where its files are:
+// go test ./cmd/whygate -run README -update writes what they print now.
 func TestREADMEOutput(t *testing.T) {
-	b, err := os.ReadFile("../../README.md")
+	for document, directory := range map[string]string{"README.md": "cmd/whygate/testdata/readme", "docs/explain.md": "docs/example"} {
+		t.Run(document, func(t *testing.T) { outputOf(t, "../../"+document, "../../"+directory) })
+	}
+}
+
+func outputOf(t *testing.T, document, directory string) {
+	document, err := filepath.Abs(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(document)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,9 +93,9 @@ func TestREADMEOutput(t *testing.T) {
 	text := string(b)
 	found := block.FindAllStringSubmatch(text, -1)
 	if len(found) == 0 {
-		t.Fatal("README.md shows no output")
+		t.Fatalf("%s shows no output", document)
 	}
-	t.Chdir("testdata/readme")
+	t.Chdir(directory)
 	t.Setenv("COLUMNS", "100")
 	for _, m := range found {
 		var out bytes.Buffer
@@ -95,12 +106,12 @@ func TestREADMEOutput(t *testing.T) {
 			continue
 		}
 		if !*update {
-			t.Errorf("README.md shows of %q\n%s\nand it prints\n%s", m[1], m[2], out.String())
+			t.Errorf("%s shows of %q\n%s\nand it prints\n%s", document, m[1], m[2], out.String())
 		}
 		text = strings.Replace(text, m[0], strings.TrimSuffix(m[0], m[2]+"```")+out.String()+"```", 1)
 	}
 	if *update {
-		if err := os.WriteFile("../../../../README.md", []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(document, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
