@@ -281,7 +281,7 @@ func (p *page) seen(reports []fault.Report) {
 // lab's network.
 func reproduced(name string) string {
 	switch s := lab.Get(name); {
-	case s.Unscored != "" || s.At.URLScheme() == "h2c":
+	case s.At.URLScheme() == "h2c":
 		return "whygate lab show " + name
 	case s.At.Network():
 		return "whygate lab score whygate --only " + name

@@ -68,24 +68,23 @@ func nearScenarios(command, text string) string {
 
 // listedScenario is a scenario in JSON.
 type listedScenario struct {
-	Name     string   `json:"name"`
-	Group    string   `json:"group"`
-	Does     string   `json:"does"`
-	Row      string   `json:"row,omitempty"`
-	Why      string   `json:"why"`
-	Scheme   string   `json:"scheme"`
-	Status   []int    `json:"status"`
-	Types    []string `json:"types,omitempty"`
-	Causes   []string `json:"causes,omitempty"`
-	Cut      bool     `json:"cut,omitempty"`
-	Network  bool     `json:"network,omitempty"`
-	Unscored string   `json:"unscored,omitempty"`
+	Name    string   `json:"name"`
+	Group   string   `json:"group"`
+	Does    string   `json:"does"`
+	Row     string   `json:"row,omitempty"`
+	Why     string   `json:"why"`
+	Scheme  string   `json:"scheme"`
+	Status  []int    `json:"status"`
+	Types   []string `json:"types,omitempty"`
+	Causes  []string `json:"causes,omitempty"`
+	Cut     bool     `json:"cut,omitempty"`
+	Network bool     `json:"network,omitempty"`
 }
 
 func listed(s *lab.Scenario) listedScenario {
 	l := listedScenario{
 		Name: s.Name, Group: s.Group.String(), Does: s.Does, Row: s.Row, Why: s.Why, Scheme: s.At.URLScheme(),
-		Status: s.Want.Status, Cut: s.Want.Cut, Network: s.At.Network(), Unscored: s.Unscored,
+		Status: s.Want.Status, Cut: s.Want.Cut, Network: s.At.Network(),
 	}
 	for _, t := range s.Want.Types {
 		l.Types = append(l.Types, t.String())
@@ -130,10 +129,7 @@ With --json, the answer is an object whose "scenarios" has one object for each.`
 // labLine is a scenario in the list: one line, for grep, or on a terminal as many as its width asks for.
 func (w *world) labLine(s *lab.Scenario) string {
 	note := ""
-	switch {
-	case s.Unscored != "":
-		note = " (not scored: " + s.Unscored + ")"
-	case s.At.Network():
+	if s.At.Network() {
 		note = " (in namespaces, as root)"
 	}
 	style := term.New(w.stdout)

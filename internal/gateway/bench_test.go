@@ -13,6 +13,7 @@ import (
 
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/gateway"
+	"github.com/whygate/whygate/internal/store"
 )
 
 // BenchmarkExchange is a small GET over kept-alive connections, through everything that ships. make pgo takes the compiler's
@@ -24,7 +25,7 @@ func BenchmarkExchange(b *testing.B) {
 	if err := problems.Err(); err != nil {
 		b.Fatal(err)
 	}
-	g, err := gateway.New(cfg, gateway.Options{Stdout: io.Discard, Stderr: io.Discard})
+	g, err := gateway.New(cfg, gateway.Options{Store: store.Nowhere, Stdout: io.Discard, Stderr: io.Discard})
 	if err != nil {
 		b.Fatal(err)
 	}

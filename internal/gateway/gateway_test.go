@@ -24,6 +24,7 @@ import (
 
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/gateway"
+	"github.com/whygate/whygate/internal/store"
 )
 
 // started is a gateway of a configuration text, stopped with the test. The text can be replaced before a reload.
@@ -55,7 +56,7 @@ func startText(t *testing.T, text string) *started {
 		t.Fatal(err)
 	}
 	var err error
-	s.Gateway, err = gateway.New(cfg, gateway.Options{Stdout: io.Discard, Stderr: io.Discard, Load: s.load, Version: "test"})
+	s.Gateway, err = gateway.New(cfg, gateway.Options{Store: store.Nowhere, Stdout: io.Discard, Stderr: io.Discard, Load: s.load, Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +255,7 @@ func TestDrain(t *testing.T) {
 	t.Cleanup(func() { _ = origin.Close() })
 	s := &started{text: pool("127.0.0.1:0", "http://"+l.Addr().String(), "")}
 	cfg, _ := s.load()
-	g, err := gateway.New(cfg, gateway.Options{Stdout: io.Discard, Stderr: io.Discard})
+	g, err := gateway.New(cfg, gateway.Options{Store: store.Nowhere, Stdout: io.Discard, Stderr: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +311,7 @@ func TestStopIsBounded(t *testing.T) {
 	defer l.Close()
 	s := &started{text: pool("127.0.0.1:0", "http://"+l.Addr().String(), "")}
 	cfg, _ := s.load()
-	g, err := gateway.New(cfg, gateway.Options{Stdout: io.Discard, Stderr: io.Discard})
+	g, err := gateway.New(cfg, gateway.Options{Store: store.Nowhere, Stdout: io.Discard, Stderr: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -488,7 +489,7 @@ func TestNotifiesSystemd(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", path)
 	s := &started{text: pool("127.0.0.1:0", "http://127.0.0.1:1", "")}
 	cfg, _ := s.load()
-	g, err := gateway.New(cfg, gateway.Options{Stdout: io.Discard, Stderr: io.Discard, Load: s.load})
+	g, err := gateway.New(cfg, gateway.Options{Store: store.Nowhere, Stdout: io.Discard, Stderr: io.Discard, Load: s.load})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/gateway"
+	"github.com/whygate/whygate/internal/store"
 )
 
 // patience bounds every wait of a test for something that must come. It is long, since the machine may be busy.
@@ -111,7 +112,7 @@ func start(t *testing.T, head string, routes map[string]route) *gate {
 		t.Fatalf("the configuration is not in order: %v\n%s", problems.Err(), text.String())
 	}
 	lines := &lines{of: map[string]chan line{}}
-	g, err := gateway.New(cfg, gateway.Options{Stdout: lines, Stderr: t.Output(), Version: "test"})
+	g, err := gateway.New(cfg, gateway.Options{Store: store.Nowhere, Stdout: lines, Stderr: t.Output(), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/gateway"
 	"github.com/whygate/whygate/internal/incident"
+	"github.com/whygate/whygate/internal/store"
 )
 
 // ruled runs a gateway with one route of such keys to an upstream.
@@ -24,7 +25,7 @@ func ruled(t *testing.T, keys, upstream string) *gate {
 	if cfg == nil {
 		t.Fatal(problems.Err())
 	}
-	g, err := gateway.New(cfg, gateway.Options{Stdout: &lines{of: map[string]chan line{}}, Stderr: t.Output(), Version: "test"})
+	g, err := gateway.New(cfg, gateway.Options{Store: store.Nowhere, Stdout: &lines{of: map[string]chan line{}}, Stderr: t.Output(), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

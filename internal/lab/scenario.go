@@ -23,8 +23,7 @@ type Scenario struct {
 	Ask   Ask   // what the client asks
 	Want  Want  // what a correct gateway makes of it
 
-	Unscored string // why it is declared and served, but not scored; empty where it is
-	Alone    bool   // it must not run beside others: it is about load or time
+	Alone bool // it must not run beside others: it is about load or time
 }
 
 // Plays is what an upstream does with each of its connections: the steps in their order. They end with the connection.

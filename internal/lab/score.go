@@ -181,8 +181,8 @@ func (p *Player) again(ctx context.Context, scenarios []*Scenario, results []Res
 
 // one plays one scenario.
 func (p *Player) one(ctx context.Context, s *Scenario) Result {
-	r := Result{Scenario: s.Name, Group: s.Group.String(), Skipped: s.Unscored, Wanted: s.Want.String(), explains: p.Explains}
-	if r.Skipped == "" && p.Skip != nil {
+	r := Result{Scenario: s.Name, Group: s.Group.String(), Wanted: s.Want.String(), explains: p.Explains}
+	if p.Skip != nil {
 		r.Skipped = p.Skip(s)
 	}
 	if r.Skipped != "" {

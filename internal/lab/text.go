@@ -96,7 +96,6 @@ func (s *Scenario) Text() string {
 	line("cause", strings.Join(causes, " or "))
 	line("taxonomy", s.Row)
 	line("why", s.Why)
-	line("not scored", s.Unscored)
 	if len(s.Plays) > 0 {
 		b.WriteString("\non each connection the upstream does this:\n" + indent(s.Plays.Text()) + "\n")
 	}

@@ -21,7 +21,11 @@ const (
 	inMemory kind = iota // the zero Place
 	sqlite
 	postgres
+	nowhere
 )
+
+// Nowhere keeps nothing beyond what the gateway itself has of the last incidents.
+var Nowhere = Place{kind: nowhere}
 
 // Memory keeps incidents for as long as the process lives.
 var memory = Place{}
@@ -68,6 +72,9 @@ func (p Place) String() string {
 			return u.Redacted()
 		}
 		return "postgres:" + withoutPassword(p.at)
+	}
+	if p == Nowhere {
+		return "nowhere"
 	}
 	return "memory"
 }

@@ -8,6 +8,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strconv"
@@ -70,7 +71,9 @@ type failure struct {
 // New makes a Store and begins to write. It does not wait for the database: one that cannot be reached is tried again.
 func New(o Options) *Store {
 	s := NewReader(o)
-	s.done.Go(s.run) // ends with stop
+	if o.Place != Nowhere {
+		s.done.Go(s.run) // ends with stop
+	}
 	return s
 }
 
@@ -96,6 +99,9 @@ func (s *Store) Close() {
 
 // Add counts an incident, which nobody changes any more, and keeps it if it is an example. It never waits for the database.
 func (s *Store) Add(i *incident.Incident) {
+	if s.options.Place == Nowhere {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting.add(i, s.sampler.keeps(i))
@@ -105,7 +111,7 @@ func (s *Store) Add(i *incident.Incident) {
 func (s *Store) Note(kind, subject, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.waiting.changes) < changesMax {
+	if s.options.Place != Nowhere && len(s.waiting.changes) < changesMax {
 		s.waiting.changes = append(s.waiting.changes, Change{At: time.Now().UTC(), Instance: s.options.Instance, Kind: kind, Subject: subject, Text: text})
 	}
 }
@@ -201,7 +207,10 @@ func (s *Store) forget() {
 	}
 }
 
-var errClosed = errors.New("the store is closed")
+var (
+	errClosed  = errors.New("the store is closed")
+	errNowhere = fmt.Errorf("%w: incidents are not kept", ErrNone)
+)
 
 // open gives the open database, and opens it where it is not.
 func (s *Store) open(ctx context.Context) (*database, error) {
@@ -213,8 +222,11 @@ func (s *Store) open(ctx context.Context) (*database, error) {
 	if db := s.db.Load(); db != nil {
 		return db, nil
 	}
-	if s.closed.Load() {
+	switch {
+	case s.closed.Load():
 		return nil, errClosed
+	case s.options.Place == Nowhere:
+		return nil, errNowhere
 	}
 	db, moved, err := open(ctx, s.options.Place)
 	if err != nil {
