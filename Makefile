@@ -74,6 +74,7 @@ race: ## all tests with the race detector, which needs cgo
 	awk '/^ *--- SKIP/ { print last; print } /^(ok|FAIL|panic:|DATA RACE|WARNING: DATA RACE|# )/ { print } { last = $$0 }' test.log; \
 	if [ $$code != 0 ]; then grep -v -E '^ *(=== (RUN|PAUSE|CONT|NAME)|--- (PASS|SKIP))|^PASS' test.log | tail -n 400; fi; exit $$code
 	$(GO) test -pgo=off -run 'Alloc' ./...
+	$(GO) test -pgo=off ./internal/overload
 
 FUZZ = $(shell grep -rlE '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 fuzz-short: ## every fuzz target for a little while, two at a time
