@@ -42,10 +42,10 @@ func (g *Gate) Wait(w *Waiter, now mono.Time) bool {
 	g.mu.Lock()
 	evicted, ok := g.queue.Enter(w, most, now)
 	g.waiting.Store(int64(g.queue.Length()))
-	g.mu.Unlock()
 	if evicted != nil {
-		evicted.Ready <- Evicted
+		evicted.Ready <- Evicted // it has room: who has left the queue, and taken its verdict, gets no other
 	}
+	g.mu.Unlock()
 	if ok {
 		g.Wake(now) // there may have been room since it was looked for
 	}
