@@ -40,7 +40,7 @@ func (s *serving) classify(route int) {
 // hot: once per attempt.
 func (s *serving) pick() int {
 	if s.pool.Sticky != nil && s.made == 0 {
-		if i := s.stuck(); s.pool.Balance.Usable(i, s.now) {
+		if i := s.stuck(); i >= 0 && !s.tried.Has(i) && s.pool.Balance.Usable(i, s.now) {
 			return i
 		}
 	}

@@ -57,6 +57,7 @@ func (s *serving) failEarly(e *fault.Evidence) {
 
 // failUnavailable ends an exchange for which there was nobody to ask.
 func (s *serving) failUnavailable() {
+	s.arrived() // before the answer, which may wait for the client
 	if s.made > 0 {
 		ev := &s.attempts[s.made-1].Evidence
 		s.fail(ev, fault.Classify(ev))

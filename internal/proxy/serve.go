@@ -384,6 +384,9 @@ func (s *serving) begin(p *Proxy, x *exchange.Exchange) {
 
 // end lets go of what belongs to others.
 func (s *serving) end() {
+	if s.pool != nil {
+		s.arrived()
+	}
 	s.x, s.snap, s.route, s.pool = nil, nil, nil, nil
 	if cap(s.replay) > bufferKept {
 		s.replay = nil

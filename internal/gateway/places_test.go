@@ -1,0 +1,124 @@
+//go:build linux
+
+package gateway_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// waiting waits until so many requests are in the pool's queue. It is false if somebody was turned away meanwhile: the machine is slow.
+func (g *gate) waiting(t *testing.T, queue string) bool {
+	t.Helper()
+	waits := false
+	until(t, "the queue has "+queue, func() bool {
+		waits = strings.Contains(metricsOf(t, g), `whygate_queue_length{pool="web"} `+queue+"\n")
+		return waits || g.turnedAway(t)
+	})
+	return waits
+}
+
+// A client whose cookie names an endpoint that has no room is served by another.
+func TestStickyEndpointIsFull(t *testing.T) {
+	t.Parallel()
+	h, other := holdingOf(t), nameOf(t, "other")
+	g := start(t, "", map[string]route{"web": {endpoints: []string{h.URL, other.url}, pool: "sticky: {cookie: route}, limits: {requests: 1}, overload: {adaptive: off}, eject: off"}})
+	url := "http://" + g.address() + "/web"
+	go func() { // the first that it holds is answered
+		<-h.reached
+		h.release <- struct{}{}
+	}()
+	var cookie string
+	for range 2 { // in turn
+		res, err := headOf(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.total.Load() > 0 && cookie == "" {
+			cookie, _, _ = strings.Cut(res.Header.Get("Set-Cookie"), ";")
+		}
+	}
+	var all sync.WaitGroup
+	all.Go(func() { fetch(t, http.DefaultClient, url, "Cookie: "+cookie) })
+	<-h.reached
+	c := &http.Client{Timeout: patience}
+	if status, body := fetch(t, c, url, "Cookie: "+cookie); status != 200 || body != "other" {
+		t.Errorf("%d %q", status, body)
+	}
+	h.let()
+	all.Wait()
+}
+
+// A request that the queue let go, and for which there is no connection, gives its turn back: whoever waits later is let go.
+func TestTurnIsGivenBack(t *testing.T) {
+	t.Parallel()
+	headNow, end := make(chan struct{}), make(chan struct{})
+	var reached atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		reached.Add(1)
+		<-headNow
+		w.(http.Flusher).Flush() // the head goes, the body is not over
+		<-end
+	}))
+	defer s.Close()
+	stop := sync.OnceFunc(func() { close(end) })
+	defer stop()
+	g := start(t, "", map[string]route{"web": {endpoints: []string{s.URL}, pool: "limits: {requests: 1, connections: 2}, overload: {adaptive: off}"}})
+	url := "http://" + g.address() + "/web"
+	var all sync.WaitGroup
+	ask := func() <-chan int {
+		status := make(chan int, 1)
+		all.Go(func() {
+			res, err := headOf(t.Context(), url)
+			if err != nil {
+				status <- 0
+				return
+			}
+			status <- res.StatusCode
+		})
+		return status
+	}
+	let := func(n int64) { // the n-th that reaches the endpoint is answered
+		until(t, "the endpoint is asked", func() bool { return reached.Load() >= n || g.turnedAway(t) })
+		if reached.Load() < n {
+			t.Skip("the machine is too slow: a request waited for longer than any may")
+		}
+		headNow <- struct{}{}
+	}
+	ask()
+	until(t, "the first is there", func() bool { return reached.Load() == 1 })
+	ask()
+	g.waiting(t, "1")
+	ask()
+	if !g.waiting(t, "2") {
+		t.Skip("the machine is too slow: a request waited for longer than any may")
+	}
+	let(1) // the second goes
+	let(2) // and the third is let go, while both connections are in use
+	until(t, "the third was not told that there is no connection", func() bool { return strings.Contains(metricsOf(t, g), "connection-limit") || g.turnedAway(t) })
+	stop()
+	all.Wait()
+	for range 3 { // a wait that the machine makes too long is no leak
+		before := reached.Load()
+		ask()
+		until(t, "one is there", func() bool { return reached.Load() == before+1 })
+		last := ask()
+		g.waiting(t, "1")
+		headNow <- struct{}{}
+		status := 0
+		select {
+		case headNow <- struct{}{}: // it reached the endpoint
+			status = <-last
+		case status = <-last:
+		}
+		all.Wait()
+		if status == http.StatusOK {
+			return
+		}
+	}
+	t.Error("nobody who waits is let go, though the endpoint is idle")
+}
