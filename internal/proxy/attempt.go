@@ -22,7 +22,11 @@ func (s *serving) try(a *upstream.Attempt, fresh upstream.Fresh) bool {
 	if !s.connect && !s.x.BodyHere && (s.streamed || !s.x.BodyRead) { // also where an attempt before this one has read some of it, or all
 		return s.stream(a, fresh)
 	}
-	if !a.Ask(s.prepare(), s.x.Body, fresh) && !(a.Evidence.Stage == fault.Write && a.AnswerAnyway()) {
+	body := s.x.Body
+	if s.connect { // octets of the tunnel, before there is one, would be another request to the endpoint
+		body = nil
+	}
+	if !a.Ask(s.prepare(), body, fresh) && !(a.Evidence.Stage == fault.Write && a.AnswerAnyway()) {
 		return false
 	}
 	return s.readHead(a)

@@ -196,3 +196,73 @@ func TestWebSocketOverHTTP2Refused(t *testing.T) {
 	}
 	g.want(502, fault.CauseConnectionRefused)
 }
+
+// What a client sends behind its extended CONNECT before it has an answer belongs to the tunnel. As the body of a GET without framing it would
+// be another request to the endpoint, past all routes.
+func TestWebSocketEarlyOctets(t *testing.T) {
+	t.Parallel()
+	const early = "GET /smuggled HTTP/1.1\r\nHost: internal\r\n\r\n"
+	for _, c := range []struct {
+		name    string
+		accepts bool
+		status  string
+	}{{"refused", false, "404"}, {"accepted", true, "200"}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			behind := make(chan string, 1)
+			o := upstreamOf(t, func(p *peer) {
+				line, lines, _ := p.head()
+				b, _ := p.r.Peek(p.r.Buffered()) // one write, one read: what was sent with the head is here
+				behind <- string(b)
+				if !c.accepts {
+					p.send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+					p.gone()
+					return
+				}
+				p.send(accept(message{line: line, lines: lines}))
+				got := make([]byte, len(early))
+				_, _ = io.ReadFull(p.r, got)
+				p.send(strings.ToUpper(string(got)))
+			})
+			g := start(t, setup{h2c: true}, o.addr)
+			w := earlyWebSocket(t, g, early)
+			if b := <-behind; b != "" {
+				t.Errorf("the endpoint had %q behind the head that it was to answer", b)
+			}
+			h, is := w.next().(*http2.MetaHeadersFrame)
+			if !is || h.PseudoValue("status") != c.status {
+				t.Fatalf("the client was answered %v", h)
+			}
+			if c.accepts {
+				w.want(strings.ToUpper(early))
+			}
+		})
+	}
+}
+
+// earlyWebSocket asks for a WebSocket and sends octets that belong into it, all in one write, with the end of the stream.
+func earlyWebSocket(t *testing.T, g *gateway, octets string) *webSocket {
+	t.Helper()
+	c, err := net.Dial("tcp", g.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	_ = c.SetDeadline(time.Now().Add(patience))
+	var out, block bytes.Buffer
+	out.WriteString(http2.ClientPreface)
+	fr := http2.NewFramer(&out, nil)
+	_ = fr.WriteSettings()
+	e := hpack.NewEncoder(&block)
+	for _, f := range [][2]string{{":method", "CONNECT"}, {":protocol", "websocket"}, {":scheme", "http"}, {":path", "/chat"}, {":authority", "a.test"}, {"sec-websocket-version", "13"}} {
+		_ = e.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
+	}
+	_ = fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true})
+	_ = fr.WriteData(1, true, []byte(octets))
+	if _, err := c.Write(out.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	w := &webSocket{http2.NewFramer(c, c), c, t}
+	w.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	return w
+}

@@ -205,6 +205,9 @@ func (s *stream) begin(st *mux.Stream, ss *Session) {
 	x := &s.x
 	x.Begin(&ss.peer, &s.cancel, ss.limits.Idle)
 	x.Request, x.BodyRead = *st.Request(), false
+	if x.Request.Protocol != nil { // what comes are octets of a tunnel, and no body
+		return
+	}
 	if body, here := st.WholeBody(); here {
 		x.Body, x.BodyHere, x.BodyRead = body, len(body) > 0, len(body) == 0
 		x.Request.Length = int64(len(body)) // known now, said or not
