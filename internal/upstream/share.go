@@ -33,11 +33,11 @@ const (
 	freshTime   = time.Second
 )
 
-// sharing is the links of a target. Its mu is the target's.
+// sharing is the links of a target. Its mu is the target's, which is taken before a link's.
 type sharing struct {
 	links   []*link
 	dialing *dialing
-	http1   mono.Time // until then the endpoint is believed to speak HTTP/1.1 alone; 0 for not
+	http1   mono.Atomic // until then the endpoint is believed to speak HTTP/1.1 alone; 0 for not
 }
 
 // dialing is a connection on its way that several exchanges wait for.
@@ -57,22 +57,27 @@ func (t *Target) shares(h *Head, now mono.Time) bool {
 		if h.Upgrade != nil { // what takes the connection over does so in HTTP/1.1
 			return false
 		}
-		t.mu.Lock()
-		until := t.http1
-		t.mu.Unlock()
-		return until == 0 || now >= until
+		until := t.http1.Load()
+		return until == 0 || now >= until && t.asksAgain(until, now)
 	}
 	return true
 }
 
-// prefersHTTP1 notes that the endpoint wants HTTP/1.1.
+// asksAgain reports whether this attempt is the one that finds out whether an endpoint of HTTP/1.1 has come to speak HTTP/2. Nobody is while
+// connections of HTTP/1.1 rest: an endpoint that is replaced closes them.
+func (t *Target) asksAgain(until, now mono.Time) bool {
+	t.mu.Lock()
+	resting := len(t.idle)
+	t.mu.Unlock()
+	return resting == 0 && t.http1.CompareAndSwap(until, now.Add(http1Time))
+}
+
+// prefersHTTP1 notes that the endpoint wants HTTP/1.1. A link's mu may be held.
 func (t *Target) prefersHTTP1(now mono.Time) {
 	if t.protocol != ProtocolAuto {
 		return
 	}
-	t.mu.Lock()
-	t.http1 = now.Add(http1Time)
-	t.mu.Unlock()
+	t.http1.Store(now.Add(http1Time))
 }
 
 // choose gives the link with the fewest streams that may take one more, and whether another one should be opened. fresh asks for one
@@ -152,9 +157,8 @@ func (a *Attempt) share(fresh Fresh, end endOfHead) (plain *Conn, ok bool) {
 
 // sharesStill reports whether the endpoint has not turned out to speak HTTP/1.1.
 func (t *Target) sharesStill(now mono.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.http1 == 0 || now >= t.http1
+	until := t.http1.Load()
+	return until == 0 || now >= until
 }
 
 // openShared opens a connection for all that wait for d, and makes a link of it if it speaks HTTP/2.
@@ -179,8 +183,8 @@ func (a *Attempt) openShared(d *dialing) *Conn {
 		return c
 	}
 	c.link = newLink(c)
+	t.http1.Store(0)
 	t.mu.Lock()
-	t.http1 = 0
 	if t.closed || c.era != t.era {
 		c.link.last.Store(true)
 		c.link.era = t.era
