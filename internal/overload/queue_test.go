@@ -118,3 +118,5 @@ func BenchmarkLimiter(b *testing.B) {
 		l.Answered(1, s)
 	}
 }
+
+func sec(t float64) mono.Time { return 1 + mono.Time(t*1e9) }

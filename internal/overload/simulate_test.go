@@ -125,8 +125,6 @@ func (s *sim) offer(g *simGateway, rate, from, until float64, draw service) {
 	s.at(sec(from)+mono.Time(s.rnd.ExpFloat64()/rate*1e9), next)
 }
 
-func sec(t float64) mono.Time { return 1 + mono.Time(t*1e9) }
-
 // run plays until a moment in seconds.
 func (s *sim) run(until float64) {
 	end := sec(until)
