@@ -374,6 +374,15 @@ func TestHTTP2Ping(t *testing.T) {
 	l.mu.Unlock()
 	l.sweep(now.Add(pingQuiet+time.Second), false)
 	<-pinged
+	l.mu.Lock()
+	l.heard = l.pinged.Add(2 * time.Second) // something that was on its way, and no acknowledgement
+	l.mu.Unlock()
+	l.sweep(now.Add(pingQuiet+time.Second+pingTime+time.Second), false)
+	l.mu.Lock()
+	if l.over != nil {
+		t.Error("given up too early")
+	}
+	l.mu.Unlock()
 	l.sweep(now.Add(pingQuiet+time.Second+2*pingTime), false)
 	if cause := <-done; cause != fault.CauseHTTP2ConnectionDead || a.Evidence.After != pingTime {
 		t.Errorf("%v: %+v", cause, a.Evidence)

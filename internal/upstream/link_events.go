@@ -149,7 +149,7 @@ func (l *link) sweep(now mono.Time, over bool) {
 	case l.over != nil:
 	case over:
 		l.retire()
-	case l.pinged != 0 && now.Sub(l.pinged) > pingTime && l.heard < l.pinged:
+	case l.pinged != 0 && now.Sub(max(l.heard, l.pinged)) > pingTime: // what came before the acknowledgement proves no more than its moment
 		l.die(&ending{end: fault.Timeout, rule: fault.RuleH2Ping})
 		l.stop.Cancel(cancel.NotWanted)
 	case l.calls > 0 && l.pinged == 0 && now.Sub(l.heard) > pingQuiet && (l.asked == 0 || now.Sub(l.asked) > pingEvery):
