@@ -29,6 +29,9 @@ func (a *Attempt) askShared(body []byte, head endOfHead) bool {
 	c.until = a.Whole.cap(a.began.Until(a.target.Head))
 	if head == bodyFollows {
 		if end := c.send(body, endOfBody, a.Cancel, a.Whole); end != fault.Completed {
+			if end != fault.Canceled && c.early() {
+				return a.awaitShared()
+			}
 			a.writeFailedShared(end)
 			return false
 		}
@@ -38,6 +41,14 @@ func (a *Attempt) askShared(body []byte, head endOfHead) bool {
 	a.Evidence.Spent[fault.Write] = time.Duration(now - a.began)
 	a.began = now
 	return a.awaitShared()
+}
+
+// early reports whether an answer is here that needs no more of the request: a whole one, behind which the endpoint may have reset the stream
+// (RFC 9113, section 8.1), or one that goes on.
+func (c *call) early() bool {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	return c.answered && (c.inEnd || c.end == nil)
 }
 
 // awaitShared waits for a head.

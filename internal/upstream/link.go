@@ -336,7 +336,11 @@ func (l *link) usable() bool { return l.over == nil && l.gone == nil && !l.retir
 func (l *link) begin(c *call, method httpmsg.Method, end endOfHead) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.usable() || l.h2.Streams() >= l.limit() || !l.h2.Open(&c.h, method) {
+	if !l.usable() || l.h2.Streams() >= l.limit() {
+		return false
+	}
+	if !l.h2.Open(&c.h, method) { // its identifiers are used up (RFC 9113, section 5.1.1)
+		l.retire()
 		return false
 	}
 	c.link, c.h.Owner, l.held = l, c, false

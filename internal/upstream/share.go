@@ -20,8 +20,12 @@ const (
 )
 
 const (
-	// linksMax is how many connections of HTTP/2 an endpoint may have from us.
+	// linksMax is how many connections of HTTP/2 an endpoint may have from us for new requests, and linksAll with those that only go on
+	// for the exchanges on them: an endpoint may say good-bye to each connection at some age, and streams may last long.
 	linksMax = 64
+	linksAll = 4 * linksMax
+	// vainMax is how many new connections in a row an attempt opens that take no stream.
+	vainMax = 3
 	// linkStreams is how many streams a link has before another one is opened beside it, even if the endpoint takes more: what a
 	// connection loses, all of its streams lose.
 	linkStreams = 64
@@ -80,10 +84,10 @@ func (t *Target) prefersHTTP1(now mono.Time) {
 	t.http1.Store(now.Add(http1Time))
 }
 
-// choose gives the link with the fewest streams that may take one more, and whether another one should be opened. fresh asks for one
-// that is known to be alive.
-func (t *Target) choose(fresh Fresh, now mono.Time) (best *link, crowded bool) {
-	least := -1
+// choose gives the link with the fewest streams that may take one more, whether another one should be opened, and whether there may be
+// none. fresh asks for one that is known to be alive.
+func (t *Target) choose(fresh Fresh, now mono.Time) (best *link, crowded, full bool) {
+	least, usable := -1, 0
 	for _, l := range t.links {
 		l.mu.Lock()
 		n, room := l.h2.Streams(), l.usable() && l.h2.Streams() < l.limit() && l.pinged == 0
@@ -92,36 +96,35 @@ func (t *Target) choose(fresh Fresh, now mono.Time) (best *link, crowded bool) {
 		}
 		if l.era != t.era || t.names.vanished(l.addr) {
 			room = false
+		} else if l.usable() {
+			usable++
 		}
 		l.mu.Unlock()
 		if room && (least < 0 || n < least) {
 			best, least = l, n
 		}
 	}
-	return best, least < 0 || least >= linkStreams
+	return best, least < 0 || least >= linkStreams, usable >= linksMax || len(t.links) >= linksAll
 }
 
 // share gets a stream with the head in a.call.frames on a connection that others may share. Where the endpoint turns out to speak HTTP/1.1
 // the new connection is given back instead.
 func (a *Attempt) share(fresh Fresh, end endOfHead) (plain *Conn, ok bool) {
 	t := a.target
-	for {
+	for vain := 0; ; {
 		now := mono.Now()
-		t.mu.Lock()
-		t.names.used = true
-		l, crowded := t.choose(fresh, now)
-		d, mine := t.dialing, false
-		if crowded && d == nil && len(t.links) < linksMax {
-			d = &dialing{done: make(chan struct{})}
-			t.dialing, mine = d, true
+		if a.Cancel.Reason() != cancel.None || a.Whole.Until != 0 && now >= a.Whole.Until {
+			a.abandon()
+			return nil, false
 		}
-		full := len(t.links) >= linksMax
-		t.mu.Unlock()
+		l, d, mine, full := t.linkFor(fresh, now)
 		switch {
 		case mine:
+			before := a.Evidence
 			c := a.openShared(d)
 			switch {
 			case c == nil && l != nil && a.Cancel.Reason() == cancel.None && a.call.beginOn(a, l, end): // it is crowded, but there
+				a.forgive(&before)
 				return nil, true
 			case c == nil:
 				return nil, false
@@ -129,6 +132,10 @@ func (a *Attempt) share(fresh Fresh, end endOfHead) (plain *Conn, ok bool) {
 				return c, true
 			case a.call.beginOn(a, c.link, end):
 				return nil, true
+			}
+			if vain++; vain == vainMax {
+				a.noStream(c.link)
+				return nil, false
 			}
 		case l != nil:
 			if a.call.beginOn(a, l, end) {
@@ -148,10 +155,51 @@ func (a *Attempt) share(fresh Fresh, end endOfHead) (plain *Conn, ok bool) {
 			}
 			fresh = AnyConnection // it is as fresh as can be
 		case full:
-			a.Evidence.Stage, a.Evidence.End, a.Evidence.Version = fault.Write, fault.Limit, httpmsg.HTTP2
-			a.Evidence.Rule, a.Evidence.Limit = fault.RuleH2StreamLimit, linksMax
+			a.noStream(nil)
 			return nil, false
 		}
+	}
+}
+
+// linkFor gives the link for a new stream, nil for none, the connection on its way that there is to wait for, and whether that is the
+// caller's to open. full is that there may be none.
+func (t *Target) linkFor(fresh Fresh, now mono.Time) (l *link, d *dialing, mine, full bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.names.used = true
+	l, crowded, full := t.choose(fresh, now)
+	if d = t.dialing; crowded && d == nil && !full {
+		d = &dialing{done: make(chan struct{})}
+		t.dialing, mine = d, true
+	}
+	return l, d, mine, full
+}
+
+// forgive takes out of the evidence how a connection failed that was to relieve a crowded link, which the stream has begun on after all. The
+// time that it took stays.
+func (a *Attempt) forgive(before *fault.Evidence) {
+	ev, spent := &a.Evidence, a.Evidence.Spent
+	*ev = *before
+	ev.Spent = spent
+	a.opened(a.call.link)
+}
+
+// noStream notes that no connection takes the request: a new one that ended at once says how, and nil is that there may be no more.
+func (a *Attempt) noStream(l *link) {
+	ev := &a.Evidence
+	ev.Stage, ev.End, ev.Version = fault.Write, fault.Limit, httpmsg.HTTP2
+	ev.Rule, ev.Limit = fault.RuleH2StreamLimit, linksMax
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ev.Limit = int64(l.limit())
+	if e := l.gone; e != nil {
+		e.write(ev)
+		ev.Unprocessed = true // it was never sent
+	} else if l.over != nil {
+		l.over.write(ev)
 	}
 }
 
