@@ -6,6 +6,7 @@
 package balance
 
 import (
+	"iter"
 	"sync/atomic"
 	"time"
 
@@ -130,26 +131,80 @@ func (s *Set) Len() int { return len(s.endpoints) }
 // hot: once per attempt.
 func (s *Set) Pick(tried *Tried, key uint64, now mono.Time) int {
 	turn := s.turn.Add(1) - 1
+	if i := s.sound(tried, key, now, turn); i >= 0 {
+		return i
+	}
+	return s.lastResort(tried, key, now, turn)
+}
+
+// PickSound is Pick without those that failed, or that checks found down: -1 if each of the others was tried.
+//
+// hot: once per attempt.
+func (s *Set) PickSound(tried *Tried, key uint64, now mono.Time) int {
+	return s.sound(tried, key, now, s.turn.Add(1)-1)
+}
+
+// sound picks among the endpoints that are in order, then among the backups.
+func (s *Set) sound(tried *Tried, key uint64, now mono.Time, turn uint64) int {
 	for range s.endpoints {
-		i := s.choose(tried, key, now, turn)
+		i := s.eachOf(choice{s: s, tried: tried, now: now}, key, turn)
 		if i < 0 || s.claim(i, now) {
 			return i
 		}
 	}
-	return s.longestFailed(tried) // others claimed every endpoint meanwhile
+	return -1 // others claimed every endpoint meanwhile
 }
 
-// choose picks among the endpoints that are in order, then among the backups, and where there is none, among those that failed.
-func (s *Set) choose(tried *Tried, key uint64, now mono.Time, turn uint64) int {
-	i := s.among(choice{s: s, tried: tried, now: now}, key, turn)
+// eachOf picks by the policy, of the backups where there is nobody else.
+func (s *Set) eachOf(c choice, key, turn uint64) int {
+	i := s.among(c, key, turn)
 	if i < 0 && s.backups {
-		i = s.among(choice{s: s, tried: tried, now: now, backup: true}, key, turn)
-	}
-	if i < 0 {
-		i = s.longestFailed(tried)
+		c.backup = true
+		i = s.among(c, key, turn)
 	}
 	return i
 }
+
+// lastResort picks where no endpoint is in order: the one whose failure is longest ago. Of those that checks found down, and whose own
+// traffic says nothing against them, it picks by the policy: the checks may be wrong, and one endpoint cannot do the work of all.
+func (s *Set) lastResort(tried *Tried, key uint64, now mono.Time, turn uint64) int {
+	i := s.longestFailed(tried)
+	if i < 0 || Out(s.endpoints[i].out.Load()) != Unhealthy || s.endpoints[i].until.Load() > now {
+		return i
+	}
+	if j := s.eachOf(choice{s: s, tried: tried, now: now, ignored: Unhealthy}, key, turn); j >= 0 {
+		return j
+	}
+	return i
+}
+
+// Open yields the endpoints that a request can be given: those that are in order, or where none is, all that are not drained.
+func (s *Set) Open(now mono.Time) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		sound := s.Sound(now)
+		for i, e := range s.endpoints {
+			if sound && !e.sound(now) || Out(e.out.Load())&Drained != 0 {
+				continue
+			}
+			if !yield(i) {
+				return
+			}
+		}
+	}
+}
+
+// Sound reports whether any endpoint is in order, as far as is known.
+func (s *Set) Sound(now mono.Time) bool {
+	for _, e := range s.endpoints {
+		if e.sound(now) {
+			return true
+		}
+	}
+	return false
+}
+
+// sound reports whether the endpoint is in order, or due to be tried again.
+func (e *endpoint) sound(now mono.Time) bool { return e.out.Load() == 0 && e.until.Load() <= now }
 
 // among picks by the policy.
 func (s *Set) among(c choice, key, turn uint64) int {

@@ -2,6 +2,7 @@ package balance
 
 import (
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -222,5 +223,52 @@ func BenchmarkPick(b *testing.B) {
 				}
 			})
 		})
+	}
+}
+
+// Where checks find every endpoint down they share the requests: one could not do the work of all. One whose own traffic fails is behind
+// those, and one that is drained gets nothing.
+func TestAllDownShare(t *testing.T) {
+	s := New(5, RoundRobin)
+	for i := range 5 {
+		s.TakeOut(i, Unhealthy)
+	}
+	s.Failed(3, 1*second)
+	s.TakeOut(4, Drained)
+	var n [5]int
+	for range 300 {
+		n[s.Pick(nil, 0, 2*second)]++
+	}
+	if n != [5]int{100, 100, 100, 0, 0} {
+		t.Errorf("they got %v", n)
+	}
+}
+
+// PickSound takes nobody that failed, and Open yields whom requests are given.
+func TestSound(t *testing.T) {
+	s := New(4, RoundRobin)
+	s.Failed(1, 0*second)
+	s.TakeOut(2, Unhealthy)
+	s.TakeOut(3, Drained)
+	var tried Tried
+	if i := s.PickSound(&tried, 0, 1*second); i != 0 {
+		t.Errorf("%d was picked", i)
+	}
+	tried.Add(0)
+	if i := s.PickSound(&tried, 0, 1*second); i != -1 {
+		t.Errorf("%d was picked", i)
+	}
+	for _, tt := range []struct {
+		now  mono.Time
+		want []int
+	}{{1 * second, []int{0}}, {20 * second, []int{0, 1}}} {
+		if got := slices.Collect(s.Open(tt.now)); !slices.Equal(got, tt.want) {
+			t.Errorf("open at %v: %v, want %v", tt.now, got, tt.want)
+		}
+	}
+	s.Eject(0, 50*second)
+	s.Eject(1, 50*second)
+	if got := slices.Collect(s.Open(30 * second)); !slices.Equal(got, []int{0, 1, 2}) || s.Sound(30*second) {
+		t.Errorf("open where nobody is in order: %v", got)
 	}
 }

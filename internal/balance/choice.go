@@ -17,17 +17,18 @@ const (
 
 // choice is one look for an endpoint.
 type choice struct {
-	s      *Set
-	tried  *Tried
-	now    mono.Time
-	backup bool // among the backups
-	ramps  bool // some endpoint may be in its slow start
+	s       *Set
+	tried   *Tried
+	now     mono.Time
+	backup  bool // among the backups
+	ramps   bool // some endpoint may be in its slow start
+	ignored Out  // reasons that do not count
 }
 
 // candidate reports whether the endpoint is in order and was not tried.
 func (c *choice) candidate(i int) bool {
 	e := c.s.endpoints[i]
-	return !c.tried.Has(i) && e.until.Load() <= c.now && e.out.Load() == 0 && c.s.members[i].Backup == c.backup
+	return !c.tried.Has(i) && e.until.Load() <= c.now && Out(e.out.Load())&^c.ignored == 0 && c.s.members[i].Backup == c.backup
 }
 
 // ramp has an endpoint begin slowly.

@@ -270,6 +270,9 @@ func (g *generation) chosen(b *builtPool, pool *proxy.Pool, before *builtPool, f
 		pool.Maintenance = before.pool.Maintenance
 	}
 	pool.Gate = gateOf(p)
+	if pool.Gate != nil {
+		pool.Gate.Open = pool.Balance.Open
+	}
 	if before != nil && pool.Gate != nil && before.pool.Gate != nil && p.Overload == before.cfg.Overload {
 		pool.Gate.Limiter.Carry(before.pool.Gate.Limiter, from)
 		limitRequests(pool.Gate.Limiter, p)

@@ -122,3 +122,32 @@ func TestTurnIsGivenBack(t *testing.T) {
 	}
 	t.Error("nobody who waits is let go, though the endpoint is idle")
 }
+
+// While the only endpoint in order is full, requests wait for it: the other is known to be dead.
+func TestOverflowWaitsBesideADeadEndpoint(t *testing.T) {
+	t.Parallel()
+	h := holdingOf(t)
+	dead := "http://" + reserved(t)
+	g := start(t, "", map[string]route{"web": {endpoints: []string{h.URL, dead}, pool: "limits: {requests: 1}, overload: {adaptive: off}, check: {type: tcp, every: 100ms, fall: 1}"}})
+	until(t, "the dead endpoint is not down", func() bool { return g.standings(t)[dead].State == "down" })
+	url := "http://" + g.address() + "/web"
+	var all sync.WaitGroup
+	all.Go(func() { _, _ = headOf(t.Context(), url) })
+	<-h.reached
+	answered := make(chan *http.Response, 1)
+	all.Go(func() {
+		res, err := headOf(t.Context(), url)
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- res
+	})
+	until(t, "it neither waits nor is answered", func() bool {
+		return len(answered) > 0 || strings.Contains(metricsOf(t, g), `whygate_queue_length{pool="web"} 1`+"\n")
+	})
+	h.let()
+	if res := <-answered; res.StatusCode != 200 && !strings.Contains(res.Header.Get("Proxy-Status"), "in flight") { // in flight: it waited for too long on a slow machine
+		t.Errorf("%d %s", res.StatusCode, res.Header.Get("Proxy-Status"))
+	}
+	all.Wait()
+}

@@ -1,6 +1,7 @@
 package overload
 
 import (
+	"iter"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -13,8 +14,10 @@ import (
 // concurrently.
 type Gate struct {
 	Limiter *Limiter
-	delay   time.Duration
-	most    int64 // waiting requests
+	// Open yields the endpoints that requests are given at present; nil for all. Set it before the gate is used. Room at another is none.
+	Open  func(now mono.Time) iter.Seq[int]
+	delay time.Duration
+	most  int64 // waiting requests
 
 	waiting atomic.Int64
 	going   atomic.Int64 // told to go, and not yet at an endpoint
@@ -83,7 +86,7 @@ func (g *Gate) Wake(now mono.Time) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	room := g.Limiter.Rooms() - g.going.Load()
+	room := g.rooms(now) - g.going.Load()
 	for g.queue.Length() > 0 {
 		wait := g.queue.Wait(Calm(g.Limiter.Calm(now)), g.delay, now)
 		if w := g.queue.Expired(wait, now); w != nil {
@@ -106,12 +109,24 @@ func (g *Gate) Length() int64 { return g.waiting.Load() }
 // RetryAfter is after how many seconds a client that was turned away may come again: not all at once.
 func RetryAfter() int { return 1 + rand.IntN(3) }
 
-// Rooms is how many requests more the endpoints may be given, at most queueMost.
-func (l *Limiter) Rooms() (n int64) {
-	for _, e := range l.endpoints {
-		n += min(max(e.limit.Load()-e.inFlight.Load(), 0), queueMost)
+// rooms is how many requests more the endpoints may be given that get any.
+func (g *Gate) rooms(now mono.Time) (n int64) {
+	if g.Open == nil {
+		for i := range g.Limiter.endpoints {
+			n += g.Limiter.rooms(i)
+		}
+		return n
+	}
+	for i := range g.Open(now) {
+		n += g.Limiter.rooms(i)
 	}
 	return n
+}
+
+// rooms is how many requests more an endpoint may be given, at most queueMost.
+func (l *Limiter) rooms(i int) int64 {
+	e := l.endpoints[i]
+	return min(max(e.limit.Load()-e.inFlight.Load(), 0), queueMost)
 }
 
 // Idle reports whether nothing happened since the last call and nothing is under way: then there is nothing to decide.

@@ -1,6 +1,8 @@
 package overload
 
 import (
+	"iter"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -33,5 +35,23 @@ func TestNoVerdictComesAfterLeave(t *testing.T) {
 		if len(low.Ready) > 0 {
 			t.Fatal("a verdict came after Leave")
 		}
+	}
+}
+
+// Room at an endpoint that gets no requests is none: whoever waits would be let go again and again.
+func TestRoomOfEndpointsThatGetNothing(t *testing.T) {
+	l := New(2, 100*time.Millisecond, mono.Now())
+	l.Fix(1)
+	l.Enter(0)
+	g := NewGate(l, 10, 100*time.Millisecond)
+	g.Open = func(mono.Time) iter.Seq[int] { return slices.Values([]int{0}) }
+	w := waiterOf(0)
+	if !g.Wait(w, mono.Now()) || len(w.Ready) > 0 {
+		t.Error("a request was let go, and nobody has room for it")
+	}
+	l.Failed(0)
+	g.Wake(mono.Now())
+	if len(w.Ready) != 1 {
+		t.Error("there is room, and nobody was let go")
 	}
 }

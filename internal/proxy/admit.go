@@ -17,7 +17,8 @@ type admission struct {
 	woken    bool  // the queue let it go, and it has no endpoint yet
 	admitted int64 // how many the endpoint had in flight then
 	sent     mono.Time
-	full     int // an endpoint that had no room, -1 if none was met
+	full     int  // an endpoint that had no room, -1 if none was met
+	passed   bool // one had none since the request last began to look for an endpoint
 	waiter   overload.Waiter
 	since    mono.Time // when it began to wait, 0 if it did not
 }
@@ -32,7 +33,7 @@ func (s *serving) enter(i int) bool {
 	}
 	n, ok := g.Limiter.Enter(i)
 	if !ok {
-		s.adm.full = i
+		s.adm.full, s.adm.passed = i, true
 		return false
 	}
 	s.adm.admitted, s.adm.entered, s.adm.sent = n, true, s.now
@@ -98,6 +99,7 @@ func (s *serving) wait() bool {
 		return false
 	}
 	s.tried.Reset()
+	a.passed = false
 	return true
 }
 

@@ -44,6 +44,9 @@ func (s *serving) pick() int {
 			return i
 		}
 	}
+	if s.adm.passed && s.made == 0 && s.full == 0 && s.pool.Balance.Sound(s.now) {
+		return s.pool.Balance.PickSound(&s.tried, s.key(), s.now) // to wait for one that is only full is better than to ask one that is dead
+	}
 	return s.pool.Balance.Pick(&s.tried, s.key(), s.now)
 }
 

@@ -372,7 +372,7 @@ func (s *serving) begin(p *Proxy, x *exchange.Exchange) {
 	s.route, s.pool, s.now = nil, nil, x.Ready
 	s.tried.Reset()
 	s.asking, s.retryAfter = -1, 0
-	s.adm.entered, s.adm.woken, s.adm.full, s.adm.since = false, false, -1, 0
+	s.adm.entered, s.adm.woken, s.adm.full, s.adm.passed, s.adm.since = false, false, -1, false, 0
 	s.made, s.raced, s.lost, s.streamed, s.full, s.until, s.upgrade = 0, 0, false, false, 0, 0, false
 	s.setting, s.timer, s.grpc = 0, fault.TimerNone, isGRPC(&x.Request)
 	s.connect = connectsWebSocket(&x.Request)
