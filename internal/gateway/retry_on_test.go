@@ -3,12 +3,16 @@
 package gateway_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/whygate/whygate/internal/gateway"
 )
 
 // An answer whose status retry.on names is given up for another endpoint's, also for a POST where the status says that it was not handled.
@@ -92,4 +96,53 @@ func sendTo(t *testing.T, method, url string) *http.Response {
 	_, _ = io.Copy(io.Discard, res.Body)
 	res.Body.Close()
 	return res
+}
+
+// An answer is passed on as it is where nobody else can be asked: the other endpoint is drained, or full.
+func TestRetryOnWithNobodyElse(t *testing.T) {
+	t.Parallel()
+	const words = "the application's own words"
+	sick := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		status := http.StatusServiceUnavailable
+		if r.URL.RawQuery == "429" {
+			status = http.StatusTooManyRequests
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, words)
+	}))
+	defer sick.Close()
+	h, other := holdingOf(t), nameOf(t, "other")
+	const pool = "eject: off, retry: {on: [429, 503], budget: 100%}, overload: {adaptive: off}"
+	g := start(t, "", map[string]route{
+		"drained":     {endpoints: []string{sick.URL, other.url}, pool: pool},
+		"full":        {endpoints: []string{h.URL, sick.URL}, pool: pool + ", limits: {requests: 1}"},
+		"connections": {endpoints: []string{h.URL, sick.URL}, pool: pool + ", limits: {connections: 1}"},
+	})
+	if _, err := g.Obey(gateway.Order{Action: gateway.ActionDrain, Pool: "drained", Endpoint: other.url}); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for _, path := range []string{"/full", "/connections"} { // one of each is held; the first may come to the other
+		for held := false; !held; {
+			ended := make(chan struct{})
+			all.Go(func() {
+				_, _ = headOf(t.Context(), "http://"+g.address()+path)
+				close(ended)
+			})
+			select {
+			case <-h.reached:
+				held = true
+			case <-ended:
+			}
+		}
+	}
+	for _, path := range []string{"/drained", "/full", "/connections"} {
+		for _, status := range []int{429, 503} {
+			if code, body := fetch(t, http.DefaultClient, fmt.Sprintf("http://%s%s?%d", g.address(), path, status)); code != status || body != words {
+				t.Errorf("%s: the endpoint said %d, the client got %d %.150q", path, status, code, body)
+			}
+		}
+	}
+	h.let()
+	all.Wait()
 }

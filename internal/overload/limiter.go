@@ -162,6 +162,17 @@ func (l *Limiter) Enter(i int) (admitted int64, ok bool) {
 	return n, true
 }
 
+// Resume counts a request to the endpoint whether there is room or not: it was let in once, gave its place up with Failed while it was
+// not the endpoint that kept it waiting, and is at the endpoint again. It is ended as what Enter began.
+func (l *Limiter) Resume(i int) (admitted int64) {
+	e := l.endpoints[i]
+	n := e.inFlight.Add(1)
+	if n >= e.limit.Load() && !e.full.Load() {
+		e.full.Store(true)
+	}
+	return n
+}
+
 // Sample is one answer, as the limiter needs it.
 type Sample struct {
 	Class    int

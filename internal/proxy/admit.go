@@ -17,28 +17,86 @@ type admission struct {
 	woken    bool  // the queue let it go, and it has no endpoint yet
 	admitted int64 // how many the endpoint had in flight then
 	sent     mono.Time
-	full     int  // an endpoint that had no room, -1 if none was met
-	passed   bool // one had none since the request last began to look for an endpoint
+	full     int   // an endpoint that had no room, -1 if none was met
+	passed   bool  // one had none since the request last began to look for an endpoint
+	heldAs   int64 // how many it has in flight with that
+	held     int   // an endpoint that a place is held at for the next attempt, -1 if none is
 	waiter   overload.Waiter
 	since    mono.Time // when it began to wait, 0 if it did not
 }
 
-// enter reports whether the endpoint has room for the request.
+// hold takes a place at the endpoint for the next attempt: a connection, and room at the gate. It is false if there is none. Each hold
+// that is true has an enter or a letGo.
 //
 // hot: once per attempt.
-func (s *serving) enter(i int) bool {
-	g := s.pool.Gate
-	if g == nil {
-		return true
-	}
-	n, ok := g.Limiter.Enter(i)
-	if !ok {
-		s.adm.full, s.adm.passed = i, true
+func (s *serving) hold(i int) bool {
+	guard := s.pool.Endpoints[i].Guard
+	if !guard.Enter() {
+		s.full = guard.Limit()
 		return false
 	}
-	s.adm.admitted, s.adm.entered, s.adm.sent = n, true, s.now
-	s.arrived()
+	if g := s.pool.Gate; g != nil {
+		n, ok := g.Limiter.Enter(i)
+		if !ok {
+			guard.Leave()
+			s.adm.full, s.adm.passed = i, true
+			return false
+		}
+		s.adm.heldAs = n
+	}
+	s.adm.held = i
 	return true
+}
+
+// enter makes the place that is held the next attempt's.
+//
+// hot: once per attempt.
+func (s *serving) enter() {
+	a := &s.adm
+	a.held = -1
+	if s.pool.Gate != nil {
+		a.admitted, a.entered, a.sent = a.heldAs, true, s.now
+		s.arrived()
+	}
+}
+
+// letGo gives back a place that is held, if one is.
+func (s *serving) letGo() {
+	i := s.adm.held
+	if i < 0 {
+		return
+	}
+	s.adm.held = -1
+	s.pool.Endpoints[i].Guard.Leave()
+	if g := s.pool.Gate; g != nil {
+		g.Limiter.Failed(i)
+		g.Wake(mono.Now())
+	}
+}
+
+// keep ends an attempt like leave, and holds its place for the next one at the same endpoint.
+func (s *serving) keep() {
+	a := &s.adm
+	if g := s.pool.Gate; g != nil {
+		if a.heldAs = a.admitted; !a.entered {
+			a.heldAs = g.Limiter.Resume(s.asking)
+		}
+		a.entered = false
+	}
+	a.held = s.asking
+	s.pool.Balance.Finish(s.asking)
+	s.asking = -1
+}
+
+// another holds a place at an endpoint that is in order and was not tried. It reports whether there is one.
+func (s *serving) another() bool {
+	for {
+		i := s.pool.Balance.PickSound(&s.tried, s.key(), s.now)
+		if i < 0 || s.hold(i) {
+			return i >= 0
+		}
+		s.tried.Add(i)
+	}
 }
 
 // arrived tells the gate that the request it let go has looked for an endpoint.

@@ -58,10 +58,12 @@ func (s *serving) failEarly(e *fault.Evidence) {
 // failUnavailable ends an exchange for which there was nobody to ask.
 func (s *serving) failUnavailable() {
 	s.arrived() // before the answer, which may wait for the client
-	if s.made > 0 {
-		ev := &s.attempts[s.made-1].Evidence
-		s.fail(ev, fault.Classify(ev))
-		return
+	for n := s.made - 1; n >= 0; n-- {
+		ev := &s.attempts[n].Evidence
+		if f := fault.Classify(ev); f.Is() && f.Cause != fault.CauseUpstreamStatus { // an answer that was given up is none to tell
+			s.fail(ev, f)
+			return
+		}
 	}
 	if s.full > 0 {
 		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Limit, Limit: s.full})

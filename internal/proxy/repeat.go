@@ -37,9 +37,13 @@ func (s *serving) repeats(a *upstream.Attempt) bool {
 		return false
 	}
 	answer := resilience.Answer{Refused: status == 503 || status == 429, Waits: s.response.Fields.Has(httpmsg.RetryAfter)}
-	decision, reason := resilience.AgainOn(s.question(), answer, s.pool.Budget)
+	ask := s.question()
+	s.tried.Add(s.asking)
+	ask.EndpointsLeft = ask.EndpointsLeft && s.another() // really: an answer is not given up for one that there may not be
+	decision, reason := resilience.AgainOn(ask, answer, s.pool.Budget)
 	s.record.Retry = string(reason)
 	if decision == resilience.No {
+		s.letGo()
 		return false
 	}
 	s.stopUpload(a)

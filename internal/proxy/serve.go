@@ -183,12 +183,11 @@ func (s *serving) serve() {
 // tryAll asks one endpoint after another until one answers or there is no reason to ask again.
 func (s *serving) tryAll() {
 	fresh := upstream.AnyConnection
-	again := -1
 	for {
 		if s.adm.since == 0 && s.made == 0 && s.crowded() && !s.wait() {
 			return
 		}
-		i := again
+		i := s.adm.held
 		if i < 0 {
 			i = s.pick()
 		}
@@ -202,23 +201,15 @@ func (s *serving) tryAll() {
 			s.failUnavailable()
 			return
 		}
-		if !s.pool.Endpoints[i].Guard.Enter() {
-			s.full = s.pool.Endpoints[i].Guard.Limit()
+		if s.adm.held < 0 && !s.hold(i) {
 			s.tried.Add(i)
-			again = -1
 			continue
 		}
-		if !s.enter(i) {
-			s.pool.Endpoints[i].Guard.Leave()
-			s.tried.Add(i)
-			again = -1
-			continue
-		}
+		s.enter()
 		a := s.attempt(i)
 		if s.try(a, fresh) {
 			if s.repeats(a) {
-				s.tried.Add(i)
-				again, fresh = -1, upstream.AnyConnection
+				fresh = upstream.AnyConnection
 				continue
 			}
 			s.relay(a)
@@ -231,25 +222,31 @@ func (s *serving) tryAll() {
 			f = fault.Classify(&a.Evidence)
 		}
 		s.settle(outcome{a, f})
-		s.leave()
 		if left {
+			s.leave()
 			a.Drop()
 			s.left(a)
 			return
 		}
 		decision := s.again(a, f)
+		if decision == resilience.FreshConnection {
+			s.keep()
+		} else {
+			s.leave()
+		}
 		a.Drop()
 		switch decision {
 		case resilience.OtherEndpoint:
 			s.tried.Add(i)
-			again, fresh = -1, upstream.AnyConnection
+			fresh = upstream.AnyConnection
 		case resilience.FreshConnection:
-			again, fresh = i, upstream.FreshConnection
+			fresh = upstream.FreshConnection
 		default:
 			s.fail(&a.Evidence, f)
 			return
 		}
 		if !s.backOff() {
+			s.letGo()
 			s.fail(&a.Evidence, f)
 			return
 		}
@@ -372,6 +369,7 @@ func (s *serving) begin(p *Proxy, x *exchange.Exchange) {
 	s.route, s.pool, s.now = nil, nil, x.Ready
 	s.tried.Reset()
 	s.asking, s.retryAfter = -1, 0
+	s.adm.held = -1
 	s.adm.entered, s.adm.woken, s.adm.full, s.adm.passed, s.adm.since = false, false, -1, false, 0
 	s.made, s.raced, s.lost, s.streamed, s.full, s.until, s.upgrade = 0, 0, false, false, 0, 0, false
 	s.setting, s.timer, s.grpc = 0, fault.TimerNone, isGRPC(&x.Request)
@@ -385,6 +383,7 @@ func (s *serving) begin(p *Proxy, x *exchange.Exchange) {
 // end lets go of what belongs to others.
 func (s *serving) end() {
 	if s.pool != nil {
+		s.letGo()
 		s.arrived()
 	}
 	s.x, s.snap, s.route, s.pool = nil, nil, nil, nil
