@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/explain"
+	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/term"
 )
 
@@ -41,7 +42,7 @@ func printReport(out io.Writer, s *term.Style, r *explain.Report) {
 	}
 	for i, f := range r.Findings {
 		switch {
-		case f.SymptomOf != "":
+		case f.SymptomOf != fault.CauseNone:
 			p.symptom(f)
 		case i < detailed:
 			p.first = i == 0
@@ -60,7 +61,7 @@ func printReport(out io.Writer, s *term.Style, r *explain.Report) {
 func printSummary(out io.Writer, s *term.Style, r *explain.Report) {
 	p := &reportPrinter{out: out, s: s, r: r, layout: timeLayout(r)}
 	for i, f := range r.Findings[:min(len(r.Findings), shown)] {
-		if f.SymptomOf != "" {
+		if f.SymptomOf != fault.CauseNone {
 			p.symptom(f)
 		} else {
 			p.brief(i, f)
@@ -118,10 +119,10 @@ func (p *reportPrinter) line(name, text string) {
 // heading is the line that everything else is read under.
 func (p *reportPrinter) heading(i int, f *explain.Finding) {
 	title := f.Title
-	if f.Cause == "upstream-status" && len(f.Statuses) > 0 {
+	if f.Cause == fault.CauseUpstreamStatus && len(f.Statuses) > 0 {
 		title = fmt.Sprintf("%s (%d)", title, f.Statuses[0].Status)
 	}
-	if f.Cause == "unknown" && len(f.Statuses) > 0 {
+	if f.Cause == fault.CauseUnknown && len(f.Statuses) > 0 {
 		title = fmt.Sprintf("%d, and this log does not say why", f.Statuses[0].Status)
 	}
 	style := p.s.Red
@@ -138,7 +139,7 @@ func (p *reportPrinter) heading(i int, f *explain.Finding) {
 // finding prints one in full, or the second one with less.
 func (p *reportPrinter) finding(i int, f *explain.Finding) {
 	p.heading(i, f)
-	if f.Cause != "unknown" && (p.first || f.Confidence != explain.Certain) {
+	if f.Cause != fault.CauseUnknown && (p.first || f.Confidence != explain.Certain) {
 		p.label("what", term.Clean(sentenceOf(f))+".")
 	}
 	p.line("when", p.when(f))
@@ -253,7 +254,7 @@ func whose(f *explain.Finding) string {
 		if f.OfItself {
 			return maker + " says so of itself"
 		}
-		if strings.HasPrefix(f.Cause, "body-") || strings.HasPrefix(f.Cause, "chunk") {
+		if slug := f.Cause.String(); strings.HasPrefix(slug, "body-") || strings.HasPrefix(slug, "chunk") {
 			return "noticed by " + maker
 		}
 		return maker + " made this answer itself"
@@ -270,17 +271,17 @@ func whose(f *explain.Finding) string {
 // sure says how sure it is, who says so, and what clients saw.
 func (p *reportPrinter) sure(f *explain.Finding) string {
 	who := whose(f)
-	if f.By == "origin" && f.Cause != "upstream-status" {
+	if f.By == "origin" && f.Cause != fault.CauseUpstreamStatus {
 		who = "the application itself says so"
 	}
-	if f.Cause == "upstream-status" && len(f.Statuses) > 0 && (f.Statuses[0].Status == 502 || f.Statuses[0].Status == 504) {
+	if f.Cause == fault.CauseUpstreamStatus && len(f.Statuses) > 0 && (f.Statuses[0].Status == 502 || f.Statuses[0].Status == 504) {
 		who += ": a 502 or 504 that an upstream sends is most often another proxy's"
 	}
 	text := map[explain.Confidence]string{
 		explain.Certain: "certain", explain.Likely: "likely", explain.Open: "open",
 	}[f.Confidence]
 	text += fmt.Sprintf(" (%s, %s); %s", f.Family, f.Example.Format, who)
-	if len(f.Statuses) > 0 && f.Cause != "upstream-status" {
+	if len(f.Statuses) > 0 && f.Cause != fault.CauseUpstreamStatus {
 		var parts []string
 		for _, s := range f.Statuses {
 			parts = append(parts, fmt.Sprintf("%d for %s", s.Status, number(s.Count)))
@@ -301,7 +302,7 @@ func (p *reportPrinter) choices(f *explain.Finding) {
 	if !p.first {
 		var causes []string
 		for _, c := range f.Candidates {
-			causes = append(causes, c.Cause)
+			causes = append(causes, c.Cause.String())
 		}
 		p.label("either", strings.Join(causes, ", "))
 		return
@@ -314,7 +315,7 @@ func (p *reportPrinter) choices(f *explain.Finding) {
 		case choiceShown:
 			return
 		}
-		p.label(name, c.Cause+": "+c.Tells)
+		p.label(name, c.Cause.String()+": "+c.Tells)
 	}
 }
 
@@ -350,7 +351,7 @@ func (p *reportPrinter) brief(i int, f *explain.Finding) {
 	if text != "" {
 		text = "  " + text
 	}
-	p.line("line", p.place(f)+"  "+f.Cause+text)
+	p.line("line", p.place(f)+"  "+f.Cause.String()+text)
 	if len(f.Advice) > 0 {
 		p.line("do", f.Advice[0])
 	}

@@ -211,11 +211,10 @@ func findings(ctx context.Context, sources []explain.Source, since time.Duration
 		return nil, nil
 	}
 	for _, f := range report.Findings {
-		cause, known := fault.ParseCause(f.Cause)
-		if !known || len(found) >= findMax {
+		if len(found) >= findMax {
 			continue
 		}
-		found = append(found, HereFinding{Cause: cause, Text: f.Sentence, Count: int(f.Count), line: f.Example.Raw})
+		found = append(found, HereFinding{Cause: f.Cause, Text: f.Sentence, Count: int(f.Count), line: f.Example.Raw})
 		if f.Example.Raw != "" && len(lines) < linesMax {
 			lines = append(lines, f.Example.Raw)
 		}

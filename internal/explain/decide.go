@@ -17,7 +17,7 @@ const nearLeast = 60
 // decide finds how sure a finding is, and lets other lines and patterns choose among its candidates.
 func (g *engine) decide(s *Finding, f *finding) {
 	s.Confidence = Certain
-	if len(f.candidates) > 1 && !f.key.story.Certain() || s.verdict == fault.CauseUnknown {
+	if len(f.candidates) > 1 && !f.key.story.Certain() || s.Cause == fault.CauseUnknown {
 		s.Confidence = Open
 	}
 	if s.Confidence == Certain && f.format.wordy { // its words say so, and words are said of other things as well
@@ -25,21 +25,21 @@ func (g *engine) decide(s *Finding, f *finding) {
 	}
 	slices.SortStableFunc(f.near, func(a, b nearCount) int { return cmp.Compare(b.count, a.count) })
 	for _, n := range f.near {
-		if n.count*100 < f.count*nearLeast || !mayProve(n.cause, s.verdict, f.candidates) {
+		if n.count*100 < f.count*nearLeast || !mayProve(n.cause, s.Cause, f.candidates) {
 			continue
 		}
-		s.Confirmed = append(s.Confirmed, Confirmation{Cause: n.cause.String(), Count: n.count, Of: f.count, Text: redact.Line(n.said), File: n.at.file.Name, Line: n.at.line, Near: n.by})
+		s.Confirmed = append(s.Confirmed, Confirmation{Cause: n.cause, Count: n.count, Of: f.count, Text: redact.Line(n.said), File: n.at.file.Name, Line: n.at.line, Near: n.by})
 		if len(s.Confirmed) == 1 && (n.by != NearLines || !n.system && !f.format.wordy && mayDecide(n.cause, f.candidates)) { // the kernel's lines are put beside others by hand
-			s.verdict, s.Confidence, s.decider = n.cause, Likely, &n
+			s.Cause, s.Confidence, s.decider = n.cause, Likely, &n
 		}
 	}
 	if s.Confidence == Open && slices.Contains(f.candidates, fault.CauseWorkerTimeout) {
 		if second, share := f.waits.top(); second >= 5 && share >= roundLeast {
-			s.verdict, s.Confidence = fault.CauseWorkerTimeout, Likely
+			s.Cause, s.Confidence = fault.CauseWorkerTimeout, Likely
 		}
 	}
-	if by := f.explainedBy(); by != nil && symptomOf(s.verdict) != symptomNone {
-		s.SymptomOf, s.by = by.key.cause.String(), by
+	if by := f.explainedBy(); by != nil && symptomOf(s.Cause) != symptomNone {
+		s.SymptomOf, s.by = by.key.cause, by
 	}
 }
 
@@ -72,14 +72,13 @@ func mayProve(told, seen fault.Cause, candidates []fault.Cause) bool {
 
 // describe fills in the words: the catalogue's, and the product's own advice.
 func (g *engine) describe(s *Finding, f *finding) {
-	entry := s.verdict.Entry()
-	s.Cause, s.Title, s.Family = entry.Slug, entry.Title, entry.Family.String()
-	s.Type = entry.Type.String()
+	entry := s.Cause.Entry()
+	s.Title, s.Family, s.Type = entry.Title, entry.Family, entry.Type
 	v := f.verdict
-	if s.verdict == f.key.cause {
-		s.Type = v.Type.String()
+	if s.Cause == f.key.cause {
+		s.Type = v.Type
 	} else {
-		v = fault.Fault{Cause: s.verdict, Type: entry.Type, Stage: v.Stage}
+		v = fault.Fault{Cause: s.Cause, Type: entry.Type, Stage: v.Stage}
 	}
 	e := f.evidence
 	if len(s.Upstreams) != 1 {
@@ -96,8 +95,8 @@ func (g *engine) describe(s *Finding, f *finding) {
 		s.Sentence = strings.TrimSuffix(f.format.sentence(v, &e), ".")
 	}
 	for _, c := range f.candidates {
-		if c != s.verdict || s.Confidence == Open {
-			s.Candidates = append(s.Candidates, Candidate{c.String(), c.Entry().Title, tellOf(c)})
+		if c != s.Cause || s.Confidence == Open {
+			s.Candidates = append(s.Candidates, Candidate{c, c.Entry().Title, tellOf(c)})
 		}
 	}
 	s.OfItself = f.requestless && facts.Story.Unlogged()
@@ -107,7 +106,7 @@ func (g *engine) describe(s *Finding, f *finding) {
 	}
 	s.Advice = f.format.advise(facts)
 	if s.Check = advice.Check(facts); s.Check == "" {
-		s.Check = tellOf(s.verdict)
+		s.Check = tellOf(s.Cause)
 	}
 	if beside := g.detailed[advice.FamilyOf(f.key.product)]; s.Confidence != Certain && s.decider == nil && !facts.Story.Unlogged() && (beside == nil || beside == f.format) {
 		s.Better, s.Lacks = f.format.Better, f.format.Lacks
@@ -117,7 +116,7 @@ func (g *engine) describe(s *Finding, f *finding) {
 // facts puts together what the lines of a finding show of what can be done about it.
 func (g *engine) facts(s *Finding, f *finding) *advice.Facts {
 	facts := &advice.Facts{
-		Product: f.format.Product, Version: g.versions[advice.FamilyOf(f.key.product)], Cause: s.verdict, Text: f.raw, Module: f.module, Upstream: f.evidence.Endpoint,
+		Product: f.format.Product, Version: g.versions[advice.FamilyOf(f.key.product)], Cause: s.Cause, Text: f.raw, Module: f.module, Upstream: f.evidence.Endpoint,
 		Waited: f.waits.typical(), Contained: f.contained, At: f.first,
 	}
 	if facts.Product == "nginx" {
@@ -127,7 +126,7 @@ func (g *engine) facts(s *Finding, f *finding) *advice.Facts {
 		facts.Upstream = s.Upstreams[0].Name
 	}
 	facts.Served = g.served[facts.Upstream] > 0
-	if s.verdict == f.key.cause {
+	if s.Cause == f.key.cause {
 		facts.Story = f.key.story
 	}
 	if s.decider != nil {

@@ -87,7 +87,7 @@ func TestJoin(t *testing.T) {
 		"one file":         {"all.log", interleave(n.access.String(), n.errors.String())},
 	} {
 		r := explainText(t, order...)
-		if r.Faults != 20 || len(r.Findings) != 1 || r.Findings[0].Cause != "connection-refused" || r.Joined != 20 {
+		if r.Faults != 20 || len(r.Findings) != 1 || r.Findings[0].Cause.String() != "connection-refused" || r.Joined != 20 {
 			t.Errorf("%s: %d faults, %d joined, %d findings", name, r.Faults, r.Joined, len(r.Findings))
 			continue
 		}
@@ -136,7 +136,7 @@ func TestNear(t *testing.T) {
 		t.Errorf("%s, %s, confirmed by %+v", f.Cause, f.Confidence, f.Confirmed)
 	}
 	alone := explainText(t, "error.log", n.errors.String())
-	if f := alone.Findings[0]; f.Confidence != Open || len(f.Candidates) < 3 || f.Cause != "closed-before-answer" {
+	if f := alone.Findings[0]; f.Confidence != Open || len(f.Candidates) < 3 || f.Cause.String() != "closed-before-answer" {
 		t.Errorf("alone: %s, %s, %d candidates", f.Cause, f.Confidence, len(f.Candidates))
 	}
 }
@@ -154,12 +154,12 @@ func TestSymptom(t *testing.T) {
 		n.at = n.at.Add(time.Second)
 	}
 	r := explainText(t, "error.log", n.errors.String())
-	if len(r.Findings) != 2 || r.Findings[0].Cause != "connection-refused" || r.Findings[1].SymptomOf != "connection-refused" {
+	if len(r.Findings) != 2 || r.Findings[0].Cause.String() != "connection-refused" || r.Findings[1].SymptomOf.String() != "connection-refused" {
 		t.Errorf("%+v", r.Findings)
 	}
 	n = newNginx()
 	n.fail(noLive, "GET", "/", "app", 0)
-	if f := explainText(t, "error.log", n.errors.String()).Findings[0]; f.SymptomOf != "" || f.Cause != "nobody-available" {
+	if f := explainText(t, "error.log", n.errors.String()).Findings[0]; f.SymptomOf != fault.CauseNone || f.Cause.String() != "nobody-available" {
 		t.Errorf("alone, it is a symptom of %q", f.SymptomOf)
 	}
 }
@@ -443,7 +443,7 @@ func TestDecideByTime(t *testing.T) {
 			at.Add(time.Duration(i)*time.Minute).Format("02/Jan/2006:15:04:05 -0700"), i*3, i*3)
 	}
 	r := explainText(t, "access.log", b.String())
-	if f := r.Findings[0]; f.Cause != fault.CauseWorkerTimeout.String() || !strings.Contains(patternTexts(f), "gunicorn") {
+	if f := r.Findings[0]; f.Cause != fault.CauseWorkerTimeout || !strings.Contains(patternTexts(f), "gunicorn") {
 		t.Errorf("%s: %s", f.Cause, patternTexts(f))
 	}
 }

@@ -83,10 +83,10 @@ func TestOneRequestIsOneFault(t *testing.T) {
 		},
 	} {
 		r := explainText(t, "all.log", c.text)
-		if r.Faults != c.faults || len(r.Findings) == 0 || r.Findings[0].Cause != c.cause {
+		if r.Faults != c.faults || len(r.Findings) == 0 || r.Findings[0].Cause.String() != c.cause {
 			cause := "none"
 			if len(r.Findings) > 0 {
-				cause = r.Findings[0].Cause
+				cause = r.Findings[0].Cause.String()
 			}
 			t.Errorf("%s: %d faults, first %s; want %d and %s", name, r.Faults, cause, c.faults, c.cause)
 		}
@@ -99,7 +99,7 @@ func TestTrace(t *testing.T) {
 	inner := "2026/11/24 10:00:00 [error] 34#34: *9 connect() failed (111: Connection refused) while connecting to upstream, client: 192.0.2.1, server: kong, request: \"GET /a HTTP/1.1\", upstream: \"http://10.0.0.7:80/a\", host: \"s\", request_id: \"bf17e304ea9f801bffd5de0bed1c351d\"\n"
 	outer := `{"time":"2026-11-24T10:00:00Z","level":"error","status":500,"upstream_status":500,"upstream":"10.0.0.9:8000","method":"GET","path":"/a","request_id":"bf17e304ea9f801bffd5de0bed1c351d"}` + "\n"
 	for _, text := range []string{inner + outer, outer + inner} {
-		if r := explainText(t, "all.log", text); r.Faults != 1 || r.Findings[0].Cause != "connection-refused" {
+		if r := explainText(t, "all.log", text); r.Faults != 1 || r.Findings[0].Cause.String() != "connection-refused" {
 			t.Errorf("%d faults, first %s:\n%s", r.Faults, r.Findings[0].Cause, text)
 		}
 	}

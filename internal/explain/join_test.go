@@ -59,7 +59,7 @@ func TestJoinLines(t *testing.T) {
 		}
 		var causes []string
 		for _, f := range r.Findings {
-			causes = append(causes, f.Cause)
+			causes = append(causes, f.Cause.String())
 		}
 		if got := strings.Join(causes, " "); r.Faults != c.faults || got != c.causes {
 			t.Errorf("%s: %d faults, %s; want %d, %s", name, r.Faults, got, c.faults, c.causes)

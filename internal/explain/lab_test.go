@@ -222,7 +222,7 @@ func (y *tally) explain(v view, lines map[string][]string) saying {
 			if i == 0 {
 				word += ", may be"
 			}
-			word += " " + c.Cause
+			word += " " + c.Cause.String()
 		}
 		words = append(words, word)
 	}
@@ -249,19 +249,19 @@ func (s *saying) judge(truth []fault.Cause, harmed bool) verdict {
 	}
 	how := right
 	for _, f := range s.findings {
-		named := slices.ContainsFunc(truth, func(c fault.Cause) bool { return c.String() == f.Cause })
+		named := slices.ContainsFunc(truth, func(c fault.Cause) bool { return c == f.Cause })
 		stands := func(slug string) bool {
 			return slices.ContainsFunc(truth, func(c fault.Cause) bool { return c.String() == slug || broader[c].String() == slug })
 		}
-		among := stands(f.Cause) || slices.ContainsFunc(f.Candidates, func(x explain.Candidate) bool { return stands(x.Cause) })
+		among := stands(f.Cause.String()) || slices.ContainsFunc(f.Candidates, func(x explain.Candidate) bool { return stands(x.Cause.String()) })
 		byOrigin := f.By == "origin"
 		switch {
-		case byOrigin != (f.Cause == fault.CauseUpstreamStatus.String()) && f.By != "":
+		case byOrigin != (f.Cause == fault.CauseUpstreamStatus) && f.By != "":
 			return wrong
 		case named:
 		case among:
 			how = candidate
-		case f.Cause == fault.CauseUnknown.String() && len(truth) > 0:
+		case f.Cause == fault.CauseUnknown && len(truth) > 0:
 			how = untold
 		default:
 			return wrong

@@ -69,13 +69,13 @@ func TestOldLines(t *testing.T) {
 		old := fmt.Sprintf(killed, at)
 		for _, text := range []string{alone + old, old + alone} {
 			for _, f := range explainText(t, "all.log", text).Findings {
-				if f.Product == "nginx" && (len(f.Confirmed) > 0 || f.Cause != fault.CauseClosedBeforeAnswer.String()) {
+				if f.Product == "nginx" && (len(f.Confirmed) > 0 || f.Cause != fault.CauseClosedBeforeAnswer) {
 					t.Errorf("%s: %s, confirmed by %+v", at, f.Cause, f.Confirmed)
 				}
 			}
 		}
 		now := fmt.Sprintf(killed, "2026-03-14 12:00:01")
-		if f := explainText(t, "all.log", alone+old+now).Findings[0]; at[:4] != "2026" && (f.Cause != fault.CauseWorkerTimeout.String() || len(f.Confirmed) != 1) {
+		if f := explainText(t, "all.log", alone+old+now).Findings[0]; at[:4] != "2026" && (f.Cause != fault.CauseWorkerTimeout || len(f.Confirmed) != 1) {
 			t.Errorf("%s hides the line of the same second: %s, confirmed by %+v", at, f.Cause, f.Confirmed)
 		}
 	}
@@ -93,7 +93,7 @@ func TestOldSymptom(t *testing.T) {
 		n.at = time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
 		n.fail(refused, "GET", "/", "10.0.1.7:80", 0)
 		for _, f := range explainText(t, "error.log", n.errors.String()+later).Findings {
-			if f.SymptomOf != "" {
+			if f.SymptomOf != fault.CauseNone {
 				t.Errorf("%d: %s is called a symptom of %s", year, f.Cause, f.SymptomOf)
 			}
 		}
@@ -110,7 +110,7 @@ func TestNoClock(t *testing.T) {
 		if f.Product != "nginx" {
 			continue
 		}
-		if len(f.Confirmed) != 1 || f.Confirmed[0].Near != NearLines || f.Cause != fault.CauseClosedBeforeAnswer.String() {
+		if len(f.Confirmed) != 1 || f.Confirmed[0].Near != NearLines || f.Cause != fault.CauseClosedBeforeAnswer {
 			t.Errorf("%s, confirmed by %+v", f.Cause, f.Confirmed)
 		}
 	}

@@ -29,9 +29,9 @@ func (g *engine) patterns(s *Finding, f *finding) []Pattern {
 	}
 	var out []Pattern
 	add := func(kind, format string, args ...any) { out = append(out, Pattern{kind, fmt.Sprintf(format, args...)}) }
-	if second, share := f.waits.top(); second > 0 && share >= roundLeast && f.waits.known*2 >= f.count && mayBeTimer(s.verdict) {
+	if second, share := f.waits.top(); second > 0 && share >= roundLeast && f.waits.known*2 >= f.count && mayBeTimer(s.Cause) {
 		text := fmt.Sprintf("%s took %d.0 s: a timer's mark", allOf(share), second)
-		if whose := advice.TimerOf(f.key.product, f.module, s.verdict, second); whose != "" {
+		if whose := advice.TimerOf(f.key.product, f.module, s.Cause, second); whose != "" {
 			text += ", most likely " + whose
 		}
 		add("timer", "%s", text)

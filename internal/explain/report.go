@@ -34,10 +34,10 @@ type Report struct {
 
 // Finding is one cause as one product's log tells of it, with what there is to do about it there.
 type Finding struct {
-	Cause      string         `json:"cause"`
+	Cause      fault.Cause    `json:"cause"`
 	Title      string         `json:"title"`
-	Family     string         `json:"family"`
-	Type       string         `json:"type"`
+	Family     fault.Family   `json:"family"`
+	Type       fault.Type     `json:"type"`
 	By         string         `json:"by"`
 	Product    string         `json:"product"`
 	Count      int64          `json:"count"`
@@ -45,7 +45,7 @@ type Finding struct {
 	Saved      int64          `json:"saved"`
 	Confidence Confidence     `json:"confidence"`
 	Sentence   string         `json:"sentence"`
-	SymptomOf  string         `json:"symptom_of,omitempty"`
+	SymptomOf  fault.Cause    `json:"symptom_of,omitempty"` // CauseNone for none
 	First      *time.Time     `json:"first"`
 	Last       *time.Time     `json:"last"`
 	Rate       []int          `json:"rate"`
@@ -64,7 +64,6 @@ type Finding struct {
 	Better     string         `json:"better,omitempty"`
 	Lacks      string         `json:"lacks,omitempty"`
 
-	verdict  fault.Cause
 	source   *finding
 	by       *finding // of a symptom: what explains it
 	proxy    bool
@@ -111,9 +110,9 @@ type Group struct {
 
 // Candidate is a cause that the lines may stand for as well, with what would tell it from the others.
 type Candidate struct {
-	Cause string `json:"cause"`
-	Title string `json:"title"`
-	Tells string `json:"tells"`
+	Cause fault.Cause `json:"cause"`
+	Title string      `json:"title"`
+	Tells string      `json:"tells"`
 }
 
 // Nearness is how another log's line came with the faults.
@@ -130,13 +129,13 @@ const (
 
 // Confirmation is another log's line that came with the faults.
 type Confirmation struct {
-	Cause string   `json:"cause"`
-	Count int64    `json:"count"`
-	Of    int64    `json:"of"`
-	Text  string   `json:"text"`
-	File  string   `json:"file"`
-	Line  int      `json:"line"`
-	Near  Nearness `json:"near"`
+	Cause fault.Cause `json:"cause"`
+	Count int64       `json:"count"`
+	Of    int64       `json:"of"`
+	Text  string      `json:"text"`
+	File  string      `json:"file"`
+	Line  int         `json:"line"`
+	Near  Nearness    `json:"near"`
 }
 
 // Example is one line of a finding.
@@ -271,7 +270,7 @@ func (g *engine) show(f *finding, groups []*group) *Finding {
 	s := &Finding{
 		By: f.key.by.String(), Product: f.key.product, Count: f.count, Saved: f.saved, First: moment0(f.first), Last: moment0(f.last),
 		Statuses: []StatusShown{}, Groups: []Group{}, Confirmed: []Confirmation{}, Candidates: []Candidate{}, Patterns: []Pattern{},
-		verdict: f.key.cause, source: f, proxy: f.format.Role == RoleProxy,
+		Cause: f.key.cause, source: f, proxy: f.format.Role == RoleProxy,
 	}
 	for _, c := range f.statuses {
 		if c.count > 0 {
@@ -334,7 +333,7 @@ func (r *Report) relate() {
 	for _, s := range r.Findings {
 		for _, c := range s.Confirmed {
 			for _, o := range r.Findings {
-				if (!o.proxy || o.source.requestless && o.source != s.source) && o.Cause == c.Cause && s.verdict.String() == c.Cause {
+				if (!o.proxy || o.source.requestless && o.source != s.source) && o.Cause == c.Cause && s.Cause == c.Cause {
 					o.explains = true
 				}
 			}
@@ -347,7 +346,7 @@ func (r *Report) relate() {
 		return s.explains
 	})
 	slices.SortFunc(r.Findings, func(a, b *Finding) int {
-		return cmp.Or(boolOrder(a.SymptomOf != "", b.SymptomOf != ""), cmp.Compare(b.Count, a.Count), cmp.Compare(a.Cause, b.Cause), cmp.Compare(a.Product, b.Product),
+		return cmp.Or(boolOrder(a.SymptomOf != fault.CauseNone, b.SymptomOf != fault.CauseNone), cmp.Compare(b.Count, a.Count), cmp.Compare(a.Cause.String(), b.Cause.String()), cmp.Compare(a.Product, b.Product),
 			cmp.Compare(a.By, b.By), cmp.Compare(a.Example.Line, b.Example.Line))
 	})
 	for _, s := range r.Findings {
