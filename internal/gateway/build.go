@@ -370,6 +370,15 @@ func (g *generation) check() {
 	}
 }
 
+// unchecked puts back what checks found down that this generation has not. It is called when those have ended.
+func (g *generation) unchecked() {
+	for _, b := range g.pools {
+		if !b.cfg.Check.On {
+			b.pool.Health.Unchecked(mono.Now())
+		}
+	}
+}
+
 // outdated says once of each revocation list that it is out of date. told remembers which.
 func (g *generation) outdated(log *slog.Logger, told map[string]time.Time) {
 	for file, r := range g.lists {

@@ -137,6 +137,7 @@ func (g *Gateway) Start() {
 	for _, s := range g.sockets {
 		g.serve(s)
 	}
+	g.ownPaths()
 	g.mu.Unlock()
 	if g.admin != nil {
 		g.serving.Go(func() { g.failing(g.admin.Serve()) })
@@ -304,6 +305,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 			s.close()
 		}
 		old.retire(next)
+		next.unchecked()
 	}
 	return nil
 }

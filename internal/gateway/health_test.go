@@ -9,10 +9,15 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/gateway"
 )
 
 // named is an upstream that answers with its name, or with the status that it is told.
@@ -215,4 +220,50 @@ func TestBackupEndpoint(t *testing.T) {
 		_, body := fetch(t, http.DefaultClient, "http://"+g.address()+"/web")
 		return body == "spare"
 	})
+}
+
+// A check that a reload takes away takes its verdict with it.
+func TestCheckTakenAway(t *testing.T) {
+	t.Parallel()
+	a, b := nameOf(t, "a"), nameOf(t, "b")
+	a.status.Store(404) // of the path that is checked
+	b.status.Store(404)
+	file := filepath.Join(t.TempDir(), "w.yaml")
+	write := func(keys string) {
+		text := fmt.Appendf(nil, "version: 1\nlisten: [{address: '127.0.0.1:0'}]\nadmin: 127.0.0.1:0\nroutes: [{pool: web}]\npools: {web: {endpoints: [%q, %q], %s}}\n", a.url, b.url, keys)
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load := func() (*config.Config, config.Problems) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Error(err)
+		}
+		return config.Parse(file, text, config.Options{})
+	}
+	write("check: {path: /nowhere, every: 100ms, fall: 1}")
+	cfg, problems := load()
+	if cfg == nil {
+		t.Fatal(problems)
+	}
+	raw, err := gateway.New(cfg, gateway.Options{Stdout: io.Discard, Stderr: t.Output(), Load: load})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Start()
+	defer raw.Stop(0, 0)
+	g := &gate{Gateway: raw}
+	both := func(state string) bool {
+		s := g.standings(t)
+		return s[a.url].State == state && s[b.url].State == state
+	}
+	until(t, "they are not down", func() bool { return both("down") })
+	write("eject: off")
+	if err := g.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if !both("up") {
+		t.Errorf("%+v", g.standings(t))
+	}
 }

@@ -185,13 +185,21 @@ func samePlace(at net.Addr, a config.Address) bool {
 	return host == wantHost || everywhere(host) && everywhere(wantHost) || wantHost == "localhost" && (host == "127.0.0.1" || host == "::1")
 }
 
-// ours are the sockets of a listener that the process before passed on, nil if it did not.
-func (g *Gateway) ours(a config.Address) []net.Listener {
-	list := g.inherited.take(a.String())
-	for _, l := range list {
-		if u, ok := l.(*net.UnixListener); ok {
-			u.SetUnlinkOnClose(a.Network == "unix") // a socket that systemd made is systemd's
+// ours are the sockets of a listener that the process before passed on, nil if it did not. While this one may still fail to start their
+// paths are that one's: closing them removes none.
+func (g *Gateway) ours(a config.Address) []net.Listener { return g.inherited.take(a.String()) }
+
+// ownPaths has this process remove the paths of its unix sockets when it closes them. g.mu is held.
+func (g *Gateway) ownPaths() {
+	own := func(l net.Listener, a config.Address) {
+		if u, ok := l.(*net.UnixListener); ok && a.Network == "unix" { // a socket that systemd made is systemd's
+			u.SetUnlinkOnClose(true)
 		}
 	}
-	return list
+	for _, s := range g.sockets {
+		own(s.net, s.address)
+	}
+	if g.admin != nil {
+		own(g.admin.Listener(), g.current.cfg.Admin)
+	}
 }

@@ -80,7 +80,9 @@ type Watcher struct {
 	set       *balance.Set
 	endpoints []*endpoint // pointers, so that two watchers share one over a reload
 
-	mu sync.Mutex // guards the fields of the endpoints that say so: it is taken for failures and ticks, not for answers
+	// mu guards the fields of the endpoints that say so: it is taken for failures and ticks, not for answers. Watchers that share an
+	// endpoint share it too.
+	mu *sync.Mutex
 }
 
 // endpoint is what is known of one endpoint.
@@ -108,7 +110,7 @@ type counts struct{ ok, bad uint64 }
 
 // New makes a watcher of the endpoints of a set, all up.
 func New(set *balance.Set, o Options) *Watcher {
-	w := &Watcher{options: o, set: set}
+	w := &Watcher{options: o, set: set, mu: new(sync.Mutex)}
 	for range o.Names {
 		w.endpoints = append(w.endpoints, &endpoint{since: time.Now()})
 	}
@@ -118,9 +120,26 @@ func New(set *balance.Set, o Options) *Watcher {
 // Carry takes over what an earlier watcher knows: from[i] is the index there of the i-th endpoint here, negative for a new one.
 // It is called before the watcher is used.
 func (w *Watcher) Carry(old *Watcher, from []int) {
+	w.mu = old.mu
 	for i, j := range from {
 		if j >= 0 {
 			w.endpoints[i] = old.endpoints[j]
+		}
+	}
+}
+
+// Unchecked puts back what checks found down: there are none any more, so that nothing else would. It is called when the checks have
+// ended.
+func (w *Watcher) Unchecked(now mono.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, e := range w.endpoints {
+		e.checked = checked{}
+		w.set.PutBack(i, balance.Unhealthy, now)
+		if e.state == Down {
+			w.forget(e)
+			e.calm = now
+			w.become(i, Up, "checks were switched off")
 		}
 	}
 }
@@ -284,18 +303,21 @@ func (w *Watcher) Drain(i int, reason string) {
 	w.become(i, Drained, reason)
 }
 
-// Ready puts an endpoint back that was drained. It reports whether it was.
+// Ready puts an endpoint back, whoever took it out: somebody, checks, or its own traffic, which may do so again. It reports whether it was
+// out.
 func (w *Watcher) Ready(i int, reason string, now mono.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := w.endpoints[i]
-	if e.state != Drained {
+	if e.state == Up {
 		return false
 	}
 	e.checked.forget()
 	w.forget(e)
+	e.calm = now
 	w.set.PutBack(i, balance.Unhealthy, now)
 	w.set.PutBack(i, balance.Drained, now)
+	w.set.Readmit(i, now)
 	w.become(i, Up, reason)
 	return true
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -350,5 +351,69 @@ func TestCheckCancelledIsNoResult(t *testing.T) {
 	<-done
 	if len(*events) != 0 || w.endpoints[0].checked.last != "" {
 		t.Errorf("%+v, %q", *events, w.endpoints[0].checked.last)
+	}
+}
+
+// Watchers that share endpoints over a reload may be used at once: requests that began under the old one end under it.
+func TestCarriedEndpointsAreShared(t *testing.T) {
+	names := []string{"a", "b"}
+	set := balance.New(2, balance.RoundRobin)
+	old := New(set, Options{Names: names, Passive: EjectFailing})
+	next := New(set, Options{Names: names, Passive: EjectFailing})
+	next.Carry(old, []int{0, 1})
+	var both sync.WaitGroup
+	for _, w := range []*Watcher{old, next} {
+		both.Go(func() {
+			for range 100 {
+				w.Failed(0, mono.Now(), refused)
+				w.Drain(0, "new kernel")
+				w.Statuses(mono.Now())
+				w.Ready(0, "again", mono.Now())
+			}
+		})
+	}
+	both.Wait()
+	if s := old.Statuses(mono.Now()); s[0].State != Up || s[0].Failures != 200 {
+		t.Errorf("%+v", s[0])
+	}
+}
+
+// Ready puts back whatever is out: drained, down by checks, or ejected by its own traffic.
+func TestReadyPutsBack(t *testing.T) {
+	w, set, events := watched(3)
+	now := second
+	w.Drain(0, "new kernel")
+	set.TakeOut(1, balance.Unhealthy)
+	w.mu.Lock()
+	w.become(1, Down, "the check failed")
+	w.eject(2, now, "3 requests in a row failed")
+	w.mu.Unlock()
+	for i := range 3 {
+		if !w.Ready(i, "somebody said so", now) || w.Ready(i, "again", now) {
+			t.Errorf("%d was not out, or stayed so", i)
+		}
+		if s := w.Statuses(now)[i]; s.State != Up || s.Reason != "somebody said so" || !set.Usable(i, now) {
+			t.Errorf("%+v, usable: %v", s, set.Usable(i, now))
+		}
+	}
+	if len(*events) != 6 {
+		t.Errorf("%v", *events)
+	}
+}
+
+// What checks found down is put back when there are none any more; what somebody drained stays so, and comes back whole.
+func TestUnchecked(t *testing.T) {
+	w, set, _ := watched(3)
+	for i := range 2 {
+		set.TakeOut(i, balance.Unhealthy)
+		w.mu.Lock()
+		w.become(i, Down, "the check failed")
+		w.mu.Unlock()
+	}
+	w.Drain(1, "new kernel")
+	w.Unchecked(second)
+	s := w.Statuses(second)
+	if s[0].State != Up || s[1].State != Drained || s[2].State != Up || !set.Usable(0, second) || set.Usable(1, second) {
+		t.Errorf("%+v", s)
 	}
 }
