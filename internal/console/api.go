@@ -144,6 +144,7 @@ func (c *Console) one(ctx context.Context, id string) (*store.Row, error) {
 	if i == nil {
 		return nil, err
 	}
+	i = store.Masked(i)
 	doc, marshalErr := json.Marshal(i)
 	if marshalErr != nil {
 		return nil, marshalErr

@@ -121,11 +121,11 @@ func (g *Gateway) showIncident(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// advised is an incident with its advice in terms of the configuration that is served now.
+// advised is an incident as it is shown: masked as in the store, and with its advice in terms of the configuration that is served now.
 func (g *Gateway) advised(i *incident.Incident) *incident.Incident {
-	shown := *i
+	shown := store.Masked(i)
 	shown.Advice = g.allAdvice(i.Advice, i.Pool)
-	return &shown
+	return shown
 }
 
 // Incidents are up to n of those kept, the newest first.

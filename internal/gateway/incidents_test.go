@@ -166,3 +166,36 @@ func TestReloadMovesTheStore(t *testing.T) {
 		s.Close()
 	}
 }
+
+// TestIncidentsAreShownMasked: what the store does not keep of an incident is not shown from memory either.
+func TestIncidentsAreShownMasked(t *testing.T) {
+	t.Parallel()
+	g, stop := keeping(t, `version: 1
+listen: [{address: "127.0.0.1:0"}]
+admin: "127.0.0.1:0"
+access_log: "off"
+incidents: {store: memory}
+routes: [{pool: web}]
+pools: {web: {endpoints: ["http://127.0.0.1:1"]}}
+`)
+	defer stop()
+	const secret = "hunter2hunter2"
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+g.Addresses()[0].Address+"/in/token="+secret+"/x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("User-Agent", "tool (password: "+secret+")")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	until(t, "there is no incident", func() bool { return len(g.Incidents(1)) > 0 })
+	id := g.Incidents(1)[0].ID
+	for _, path := range []string{"/incidents", "/incidents/" + id, "/api/incidents/" + id, "/console/incidents/" + id} {
+		status, body := fetchAs(t, g, path, "", "")
+		if status != 200 || !strings.Contains(body, id) || strings.Contains(body, secret) {
+			t.Errorf("%s: %d, %s", path, status, body)
+		}
+	}
+}

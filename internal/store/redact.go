@@ -9,9 +9,9 @@ import (
 	"github.com/whygate/whygate/internal/redact"
 )
 
-// document is the incident as it is kept: without what may be a secret in the texts that clients and upstreams wrote. First bytes and queries
-// were masked when the incident was made.
-func document(i *incident.Incident) ([]byte, error) {
+// Masked is the incident without what may be a secret in the texts that clients and upstreams wrote: as it is kept, and shown. First bytes and
+// queries were masked when the incident was made.
+func Masked(i *incident.Incident) *incident.Incident {
 	kept := *i
 	kept.Request.Target = redact.Line(i.Request.Target)
 	kept.Request.Host = redact.Line(i.Request.Host)
@@ -25,8 +25,11 @@ func document(i *incident.Incident) ([]byte, error) {
 	for k := range i.Attempts {
 		kept.Attempts[k] = maskedEvidence(i.Attempts[k])
 	}
-	return json.Marshal(&kept)
+	return &kept
 }
+
+// document is the incident as it is kept.
+func document(i *incident.Incident) ([]byte, error) { return json.Marshal(Masked(i)) }
 
 func maskedEvidence(e fault.Evidence) fault.Evidence {
 	e.Detail = redact.Line(e.Detail)
