@@ -69,8 +69,9 @@ func (c *Console) stream(w http.ResponseWriter, r *http.Request) {
 			return
 		case <-tick.C:
 		}
-		rows, err := t.Next(r.Context(), c.options.Store())
-		if err != nil {
+		ctx, cancel := bounded(r)
+		rows, err := t.Next(ctx, c.options.Store())
+		if cancel(); err != nil {
 			rows = nil // the store may come back; the list stays
 		}
 		_ = out.SetWriteDeadline(time.Now().Add(10 * time.Second))

@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -16,6 +18,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -42,8 +45,17 @@ type database struct {
 	at     string
 }
 
-// open opens a place and brings its tables up to date. A file of SQLite that is damaged is moved aside; moved is its new name then.
-func open(ctx context.Context, p Place) (db *database, moved string, err error) {
+// onDamage says what is done with a damaged file of SQLite.
+type onDamage uint8
+
+const (
+	leaveDamaged onDamage = iota // by who only reads
+	moveDamaged                  // it is renamed, and a new one is begun
+)
+
+// open opens a place and brings its tables up to date. moved is the new name of a damaged file that was moved aside. One that was never a file
+// of SQLite is somebody else's, and is left as it is.
+func open(ctx context.Context, p Place, damage onDamage) (db *database, moved string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	switch p.kind {
@@ -57,6 +69,12 @@ func open(ctx context.Context, p Place) (db *database, moved string, err error) 
 	db, err = openFile(ctx, p.at)
 	if !damaged(err) {
 		return db, "", err
+	}
+	if !beginsAsSQLite(p.at) {
+		return nil, "", &HintError{fmt.Errorf("%s is no file of SQLite", p.at), "it is left as it is: name another file for incidents, or move it away"}
+	}
+	if damage == leaveDamaged {
+		return nil, "", &HintError{fmt.Errorf("%s is damaged: %w", p.at, err), "a gateway that is started with it moves it aside and begins a new one"}
 	}
 	if moved, err = moveAside(p.at); err != nil {
 		return nil, "", err
@@ -166,6 +184,50 @@ func damaged(err error) bool {
 	return errors.As(err, &e) && (e.Code()&0xff == codeCorrupt || e.Code()&0xff == codeNotADB)
 }
 
+// sqliteMagic begins each file of SQLite (its file format, section 1.3).
+const sqliteMagic = "SQLite format 3\x00"
+
+func beginsAsSQLite(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, len(sqliteMagic))
+	_, err = io.ReadFull(f, head)
+	return err == nil && string(head) == sqliteMagic
+}
+
+// The result codes of SQLite for a value that does not fit its table: SQLITE_TOOBIG, SQLITE_CONSTRAINT and SQLITE_MISMATCH; and what the codes of
+// PostgreSQL for that begin with (classes 22, data exception, and 23, integrity constraint violation).
+const (
+	codeTooBig     = 18
+	codeConstraint = 19
+	codeMismatch   = 20
+
+	classData      = "22"
+	classIntegrity = "23"
+)
+
+// refused reports whether an error is about what was to be written, so that the same again cannot go better.
+func refused(err error) bool {
+	var e *driver.Error
+	var pg *pgconn.PgError
+	var bad *json.MarshalerError
+	var value *json.UnsupportedValueError
+	switch {
+	case errors.As(err, &e):
+		switch e.Code() & 0xff {
+		case codeTooBig, codeConstraint, codeMismatch:
+			return true
+		}
+		return false
+	case errors.As(err, &pg):
+		return strings.HasPrefix(pg.Code, classData) || strings.HasPrefix(pg.Code, classIntegrity)
+	}
+	return errors.As(err, &bad) || errors.As(err, &value)
+}
+
 // moveAside renames a damaged file with what belongs to it.
 func moveAside(path string) (string, error) {
 	to := path + ".damaged-" + time.Now().UTC().Format("20060102T150405.000")
@@ -193,7 +255,7 @@ const schema = "whygate"
 func openPostgres(ctx context.Context, at string) (*database, error) {
 	conf, err := pgx.ParseConfig(at)
 	if err != nil {
-		return nil, fmt.Errorf("PostgreSQL's address: %w", err)
+		return nil, unreadable(err)
 	}
 	if conf.ConnectTimeout == 0 {
 		conf.ConnectTimeout = writeTime

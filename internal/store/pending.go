@@ -11,7 +11,7 @@ import (
 const (
 	examplesMax = 4096 // incidents that wait with all their evidence
 	groupsMax   = 4096 // groups in a batch; pools and causes are few, so nobody reaches it
-	bucketsMax  = 8192
+	bucketsMax  = 8192 // minutes, endpoints and routes apart; beyond it each group has one more for all the rest
 	changesMax  = 1024
 
 	wholePerMinute = 20 // examples kept of a group each minute; after them each that is a power of two
@@ -48,6 +48,7 @@ type delta struct {
 	first, last         time.Time
 	tally               tally
 	clients             clients
+	rest                *bucketKey // where counts go for which there is no bucket of their own any more; nil while there is room
 }
 
 type tally struct{ n, saved int64 }
@@ -90,7 +91,12 @@ func (p *pending) add(i *incident.Incident, example bool) {
 	}
 	b := bucketKey{minute: i.At.Unix() / 60, group: key, endpoint: endpointOf(i), route: i.Route}
 	if p.buckets[b] == nil && len(p.buckets) >= bucketsMax {
-		b.endpoint, b.route = "", ""
+		if b.endpoint, b.route = "", ""; p.buckets[b] == nil && d.rest == nil {
+			rest := b
+			d.rest = &rest
+		} else if p.buckets[b] == nil {
+			b = *d.rest
+		}
 	}
 	if p.buckets[b] == nil {
 		p.buckets[b] = &tally{}

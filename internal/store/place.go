@@ -3,10 +3,15 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Place is where incidents are kept: the kind of database, and where it is.
@@ -62,16 +67,21 @@ func InFile(path string) Place { return Place{sqlite, path} }
 // IsMemory reports whether incidents end with the process.
 func (p Place) IsMemory() bool { return p.kind == inMemory }
 
-// String names the place without a password.
+// String names the place without a password: of PostgreSQL the server, the user and the database, and nothing else of what was written.
 func (p Place) String() string {
 	switch p.kind {
 	case sqlite:
 		return "sqlite:" + p.at
 	case postgres:
-		if u, err := url.Parse(p.at); err == nil && u.Scheme != "" {
-			return u.Redacted()
+		conf, err := pgx.ParseConfig(p.at)
+		if err != nil {
+			return "postgres: " + unreadable(err).Error()
 		}
-		return "postgres:" + withoutPassword(p.at)
+		if strings.HasPrefix(conf.Host, "/") { // the directory of a Unix socket
+			return fmt.Sprintf("postgres:host=%s port=%d user=%s dbname=%s", conf.Host, conf.Port, conf.User, conf.Database)
+		}
+		u := url.URL{Scheme: "postgres", User: url.User(conf.User), Host: net.JoinHostPort(conf.Host, strconv.Itoa(int(conf.Port))), Path: "/" + conf.Database}
+		return u.String()
 	}
 	if p == Nowhere {
 		return "nowhere"
@@ -79,15 +89,13 @@ func (p Place) String() string {
 	return "memory"
 }
 
-func withoutPassword(pairs string) string {
-	var out []string
-	for _, pair := range strings.Fields(pairs) {
-		if name, _, found := strings.Cut(pair, "="); found && strings.EqualFold(name, "password") {
-			pair = name + "=***"
-		}
-		out = append(out, pair)
+// unreadable is why an address of PostgreSQL cannot be used, without the address, which may have a password anywhere in it.
+func unreadable(err error) error {
+	hint := "write postgres://user@host:5432/database, or pairs such as host=/run/postgresql dbname=whygate"
+	if file := new(fs.PathError); errors.As(err, &file) {
+		return &HintError{fmt.Errorf("a file that the address of PostgreSQL names: %w", file), "see that it is there and that the gateway may read it"}
 	}
-	return strings.Join(out, " ")
+	return &HintError{errors.New("the address of PostgreSQL cannot be read"), hint}
 }
 
 // fileName is the file in the state directory.

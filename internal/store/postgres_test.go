@@ -126,7 +126,7 @@ func (s *server) start() error {
 	go func(p *exec.Cmd, ended chan error) { ended <- p.Wait() }(s.process, s.ended) // ends with the server
 	deadline := time.Now().Add(30 * time.Second)
 	for time.Now().Before(deadline) {
-		db, _, err := open(context.Background(), Place{postgres, s.url("postgres")})
+		db, _, err := open(context.Background(), Place{postgres, s.url("postgres")}, moveDamaged)
 		if err == nil {
 			db.close()
 			return nil
@@ -153,7 +153,7 @@ func (s *server) url(database string) string {
 func (s *server) database(t *testing.T) string {
 	t.Helper()
 	name := "t" + strconv.FormatInt(s.created.Add(1), 10)
-	db, _, err := open(t.Context(), Place{postgres, s.url("postgres")})
+	db, _, err := open(t.Context(), Place{postgres, s.url("postgres")}, moveDamaged)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ var ErrNone = errors.New("there is none")
 
 // reading gives the database to read from, and a context that ends soon.
 func (s *Store) reading(ctx context.Context) (*database, context.Context, context.CancelFunc, error) {
-	db, err := s.open(ctx)
+	db, err := s.opened(ctx)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -283,7 +283,7 @@ func (s *Store) Decide(ctx context.Context, id string, state State, note string,
 	if len(note) > noteMax {
 		return fmt.Errorf("a note has %d bytes at most", noteMax)
 	}
-	db, err := s.open(ctx)
+	db, err := s.opened(ctx)
 	if err != nil {
 		return err
 	}

@@ -47,8 +47,9 @@ type Store struct {
 	waiting *pending
 	sampler sampler
 
-	opening sync.Mutex // held while the database is opened
+	opening chan struct{} // has room for who opens the database, or closes it; others wait with a bound of their own
 	db      atomic.Pointer[database]
+	damage  onDamage
 	closed  atomic.Bool
 
 	lost    atomic.Uint64 // examples that were not kept, since too many waited
@@ -71,6 +72,7 @@ type failure struct {
 // New makes a Store and begins to write. It does not wait for the database: one that cannot be reached is tried again.
 func New(o Options) *Store {
 	s := NewReader(o)
+	s.damage = moveDamaged
 	if o.Place != Nowhere {
 		s.done.Go(s.run) // ends with stop
 	}
@@ -82,19 +84,17 @@ func NewReader(o Options) *Store {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Store{options: o, process: strconv.FormatUint(rand.Uint64(), 36), waiting: newPending(), stop: make(chan struct{})}
+	return &Store{options: o, process: strconv.FormatUint(rand.Uint64(), 36), waiting: newPending(), opening: make(chan struct{}, 1), stop: make(chan struct{})}
 }
 
 // Close writes what waits, and ends. It waits for a database that does not answer for two seconds at most.
 func (s *Store) Close() {
 	close(s.stop)
 	s.done.Wait()
-	s.opening.Lock()
-	defer s.opening.Unlock()
-	s.closed.Store(true)
-	if db := s.db.Swap(nil); db != nil {
-		db.close()
-	}
+	s.closed.Store(true) // who opens it now sees that, and closes it
+	ctx, cancel := context.WithTimeout(context.Background(), closingTime)
+	defer cancel()
+	s.forget(ctx)
 }
 
 // Add counts an incident, which nobody changes any more, and keeps it if it is an example. It never waits for the database.
@@ -144,7 +144,7 @@ func (s *Store) run() {
 	wait, kept := batchEvery, time.Now()
 	if !s.options.Place.IsMemory() { // at once, so that a bad place is said at the start
 		if _, err := s.open(ctx); err != nil {
-			wait = s.failed(err, retryFirst/2)
+			wait = s.failed(ctx, err, retryFirst/2)
 		}
 	}
 	for {
@@ -160,7 +160,7 @@ func (s *Store) run() {
 		case <-time.After(wait):
 		}
 		if err := s.flush(ctx); err != nil {
-			wait = s.failed(err, wait)
+			wait = s.failed(ctx, err, wait)
 			continue
 		}
 		wait = batchEvery
@@ -175,7 +175,7 @@ func (s *Store) run() {
 }
 
 // failed says once why nothing is written, and gives the time until the next attempt.
-func (s *Store) failed(err error, waited time.Duration) time.Duration {
+func (s *Store) failed(ctx context.Context, err error, waited time.Duration) time.Duration {
 	if s.failing.Load() == nil {
 		args := []any{"store", s.options.Place.String(), "error", err}
 		var hint *HintError
@@ -186,7 +186,7 @@ func (s *Store) failed(err error, waited time.Duration) time.Duration {
 		s.failing.Store(&failure{err, time.Now()})
 	}
 	if damaged(err) { // the next attempt moves the file aside
-		s.forget()
+		s.forget(ctx)
 	}
 	return min(max(2*waited, retryFirst), retryMost)
 }
@@ -199,9 +199,12 @@ func (s *Store) well() {
 }
 
 // forget closes the database, so that it is opened anew.
-func (s *Store) forget() {
-	s.opening.Lock()
-	defer s.opening.Unlock()
+func (s *Store) forget(ctx context.Context) {
+	select {
+	case s.opening <- struct{}{}:
+		defer func() { <-s.opening }()
+	case <-ctx.Done():
+	}
 	if db := s.db.Swap(nil); db != nil {
 		db.close()
 	}
@@ -212,13 +215,25 @@ var (
 	errNowhere = fmt.Errorf("%w: incidents are not kept", ErrNone)
 )
 
+// opened is open for who must not wait for a database that cannot be reached: what the goroutine that writes found is told at once.
+func (s *Store) opened(ctx context.Context) (*database, error) {
+	if f := s.failing.Load(); f != nil && s.db.Load() == nil {
+		return nil, f.err
+	}
+	return s.open(ctx)
+}
+
 // open gives the open database, and opens it where it is not.
 func (s *Store) open(ctx context.Context) (*database, error) {
 	if db := s.db.Load(); db != nil {
 		return db, nil
 	}
-	s.opening.Lock()
-	defer s.opening.Unlock()
+	select {
+	case s.opening <- struct{}{}:
+		defer func() { <-s.opening }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("the database is being opened: %w", ctx.Err())
+	}
 	if db := s.db.Load(); db != nil {
 		return db, nil
 	}
@@ -228,7 +243,7 @@ func (s *Store) open(ctx context.Context) (*database, error) {
 	case s.options.Place == Nowhere:
 		return nil, errNowhere
 	}
-	db, moved, err := open(ctx, s.options.Place)
+	db, moved, err := open(ctx, s.options.Place, s.damage)
 	if err != nil {
 		return nil, err
 	}
@@ -236,6 +251,12 @@ func (s *Store) open(ctx context.Context) (*database, error) {
 		s.options.Log.Error("the file of incidents was damaged: it was moved aside, and a new one was begun", "store", s.options.Place.String(), "moved_to", moved)
 	}
 	s.db.Store(db)
+	if s.closed.Load() {
+		if db := s.db.Swap(nil); db != nil {
+			db.close()
+		}
+		return nil, errClosed
+	}
 	return db, nil
 }
 
@@ -255,13 +276,12 @@ func (s *Store) take() *pending {
 	return s.batch
 }
 
-// triesMost is how often a batch is tried with a database that answers: what it refuses so often must not keep all that follows from being
-// written.
+// triesMost is how often a batch is tried that the database refuses for what is in it: that must not keep all that follows from being written.
 const triesMost = 5
 
-// giveUp reports whether the batch is not tried again, and says so.
-func (s *Store) giveUp(ctx context.Context, db *database, err error) bool {
-	if damaged(err) || db.write.PingContext(ctx) != nil {
+// giveUp reports whether the batch is not tried again, and says so. A full disk, a lock or a time that is over says nothing about the batch.
+func (s *Store) giveUp(err error) bool {
+	if !refused(err) {
 		return false
 	}
 	if s.tries++; s.tries < triesMost {
@@ -284,7 +304,7 @@ func (s *Store) flush(ctx context.Context) error {
 			return err
 		}
 		events, err := db.save(ctx, &batch{pending: b, process: s.process, seq: s.seq, instance: s.options.Instance})
-		if err != nil && !s.giveUp(ctx, db, err) {
+		if err != nil && !s.giveUp(err) {
 			return err
 		}
 		s.batch, s.tries = nil, 0

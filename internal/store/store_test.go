@@ -231,7 +231,7 @@ func TestItLasts(t *testing.T) {
 // TestABatchCountsOnce: an answer that was lost makes nobody count twice.
 func TestABatchCountsOnce(t *testing.T) {
 	onAll(t, func(t *testing.T, p Place) {
-		db, _, err := open(t.Context(), p)
+		db, _, err := open(t.Context(), p, moveDamaged)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,7 +253,7 @@ func TestABatchCountsOnce(t *testing.T) {
 // TestAnyStatementMayFail cuts a batch at its first statement, at its second, and so on: what is written in the end is the same.
 func TestAnyStatementMayFail(t *testing.T) {
 	onAll(t, func(t *testing.T, p Place) {
-		db, _, err := open(t.Context(), p)
+		db, _, err := open(t.Context(), p, moveDamaged)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -356,7 +356,7 @@ func (l *logged) String() string {
 
 func TestDamagedFileIsMovedAside(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "incidents.db")
-	if err := os.WriteFile(path, bytes.Repeat([]byte("this is no database "), 1000), 0o600); err != nil {
+	if err := os.WriteFile(path, append([]byte(sqliteMagic), bytes.Repeat([]byte("this is no database "), 1000)...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var log logged
@@ -368,7 +368,7 @@ func TestDamagedFileIsMovedAside(t *testing.T) {
 	if err != nil || len(aside) != 1 {
 		t.Fatalf("%v, %v", aside, err)
 	}
-	if b, err := os.ReadFile(aside[0]); err != nil || !bytes.HasPrefix(b, []byte("this is no database")) {
+	if b, err := os.ReadFile(aside[0]); err != nil || !bytes.HasPrefix(b, []byte(sqliteMagic+"this is no database")) {
 		t.Errorf("what was there is gone: %v", err)
 	}
 	if !strings.Contains(log.String(), "moved aside") || !strings.Contains(log.String(), aside[0]) {
@@ -497,8 +497,8 @@ func TestServerStoppedAndStarted(t *testing.T) {
 func TestParsePlace(t *testing.T) {
 	for text, want := range map[string]string{
 		"memory": "memory", "sqlite:/var/lib/x.db": "sqlite:/var/lib/x.db",
-		"postgres://u:geheim@db/w?sslmode=require":       "postgres://u:xxxxx@db/w?sslmode=require",
-		"postgres:host=/run/pg password=geheim dbname=w": "postgres:host=/run/pg password=*** dbname=w",
+		"postgres://u:geheim@db/w?sslmode=require":              "postgres://u@db:5432/w",
+		"postgres:host=/run/pg user=u password=geheim dbname=w": "postgres:host=/run/pg port=5432 user=u dbname=w",
 		"sqlite:": "", "postgres:": "", "mysql://x": "", "": "", "/var/lib/x.db": "",
 	} {
 		p, err := ParsePlace(text)
@@ -560,7 +560,7 @@ func BenchmarkAdd(b *testing.B) {
 
 // BenchmarkSave is what an example costs the goroutine that writes.
 func BenchmarkSave(b *testing.B) {
-	db, _, err := open(context.Background(), InFile(filepath.Join(b.TempDir(), "i.db")))
+	db, _, err := open(context.Background(), InFile(filepath.Join(b.TempDir(), "i.db")), moveDamaged)
 	if err != nil {
 		b.Fatal(err)
 	}
