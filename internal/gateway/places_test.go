@@ -3,6 +3,7 @@
 package gateway_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -150,4 +151,58 @@ func TestOverflowWaitsBesideADeadEndpoint(t *testing.T) {
 		t.Errorf("%d %s", res.StatusCode, res.Header.Get("Proxy-Status"))
 	}
 	all.Wait()
+}
+
+// An upload takes no place at the endpoint while the gateway waits for its client, and takes one when it has all of it.
+func TestSlowUploadTakesNoPlace(t *testing.T) {
+	t.Parallel()
+	held, release := make(chan struct{}, 10), make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			_, _ = io.Copy(io.Discard, r.Body)
+			held <- struct{}{}
+			<-release
+		}
+	}))
+	defer s.Close()
+	let := sync.OnceFunc(func() { close(release) })
+	defer let()
+	g := start(t, "", map[string]route{"web": {endpoints: []string{s.URL}, pool: "limits: {requests: 1}, overload: {adaptive: off}"}})
+	url := "http://" + g.address() + "/web"
+	body, feed := io.Pipe()
+	uploaded := make(chan int, 1)
+	go func() {
+		q, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, url, body)
+		res, err := http.DefaultClient.Do(q)
+		if err != nil {
+			uploaded <- 0
+			return
+		}
+		res.Body.Close()
+		uploaded <- res.StatusCode
+	}()
+	_, _ = feed.Write([]byte("x"))
+	until(t, "the upload has not begun", func() bool {
+		return strings.Contains(metricsOf(t, g), `whygate_endpoint_in_flight{endpoint="`+s.URL+`",pool="web"} 1`)
+	})
+	for range 3 {
+		if res, err := headOf(t.Context(), url); err != nil || res.StatusCode != 200 {
+			t.Errorf("beside an upload whose client sends nothing: %+v, %v", res, err)
+		}
+	}
+	_ = feed.Close()
+	<-held
+	after := make(chan struct{})
+	go func() {
+		_, _ = headOf(t.Context(), url)
+		close(after)
+	}()
+	if !g.waiting(t, "1") {
+		t.Log("the machine is slow")
+	}
+	let()
+	<-after
+	if status := <-uploaded; status != 200 {
+		t.Errorf("the upload was answered %d", status)
+	}
 }

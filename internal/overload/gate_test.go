@@ -55,3 +55,47 @@ func TestRoomOfEndpointsThatGetNothing(t *testing.T) {
 		t.Error("there is room, and nobody was let go")
 	}
 }
+
+// Work for clients that left never takes an endpoint's last place, also where its limit is cut afterwards.
+func TestClientsThatLeftKeepNobodyOut(t *testing.T) {
+	l := New(1, 100*time.Millisecond, 1)
+	for range int(firstLimit) {
+		l.Enter(0)
+	}
+	for range int(firstLimit) {
+		l.Left(0, &Sample{Took: time.Second, Sent: 2})
+	}
+	if !l.Room(0) {
+		t.Fatal("there is no room for those who wait for their answer")
+	}
+	e := l.endpoints[0]
+	e.mu.Lock()
+	l.set(e, 3)
+	e.mu.Unlock()
+	if n := e.inFlight.Load(); n != 2 || len(e.left) != 2 {
+		t.Errorf("%d of 3 in flight, %d left", n, len(e.left))
+	}
+	e.mu.Lock()
+	e.forgive(3)
+	e.mu.Unlock()
+	if n := e.inFlight.Load(); n != 0 {
+		t.Errorf("%d in flight, and nobody is", n)
+	}
+}
+
+// A night without a request teaches nothing: the bases do not drift over it.
+func TestSilenceMovesNoBase(t *testing.T) {
+	l := New(1, 100*time.Millisecond, 1)
+	now := mono.Time(1)
+	for range 100 {
+		now = now.Add(100 * time.Millisecond)
+		n, _ := l.Enter(0)
+		l.Answered(0, &Sample{Took: 5 * time.Millisecond, Admitted: n, Sent: now})
+		l.Tick(now)
+	}
+	before := l.Measured(0, 0).Base
+	l.Tick(now.Add(8 * time.Hour))
+	if after := l.Measured(0, 0).Base; before == 0 || after > before*101/100 {
+		t.Errorf("the base was %v and is %v", before, after)
+	}
+}

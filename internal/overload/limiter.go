@@ -50,6 +50,9 @@ const (
 // TickEvery is how often Tick is to be called.
 const TickEvery = 100 * time.Millisecond
 
+// stepMost bounds the time that one Tick accounts for: where nothing was asked for hours, nothing was learned either.
+const stepMost = time.Second
+
 // Limiter has the limits of one pool's endpoints. Its methods may be called concurrently.
 type Limiter struct {
 	delay     float64 // nanoseconds that an endpoint may add
@@ -260,7 +263,7 @@ func (l *Limiter) Left(i int, s *Sample) {
 	if c := l.class(s.Class); s.Sent >= e.epoch && c.base.Load() != 0 && lat > math.Float64frombits(c.allowed.Load()) {
 		l.sample(e, s, lat)
 	}
-	if len(e.left) >= leftMax {
+	if n := int64(len(e.left)); n >= leftMax || n >= e.limit.Load()-1 { // one place is left to those who wait for their answer
 		e.inFlight.Add(-1)
 		return
 	}

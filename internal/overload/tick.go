@@ -14,7 +14,7 @@ func (l *Limiter) Tick(now mono.Time) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	step := now.Sub(l.tick)
+	step := min(now.Sub(l.tick), stepMost)
 	l.tick = now
 	for _, e := range l.endpoints {
 		e.mu.Lock()
@@ -57,10 +57,16 @@ func (l *Limiter) collect(e *endpoint) {
 	}
 }
 
-// set makes size the endpoint's limit.
+// set makes size the endpoint's limit. Work for clients that left keeps one place of it free. e.mu is held.
 func (l *Limiter) set(e *endpoint, size float64) {
 	e.size = min(size, l.most)
-	e.limit.Store(int64(math.Round(e.size)))
+	limit := int64(math.Round(e.size))
+	e.limit.Store(limit)
+	if n := int64(len(e.left)); n > 0 && n > limit-1 {
+		freed := n - max(limit-1, 0)
+		e.inFlight.Add(-freed)
+		e.left = append(e.left[:0], e.left[freed:]...)
+	}
 }
 
 // reopen begins a new window. e.mu is held.

@@ -76,6 +76,7 @@ func (s *serving) letGo() {
 
 // keep ends an attempt like leave, and holds its place for the next one at the same endpoint.
 func (s *serving) keep() {
+	s.judge()
 	a := &s.adm
 	if g := s.pool.Gate; g != nil {
 		if a.heldAs = a.admitted; !a.entered {
@@ -103,7 +104,7 @@ func (s *serving) another() bool {
 func (s *serving) arrived() {
 	if s.adm.woken {
 		s.adm.woken = false
-		s.pool.Gate.Arrived(s.now)
+		s.pool.Gate.Arrived(mono.Now())
 	}
 }
 
@@ -226,9 +227,9 @@ func rounded(d time.Duration) time.Duration {
 
 // sample is the attempt as the limiter sees it.
 func (s *serving) sample(a *upstream.Attempt) overload.Sample {
-	ev := &a.Evidence
+	took, _ := s.took(a)
 	return overload.Sample{
-		Class: s.class, Took: ev.Spent[fault.Write] + ev.Spent[fault.FirstByte] + ev.Spent[fault.Head], Admitted: s.adm.admitted, Sent: s.adm.sent,
+		Class: s.class, Took: took, Admitted: s.adm.admitted, Sent: s.adm.sent,
 		Shed: s.answered == 503 || s.answered == 429,
 	}
 }
@@ -237,16 +238,20 @@ func (s *serving) sample(a *upstream.Attempt) overload.Sample {
 //
 // hot: once per answer.
 func (s *serving) headCame(a *upstream.Attempt) {
+	s.judge()
 	if s.adm.entered {
 		s.adm.entered = false
 		sample := s.sample(a)
 		s.pool.Gate.Limiter.Answered(s.asking, &sample)
-		s.pool.Gate.Wake(s.now)
+		if s.pool.Gate.Crowded() {
+			s.pool.Gate.Wake(mono.Now()) // the clock was last read before the answer
+		}
 	}
 }
 
 // leftGate tells the gate that the attempt is over, where its head has not come.
 func (s *serving) leftGate() {
+	s.judge()
 	if !s.adm.entered {
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/upstream"
 )
 
@@ -38,9 +39,8 @@ func (s *serving) try(a *upstream.Attempt, fresh upstream.Fresh) bool {
 func (s *serving) headRead(a *upstream.Attempt) {
 	s.answered = s.response.Status
 	s.headCame(a)
-	if s.response.Status != 101 {
-		ev := &a.Evidence
-		s.pool.Balance.Answered(s.asking, s.class, ev.Spent[fault.Write]+ev.Spent[fault.FirstByte]+ev.Spent[fault.Head], s.now.Add(ev.Spent[fault.FirstByte]))
+	if took, ok := s.took(a); ok && s.response.Status != 101 {
+		s.pool.Balance.Answered(s.asking, s.class, took, s.now.Add(a.Evidence.Spent[fault.FirstByte]))
 	}
 }
 
@@ -83,6 +83,11 @@ type upload struct {
 	read    atomic.Bool    // the client has sent the whole body
 	client  fault.End      // how the client's side failed
 	server  fault.End      // how the endpoint's side failed
+
+	place    atomic.Uint32 // a place
+	back     mono.Time     // since placeBack: when that was
+	admitted int64         // and how many the endpoint had in flight then
+	whole    bool          // the endpoint had the whole request before it answered
 }
 
 func (u *upload) reset() {
@@ -90,6 +95,8 @@ func (u *upload) reset() {
 	u.client, u.server = fault.Completed, fault.Completed
 	u.cancel.Clear()
 	u.read.Store(false)
+	u.place.Store(placeTaken)
+	u.whole = false
 }
 
 // broken reports whether the client's body failed: then no endpoint can be asked again.
@@ -104,6 +111,7 @@ func (s *serving) stream(a *upstream.Attempt, fresh upstream.Fresh) bool {
 	}
 	u := &s.up
 	u.reset()
+	s.stepAside()
 	u.done = make(chan struct{})
 	u.follows = u.cancel.Follow(s.x.Cancel)
 	s.x.Cancel.Join(u.follows)
@@ -160,6 +168,7 @@ func (s *serving) send(a *upstream.Attempt, replay int) {
 			}
 			return
 		case len(data) == 0:
+			s.comeBack()
 			u.read.Store(true)
 			dropTrailers(&s.x.Request.Trailers, s.route.SetRequest, &s.hop, vouched)
 			dropClaims(&s.x.Request.Trailers)
@@ -167,6 +176,7 @@ func (s *serving) send(a *upstream.Attempt, replay int) {
 			return
 		}
 		if s.x.BodyRead {
+			s.comeBack()
 			u.read.Store(true) // before the endpoint can answer it
 		}
 		s.keepForReplay(data)
