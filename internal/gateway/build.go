@@ -206,7 +206,11 @@ func rateOf(old *generation, i int, r config.Route) *resilience.Rate {
 	if old != nil && i < len(old.cfg.Routes) && old.cfg.Routes[i].Rate == r.Rate && routeName(i, old.cfg.Routes[i]) == routeName(i, r) {
 		return old.snapshot.Routes[i].Rate
 	}
-	return resilience.NewRate(r.Rate.Limit.Requests, r.Rate.Limit.In)
+	keys := resilience.ManyKeys
+	if rateKeyOf(r.Rate.Per) == proxy.RateRoute {
+		keys = resilience.OneKey
+	}
+	return resilience.NewRate(r.Rate.Limit.Requests, r.Rate.Limit.In, keys)
 }
 
 func rateKeyOf(k config.RateKey) proxy.RateKey {

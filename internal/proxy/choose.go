@@ -66,23 +66,6 @@ func (s *serving) key() uint64 {
 	return 0
 }
 
-// client is a hash of who asks: the peer's address, or what the last of the trusted proxies in front says.
-func (s *serving) client() uint64 {
-	peer := s.x.Peer.Addr.Unmap()
-	if f := &s.x.Request.Fields; f.Has(httpmsg.XForwardedFor) && s.snap.trusts(peer) {
-		var last []byte
-		for i := range f.Len() {
-			if f.ID(i) == httpmsg.XForwardedFor {
-				v := f.Value(i)
-				last = bytes.TrimSpace(v[bytes.LastIndexByte(v, ',')+1:])
-			}
-		}
-		return hash(fnvOffset, last)
-	}
-	b := peer.As16()
-	return hash(fnvOffset, b[:])
-}
-
 // named is the value of the first field of that name, nil if there is none.
 func named(f *httpmsg.Fields, name []byte) []byte {
 	for i := range f.Len() {

@@ -7,7 +7,7 @@ import (
 	"github.com/whygate/whygate/internal/mono"
 )
 
-// Rate limits how many requests each of many keys may make in a time, in bounded memory: it remembers rateSets times rateWays keys, and
+// Rate limits how many requests each of many keys may make in a time, in bounded memory: it remembers so many sets of rateWays keys, and
 // forgets first who has been quiet for longest, who then begins anew. It is the generic cell rate algorithm (ITU-T I.371): each
 // request moves a moment on by a part of the time, and there is no room while that moment is too far ahead. So a key may make all of its
 // requests at once, and gets room for one after another then.
@@ -17,8 +17,17 @@ type Rate struct {
 	ahead time.Duration // how far its moment may be ahead
 
 	locks [rateLocks]sync.Mutex // each guards the sets whose number it divides
-	sets  []rateSet
+	sets  []rateSet             // a power of two
 }
+
+// Keys is how many keys a Rate is for.
+type Keys int
+
+// The kinds of Keys.
+const (
+	ManyKeys Keys = rateSets // the memory for them is half a megabyte
+	OneKey   Keys = 1
+)
 
 const (
 	rateSets  = 4096 // a power of two
@@ -32,10 +41,10 @@ type rateSet [rateWays]struct {
 	next mono.Time // the moment; 0 for an empty place
 }
 
-// NewRate makes a limit of so many requests in a time.
-func NewRate(limit int64, in time.Duration) *Rate {
+// NewRate makes a limit of so many requests in a time for each key.
+func NewRate(limit int64, in time.Duration, keys Keys) *Rate {
 	step := max(in/time.Duration(limit), 1)
-	return &Rate{limit: limit, step: step, ahead: in - step, sets: make([]rateSet, rateSets)}
+	return &Rate{limit: limit, step: step, ahead: in - step, sets: make([]rateSet, keys)}
 }
 
 // Limit is how many requests a key may make in the time.
@@ -45,7 +54,7 @@ func (r *Rate) Limit() int64 { return r.limit }
 //
 // hot: once per request of a route with a limit.
 func (r *Rate) Allow(key uint64, now mono.Time) (wait time.Duration, ok bool) {
-	at := key % rateSets
+	at := key % uint64(len(r.sets))
 	mu := &r.locks[at%rateLocks]
 	mu.Lock()
 	defer mu.Unlock()

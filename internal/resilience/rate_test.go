@@ -8,7 +8,7 @@ import (
 )
 
 func TestRate(t *testing.T) {
-	r := NewRate(10, time.Second)
+	r := NewRate(10, time.Second, ManyKeys)
 	now := mono.Time(100 * second)
 	allowed := 0
 	for range 100 {
@@ -38,7 +38,7 @@ func TestRate(t *testing.T) {
 
 // However many keys there are, the memory stays the same, and who is at the limit is not forgotten for the sake of those who come once.
 func TestRateForgetsTheQuiet(t *testing.T) {
-	r := NewRate(10, time.Second)
+	r := NewRate(10, time.Second, ManyKeys)
 	now := mono.Time(100 * second)
 	refused := 0
 	for k := range uint64(200_000) {
@@ -55,5 +55,19 @@ func TestRateForgetsTheQuiet(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { r.Allow(uint64(now), now); now += second }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// A limit for one key has no memory for others.
+func TestRateOfOneKey(t *testing.T) {
+	r := NewRate(2, time.Second, OneKey)
+	now := mono.Time(100 * second)
+	for k, want := range []bool{true, true, false} {
+		if _, ok := r.Allow(1, now); ok != want {
+			t.Errorf("request %d: allowed: %v", k, ok)
+		}
+	}
+	if len(r.sets) != 1 {
+		t.Errorf("%d sets", len(r.sets))
 	}
 }

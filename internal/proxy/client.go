@@ -1,0 +1,67 @@
+package proxy
+
+import (
+	"bytes"
+	"net/netip"
+
+	"github.com/whygate/whygate/internal/httpmsg"
+)
+
+// client is a hash of who asks: the peer's address, or behind trusted proxies the one that the first of them saw. X-Forwarded-For is read
+// from its end, as far as each address in it is trusted itself: what is further on the left its client may have written.
+func (s *serving) client() uint64 {
+	peer := s.x.Peer.Addr.Unmap()
+	f := &s.x.Request.Fields
+	if !f.Has(httpmsg.XForwardedFor) || !s.snap.trusts(peer) {
+		return hashAddr(peer)
+	}
+	for i := f.Len() - 1; i >= 0; i-- {
+		if f.ID(i) != httpmsg.XForwardedFor {
+			continue
+		}
+		for rest := f.Value(i); len(rest) > 0; {
+			at := bytes.LastIndexByte(rest, ',')
+			element := bytes.TrimSpace(rest[at+1:])
+			rest = rest[:max(at, 0)]
+			if len(element) == 0 {
+				continue
+			}
+			addr, ok := addrOf(element)
+			if !ok {
+				return hash(fnvOffset, element) // unknown, or a name that a proxy gives its client (RFC 7239, section 6)
+			}
+			if peer = addr; !s.snap.trusts(addr) {
+				return hashAddr(addr)
+			}
+		}
+	}
+	return hashAddr(peer)
+}
+
+// addrOf reads an element of X-Forwarded-For: an address, which some proxies put a port behind.
+func addrOf(element []byte) (netip.Addr, bool) {
+	const longest = len("[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%]:65535") + 16
+	if len(element) > longest {
+		return netip.Addr{}, false
+	}
+	text := string(element)
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		if withPort, fault := netip.ParseAddrPort(text); fault == nil {
+			addr, err = withPort.Addr(), nil
+		} else if n := len(text); n > 2 && text[0] == '[' && text[n-1] == ']' {
+			addr, err = netip.ParseAddr(text[1 : n-1])
+		}
+	}
+	return addr.Unmap().WithZone(""), err == nil
+}
+
+// hashAddr is a hash of a client's address: of IPv6 the first 64 bits, for the rest is the client's to choose (RFC 4291, section 2.5.4,
+// and RFC 8981).
+func hashAddr(a netip.Addr) uint64 {
+	b := a.As16()
+	if a.Is4() {
+		return hash(fnvOffset, b[:])
+	}
+	return hash(fnvOffset, b[:8])
+}
