@@ -78,6 +78,7 @@ type Gateway struct {
 	reloading sync.Mutex // held over a reload
 	mu        sync.Mutex // guards the fields below
 	current   *generation
+	replaced  []replacedGate
 	sockets   []*socket
 	serving   sync.WaitGroup
 	stop      chan struct{}
@@ -297,6 +298,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 		}
 	}
 	if old != nil {
+		g.replaces(old, mono.Now())
 		for _, s := range sockets.opened {
 			g.serve(s)
 		}
