@@ -25,6 +25,9 @@ func (f Fault) GRPCStatus() GRPCStatus {
 	case 404, 405, 501:
 		return GRPCUnimplemented
 	case 408, 504:
+		if f.Type == TypeConnectionTimeout || f.Type == TypeDNSTimeout { // the call was never sent, and its deadline is not over
+			return GRPCUnavailable
+		}
 		return GRPCDeadlineExceeded
 	case 413, 414, 429, 431:
 		return GRPCResourceExhausted

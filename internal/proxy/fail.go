@@ -17,6 +17,9 @@ import (
 // retryAfter is what Retry-After says, in seconds: as long as a failed endpoint is tried last.
 const retryAfter = 5
 
+// retrySeconds is when a client that got a 503 may ask again.
+func (s *serving) retrySeconds() int { return max(cmp.Or(s.retryAfter, retryAfter), 1) }
+
 // Refuse answers what was no request, or one connection too many: a connection calls it instead of Serve.
 func (p *Proxy) Refuse(x *exchange.Exchange, e *fault.Evidence) {
 	s := stateOf(x)
@@ -136,7 +139,7 @@ func (s *serving) answer(ev *fault.Evidence, f fault.Fault) {
 	}
 	switch status {
 	case http.StatusServiceUnavailable:
-		add(httpmsg.RetryAfter, strconv.Itoa(max(cmp.Or(s.retryAfter, retryAfter), 1)))
+		add(httpmsg.RetryAfter, strconv.Itoa(s.retrySeconds()))
 	case http.StatusTooManyRequests:
 		add(httpmsg.RetryAfter, strconv.Itoa(max(s.retryAfter, 1)))
 	case http.StatusMethodNotAllowed:

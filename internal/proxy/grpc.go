@@ -68,13 +68,24 @@ func (s *serving) passDeadline() {
 			f.Drop(i)
 		}
 	}
-	left := max(s.until.Sub(mono.Now()), time.Millisecond)
-	value, unit := left.Microseconds(), byte('u')
-	if value > 99_999_999 {
-		value, unit = min(left.Milliseconds(), 99_999_999), 'm'
-	}
 	var text [16]byte
-	s.extra.Append("grpc-timeout", append(strconv.AppendInt(text[:0], value, 10), unit), httpmsg.Other)
+	s.extra.Append("grpc-timeout", appendGRPCTimeout(text[:0], s.until.Sub(mono.Now())), httpmsg.Other)
+}
+
+// appendGRPCTimeout appends a duration as grpc-timeout has it: in the smallest unit in which it has no more than eight digits, rounded down. Less
+// than a millisecond, as of a deadline that is over, is one.
+func appendGRPCTimeout(dst []byte, d time.Duration) []byte {
+	const most = 99_999_999
+	d = max(d, time.Millisecond)
+	for _, u := range []struct {
+		size time.Duration
+		name byte
+	}{{time.Microsecond, 'u'}, {time.Millisecond, 'm'}, {time.Second, 'S'}, {time.Minute, 'M'}} {
+		if n := int64(d / u.size); n <= most {
+			return append(strconv.AppendInt(dst, n, 10), u.name)
+		}
+	}
+	return append(strconv.AppendInt(dst, int64(d/time.Hour), 10), 'H')
 }
 
 // answerGRPC tells a client of gRPC what happened, in its own way: a response of trailers alone, with the status 200.
@@ -91,7 +102,7 @@ func (s *serving) answerGRPC(ev *fault.Evidence, f fault.Fault) {
 	s.extra.Append("grpc-status", strconv.AppendInt(nil, int64(status), 10), httpmsg.Other)
 	s.extra.Append("grpc-message", grpcMessage(f.PublicSentence()+" Incident "+s.record.Incident+"."), httpmsg.Other)
 	if f.Status() == 503 {
-		s.extra.Append("grpc-retry-pushback-ms", strconv.AppendInt(nil, retryAfter*1000, 10), httpmsg.Other)
+		s.extra.Append("grpc-retry-pushback-ms", strconv.AppendInt(nil, int64(s.retrySeconds())*1000, 10), httpmsg.Other)
 	}
 	if s.snap.Disclosure != fault.DisclosureOff {
 		s.extra.AppendKnown(httpmsg.ProxyStatus, fault.AppendProxyStatus(nil, s.snap.Name, f, ev, s.snap.Disclosure))

@@ -19,6 +19,7 @@ import (
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/proxy"
 	"github.com/whygate/whygate/internal/upstream"
 )
 
@@ -242,5 +243,20 @@ func TestGRPCCut(t *testing.T) {
 	r := g.want(200, fault.CauseHTTP2StreamCut)
 	if code, is := r.GRPC.Status(); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), r.Incident) || !r.Late || !is || code != 14 {
 		t.Errorf("%v, incident %s, late %t, logged as %d", err, r.Incident, r.Late, code)
+	}
+}
+
+// A client of gRPC is told to wait for as long as any other client is.
+func TestGRPCPushback(t *testing.T) {
+	t.Parallel()
+	m := &proxy.Maintenance{}
+	m.On("the database moves")
+	_, c := overGRPC(t, setup{pool: func(p *proxy.Pool) { p.Maintenance = m }})
+	ctx, stop := context.WithTimeout(context.Background(), patience)
+	defer stop()
+	var head metadata.MD
+	_, err := c.UnaryCall(ctx, &testgrpc.SimpleRequest{}, grpc.Header(&head), grpc.Trailer(&head))
+	if after := head["grpc-retry-pushback-ms"]; status.Code(err) != codes.Unavailable || len(after) != 1 || after[0] != "60000" {
+		t.Errorf("%v, to ask again after %v ms", err, after)
 	}
 }

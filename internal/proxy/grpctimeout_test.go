@@ -27,3 +27,20 @@ func TestGRPCContent(t *testing.T) {
 		}
 	}
 }
+
+// What is left of a deadline is told in eight digits at most, never as more than it is, and as little less as the unit allows.
+func TestAppendGRPCTimeout(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "1000u", 0: "1000u", time.Millisecond: "1000u", 99_999_999 * time.Microsecond: "99999999u", 100 * time.Second: "100000m",
+		99_999_999 * time.Millisecond: "99999999m", 100_000 * time.Second: "100000S", 99_999_999 * time.Second: "99999999S", 100_000 * time.Hour: "6000000M",
+		2_000_000 * time.Hour: "2000000H",
+	} {
+		got := string(appendGRPCTimeout(nil, d))
+		if got != want {
+			t.Errorf("%v is %s, want %s", d, got, want)
+		}
+		if back, ok := grpcTimeout([]byte(got)); !ok || d > time.Millisecond && back > d {
+			t.Errorf("%v is %s, which is read as %v", d, got, back)
+		}
+	}
+}
