@@ -19,7 +19,7 @@ import (
 //
 // hot: once per attempt.
 func (s *serving) try(a *upstream.Attempt, fresh upstream.Fresh) bool {
-	a.Interim = s.interim
+	a.Interim, a.Charge = s.interim, s.charge
 	if !s.connect && !s.x.BodyHere && (s.streamed || !s.x.BodyRead) { // also where an attempt before this one has read some of it, or all
 		return s.stream(a, fresh)
 	}

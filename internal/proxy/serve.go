@@ -60,6 +60,7 @@ type serving struct {
 	streamed   bool      // the request body was read piece by piece
 	overflow   bool      // an interim response named too many fields in Connection
 	interim    func(*httpmsg.Response)
+	charge     func(int64)
 	asked      upstream.Head
 	id         [idSize]byte
 	tried      balance.Tried
@@ -92,6 +93,7 @@ func stateOf(x *exchange.Exchange) *serving {
 		s.evidence[i] = &s.attempts[i].Evidence
 	}
 	s.interim = s.passInterim // made once, so that it does not allocate
+	s.charge = func(n int64) { s.x.Charge(n) }
 	return s
 }
 

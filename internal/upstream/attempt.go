@@ -19,6 +19,10 @@ type Attempt struct {
 	// Interim is called with each interim response head (RFC 9110, section 15.2), except 101. It may be nil. Set after Begin.
 	Interim func(*httpmsg.Response)
 
+	// Charge is told how many octets more of an answer over HTTP/2 wait in memory than ever before in the attempt, by the goroutine that reads
+	// the connection, until Keep or Drop. It may be nil. Set after Begin.
+	Charge func(n int64)
+
 	// Again says that the request may be sent again if its connection ends before an answer: it may then be what finds out whether an
 	// endpoint keeps connections open. Set after Begin.
 	Again bool
@@ -92,7 +96,7 @@ const (
 func (a *Attempt) Begin(t *Target, now mono.Time) {
 	a.Evidence = fault.Evidence{Stage: fault.Select, Endpoint: t.Text, Declared: -1}
 	a.call, a.conn, a.target, a.began, a.Whole, a.Interim = nil, nil, t, now, Whole{}, nil
-	a.trailers = nil
+	a.trailers, a.Charge = nil, nil
 	a.tunnel, a.uploading, a.sentAll, a.Again, a.Cancel, a.upgrade = false, false, false, false, nil, nil
 	a.parse.Reset()
 	a.limits = h1.Limits{Head: t.HeadMax, Trailers: t.HeadMax}
@@ -195,7 +199,7 @@ func (a *Attempt) passOver(end fault.End) {
 func (a *Attempt) begin(h *Head, fresh Fresh, end endOfHead) bool {
 	c := calls.Get().(*call)
 	c.frames = appendHeadHTTP2(c.frames[:0], h, &a.target.Endpoint, end)
-	c.left = h.Length
+	c.left, c.charge = h.Length, a.Charge
 	a.call = c
 	plain, ok := a.share(fresh, end)
 	if c.link != nil {

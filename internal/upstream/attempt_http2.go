@@ -143,6 +143,9 @@ func (a *Attempt) nextShared() ([]byte, Body) {
 		l.h2.Consume(&c.h, int64(n))
 		if l.over == nil {
 			l.open()
+			if l.h2.Due(&c.h) {
+				l.h2.Grow(&c.h, min(2*c.h.Window(), streamWindow))
+			}
 			l.out = l.h2.AppendCredit(l.out, &c.h)
 			l.kick()
 			l.rest()

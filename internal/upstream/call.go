@@ -45,7 +45,9 @@ type exchanged struct {
 	answered  bool // res is the final one
 	headTaken bool // it was read
 	in        []byte
-	inEnd     bool // the answer is complete
+	counted   int64       // octets of in that charge was told of, at most so far
+	charge    func(int64) // the attempt's Charge
+	inEnd     bool        // the answer is complete
 	tail      httpmsg.Fields
 	tailBuf   []byte
 	sent      int64 // octets of ours that were appended

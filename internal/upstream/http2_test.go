@@ -510,6 +510,8 @@ func TestHTTP2SlowReader(t *testing.T) {
 	var slow Attempt
 	var res httpmsg.Response
 	slow.Begin(target, mono.Now())
+	var charged atomic.Int64
+	slow.Charge = func(n int64) { charged.Add(n) }
 	defer slow.Drop()
 	h := request()
 	h.Path = []byte("/large")
@@ -518,7 +520,7 @@ func TestHTTP2SlowReader(t *testing.T) {
 	}
 	full := func() bool {
 		_, _, body := slow.call.progress()
-		return body == streamWindow
+		return body == h2.WindowDefault
 	}
 	for end := time.Now().Add(patience); !full(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
@@ -534,11 +536,14 @@ func TestHTTP2SlowReader(t *testing.T) {
 	target.mu.Lock()
 	n := len(target.links)
 	target.mu.Unlock()
-	if n != 1 || !full() {
-		t.Errorf("%d links", n)
+	if n != 1 || !full() || charged.Load() != h2.WindowDefault {
+		t.Errorf("%d links, %d octets are told of", n, charged.Load())
 	}
 	if body, good := rest(&slow); !good || len(body) != size {
 		t.Errorf("%t, %d octets", good, len(body))
+	}
+	if w := slow.call.h.Window(); w <= streamWindow/2 || w > streamWindow || charged.Load() > streamWindow {
+		t.Errorf("the window of one that reads is %d octets, and %d are told of", w, charged.Load())
 	}
 }
 

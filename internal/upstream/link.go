@@ -18,6 +18,8 @@ import (
 
 // Sizes of what we let an endpoint send, in octets, and bounds of what is gathered to be written.
 const (
+	// A stream's window begins with the least that HTTP/2 has, and doubles up to streamWindow as it is read: who does not read makes us hold
+	// no more than it begins with.
 	streamWindow = 256 << 10
 	// linkWindow is never the one that is full: else one client that reads slowly would hold up all that share the connection.
 	// What they can make us hold is bounded by their streams.
@@ -72,7 +74,7 @@ func newLink(c *Conn) *link {
 	l := &link{
 		target: t, c: c.Conn, addr: c.addr, era: c.era, more: make(chan struct{}, 1), wrote: make(chan struct{}), since: now, heard: now, opened: now,
 		h2: h2.NewConn(h2.Config{
-			Role: h2.Client, Window: linkWindow, Settings: h2.Settings{InitialWindow: streamWindow},
+			Role: h2.Client, Window: linkWindow, Settings: h2.Settings{InitialWindow: h2.WindowDefault},
 			Limits: h2.Limits{Head: t.HeadMax, Trailers: t.HeadMax},
 		}),
 	}

@@ -20,6 +20,10 @@ func (l *link) event(ev *h2.Event) *h2.Error {
 	case h2.EventData:
 		c := ev.Stream.Owner.(*call)
 		c.in = append(c.in, ev.Data...)
+		if n := int64(len(c.in)); n > c.counted && c.charge != nil {
+			c.charge(n - c.counted)
+			c.counted = n
+		}
 		c.got += int64(len(ev.Data))
 		c.body += int64(len(ev.Data))
 		c.inEnd = ev.End
