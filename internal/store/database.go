@@ -306,14 +306,31 @@ func (db *database) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if pending, err := p.HasPending(ctx); err == nil && !pending {
-		return nil // without the lock, which is asked for once a second
+	for tries := 1; ; tries++ {
+		if pending, err := p.HasPending(ctx); err == nil && !pending {
+			return nil // without the lock, which is asked for once a second
+		}
+		_, err := p.Up(ctx)
+		if err == nil {
+			return nil
+		}
+		// A file of SQLite has no such lock: another process may have made the tables meanwhile, and then nothing is left to do.
+		if tries == migrateTries || db.kind != sqlite {
+			return fmt.Errorf("tables: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("tables: %w", err)
+		case <-time.After(migrateWait):
+		}
 	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("tables: %w", err)
-	}
-	return nil
 }
+
+// How often, and after what pause, a file's tables are looked at again where another process made them at the same time.
+const (
+	migrateTries = 20
+	migrateWait  = 50 * time.Millisecond
+)
 
 // q spells a statement for this database.
 func (db *database) q(statement string) string {
