@@ -57,15 +57,19 @@ func TestStickyEndpointIsFull(t *testing.T) {
 // A request that the queue let go, and for which there is no connection, gives its turn back: whoever waits later is let go.
 func TestTurnIsGivenBack(t *testing.T) {
 	t.Parallel()
-	headNow, end := make(chan struct{}), make(chan struct{})
+	headNow, end, quit := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	var reached atomic.Int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		reached.Add(1)
-		<-headNow
+		select {
+		case <-headNow:
+		case <-quit:
+		}
 		w.(http.Flusher).Flush() // the head goes, the body is not over
 		<-end
 	}))
 	defer s.Close()
+	defer close(quit)
 	stop := sync.OnceFunc(func() { close(end) })
 	defer stop()
 	g := start(t, "", map[string]route{"web": {endpoints: []string{s.URL}, pool: "limits: {requests: 1, connections: 2}, overload: {adaptive: off}"}})
