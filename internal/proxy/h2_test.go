@@ -12,12 +12,14 @@ import (
 	"net/textproto"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h2"
 	"github.com/whygate/whygate/internal/httpmsg"
@@ -589,5 +591,35 @@ func TestHTTP2Misdirected(t *testing.T) {
 				t.Errorf("%s: logged as %d, %v", host, r.Status, r.Fault.Cause)
 			}
 		}
+	}
+}
+
+// counting is a Stream that adds up what it is charged.
+type counting struct {
+	exchange.Stream
+	n *atomic.Int64
+}
+
+func (c counting) Charge(n int64) { c.n.Add(n) }
+
+// What waits of an answer over HTTP/2 counts in what clients may make us hold.
+func TestHTTP2AnswerIsCharged(t *testing.T) {
+	t.Parallel()
+	const size = 100_000
+	addr := pairing{httpmsg.HTTP2, httpmsg.HTTP2, false}.endpoint(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, size)) })
+	var charged atomic.Int64
+	g, c := overHTTP2(t, false, setup{serve: func(p *proxy.Proxy, x *exchange.Exchange) {
+		stream := x.Stream
+		x.Stream = counting{stream, &charged}
+		p.Serve(x)
+		x.Stream = stream
+	}}, addr)
+	res, err := c.Get(g.url(false, "/"))
+	if got := body(t, res, err); len(got) != size {
+		t.Errorf("%d octets", len(got))
+	}
+	g.want(200, fault.CauseNone)
+	if n := charged.Load(); n == 0 || n > size {
+		t.Errorf("%d octets were charged", n)
 	}
 }
