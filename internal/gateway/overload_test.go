@@ -5,6 +5,7 @@ package gateway_test
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -96,15 +97,25 @@ func TestNothingIsSentForWhoLeftTheQueue(t *testing.T) {
 	var all sync.WaitGroup
 	all.Go(func() { _, _ = headOf(t.Context(), "http://"+g.address()+"/web?first") })
 	<-h.reached
-	ctx, leave := context.WithCancel(t.Context())
+	var gone []net.Conn
 	for range 5 {
-		all.Go(func() { _, _ = headOf(ctx, "http://"+g.address()+"/web?gone") })
+		c, err := net.Dial("tcp", g.address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, "GET /web?gone HTTP/1.1\r\nHost: a.test\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		gone = append(gone, c)
 	}
 	until(t, "nobody waits", func() bool {
 		return strings.Contains(metricsOf(t, g), `whygate_queue_length{pool="web"} 5`) || g.turnedAway(t)
 	})
 	<-time.After(60 * time.Millisecond) // an end that comes with a request is the habit of a client that waits for its answer
-	leave()
+	for _, c := range gone {
+		_ = c.Close() // the gateway's socket has the end when this returns
+	}
 	h.let()
 	all.Wait()
 	if res, err := headOf(t.Context(), "http://"+g.address()+"/web?stays"); err != nil || res.StatusCode != 200 {

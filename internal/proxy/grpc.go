@@ -42,6 +42,18 @@ func (s *serving) deadline() {
 	}
 }
 
+// deadlineSlack is how much the clocks of two machines and the pass from one to the other may differ.
+const deadlineSlack = 50 * time.Millisecond
+
+// outcomeOf is what an attempt failed of. An endpoint of gRPC knows the call's deadline as well, and may be a moment before us: a stream that it
+// takes back then ended for the deadline's sake, and for no fault of its own.
+func (s *serving) outcomeOf(a *upstream.Attempt) fault.Fault {
+	if ev := &a.Evidence; s.timer == fault.TimerGRPC && ev.End == fault.StreamReset && mono.Now() >= s.until.Add(-deadlineSlack) {
+		ev.Told = fault.CauseGRPCDeadline
+	}
+	return fault.Classify(&a.Evidence)
+}
+
 // grpcTimeout reads up to eight digits and a unit: the field grpc-timeout.
 func grpcTimeout(text []byte) (time.Duration, bool) {
 	if len(text) < 2 || len(text) > 9 {

@@ -154,7 +154,7 @@ func (s *serving) relayBody(a *upstream.Attempt) (read bool, write fault.End) {
 
 // brokenBody ends an exchange whose response broke after its head.
 func (s *serving) brokenBody(a *upstream.Attempt) {
-	f := fault.Classify(&a.Evidence)
+	f := s.outcomeOf(a)
 	s.settle(outcome{a, f})
 	if f.Cause == fault.CauseClientLeft || s.clientLeft(f) {
 		s.left(a)

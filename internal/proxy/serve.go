@@ -218,7 +218,7 @@ func (s *serving) tryAll() {
 			s.leave()
 			return
 		}
-		f := fault.Classify(&a.Evidence)
+		f := s.outcomeOf(a)
 		left := s.clientLeft(f)
 		if !left && a.Suspect() {
 			f = fault.Classify(&a.Evidence)
@@ -300,7 +300,7 @@ func (s *serving) settle(o outcome) {
 		s.pool.Health.Refused(s.asking, s.answered, mono.Now())
 	case !o.fault.Is():
 		s.pool.Health.Answered(s.asking, s.now)
-	case !o.fault.ByUpstream(), o.fault.Cause == fault.CauseKeepaliveRace, ev.End == fault.GoAway && ev.Unprocessed, ev.Timer == fault.TimerGRPC, ev.Timer == fault.TimerResponse && ev.Stage < fault.FirstByte:
+	case !o.fault.ByUpstream(), o.fault.Cause == fault.CauseKeepaliveRace, ev.End == fault.GoAway && ev.Unprocessed, o.fault.Cause == fault.CauseGRPCDeadline, ev.Timer == fault.TimerResponse && ev.Stage < fault.FirstByte:
 	default:
 		s.pool.Health.Failed(s.asking, mono.Now(), func() string { return o.fault.Sentence(ev) })
 	}
