@@ -55,6 +55,16 @@ func headOf(ctx context.Context, url string) (*http.Response, error) {
 // the endpoint answers, those that wait are served.
 func TestQueueBeforeAFullEndpoint(t *testing.T) {
 	t.Parallel()
+	for range 6 { // on a busy machine somebody may have waited for the second that is the most
+		if fullEndpoint(t) {
+			return
+		}
+	}
+	t.Error("somebody waited in vain each time")
+}
+
+// fullEndpoint plays it once. It is false where somebody waited for too long.
+func fullEndpoint(t *testing.T) bool {
 	h := holdingOf(t)
 	g := start(t, "", map[string]route{"web": {endpoints: []string{h.URL}, pool: "limits: {requests: 2}, overload: {adaptive: off, queue: 3}"}})
 	var all sync.WaitGroup
@@ -84,9 +94,13 @@ func TestQueueBeforeAFullEndpoint(t *testing.T) {
 	}
 	h.let()
 	all.Wait()
+	if g.turnedAway(t) {
+		return false
+	}
 	if served.Load() != 5 || h.total.Load() != 5 {
 		t.Errorf("%d served, %d reached the endpoint, want 5", served.Load(), h.total.Load())
 	}
+	return true
 }
 
 // Who left while it waited costs the endpoint nothing.
