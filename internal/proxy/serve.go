@@ -182,12 +182,12 @@ func (s *serving) serve() {
 	s.tryAll()
 }
 
-// tryAll asks one endpoint after another until one answers or there is no reason to ask again.
-func (s *serving) tryAll() {
-	fresh := upstream.AnyConnection
+// place finds the next endpoint to ask, and holds a place there, waiting for one if need be. It is negative where there is none: then the
+// exchange has ended.
+func (s *serving) place() int {
 	for {
 		if s.adm.since == 0 && s.made == 0 && s.crowded() && !s.wait() {
-			return
+			return -1
 		}
 		i := s.adm.held
 		if i < 0 {
@@ -198,14 +198,25 @@ func (s *serving) tryAll() {
 				if s.wait() {
 					continue
 				}
-				return
+				return -1
 			}
 			s.failUnavailable()
-			return
+			return -1
 		}
-		if s.adm.held < 0 && !s.hold(i) {
-			s.tried.Add(i)
-			continue
+		if s.adm.held >= 0 || s.hold(i) {
+			return i
+		}
+		s.tried.Add(i)
+	}
+}
+
+// tryAll asks one endpoint after another until one answers or there is no reason to ask again.
+func (s *serving) tryAll() {
+	fresh := upstream.AnyConnection
+	for {
+		i := s.place()
+		if i < 0 {
+			return
 		}
 		s.enter()
 		a := s.attempt(i)
