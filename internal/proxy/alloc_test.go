@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"runtime"
 	"runtime/debug"
@@ -66,15 +67,7 @@ func TestAllocateNothing(t *testing.T) {
 				exchange()
 			}
 			const runs = 2000
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			for range runs {
-				exchange()
-			}
-			runtime.ReadMemStats(&after)
-			total := after.Mallocs - before.Mallocs
-			t.Logf("%d allocations, %d octets in %d exchanges", total, after.TotalAlloc-before.TotalAlloc, runs)
-			if total > runs/100 { // the runtime's own are a few: timers, goroutines of its own
+			if total := fewestAllocations(t, runs, exchange); total > runs/100 { // the runtime's own are a few: timers, goroutines of its own
 				t.Errorf("%d allocations in %d exchanges", total, runs)
 			}
 			if n := testing.AllocsPerRun(500, exchange); n != 0 {
@@ -85,6 +78,26 @@ func TestAllocateNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fewestAllocations plays so many exchanges up to five times, until a round has hardly any allocation, and gives the fewest of a
+// round. What an exchange allocates is there in every round. What the runtime and the gateway's clocks allocate grows with the
+// time that a round takes, and on a busy machine one round may take long.
+func fewestAllocations(t *testing.T, runs int, exchange func()) uint64 {
+	t.Helper()
+	fewest := uint64(math.MaxUint64)
+	for round := 0; round < 5 && fewest > uint64(runs/100); round++ {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range runs {
+			exchange()
+		}
+		runtime.ReadMemStats(&after)
+		total := after.Mallocs - before.Mallocs
+		t.Logf("%d allocations, %d octets in %d exchanges", total, after.TotalAlloc-before.TotalAlloc, runs)
+		fewest = min(fewest, total)
+	}
+	return fewest
 }
 
 // allocationLoop is a gateway with a client's connection and a func that reads one answer.
