@@ -48,7 +48,8 @@ func deafPort(t *testing.T) string {
 	return fmt.Sprint(addr.(*syscall.SockaddrInet4).Port)
 }
 
-// nginxWith runs a real nginx with one location, and gives its port.
+// nginxWith runs a real nginx with one location, and gives its port. Another test may take the free port before nginx does: nginx ends
+// then, and is given another one.
 func nginxWith(t *testing.T, location string) (port, config string) {
 	t.Helper()
 	program, err := exec.LookPath("nginx")
@@ -58,31 +59,50 @@ func nginxWith(t *testing.T, location string) (port, config string) {
 			t.Skip("skipped: nginx is not installed (apt-get install nginx-light)")
 		}
 	}
-	dir := t.TempDir()
-	port, config = freePort(t), filepath.Join(dir, "nginx.conf")
-	text := fmt.Sprintf("daemon off;\npid %[1]s/pid;\nerror_log %[1]s/error.log;\nevents {}\nhttp {\n    access_log %[1]s/access.log;\n"+
-		"    client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;\n"+
-		"    server {\n        listen 127.0.0.1:%[2]s;\n        location / {\n            %[3]s\n        }\n    }\n}\n", dir, port, location)
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
+	for range 5 {
+		dir := t.TempDir()
+		port, config = freePort(t), filepath.Join(dir, "nginx.conf")
+		text := fmt.Sprintf("daemon off;\npid %[1]s/pid;\nerror_log %[1]s/error.log;\nevents {}\nhttp {\n    access_log %[1]s/access.log;\n"+
+			"    client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;\n"+
+			"    server {\n        listen 127.0.0.1:%[2]s;\n        location / {\n            %[3]s\n        }\n    }\n}\n", dir, port, location)
+		if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if nginxListens(t, program, dir, config) {
+			return port, config
+		}
 	}
+	t.Fatal("nginx does not listen: five ports were taken before it could have them")
+	return "", ""
+}
+
+// nginxListens starts nginx and reports whether it has its port: it writes its pid then. Without one it ends by itself.
+func nginxListens(t *testing.T, program, dir, config string) bool {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, "-p", dir, "-c", config, "-e", filepath.Join(dir, "error.log"))
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() { // ends with nginx, which the context ends
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
+		<-ended
 	})
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		c, err := net.Dial("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			_ = c.Close()
-			return port, config
+	for {
+		if b, err := os.ReadFile(filepath.Join(dir, "pid")); err == nil && len(b) > 0 {
+			return true
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-ended:
+			return false
+		case <-t.Context().Done():
 			t.Fatal("nginx does not listen")
+		case <-time.After(20 * time.Millisecond): // a look
 		}
 	}
 }

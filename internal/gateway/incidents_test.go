@@ -116,8 +116,14 @@ func TestAPoolIsShown(t *testing.T) {
 			t.Fatal(status)
 		}
 	}
-	if status, body := fetchAs(t, g, "/console/", "", ""); status != 200 || !strings.Contains(body, "well") || !strings.Contains(body, "There are no incidents yet") {
-		t.Errorf("%d %s", status, body)
+	var body string
+	until(t, "the page can be read", func() bool { // a store that is being opened says so
+		var status int
+		status, body = fetchAs(t, g, "/console/", "", "")
+		return status == 200
+	})
+	if !strings.Contains(body, "well") || !strings.Contains(body, "There are no incidents yet") {
+		t.Error(body)
 	}
 }
 
