@@ -21,8 +21,9 @@ var layers = map[string]int{
 	"internal/redact":  -1,
 	"internal/httpmsg": -1,
 
-	"internal/fault":  0,
-	"internal/cancel": 0,
+	"internal/fault":    0,
+	"internal/cancel":   0,
+	"internal/openfile": 0,
 
 	"internal/phrase":      1,
 	"internal/h1":          1,
@@ -31,7 +32,7 @@ var layers = map[string]int{
 	"internal/statuscode":  1,
 	"internal/fingerprint": 1,
 	"internal/term":        1,
-	"internal/openfile":    1,
+	"internal/resolve":     1,
 	"internal/yamltree":    1,
 
 	"internal/conftree": 2,
@@ -93,6 +94,8 @@ var only = map[string][]string{
 	"internal/balance": {"internal/mono"},
 	// It is given octets.
 	"internal/route": {},
+	// It asks, and judges nothing.
+	"internal/resolve": {"internal/openfile"},
 	// It reads files, whatever they are for.
 	"internal/proxyconf": {"internal/openfile", "internal/yamltree"},
 	// Syntax, whatever it means.

@@ -17,6 +17,7 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/machine"
 	"github.com/whygate/whygate/internal/proxyconf"
+	"github.com/whygate/whygate/internal/resolve"
 )
 
 // What is read of logs: the end of each, and of few of them.
@@ -372,7 +373,7 @@ func localAddresses(ctx context.Context, t *Target) ([]netip.AddrPort, bool) {
 	case err == nil:
 		found = []netip.Addr{literal}
 	default:
-		found, _ = net.DefaultResolver.LookupNetIP(ctx, "ip", t.Host)
+		found, _ = resolve.NewLookup(nil, 0).Addresses(ctx, t.Host)
 	}
 	own := map[netip.Addr]bool{}
 	interfaces, _ := net.InterfaceAddrs()

@@ -1,12 +1,8 @@
 package diagnose
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +13,7 @@ import (
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/openfile"
+	"github.com/whygate/whygate/internal/resolve"
 )
 
 // Name is what is known of a name: as a program on this machine finds it, and as each name server says.
@@ -73,15 +70,8 @@ type DNSAnswer struct {
 
 // Bounds of the name probe.
 const (
-	serversMax = 3 // as many as the C library asks
-	namesMax   = 4 // of a search list
-	dnsSize    = 1232
-)
-
-// Files that the C library reads, too.
-const (
-	resolvFile = "/etc/resolv.conf"
-	hostsFile  = "/etc/hosts"
+	hostsFile = "/etc/hosts" // which the C library reads, too
+	etcMax    = 1 << 20      // of a hosts file, in bytes
 )
 
 // serverGrace is how long name servers may still take for an answer when the name is known already, such as from the hosts file.
@@ -93,7 +83,7 @@ func probeName(ctx context.Context, host string, timeout time.Duration, given []
 	n := &Name{Host: host, HostsFile: readHosts(ctx, hostsFile, host)}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	names, servers := resolvers(ctx, host, given)
+	names, servers := resolve.Questions(ctx, host, given)
 	if len(names) > 1 {
 		n.Search = names
 	}
@@ -102,7 +92,7 @@ func probeName(ctx context.Context, host string, timeout time.Duration, given []
 	var lookupErr error
 	began := time.Now()
 	group.Go(func() {
-		if n.Addresses, lookupErr = lookup(ctx, host, given); lookupErr == nil {
+		if n.Addresses, lookupErr = lookup(ctx, host, given, timeout); lookupErr == nil {
 			grace := time.AfterFunc(serverGrace, cancel)
 			context.AfterFunc(ctx, func() { grace.Stop() })
 		}
@@ -122,73 +112,6 @@ func probeName(ctx context.Context, host string, timeout time.Duration, given []
 		n.chaseAliases(ctx)
 	}
 	return n
-}
-
-// resolvers gives the names that the search list makes of a host, and the name servers to ask for them.
-func resolvers(ctx context.Context, host string, given []string) (names, servers []string) {
-	names = []string{dns.Fqdn(host)}
-	conf, err := readResolv(ctx, resolvFile)
-	if err == nil {
-		names = conf.NameList(host)
-	}
-	for _, s := range given {
-		if _, _, err := net.SplitHostPort(s); err != nil {
-			s = net.JoinHostPort(strings.Trim(s, "[]"), "53")
-		}
-		servers = append(servers, s)
-	}
-	if err == nil && len(given) == 0 {
-		for _, s := range conf.Servers {
-			servers = append(servers, net.JoinHostPort(s, conf.Port))
-		}
-	}
-	return names[:min(len(names), namesMax)], servers[:min(len(servers), serversMax)]
-}
-
-// etcMax is how much of a hosts file, or of a list of name servers, is read, in bytes.
-const etcMax = 1 << 20
-
-// readResolv reads a list of name servers. A container's may be anything: a FIFO or a device is none.
-func readResolv(ctx context.Context, file string) (*dns.ClientConfig, error) {
-	b, err := openfile.Read(ctx, file, openfile.Options{Max: etcMax})
-	if err != nil {
-		return nil, err
-	}
-	return dns.ClientConfigFromReader(bytes.NewReader(b))
-}
-
-// lookup asks as a program would, hosts file, search list and all: the system's name servers, or the given ones in turn.
-func lookup(ctx context.Context, host string, given []string) (found []string, err error) {
-	all := []*net.Resolver{net.DefaultResolver}
-	if len(given) > 0 {
-		_, servers := resolvers(ctx, host, given)
-		all = all[:0]
-		for _, s := range servers {
-			all = append(all, &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-				var d net.Dialer
-				return d.DialContext(ctx, network, s)
-			}})
-		}
-	}
-	for i, r := range all {
-		share, cancel := ctx, context.CancelFunc(func() {})
-		if end, ok := ctx.Deadline(); ok {
-			share, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(len(all)-i))
-		}
-		var addrs []netip.Addr
-		addrs, err = r.LookupNetIP(share, "ip", host)
-		cancel()
-		for _, a := range addrs {
-			if text := a.Unmap().String(); !slices.Contains(found, text) {
-				found = append(found, text)
-			}
-		}
-		var missing *net.DNSError
-		if err == nil || errors.As(err, &missing) && missing.IsNotFound {
-			break
-		}
-	}
-	return found, err
 }
 
 // askServer asks one server for both kinds of address, and without validation if it fails.
@@ -219,71 +142,38 @@ func askNames(ctx context.Context, server string, names []string, kind uint16) (
 	return a, asked
 }
 
-// ask sends one query with EDNS0, which is what an extended error needs.
+// lookup asks as a program would, hosts file, search list and all, and gives each address once.
+func lookup(ctx context.Context, host string, given []string, timeout time.Duration) (found []string, err error) {
+	addrs, err := resolve.NewLookup(given, timeout).Addresses(ctx, host)
+	for _, a := range addrs {
+		if text := a.String(); !slices.Contains(found, text) {
+			found = append(found, text)
+		}
+	}
+	return found, err
+}
+
+// ask sends one query, and gives the answer as the report has it.
 func ask(ctx context.Context, server, name string, kind uint16, unchecked bool) *DNSAnswer {
-	a := &DNSAnswer{Name: name, EDE: -1}
-	m := new(dns.Msg)
-	m.SetQuestion(dns.Fqdn(name), kind)
-	m.SetEdns0(dnsSize, true)
-	m.CheckingDisabled = unchecked
 	began := time.Now()
-	defer func() { a.Took = Millis(time.Since(began)) }()
-	left := time.Second
-	if end, ok := ctx.Deadline(); ok {
-		left = max(time.Until(end), time.Millisecond)
+	said := resolve.Ask(ctx, server, name, kind, unchecked)
+	a := &DNSAnswer{
+		Name: name, Answered: said.Answered, EDE: said.EDE, EDEText: said.EDEText, Aliases: said.Aliases, TTL: said.TTL, TCP: said.TCP,
+		Truncated: said.Truncated, Took: Millis(time.Since(began)), rcode: said.RCode, errno: said.Errno,
 	}
-	c := &dns.Client{Timeout: left}
-	in, err := exchange(ctx, c, m, server)
-	if err == nil && in.Truncated {
-		a.TCP, a.Truncated, c.Net = true, true, "tcp"
-		in, err = exchange(ctx, c, m, server)
+	if a.errno != 0 {
+		a.Errno = fault.ErrnoName(a.errno)
 	}
-	if err != nil {
-		if !os.IsTimeout(err) && errors.As(err, &a.errno) {
-			a.Errno = fault.ErrnoName(a.errno)
-		}
-		return a
+	if a.Answered {
+		a.RCode = fault.RCodeName(a.rcode)
 	}
-	a.read(in)
+	if a.EDE >= 0 {
+		a.EDEName = fault.EDEName(a.EDE)
+	}
+	for _, address := range said.Addresses {
+		a.Addresses = append(a.Addresses, address.String())
+	}
 	return a
-}
-
-// exchange asks one server and ends with ctx, which the library looks at for its deadline only.
-func exchange(ctx context.Context, c *dns.Client, m *dns.Msg, server string) (*dns.Msg, error) {
-	nc, err := c.DialContext(ctx, server)
-	if err != nil {
-		return nil, err
-	}
-	defer nc.Close()
-	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	in, _, err := c.ExchangeWithConnContext(ctx, m, nc)
-	return in, err
-}
-
-// read takes what a message says.
-func (a *DNSAnswer) read(in *dns.Msg) {
-	a.Answered, a.rcode, a.RCode = true, uint16(in.Rcode), fault.RCodeName(uint16(in.Rcode))
-	if opt := in.IsEdns0(); opt != nil {
-		for _, o := range opt.Option {
-			if e, ok := o.(*dns.EDNS0_EDE); ok {
-				a.EDE, a.EDEName, a.EDEText = int32(e.InfoCode), fault.EDEName(int32(e.InfoCode)), e.ExtraText
-			}
-		}
-	}
-	for i, rr := range in.Answer {
-		if i == 0 || rr.Header().Ttl < a.TTL {
-			a.TTL = rr.Header().Ttl
-		}
-		switch r := rr.(type) {
-		case *dns.CNAME:
-			a.Aliases = append(a.Aliases, strings.TrimSuffix(r.Target, "."))
-		case *dns.A:
-			a.Addresses = append(a.Addresses, r.A.String())
-		case *dns.AAAA:
-			a.Addresses = append(a.Addresses, r.AAAA.String())
-		}
-	}
 }
 
 // readHosts gives the addresses that a hosts file has for the name. What is no regular file, or too large, has none.
