@@ -140,11 +140,8 @@ func newClient(ctx context.Context, t *Target, o *Options, at netip.AddrPort, sa
 
 // tlsConfig is what a gateway would use for the target.
 func (c *client) tlsConfig() *tls.Config {
-	conf := &tls.Config{ServerName: c.target.ServerName, RootCAs: c.o.Roots, MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.target.Insecure, VerifyConnection: c.o.Revoked.Verify}
-	if c.o.Certificate != nil {
-		conf.Certificates = []tls.Certificate{*c.o.Certificate}
-	}
-	return conf
+	settings := upstream.ClientTLS{ServerName: c.target.ServerName, Roots: c.o.Roots, Certificate: c.o.Certificate, Unverified: c.target.Insecure, Revoked: c.o.Revoked.Verify}
+	return settings.Config()
 }
 
 // left is how long the run may still take.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/upstream"
 )
 
 // TLS is what the server's end of TLS is like.
@@ -72,12 +73,10 @@ type shaker struct {
 
 // config is the gateway's own TLS configuration, without verification: what is wrong with the chain is a fact to note.
 func (s *shaker) config() *tls.Config {
-	c := &tls.Config{ServerName: s.target.ServerName, InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
-	if s.o.HTTP1 {
+	settings := upstream.ClientTLS{ServerName: s.target.ServerName, Certificate: s.o.Certificate, Unverified: true}
+	c := settings.Config()
+	if c.NextProtos = []string{"h2", "http/1.1"}; s.o.HTTP1 {
 		c.NextProtos = c.NextProtos[1:]
-	}
-	if s.o.Certificate != nil {
-		c.Certificates = []tls.Certificate{*s.o.Certificate}
 	}
 	return c
 }

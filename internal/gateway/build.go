@@ -483,31 +483,31 @@ func disclosure(s string) fault.Disclosure {
 	return fault.DisclosureSafe
 }
 
-// clientTLS loads a pool's TLS settings.
+// clientTLS loads a pool's TLS settings. With a problem it has what could be loaded.
 func clientTLS(cfg *config.Config, p config.Pool, known lists) (*tls.Config, *config.Problem) {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: p.TLS.ServerName, InsecureSkipVerify: !p.TLS.Verify} //nolint:gosec // told so
+	settings := upstream.ClientTLS{ServerName: p.TLS.ServerName, Unverified: !p.TLS.Verify}
 	path := "pools." + p.Name + ".tls"
 	if p.TLS.CA != "" {
 		pool, err := certs.LoadPool(p.TLS.CA)
 		if err != nil {
-			return conf, problemAt(cfg, path+".ca", err)
+			return settings.Config(), problemAt(cfg, path+".ca", err)
 		}
-		conf.RootCAs = pool
+		settings.Roots = pool
 	}
 	if p.TLS.Cert != "" {
 		pair, err := certs.LoadPair(p.TLS.Cert, p.TLS.Key)
 		if err != nil {
-			return conf, problemAt(cfg, path+".cert", err)
+			return settings.Config(), problemAt(cfg, path+".cert", err)
 		}
-		conf.Certificates = []tls.Certificate{*pair}
+		settings.Certificate = pair
 	}
 	var revoked *certs.Revocations
 	if p.TLS.CRL != "" {
 		var err error
 		if revoked, err = known.load(p.TLS.CRL); err != nil {
-			return conf, problemAt(cfg, path+".crl", err)
+			return settings.Config(), problemAt(cfg, path+".crl", err)
 		}
 	}
-	conf.VerifyConnection = revoked.Verify // without a list, a stapled response counts
-	return conf, nil
+	settings.Revoked = revoked.Verify // without a list, a stapled response counts
+	return settings.Config(), nil
 }

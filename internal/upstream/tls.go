@@ -11,10 +11,28 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 )
 
+// ClientTLS says how a gateway shakes hands with its endpoints, and diagnose in its place.
+type ClientTLS struct {
+	ServerName  string                          // the SNI, and the name to verify; empty is the endpoint's host
+	Roots       *x509.CertPool                  // nil for the system's
+	Certificate *tls.Certificate                // the client's, nil for none
+	Unverified  bool                            // any certificate will do
+	Revoked     func(tls.ConnectionState) error // looks at a chain that verified; nil for none
+}
+
+// Config is TLS 1.2 or newer with these settings.
+func (c *ClientTLS) Config() *tls.Config {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName, RootCAs: c.Roots, InsecureSkipVerify: c.Unverified, VerifyConnection: c.Revoked} //nolint:gosec // told so
+	if c.Certificate != nil {
+		conf.Certificates = []tls.Certificate{*c.Certificate}
+	}
+	return conf
+}
+
 // clientConfig completes the pool's TLS settings for one endpoint: SNI and verification by the endpoint's name unless told
 // otherwise, these protocols offered, sessions resumed.
 func clientConfig(e *Endpoint, base *tls.Config, protocols ...string) *tls.Config {
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	cfg := (&ClientTLS{}).Config()
 	if base != nil {
 		cfg = base.Clone()
 	}
