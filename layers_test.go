@@ -20,6 +20,7 @@ var layers = map[string]int{
 	"internal/mono":    -1,
 	"internal/redact":  -1,
 	"internal/httpmsg": -1,
+	"internal/words":   -1,
 
 	"internal/fault":    0,
 	"internal/cancel":   0,
@@ -62,9 +63,9 @@ var layers = map[string]int{
 	"internal/machine":    2,
 	"internal/proxyconf":  2,
 
-	"internal/diagnose": 4,
-
+	"internal/diagnose":   4,
 	"internal/kubernetes": 5,
+	"internal/here":       5,
 
 	"internal/health":  3,
 	"internal/console": 4,
@@ -129,7 +130,9 @@ var only = map[string][]string{
 	// Messages as a status, fields and octets.
 	"internal/fingerprint": {},
 	// It reads an API server, and judges in diagnose's words.
-	"internal/kubernetes": {"internal/fault", "internal/diagnose", "internal/redact"},
+	"internal/kubernetes": {"internal/fault", "internal/diagnose", "internal/redact", "internal/words"},
+	// It looks at this machine, and judges nothing.
+	"internal/here": {"internal/diagnose", "internal/explain", "internal/fault", "internal/machine", "internal/openfile", "internal/proxyconf", "internal/redact", "internal/resolve", "internal/words"},
 }
 
 // readers has packages that only some may import.

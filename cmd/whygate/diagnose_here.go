@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"github.com/whygate/whygate/internal/diagnose"
+	"github.com/whygate/whygate/internal/here"
 	"github.com/whygate/whygate/internal/kubernetes"
 )
 
@@ -13,12 +14,12 @@ import (
 // if forced. Whoever forces it is told of the cluster that the kubeconfig leads to as well, where that serves the host.
 func hereHook(forced bool) func(context.Context, diagnose.Target) (*diagnose.Here, error) {
 	if !forced {
-		return diagnose.FindHere
+		return here.Find
 	}
 	return func(ctx context.Context, t diagnose.Target) (*diagnose.Here, error) {
 		cluster := make(chan func(*diagnose.Here), 1)
 		go func() { cluster <- clusterHere(ctx, &t) }() // ends with its own time, which is bounded, or with ctx
-		h, err := diagnose.FindHereAnyway(ctx, t)
+		h, err := here.FindAnyway(ctx, t)
 		if h == nil {
 			h = &diagnose.Here{}
 		}
@@ -37,7 +38,7 @@ func clusterHere(ctx context.Context, t *diagnose.Target) func(*diagnose.Here) {
 	return func(h *diagnose.Here) {
 		for _, f := range found {
 			if !f.Verdict.Healthy {
-				h.Tell(f.Verdict.Cause, "Kubernetes, namespace "+f.Namespace+": "+f.Verdict.Sentence)
+				h.Tell(diagnose.HereState{Cause: f.Verdict.Cause, Text: "Kubernetes, namespace " + f.Namespace + ": " + f.Verdict.Sentence})
 			}
 		}
 		for _, what := range read {

@@ -1,428 +1,145 @@
 package diagnose
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
-	"github.com/whygate/whygate/internal/machine"
-	"github.com/whygate/whygate/internal/proxyconf"
-	"github.com/whygate/whygate/internal/resolve"
+	"github.com/whygate/whygate/internal/redact"
 )
 
-// What is read of logs: the end of each, and of few of them.
+// Here is what is known of the target from its own machine.
+type Here struct {
+	Proxy     string         `json:"proxy"` // the product that listens there: nginx, haproxy, …
+	PID       int            `json:"pid,omitempty"`
+	Config    []ConfigPlace  `json:"config,omitempty"` // the lines that route the URL
+	Upstreams []HereUpstream `json:"upstreams,omitempty"`
+	LogLines  []string       `json:"log_lines,omitempty"`       // recent ones about this URL or its upstreams
+	Findings  []HereFinding  `json:"findings,omitempty"`        // what the logs say outright
+	Request   []HereFinding  `json:"of_this_request,omitempty"` // what they say of the very requests of this run
+	Notes     []string       `json:"notes,omitempty"`           // what the position explains
+	State     []HereState    `json:"state,omitempty"`           // what the machine, the proxy and its upstreams say of their own state
+	Read      []string       `json:"read,omitempty"`            // everything that was found and read
+
+	Answer string `json:"-"` // what the configuration answers by itself, empty where it asks an upstream
+
+	// Again reads what the logs say of the requests of this run, once they were made, into Request and LogLines. Nil where there are none.
+	Again func(ctx context.Context, began time.Time) `json:"-"`
+}
+
+// ConfigPlace is a line of a configuration.
+type ConfigPlace struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+	Text string `json:"text"`
+}
+
+// HereUpstream is an upstream of the route that the URL takes.
+type HereUpstream struct {
+	Address    string `json:"address"` // host:port; empty for a unix socket
+	Unix       string `json:"unix,omitempty"`
+	Scheme     string `json:"scheme,omitempty"` // http, https, or another protocol such as fastcgi; empty is http
+	ServerName string `json:"server_name,omitempty"`
+	Path       string `json:"-"`                            // what it is asked for, where the proxy changes the path
+	Host       string `json:"host,omitempty"`               // the Host field that the proxy sends, where it is not the client's
+	Insecure   bool   `json:"insecure,omitempty"`           // the proxy does not verify the certificate
+	SendsProxy bool   `json:"sends_proxy_header,omitempty"` // each connection begins with a header of the PROXY protocol
+	File       string `json:"file,omitempty"`
+	Line       int    `json:"line,omitempty"`
+	Text       string `json:"text,omitempty"`
+}
+
+// HereFinding is a cause that a log names.
+type HereFinding struct {
+	Cause fault.Cause `json:"cause"`
+	Text  string      `json:"text"`
+	Count int         `json:"count,omitempty"`
+
+	Line string `json:"-"` // of the log, as an example
+
+	Nameless bool // it names no request: it was written at the time of ours
+}
+
+// Named reports whether the line names a request, which is the one that was looked for then.
+func (f *HereFinding) Named() bool {
+	return !f.Nameless && (!strings.Contains(f.Line, "#") || strings.Contains(f.Line, `request: "`)) // nginx's lines have PID#TID
+}
+
+// Redact masks the secrets of what was read of logs and configurations.
+func (h *Here) Redact() {
+	for i, line := range h.LogLines {
+		h.LogLines[i] = redact.URLs(line)
+	}
+	for i := range h.Findings {
+		h.Findings[i].Text = redact.URLs(h.Findings[i].Text)
+	}
+	for i := range h.Request {
+		h.Request[i].Text = redact.URLs(h.Request[i].Text)
+	}
+	for i := range h.Notes {
+		h.Notes[i] = redact.URLs(h.Notes[i])
+	}
+	for i := range h.State {
+		h.State[i].Text = redact.URLs(h.State[i].Text)
+	}
+	for i := range h.Config {
+		h.Config[i].Text = redact.Setting(h.Config[i].Text)
+	}
+	for i := range h.Upstreams {
+		h.Upstreams[i].Text = redact.Setting(h.Upstreams[i].Text)
+	}
+}
+
+// URL is the upstream as one can ask it.
+func (u *HereUpstream) URL() string {
+	switch {
+	case u.Unix != "":
+		return "unix:" + u.Unix
+	case u.Scheme == "https" || u.Scheme == "grpcs":
+		return "https://" + u.Address
+	}
+	return "http://" + u.Address
+}
+
+// HereState is something that this machine, or a program on it, says of its own state, and that may keep requests from an answer.
+type HereState struct {
+	Cause fault.Cause `json:"cause"`        // what requests then fail with
+	At    string      `json:"at,omitempty"` // the upstream that it is about; empty for the proxy and the machine
+	Text  string      `json:"text"`
+
+	Weak bool `json:"-"` // it may have been long ago, or of something else: a note, and no cause
+}
+
+// Limits of what is told of this machine.
 const (
-	logTail   = 512 << 10
-	logsMax   = 4
-	logSince  = time.Hour
-	findMax   = 5
-	noteMax   = 12
-	linesMax  = 3
-	settleMax = 3 * time.Second // bounds the reading of logs
+	stateMax = 16
+	readMax  = 48
+	noteMax  = 12
 )
 
-// products name the proxies by their program.
-var products = map[string]string{
-	"nginx": "nginx", "openresty": "openresty", "haproxy": "haproxy", "apache2": "apache", "httpd": "apache", "caddy": "caddy", "traefik": "traefik",
-	"envoy": "envoy", "varnishd": "varnish", "squid": "squid", "whygate": "whygate",
-}
-
-// FindHere finds the program that listens at the target on this machine: what it is, the lines of its configuration that
-// route the URL, the upstreams of that route, and what its log's last hour tells. It is nil where the target is not on this
-// machine. It reads, and sends nothing.
-func FindHere(ctx context.Context, t Target) (*Here, error) { return findHere(ctx, &t, false) }
-
-// FindHereAnyway is FindHere, but takes what listens on the target's port here where its address is not this machine's: it
-// may be translated on the way.
-func FindHereAnyway(ctx context.Context, t Target) (*Here, error) { return findHere(ctx, &t, true) }
-
-func findHere(ctx context.Context, t *Target, anyway bool) (*Here, error) {
-	addresses, local := localAddresses(ctx, t)
-	if !local && !anyway {
-		return nil, nil
-	}
-	listeners, err := machine.Listeners(0)
-	if err != nil {
-		return nil, err
-	}
-	h := &Here{}
-	l := acceptor(listeners, addresses)
-	if !local {
-		l = byPort(listeners, t.Port)
-	}
-	if l == nil {
-		h.note("nothing on this machine listens on port %s%s", t.Port, others(listeners, t.Port))
-		h.front(ctx, t, nil)
-		return h, nil
-	}
-	if l.Process == nil {
-		h.note("a process of another user listens on %v: run as root to see which", l.Address)
-		h.front(ctx, t, l)
-		return h, nil
-	}
-	h.Proxy, h.PID = productOf(l.Process), l.Process.PID
-	h.listens = l.Address
-	h.limits(l)
-	if proxyconf.Readable(h.Proxy) {
-		err = h.configured(ctx, t, l, listeners)
-	}
-	if isEngineHelper(l.Process.Program) {
-		h.front(ctx, t, l)
-	}
-	h.lookAround(ctx, &around{
-		config: h.config, backend: h.backend, process: l.Process, listeners: listeners, system: &machine.System{}, run: runSystemd, kernel: machine.KernelLog,
-		engines: engineSockets(), listen: machine.Listeners,
-	})
-	return h, err
-}
-
-// configured reads the proxy's configuration and its logs.
-func (h *Here) configured(ctx context.Context, t *Target, l *machine.Listener, listeners []machine.Listener) error {
-	at := net.JoinHostPort(t.Host, t.Port)
-	if !l.Address.Addr().IsUnspecified() {
-		at = l.Address.String()
-	} else if t.address.IsValid() {
-		at = net.JoinHostPort(t.address.String(), t.Port)
-	}
-	c, err := proxyconf.Read(ctx, h.Proxy, mainFile(h.Proxy, l.Process), proxyconf.Files{Root: l.Process.Root})
-	if err != nil {
-		h.note("its configuration could not be read: %v", err)
-		return nil
-	}
-	h.config = c
-	for _, file := range c.Files {
-		h.wasRead(file)
-	}
-	for _, p := range c.Problems {
-		h.note("its configuration: %s", p)
-	}
-	host, _, err := net.SplitHostPort(t.Authority)
-	if err != nil {
-		host = t.Authority
-	}
-	scheme := "http"
-	if t.Secure {
-		scheme = "https"
-	}
-	known := logsOf(h.Proxy, c, l.Process)
-	known.host, known.path = strings.ToLower(host), t.Path
-	defer h.selinux()
-	route, err := c.Match(ctx, proxyconf.Request{Scheme: scheme, Host: host, Address: at, Path: t.Path})
-	if route != nil {
-		known.server, known.backend, h.backend = route.Server, route.Name, route.Name
-	}
-	h.read(ctx, known)
-	if err != nil {
-		h.note("its configuration: %v", err)
-		return nil
-	}
-	if route == nil {
-		h.note("no route of its configuration takes this URL")
-		return nil
-	}
-	h.Config = append(h.Config, ConfigPlace{route.Place.File, route.Place.Line, route.Place.Text})
-	for _, s := range route.Settings {
-		h.Config = append(h.Config, ConfigPlace{s.File, s.Line, s.Text})
-	}
-	if route.Answer != "" {
-		h.note("the proxy answers this URL by itself: %s", route.Answer)
-		h.answer = route.Answer
-	}
-	if route.Unsure != "" {
-		h.note("whether another rule takes it cannot be told from the URL alone: %s", route.Unsure)
-	}
-	for i := range route.Upstreams {
-		h.upstream(&route.Upstreams[i], route, l.Process, listeners)
-	}
-	return nil
-}
-
-// upstream adds one upstream of the route, and what this machine knows of it.
-func (h *Here) upstream(u *proxyconf.Upstream, route *proxyconf.Route, p *machine.Process, listeners []machine.Listener) {
-	switch {
-	case u.Variable != "":
-		h.note("%v: the upstream %s is known only when a request comes", u.Place, u.Variable)
-		return
-	case u.Down:
-		h.note("%v: this upstream is switched off", u.Place)
-		return
-	case p.OtherNet:
-		h.note("the proxy is in another network namespace (%s): walk its upstreams from there, with --netns %d", containerOr(p, "process "+strconv.Itoa(p.PID)), p.PID)
-	}
-	h.Upstreams = append(h.Upstreams, HereUpstream{
-		Address: u.Address, Unix: u.Unix, Scheme: u.Scheme, ServerName: u.ServerName, Insecure: u.Insecure,
-		Path: route.Path, Host: route.Host, SendsProxy: u.SendsProxy,
-		File: u.Place.File, Line: u.Place.Line, Text: u.Place.Text,
-	})
-	if u.Unix != "" {
-		h.socket(proxyconf.Files{Root: p.Root}, u)
-		return
-	}
-	to, err := netip.ParseAddrPort(strings.Replace(u.Address, "localhost:", "127.0.0.1:", 1))
-	if err != nil || !to.Addr().IsLoopback() || p.OtherNet {
-		return
-	}
-	h.ports(to, u)
-	for i := range listeners {
-		if listeners[i].Accepts(to) {
-			if q := listeners[i].Queue; q >= queueWorth {
-				h.note("%d connections wait to be accepted at %s", q, u.Address)
-			}
-			return
-		}
-	}
-	h.note("nothing on this machine listens at %s%s", u.Address, elsewhere(listeners, to))
-}
-
-// portsNear is the share of this machine's ports for connections from which there are few left for one destination.
-const portsNear = 0.9
-
-// ports notes when nearly all ports to the upstream are in use, or wait to be free again.
-func (h *Here) ports(to netip.AddrPort, u *proxyconf.Upstream) {
-	low, high := machine.Ports()
-	used, waiting := machine.PortsTo(to)
-	if high > low && float64(used) > portsNear*float64(high-low) {
-		h.state(HereState{
-			Cause: fault.CausePortsExhausted, At: u.Address,
-			Text: fmt.Sprintf("%d of this machine's %d ports for connections to %s are taken, %d of them in TIME_WAIT", used, high-low+1, u.Address, waiting),
-		})
+// Tell adds a state, once.
+func (h *Here) Tell(s HereState) {
+	if len(h.State) < stateMax && !slices.ContainsFunc(h.State, func(old HereState) bool { return old.Text == s.Text }) {
+		h.State = append(h.State, s)
 	}
 }
 
-// selinux notes that SELinux may be what forbids a connection, where it is enforced and the log tells of a permission.
-func (h *Here) selinux() {
-	if b, err := os.ReadFile("/sys/fs/selinux/enforce"); err != nil || strings.TrimSpace(string(b)) != "1" {
-		return
-	}
-	for _, f := range h.Findings {
-		if f.Cause == fault.CauseSocketPermission || f.Cause == fault.CauseFirewallRejected {
-			h.note("SELinux is enforced here, and forbids web servers to connect unless told otherwise: ausearch -m avc -ts recent; setsebool -P httpd_can_network_connect 1")
-			return
+// WasRead notes what was read of this machine.
+func (h *Here) WasRead(what ...string) {
+	for _, w := range what {
+		if len(h.Read) < readMax && !slices.Contains(h.Read, w) {
+			h.Read = append(h.Read, w)
 		}
 	}
 }
 
-// socket says what keeps a unix socket from being used, as far as its file tells.
-func (h *Here) socket(files proxyconf.Files, u *proxyconf.Upstream) {
-	info, err := files.Stat(u.Unix)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		h.note("%v: the socket %s is not there", u.Place, u.Unix)
-	case err != nil:
-		h.note("%v: the socket %s: %v", u.Place, u.Unix, err)
-	case info.Mode()&os.ModeSocket == 0:
-		h.note("%v: %s is no socket", u.Place, u.Unix)
-	case info.Mode().Perm()&0o222 == 0:
-		h.note("%v: nobody may write to the socket %s (mode %v)", u.Place, u.Unix, info.Mode().Perm())
-	}
-}
-
-// elsewhere says where a program listens that may be the one that was meant.
-func elsewhere(listeners []machine.Listener, to netip.AddrPort) string {
-	for i := range listeners {
-		if l := &listeners[i]; l.Address.Port() == to.Port() {
-			return fmt.Sprintf(", but at %v (%s)", l.Address, who(l))
-		}
-	}
-	return others(listeners, strconv.Itoa(int(to.Port())))
-}
-
-// othersMax is how many programs others lists.
-const othersMax = 3
-
-// daemons are programs that listen on many machines, and are no application that a URL or a proxy could mean.
-var daemons = []string{"sshd", "systemd", "systemd-resolve", "systemd-resolved", "rpcbind", "cupsd", "master", "exim4", "chronyd", "dnsmasq", "named", "dockerd", "containerd"}
-
-// others lists where the programs listen that may have been meant: applications first, then proxies, then what the system runs; each by
-// its port nearest to the one that was asked for.
-func others(listeners []machine.Listener, port string) string {
-	wanted, _ := strconv.Atoi(port)
-	far := func(l *machine.Listener) int { return max(int(l.Address.Port())-wanted, wanted-int(l.Address.Port())) }
-	rank := func(l *machine.Listener) int {
-		switch name := l.Process.Name(); {
-		case slices.Contains(daemons, name):
-			return 2
-		case products[name] != "":
-			return 1
-		}
-		return 0
-	}
-	var named []*machine.Listener
-	for i := range listeners {
-		if listeners[i].Process != nil {
-			named = append(named, &listeners[i])
-		}
-	}
-	slices.SortStableFunc(named, func(a, b *machine.Listener) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(far(a), far(b)), cmp.Compare(a.Address.Port(), b.Address.Port()))
-	})
-	var words []string
-	seen := map[string]bool{}
-	for _, l := range named {
-		if name := l.Process.Name(); !seen[name] && len(words) < othersMax {
-			seen[name] = true
-			words = append(words, fmt.Sprintf("%d (%s)", l.Address.Port(), name))
-		}
-	}
-	if len(words) == 0 {
-		return ""
-	}
-	return "; listened on are " + strings.Join(words, ", ")
-}
-
-func who(l *machine.Listener) string {
-	if l.Process == nil {
-		return "another user's process"
-	}
-	return fmt.Sprintf("%s, process %d", l.Process.Name(), l.Process.PID)
-}
-
-func containerOr(p *machine.Process, otherwise string) string {
-	if p.Container != "" {
-		return "container " + p.Container
-	}
-	return otherwise
-}
-
-func (h *Here) note(format string, args ...any) {
+// Note adds what the position explains, once.
+func (h *Here) Note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	for _, n := range h.Notes {
-		if n == text {
-			return
-		}
-	}
-	if len(h.Notes) < noteMax {
+	if len(h.Notes) < noteMax && !slices.Contains(h.Notes, text) {
 		h.Notes = append(h.Notes, text)
 	}
-}
-
-// descriptorsNear is the share of its descriptors from which a process is near its limit.
-const descriptorsNear = 0.95
-
-// queueWorth is how many waiting connections are worth a word. Fewer may be the walk's own.
-const queueWorth = 8
-
-// limits notes what of this machine's limits the proxy is near.
-func (h *Here) limits(l *machine.Listener) {
-	p := l.Process
-	if p.Limit > 0 && float64(p.Descriptors) > descriptorsNear*float64(p.Limit) {
-		h.state(HereState{Cause: fault.CauseDescriptorsExhausted, Text: fmt.Sprintf("%s (process %d) has %d of its %d descriptors open (LimitNOFILE, worker_rlimit_nofile, ulimit -n)", p.Name(), p.PID, p.Descriptors, p.Limit)})
-	}
-	if l.Queue >= queueWorth {
-		h.note("%d connections wait to be accepted at %v; since this machine started, %d found an accept queue full (ListenOverflows)",
-			l.Queue, l.Address, machine.Counter("TcpExt", "ListenOverflows"))
-	}
-}
-
-// acceptor is the listener that takes connections to one of the addresses: the one bound most narrowly. A socket of :: takes IPv4
-// only where none of IPv4's own does.
-func acceptor(listeners []machine.Listener, addresses []netip.AddrPort) *machine.Listener {
-	var best *machine.Listener
-	rank := 0
-	for _, a := range addresses {
-		for i := range listeners {
-			l := &listeners[i]
-			bound := l.Address.Addr().Unmap()
-			fit := 1
-			switch {
-			case !l.Accepts(a):
-				fit = 0
-			case bound == a.Addr().Unmap():
-				fit = 3
-			case bound.Is4() == a.Addr().Unmap().Is4():
-				fit = 2
-			}
-			if fit > rank {
-				best, rank = l, fit
-			}
-		}
-	}
-	return best
-}
-
-// byPort is the first listener on the port, whatever address it is bound to.
-func byPort(listeners []machine.Listener, port string) *machine.Listener {
-	for i := range listeners {
-		if strconv.Itoa(int(listeners[i].Address.Port())) == port {
-			return &listeners[i]
-		}
-	}
-	return nil
-}
-
-// localAddresses gives the target's addresses, and whether they are this machine's.
-func localAddresses(ctx context.Context, t *Target) ([]netip.AddrPort, bool) {
-	port, err := strconv.ParseUint(t.Port, 10, 16)
-	if t.Network != "tcp" || err != nil {
-		return nil, false
-	}
-	var found []netip.Addr
-	switch literal, err := netip.ParseAddr(t.Host); {
-	case t.address.IsValid():
-		found = []netip.Addr{t.address}
-	case err == nil:
-		found = []netip.Addr{literal}
-	default:
-		found, _ = resolve.NewLookup(nil, 0).Addresses(ctx, t.Host)
-	}
-	own := map[netip.Addr]bool{}
-	interfaces, _ := net.InterfaceAddrs()
-	for _, a := range interfaces {
-		if n, ok := a.(*net.IPNet); ok {
-			if ip, ok := netip.AddrFromSlice(n.IP); ok {
-				own[ip.Unmap()] = true
-			}
-		}
-	}
-	var all []netip.AddrPort
-	for _, a := range found {
-		if a = a.Unmap(); a.IsLoopback() || own[a] {
-			all = append(all, netip.AddrPortFrom(a, uint16(port)))
-		}
-	}
-	return all, len(all) > 0
-}
-
-// productOf names the proxy by its program; the program's own name if it is none that we know.
-func productOf(p *machine.Process) string {
-	name := p.Name()
-	if product := products[name]; product != "" {
-		if product == "nginx" && strings.Contains(p.Program, "openresty") {
-			return "openresty"
-		}
-		return product
-	}
-	return name
-}
-
-// mainFile is the configuration file that the process was started with, empty if it takes its usual one.
-func mainFile(product string, p *machine.Process) string {
-	var file string
-	switch product {
-	case "nginx", "openresty":
-		file = p.Flag("-c")
-		if prefix := p.Flag("-p"); file != "" && prefix != "" && !filepath.IsAbs(file) {
-			file = filepath.Join(prefix, file)
-		}
-	case "haproxy", "apache":
-		file = p.Flag("-f")
-	case "caddy":
-		file = p.Flag("--config", "-c")
-	case "traefik":
-		file = p.Flag("--configFile", "--configfile")
-	}
-	if file != "" && !filepath.IsAbs(file) {
-		file = filepath.Join(p.Dir, file)
-	}
-	return file
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/here"
 )
 
 // haproxyWith runs a real HAProxy with one backend, and gives its port and its stats socket.
@@ -81,10 +82,10 @@ func TestHereAsksHAProxy(t *testing.T) {
 			port, socket := haproxyWith(t, c.backend)
 			url := "http://127.0.0.1:" + port + "/"
 			await(t, "HAProxy does not hold the server to be down", func() bool {
-				h, err := diagnose.FindHere(t.Context(), target(t, url))
+				h, err := here.Find(t.Context(), target(t, url))
 				return err == nil && slices.ContainsFunc(h.State, func(s diagnose.HereState) bool { return strings.Contains(s.Text, c.says) })
 			})
-			r, err := diagnose.Run(t.Context(), &diagnose.Options{URL: url, Here: diagnose.FindHere, NoTrace: true, Count: 1})
+			r, err := diagnose.Run(t.Context(), &diagnose.Options{URL: url, Here: here.Find, NoTrace: true, Count: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,7 +102,7 @@ func TestHereFindsStoppedWorkers(t *testing.T) {
 	t.Parallel()
 	port, _ := nginxWith(t, "return 200 ok; }\n location = /state { stub_status;")
 	url := "http://127.0.0.1:" + port + "/"
-	h, err := diagnose.FindHere(t.Context(), target(t, url))
+	h, err := here.Find(t.Context(), target(t, url))
 	if err != nil || h == nil || h.PID == 0 || len(h.State) != 0 {
 		t.Fatalf("%+v, %v", h, err)
 	}
@@ -122,7 +123,7 @@ func TestHereFindsStoppedWorkers(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
 	}
-	r, err := diagnose.Run(t.Context(), &diagnose.Options{URL: url, Here: diagnose.FindHere, NoTrace: true, Count: 1, Timeout: 700 * time.Millisecond})
+	r, err := diagnose.Run(t.Context(), &diagnose.Options{URL: url, Here: here.Find, NoTrace: true, Count: 1, Timeout: 700 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,10 @@
 package diagnose_test
 
 import (
+	"cmp"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/here"
 )
 
 // freePort finds a port of loopback that nobody listens on.
@@ -107,13 +110,13 @@ func nginxListens(t *testing.T, program, dir, config string) bool {
 	}
 }
 
-func target(t *testing.T, url string) diagnose.Target {
+func target(t *testing.T, text string) diagnose.Target {
 	t.Helper()
-	parsed, err := diagnose.ParseTarget(&diagnose.Options{URL: url})
+	u, err := url.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parsed
+	return diagnose.Target{Network: "tcp", Host: u.Hostname(), Port: cmp.Or(u.Port(), "80"), Authority: u.Host, Path: u.RequestURI()}
 }
 
 // TestHereNamesTheLine stops an application behind a real nginx: the walk must name nginx, the upstream that refuses and the
@@ -123,14 +126,14 @@ func TestHereNamesTheLine(t *testing.T) {
 	dead := freePort(t)
 	port, config := nginxWith(t, "proxy_pass http://127.0.0.1:"+dead+";")
 	url := "http://127.0.0.1:" + port + "/"
-	r, err := diagnose.Run(t.Context(), &diagnose.Options{URL: url, Here: diagnose.FindHere, NoTrace: true})
+	r, err := diagnose.Run(t.Context(), &diagnose.Options{URL: url, Here: here.Find, NoTrace: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.Verdict.Cause != fault.CauseConnectionRefused || r.Verdict.Healthy {
 		t.Errorf("the verdict is %+v", r.Verdict)
 	}
-	h, err := diagnose.FindHere(t.Context(), target(t, url))
+	h, err := here.Find(t.Context(), target(t, url))
 	if err != nil || h == nil {
 		t.Fatalf("%v, %v", h, err)
 	}
@@ -166,7 +169,7 @@ func TestHereSaysWhatThePositionExplains(t *testing.T) {
 	} {
 		t.Run(want, func(t *testing.T) {
 			port, _ := nginxWith(t, location)
-			h, err := diagnose.FindHere(t.Context(), target(t, "http://127.0.0.1:"+port+"/"))
+			h, err := here.Find(t.Context(), target(t, "http://127.0.0.1:"+port+"/"))
 			if err != nil || h == nil || !strings.Contains(strings.Join(h.Notes, "\n"), want) {
 				t.Errorf("%+v, %v", h, err)
 			}
@@ -176,11 +179,11 @@ func TestHereSaysWhatThePositionExplains(t *testing.T) {
 
 func TestHereWithoutAListener(t *testing.T) {
 	t.Parallel()
-	h, err := diagnose.FindHere(t.Context(), target(t, "http://127.0.0.1:"+deafPort(t)+"/"))
+	h, err := here.Find(t.Context(), target(t, "http://127.0.0.1:"+deafPort(t)+"/"))
 	if err != nil || h == nil || h.Proxy != "" || !strings.Contains(strings.Join(h.Notes, "\n"), "nothing on this machine listens on port") {
 		t.Errorf("%+v, %v", h, err)
 	}
-	if h, err := diagnose.FindHere(t.Context(), target(t, "http://192.0.2.1/")); h != nil || err != nil {
+	if h, err := here.Find(t.Context(), target(t, "http://192.0.2.1/")); h != nil || err != nil {
 		t.Errorf("an address of another machine: %+v, %v", h, err)
 	}
 }
@@ -204,7 +207,7 @@ func TestOnlyTheLogTells(t *testing.T) {
 		}
 	}()
 	port, _ := nginxWith(t, "resolver 127.0.0.1; proxy_pass http://$arg_to;")
-	r, err := diagnose.Run(t.Context(), &diagnose.Options{URL: "http://127.0.0.1:" + port + "/a?to=" + l.Addr().String(), Here: diagnose.FindHere, NoTrace: true, Count: 1})
+	r, err := diagnose.Run(t.Context(), &diagnose.Options{URL: "http://127.0.0.1:" + port + "/a?to=" + l.Addr().String(), Here: here.Find, NoTrace: true, Count: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/mono"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // Loss is what a few connections without a request showed, after one had needed a second SYN.
@@ -163,5 +164,5 @@ func lossNote(w *Walk) string {
 	if w.Loss == nil || judgeLoss(w) != nil {
 		return ""
 	}
-	return "one connection had to send its SYN again, and none of " + plural(w.Loss.Tried, "further one") + ": a packet was lost"
+	return "one connection had to send its SYN again, and none of " + words.Count(w.Loss.Tried, "further one") + ": a packet was lost"
 }

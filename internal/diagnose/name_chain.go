@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"github.com/whygate/whygate/internal/words"
 )
 
 // AliasChain is how far a name's aliases lead, where they lead to no address.
@@ -104,7 +106,7 @@ func (n *Name) hostsFileWords() string {
 	}
 	for _, s := range n.Servers {
 		if s.A.Answered && len(s.A.Addresses)+len(s.AAAA.Addresses) > 0 {
-			return fmt.Sprintf("the hosts file of this machine has %s for %s, and DNS says %s", listOf(n.HostsFile, 2), n.Host, listOf(slices.Concat(s.A.Addresses, s.AAAA.Addresses), 2))
+			return fmt.Sprintf("the hosts file of this machine has %s for %s, and DNS says %s", words.List(n.HostsFile, 2), n.Host, words.List(slices.Concat(s.A.Addresses, s.AAAA.Addresses), 2))
 		}
 	}
 	return ""

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/certs"
-	"github.com/whygate/whygate/internal/fault"
-	"github.com/whygate/whygate/internal/proxyconf"
 )
 
 // Defaults and bounds of a run.
@@ -56,59 +54,6 @@ type Options struct {
 type Field struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
-}
-
-// Here is what is known of the target from its own machine.
-type Here struct {
-	Proxy     string         `json:"proxy"` // the product that listens there: nginx, haproxy, …
-	PID       int            `json:"pid,omitempty"`
-	Config    []ConfigPlace  `json:"config,omitempty"` // the lines that route the URL
-	Upstreams []HereUpstream `json:"upstreams,omitempty"`
-	LogLines  []string       `json:"log_lines,omitempty"`       // recent ones about this URL or its upstreams
-	Findings  []HereFinding  `json:"findings,omitempty"`        // what the logs say outright
-	Request   []HereFinding  `json:"of_this_request,omitempty"` // what they say of the very requests of this run
-	Notes     []string       `json:"notes,omitempty"`           // what the position explains
-	State     []HereState    `json:"state,omitempty"`           // what the machine, the proxy and its upstreams say of their own state
-	Read      []string       `json:"read,omitempty"`            // everything that was found and read
-
-	answer string // what the configuration answers by itself, empty where it asks an upstream
-	logs   *logs  // to be read again when the requests were made
-
-	listens netip.AddrPort    // where the proxy takes the URL's connections
-	config  *proxyconf.Config // the proxy's, nil where it could not be read
-	backend string            // the route's name
-}
-
-// ConfigPlace is a line of a configuration.
-type ConfigPlace struct {
-	File string `json:"file"`
-	Line int    `json:"line"`
-	Text string `json:"text"`
-}
-
-// HereUpstream is an upstream of the route that the URL takes.
-type HereUpstream struct {
-	Address    string `json:"address"` // host:port; empty for a unix socket
-	Unix       string `json:"unix,omitempty"`
-	Scheme     string `json:"scheme,omitempty"` // http, https, or another protocol such as fastcgi; empty is http
-	ServerName string `json:"server_name,omitempty"`
-	Path       string `json:"-"`                            // what it is asked for, where the proxy changes the path
-	Host       string `json:"host,omitempty"`               // the Host field that the proxy sends, where it is not the client's
-	Insecure   bool   `json:"insecure,omitempty"`           // the proxy does not verify the certificate
-	SendsProxy bool   `json:"sends_proxy_header,omitempty"` // each connection begins with a header of the PROXY protocol
-	File       string `json:"file,omitempty"`
-	Line       int    `json:"line,omitempty"`
-	Text       string `json:"text,omitempty"`
-}
-
-// HereFinding is a cause that a log names.
-type HereFinding struct {
-	Cause fault.Cause `json:"cause"`
-	Text  string      `json:"text"`
-	Count int         `json:"count,omitempty"`
-
-	line     string // of the log, as an example
-	nameless bool   // it names no request: it was written at the time of ours
 }
 
 // timeout bounds one wait.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/machine"
 )
 
 // Path is what the way to one address is like.
@@ -99,6 +100,9 @@ type Queue struct {
 	Rose      int64 `json:"rose"`      // by how much while we tried to connect
 }
 
+// listenOverflows is how many connections the kernel dropped because an accept queue was full, 0 if it does not tell.
+func listenOverflows() int64 { return int64(machine.Counter("TcpExt", "ListenOverflows")) }
+
 // dialled is what became of one try to connect.
 type dialled struct {
 	errno   syscall.Errno
@@ -156,10 +160,10 @@ func (d *dialled) evidence(address string, timeout time.Duration) *fault.Evidenc
 // failed looks for why a connection did not come about: each probe beside the others.
 func (p *Path) failed(ctx context.Context, at netip.AddrPort, o *Options, before int64) {
 	e := p.Evidence
-	if isLocalAddress(at.Addr()) {
-		if p.Queue = listenQueue(at); p.Queue != nil {
-			p.Queue.Overflows = listenOverflows()
-			p.Queue.Rose = p.Queue.Overflows - before
+	if machine.IsLocal(at.Addr()) {
+		if q := machine.AcceptQueue(at); q != nil {
+			all := listenOverflows()
+			p.Queue = &Queue{Length: q.Length, Max: q.Max, Overflows: all, Rose: all - before}
 		}
 		return
 	}
@@ -188,7 +192,7 @@ func (p *Path) failed(ctx context.Context, at netip.AddrPort, o *Options, before
 
 // look looks at a way that is open: how far, and how large its packets may be. It runs beside the other probes.
 func (p *Path) look(ctx context.Context, at netip.AddrPort, o *Options) {
-	if isLocalAddress(at.Addr()) {
+	if machine.IsLocal(at.Addr()) {
 		return
 	}
 	var group sync.WaitGroup

@@ -173,23 +173,6 @@ func dialUnix(ctx context.Context, path string, timeout time.Duration) (syscall.
 	return errno, false
 }
 
-// isLocalAddress reports whether packets to the address stay on this machine.
-func isLocalAddress(a netip.Addr) bool {
-	if a.IsLoopback() {
-		return true
-	}
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return false
-	}
-	for _, i := range addrs {
-		if p, err := netip.ParsePrefix(i.String()); err == nil && p.Addr().Unmap() == a.Unmap() {
-			return true
-		}
-	}
-	return false
-}
-
 // hasRoute reports whether this machine has any route of the family that is not a link's own.
 func hasRoute(v6 bool) bool {
 	if !v6 {

@@ -64,8 +64,6 @@ func dialUnix(ctx context.Context, path string, timeout time.Duration) (errno sy
 	return 0, false
 }
 
-func isLocalAddress(a netip.Addr) bool { return a.IsLoopback() }
-
 func hasRoute(bool) bool { return true }
 
 func neighbour(netip.Addr) string { return "" }
@@ -73,7 +71,3 @@ func neighbour(netip.Addr) string { return "" }
 func echo(context.Context, netip.Addr, time.Duration) *Echo { return nil }
 
 func pathMTU(context.Context, netip.Addr) *MTU { return nil }
-
-func listenQueue(netip.AddrPort) *Queue { return nil }
-
-func listenOverflows() int64 { return 0 }

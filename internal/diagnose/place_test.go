@@ -1,7 +1,6 @@
 package diagnose
 
 import (
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/whygate/whygate/internal/explain"
 	"github.com/whygate/whygate/internal/fault"
-	"github.com/whygate/whygate/internal/machine"
 )
 
 // made is an address or a name that some table made up.
@@ -144,24 +142,6 @@ func TestAdviceSaysItOnce(t *testing.T) {
 				t.Errorf("%q for %v: %v", text, c, got)
 			}
 		}
-	}
-}
-
-// An application whose port is near is more likely meant than a proxy, and that more than what every machine runs.
-func TestOthersNamesTheNearestApplication(t *testing.T) {
-	t.Parallel()
-	var listeners []machine.Listener
-	for _, l := range []struct {
-		port uint16
-		name string
-	}{{22, "sshd"}, {20004, "whygate"}, {19005, "whygate"}, {4001, "nginx"}, {9999, "python3"}, {3000, "node"}, {3900, "node"}, {53, "dnsmasq"}} {
-		listeners = append(listeners, machine.Listener{Address: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), l.port), Process: &machine.Process{Program: "/usr/bin/" + l.name}})
-	}
-	if got, want := others(listeners, "3999"), "; listened on are 3900 (node), 9999 (python3), 4001 (nginx)"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if got := others(nil, "1"); got != "" {
-		t.Errorf("%q", got)
 	}
 }
 

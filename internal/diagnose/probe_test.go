@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +15,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/whygate/whygate/internal/fault"
-	"github.com/whygate/whygate/internal/machine"
 )
 
 // asked serves with a handler and notes the requests.
@@ -149,32 +147,6 @@ func TestUpstreamWithoutAScheme(t *testing.T) {
 	r := run(t, &Options{URL: gateway.URL, Upstreams: []string{secure.Listener.Addr().String()}, Insecure: true})
 	if !r.Verdict.Healthy || !r.Upstreams[0].Target.Secure || r.Upstreams[0].main().Status != 200 {
 		t.Errorf("%+v", r.Verdict)
-	}
-}
-
-// TestHereShowsNoSecret of the configuration and of logs.
-func TestHereShowsNoSecret(t *testing.T) {
-	t.Parallel()
-	h := &Here{
-		Config: []ConfigPlace{{Text: `proxy_set_header Authorization "Basic hunter2"`}}, LogLines: []string{"GET /?t=hunter2"},
-		Upstreams: []HereUpstream{{Text: "to http://me:hunter2@10.0.0.1"}}, Findings: []HereFinding{{Text: "/?t=hunter2"}}, Notes: []string{"http://me:hunter2@a"},
-	}
-	h.redact()
-	for _, text := range []string{h.Config[0].Text, h.LogLines[0], h.Upstreams[0].Text, h.Findings[0].Text, h.Notes[0]} {
-		if strings.Contains(text, "hunter2") {
-			t.Error(text)
-		}
-	}
-}
-
-// TestAcceptorOfTheFamily: a socket of :: takes IPv4 only where none of IPv4's own does.
-func TestAcceptorOfTheFamily(t *testing.T) {
-	t.Parallel()
-	all := []machine.Listener{{Address: netip.MustParseAddrPort("0.0.0.0:80"), Inode: 1}, {Address: netip.MustParseAddrPort("[::]:80"), Inode: 2}, {Address: netip.MustParseAddrPort("127.0.0.2:80"), Inode: 3}}
-	for to, want := range map[string]uint64{"127.0.0.1:80": 1, "[::1]:80": 2, "127.0.0.2:80": 3} {
-		if l := acceptor(all, []netip.AddrPort{netip.MustParseAddrPort(to)}); l == nil || l.Inode != want {
-			t.Errorf("%s: %+v, want %d", to, l, want)
-		}
 	}
 }
 

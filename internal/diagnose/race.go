@@ -9,6 +9,7 @@ import (
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/mono"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // Race is the request again after growing pauses: a gateway, or what is before it, then uses connections that were idle for so long.
@@ -158,7 +159,7 @@ func judgeRace(w *Walk) *finding {
 	f := &finding{
 		cause: fault.CauseKeepaliveRace, kind: fault.TypeConnectionTerminated, confidence: Likely, evidence: x.Evidence,
 		sentence: fmt.Sprintf("%s fails after a pause, %s: %d of %d requests that came later than the one before them, and none of %d that came at once", w.Target.label(), what, len(bad), len(w.Race.Pauses), asked),
-		proof:    []string{"it failed after pauses of " + listOf(pauses, 4) + ": a connection that was idle for so long is closed, or forgotten by a firewall, as it is used again"},
+		proof:    []string{"it failed after pauses of " + words.List(pauses, 4) + ": a connection that was idle for so long is closed, or forgotten by a firewall, as it is used again"},
 		pattern:  fmt.Sprintf("after a pause, %d of %d", len(bad), len(w.Race.Pauses)),
 	}
 	if len(bad) < 2 {
@@ -184,6 +185,6 @@ func raceStep(r *Race) Step {
 	for _, p := range r.Pauses {
 		longest = max(longest, p.After)
 	}
-	s.Text = fmt.Sprintf("%s after pauses of up to %s are answered alike", plural(len(r.Pauses), "request"), mono.Words(time.Duration(longest)))
+	s.Text = fmt.Sprintf("%s after pauses of up to %s are answered alike", words.Count(len(r.Pauses), "request"), mono.Words(time.Duration(longest)))
 	return s
 }

@@ -45,7 +45,7 @@ func (w *walker) follow(ctx context.Context, h *HTTP) {
 		o := w.o
 		q := query{elsewhere: originOf(next) != originOf(first), cookie: cookies.value(next)}
 		if !strings.EqualFold(next.Hostname(), first.Hostname()) {
-			if t.Upstream || t.address.IsValid() && !sameSite(strings.ToLower(next.Hostname()), strings.ToLower(first.Hostname())) || inward(next, first) {
+			if t.Upstream || t.Address.IsValid() && !sameSite(strings.ToLower(next.Hostname()), strings.ToLower(first.Hostname())) || inward(next, first) {
 				return
 			}
 			q.elsewhere, q.cookie = true, "" // cookies stay with the host that set them
@@ -115,8 +115,8 @@ func (o *Options) forStrangers() *Options {
 // askRedirected asks the URL of a redirect, nil where the guard refuses its address.
 func (w *walker) askRedirected(ctx context.Context, to *Target, o *Options, g *guard, q query) *Exchange {
 	at := netip.AddrPort{}
-	if port, err := strconv.ParseUint(to.Port, 10, 16); err == nil && to.address.IsValid() {
-		at = netip.AddrPortFrom(to.address.Unmap(), uint16(port))
+	if port, err := strconv.ParseUint(to.Port, 10, 16); err == nil && to.Address.IsValid() {
+		at = netip.AddrPortFrom(to.Address.Unmap(), uint16(port))
 	}
 	c := newClient(ctx, to, o, at, w.tally)
 	defer c.close()

@@ -9,6 +9,7 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/redact"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // The rows of a walk: one line each, as a person reads them. What comes from outside in them is not made safe to print.
@@ -24,7 +25,7 @@ func nameStep(n *Name) Step {
 	case n.HostsDiffer:
 		s.Mark, s.Text = Noted, "the hosts file differs from DNS: "
 	}
-	s.Text += n.Host + " is " + listOf(n.Addresses, 3)
+	s.Text += n.Host + " is " + words.List(n.Addresses, 3)
 	if len(n.HostsFile) > 0 {
 		s.Text += " (hosts file)"
 	} else if a := n.counts(); a != nil && a.Answered {
@@ -43,7 +44,7 @@ func nameFailure(n *Name) string {
 	case n.NoServer:
 		return n.Host + ": no name server is configured"
 	case n.Sinkhole:
-		return n.Host + " is " + listOf(n.Addresses, 3) + ", which leads nowhere"
+		return n.Host + " is " + words.List(n.Addresses, 3) + ", which leads nowhere"
 	case !d.Answered && n.counts() != nil && n.counts().errno != 0:
 		return d.Server + " cannot be asked: " + n.counts().Errno
 	case !d.Answered:
@@ -73,11 +74,11 @@ func pathStep(w *Walk) Step {
 	}
 	switch {
 	case len(bad) == 0:
-		s.Text = "connected to " + listOf(good, 3)
+		s.Text = "connected to " + words.List(good, 3)
 	case len(good) == 0:
 		s.Mark, s.Text = Failed, strings.Join(bad, "; ")
 	default:
-		s.Mark, s.Text = Failed, strings.Join(bad, "; ")+"; connected to "+listOf(good, 3)
+		s.Mark, s.Text = Failed, strings.Join(bad, "; ")+"; connected to "+words.List(good, 3)
 		if w.onlyMissingFamily() {
 			s.Mark, s.Cause = Noted, fault.CauseNone
 		}
@@ -227,7 +228,7 @@ func hereStep(h *Here) Step {
 	}
 	s.Text += " listens here"
 	if len(h.Upstreams) > 0 {
-		s.Text += ", with " + plural(len(h.Upstreams), "upstream") + " for this URL"
+		s.Text += ", with " + words.Count(len(h.Upstreams), "upstream") + " for this URL"
 	}
 	return s
 }
@@ -278,14 +279,6 @@ func (w *Walk) onlyMissingFamily() bool {
 		}
 	}
 	return some && good
-}
-
-// listOf lists the first few and says how many more there are.
-func listOf(items []string, most int) string {
-	if len(items) <= most {
-		return strings.Join(items, ", ")
-	}
-	return strings.Join(items[:most], ", ") + fmt.Sprintf(" and %d more", len(items)-most)
 }
 
 func lowerFirst(s string) string {

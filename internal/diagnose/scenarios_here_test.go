@@ -18,6 +18,7 @@ import (
 
 	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/here"
 	"github.com/whygate/whygate/internal/lab"
 )
 
@@ -113,7 +114,7 @@ func (h *house) configured(format string, listen string, upstreams ...any) (dir,
 // here walks on the gateway's own machine: the proxy's own words and the kernel's say why.
 func (h *house) here() (all []played) {
 	add := func(name, url, at string, want ...fault.Cause) {
-		o := diagnose.Options{URL: url, Timeout: gatewayTime, Budget: diagnose.DefaultBudget, Here: diagnose.FindHere, NoTrace: true, Count: 2}
+		o := diagnose.Options{URL: url, Timeout: gatewayTime, Budget: diagnose.DefaultBudget, Here: here.Find, NoTrace: true, Count: 2}
 		all = append(all, played{name: "here " + name, options: o, want: want, at: at})
 	}
 	ok, full := lab.Get("ok"), lab.Get("accept-queue-full")

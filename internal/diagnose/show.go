@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/whygate/whygate/internal/redact"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // firstLineMax bounds a first line that is shown, in octets.
@@ -28,22 +29,11 @@ func firstLine(b []byte) string {
 func size(n int64) string {
 	switch {
 	case n < 10<<10:
-		return plural(int(n), "byte")
+		return words.Count(int(n), "byte")
 	case n < 1<<20:
 		return fmt.Sprintf("%d KiB", n>>10)
 	}
 	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-}
-
-// plural writes a number with its noun.
-func plural(n int, what string) string {
-	switch {
-	case n == 1:
-		return "1 " + what
-	case strings.HasSuffix(what, "s"):
-		return fmt.Sprintf("%d %ses", n, what)
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // parseName reads a DER distinguished name, empty if it is none.

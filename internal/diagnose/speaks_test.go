@@ -92,19 +92,19 @@ func TestWrongProtocolOfTheGateway(t *testing.T) {
 	t.Parallel()
 	gateway := serve(t, page(502, nginxPage("502 Bad Gateway"), "Server: nginx"))
 	application := serve(t, page(200, "fine"))
-	here := func(address string) func(context.Context, Target) (*Here, error) {
+	finds := func(address string) func(context.Context, Target) (*Here, error) {
 		return func(context.Context, Target) (*Here, error) {
 			return &Here{Proxy: "nginx", Upstreams: []HereUpstream{{Address: address, Scheme: "fastcgi", File: "/etc/nginx/nginx.conf", Line: 7, Text: "fastcgi_pass " + address}}}, nil
 		}
 	}
-	r := run(t, &Options{URL: gateway.URL, Count: 1, Here: here(application.Listener.Addr().String())})
+	r := run(t, &Options{URL: gateway.URL, Count: 1, Here: finds(application.Listener.Addr().String())})
 	if v := r.Verdict; v.Cause != fault.CauseWrongService || !strings.Contains(v.Sentence, "speaks FastCGI to") || !strings.Contains(v.Sentence, "speaks HTTP") {
 		t.Errorf("%v: %s", v.Cause, v.Sentence)
 	}
 	if application.count("GET") != 0 || application.count("POST") != 0 {
 		t.Errorf("the application was asked: %v", application.seen)
 	}
-	if v := run(t, &Options{URL: gateway.URL, Count: 1, Here: here(fastCGI(t))}).Verdict; v.Cause == fault.CauseWrongService {
+	if v := run(t, &Options{URL: gateway.URL, Count: 1, Here: finds(fastCGI(t))}).Verdict; v.Cause == fault.CauseWrongService {
 		t.Errorf("a right one: %s", v.Sentence)
 	}
 }

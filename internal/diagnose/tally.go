@@ -2,9 +2,12 @@ package diagnose
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/whygate/whygate/internal/words"
 )
 
 // tally counts what was sent, so that the report can say it.
@@ -54,31 +57,22 @@ func (t *tally) lines() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var out []string
-	for _, to := range sortedKeys(t.requests) {
+	for _, to := range slices.Sorted(maps.Keys(t.requests)) {
 		sum, kinds := 0, []string{}
-		for _, method := range sortedKeys(t.requests[to]) {
+		for _, method := range slices.Sorted(maps.Keys(t.requests[to])) {
 			sum += t.requests[to][method]
 			kinds = append(kinds, fmt.Sprintf("%d %s", t.requests[to][method], method))
 		}
-		out = append(out, plural(sum, "request")+" to "+to+" ("+strings.Join(kinds, ", ")+")")
+		out = append(out, words.Count(sum, "request")+" to "+to+" ("+strings.Join(kinds, ", ")+")")
 	}
-	for _, what := range sortedKeys(t.other) {
+	for _, what := range slices.Sorted(maps.Keys(t.other)) {
 		noun, rest := what, ""
 		for _, word := range []string{" without ", " of "} {
 			if i := strings.Index(what, word); i >= 0 {
 				noun, rest = what[:i], what[i:]
 			}
 		}
-		out = append(out, plural(t.other[what], noun)+rest)
+		out = append(out, words.Count(t.other[what], noun)+rest)
 	}
 	return out
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

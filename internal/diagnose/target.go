@@ -17,19 +17,19 @@ import (
 
 // Target is what a walk goes to.
 type Target struct {
-	URL        string `json:"url"`     // as it may be shown: without the values of a query, without user information
-	Network    string `json:"network"` // tcp or unix
-	Secure     bool   `json:"secure"`
-	Host       string `json:"host"` // the name or address to dial; the path of a unix socket
-	Port       string `json:"port,omitempty"`
-	Path       string `json:"-"`           // the request target
-	Authority  string `json:"authority"`   // the Host field
-	ServerName string `json:"server_name"` // the SNI, and the name that a certificate is verified for
-	Upstream   bool   `json:"upstream"`    // it stands behind the gateway that is diagnosed
-	Insecure   bool   `json:"insecure,omitempty"`
+	URL        string     `json:"url"`     // as it may be shown: without the values of a query, without user information
+	Network    string     `json:"network"` // tcp or unix
+	Secure     bool       `json:"secure"`
+	Host       string     `json:"host"` // the name or address to dial; the path of a unix socket
+	Port       string     `json:"port,omitempty"`
+	Path       string     `json:"-"`           // the request target
+	Authority  string     `json:"authority"`   // the Host field
+	ServerName string     `json:"server_name"` // the SNI, and the name that a certificate is verified for
+	Upstream   bool       `json:"upstream"`    // it stands behind the gateway that is diagnosed
+	Insecure   bool       `json:"insecure,omitempty"`
+	Address    netip.Addr `json:"-"` // dial this one; invalid where the name is looked up
 
 	Place   *ConfigPlace `json:"config,omitempty"` // where a configuration names it
-	address netip.Addr   // dial this one
 	assumed bool         // the scheme was not given
 	speaks  string       // another protocol than HTTP that the gateway speaks to it, empty for HTTP
 	proxied bool         // the gateway sends it a header of the PROXY protocol
@@ -43,7 +43,7 @@ func ParseTarget(o *Options) (Target, error) {
 	if err != nil {
 		return t, err
 	}
-	t.address = o.Address
+	t.Address = o.Address
 	t.Insecure = o.Insecure
 	if o.Host != "" {
 		t.Authority = o.Host
@@ -216,7 +216,7 @@ func (t *Target) scheme() string {
 // literal reports whether there is no name to resolve.
 func (t *Target) literal() bool {
 	_, err := netip.ParseAddr(t.Host)
-	return t.Network == "unix" || t.address.IsValid() || err == nil
+	return t.Network == "unix" || t.Address.IsValid() || err == nil
 }
 
 // local reports whether the address is one of this machine's loopback.

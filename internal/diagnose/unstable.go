@@ -2,12 +2,14 @@ package diagnose
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/whygate/whygate/internal/mono"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // namesServer are the fields in which answers say which of several servers made them.
@@ -27,7 +29,7 @@ func (w *Walk) unstable(a *Again) string {
 	}
 	for _, name := range namesServer {
 		if values := differing(all, name); len(values) > 1 {
-			return fmt.Sprintf("%s is %s", name, listOf(values, 3))
+			return fmt.Sprintf("%s is %s", name, words.List(values, 3))
 		}
 	}
 	statuses := map[string]bool{}
@@ -43,7 +45,7 @@ func (w *Walk) unstable(a *Again) string {
 		}
 	}
 	if len(statuses) > 1 {
-		return "the answers are " + strings.Join(sortedKeys(statuses), " and ")
+		return "the answers are " + strings.Join(slices.Sorted(maps.Keys(statuses)), " and ")
 	}
 	if rest := (sum - slowest) / time.Duration(max(len(all)-1, 1)); len(all) > 2 && slowest > rest+outlier {
 		return fmt.Sprintf("one answer came after %s, the others after %s", mono.Words(slowest), mono.Words(rest))

@@ -66,13 +66,13 @@ func (r *runner) addHere(ctx context.Context, found <-chan hereFound, front *Tar
 		return
 	}
 	r.report.Here = f.here
-	f.here.redact()
+	f.here.Redact()
 	known := map[string]bool{}
 	for i := range *targets {
 		known[(*targets)[i].label()] = true
 	}
 	for _, u := range f.here.Upstreams {
-		t, err := upstreamTarget(u.url(), front)
+		t, err := upstreamTarget(u.URL(), front)
 		if err != nil {
 			continue
 		}
@@ -105,42 +105,6 @@ func (r *runner) addHere(ctx context.Context, found <-chan hereFound, front *Tar
 	if len(f.here.Read) > 0 {
 		r.step(Step{Name: "read", Text: strings.Join(f.here.Read, ", ")})
 	}
-}
-
-// redact masks the secrets of what was read of logs and configurations.
-func (h *Here) redact() {
-	for i, line := range h.LogLines {
-		h.LogLines[i] = redact.URLs(line)
-	}
-	for i := range h.Findings {
-		h.Findings[i].Text = redact.URLs(h.Findings[i].Text)
-	}
-	for i := range h.Request {
-		h.Request[i].Text = redact.URLs(h.Request[i].Text)
-	}
-	for i := range h.Notes {
-		h.Notes[i] = redact.URLs(h.Notes[i])
-	}
-	for i := range h.State {
-		h.State[i].Text = redact.URLs(h.State[i].Text)
-	}
-	for i := range h.Config {
-		h.Config[i].Text = redact.Setting(h.Config[i].Text)
-	}
-	for i := range h.Upstreams {
-		h.Upstreams[i].Text = redact.Setting(h.Upstreams[i].Text)
-	}
-}
-
-// url is the upstream as one can ask it.
-func (u *HereUpstream) url() string {
-	switch {
-	case u.Unix != "":
-		return "unix:" + u.Unix
-	case u.Scheme == "https" || u.Scheme == "grpcs":
-		return "https://" + u.Address
-	}
-	return "http://" + u.Address
 }
 
 // walkUpstreams walks to each upstream, all at once, beside the rest of the walk to the URL. Its end comes by the channel.

@@ -10,6 +10,7 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/redact"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // finding is one fault at one hop, before it is weighed against others.
@@ -389,7 +390,7 @@ func notesOf(w *Walk) (out []string) {
 			out = append(out, of+"the name servers do not agree on "+n.Host)
 		}
 		if n.HostsDiffer {
-			out = append(out, of+"the hosts file has "+listOf(n.HostsFile, 2)+" for "+n.Host+", and DNS other addresses")
+			out = append(out, of+"the hosts file has "+words.List(n.HostsFile, 2)+" for "+n.Host+", and DNS other addresses")
 		}
 	}
 	if t := w.TLS; t != nil && t.Completed {

@@ -12,6 +12,7 @@ import (
 	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/phrase"
 	"github.com/whygate/whygate/internal/redact"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // judgeAnswer: the main request was answered in order, and the answer tells of a fault.
@@ -23,7 +24,7 @@ func judgeAnswer(w *Walk) *finding {
 	if loop := w.HTTP.Loop; loop != "" {
 		return &finding{
 			cause: fault.CauseRedirectLoop, answer: x, evidence: x.Evidence, sentence: "the answer redirects in a circle: " + w.Target.URL + " leads back to " + loop,
-			proof: []string{fmt.Sprintf("%d with Location: %s", x.Status, redact.URL(x.field("Location"))), fmt.Sprintf("%s followed, then a URL that had been asked", plural(len(w.HTTP.Follow), "redirect"))},
+			proof: []string{fmt.Sprintf("%d with Location: %s", x.Status, redact.URL(x.field("Location"))), fmt.Sprintf("%s followed, then a URL that had been asked", words.Count(len(w.HTTP.Follow), "redirect"))},
 		}
 	}
 	if f := judgeRedirected(w); f != nil {

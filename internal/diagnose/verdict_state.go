@@ -35,7 +35,7 @@ var symptoms = map[fault.Cause][]fault.Cause{
 }
 
 // explains reports whether a state may be what a verdict is the symptom of. An answer that shows no cause may have any.
-func (s *HereState) explains(f *finding) bool {
+func explains(s *HereState, f *finding) bool {
 	vague := f.cause == fault.CauseUnknown || f.cause == fault.CauseUpstreamStatus
 	return vague || slices.Contains(symptoms[s.Cause], f.cause)
 }
@@ -47,7 +47,7 @@ func (r *Report) byState(own, f *finding) *finding {
 	}
 	for i := range r.Here.State {
 		s := &r.Here.State[i]
-		if s.weak || !r.concerns(s, own, f) {
+		if s.Weak || !r.concerns(s, own, f) {
 			continue
 		}
 		proof := "this machine says: " + s.Text
@@ -60,7 +60,7 @@ func (r *Report) byState(own, f *finding) *finding {
 				f.sentence += "; " + s.Text
 			}
 			return f
-		case !s.explains(f):
+		case !explains(s, f):
 			continue
 		case r.answersStraight(s.At):
 			f.proof = append([]string{proof}, f.proof...)

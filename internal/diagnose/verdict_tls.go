@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // refineTLS adds what the other handshakes showed.
@@ -50,7 +51,7 @@ func refineTLS(w *Walk, f *finding) {
 	if t.ClientCert {
 		text := "the server asks for a client certificate"
 		if len(t.ClientCAs) > 0 {
-			text += " from " + listOf(t.ClientCAs, 2)
+			text += " from " + words.List(t.ClientCAs, 2)
 		}
 		f.proof = append(f.proof, text)
 	}
@@ -61,11 +62,11 @@ func certificateProof(t *TLS) []string {
 	proof := []string{strings.TrimPrefix(t.Problem, "x509: ")}
 	if len(t.Chain) > 0 {
 		leaf := t.Chain[0]
-		names := listOf(leaf.Names, 3)
+		names := words.List(leaf.Names, 3)
 		if len(leaf.Names) == 0 {
 			names = "no name (it has no subjectAltName)"
 		}
-		proof = append(proof, fmt.Sprintf("%s sent, the first for %s, from %s, valid %s to %s", plural(len(t.Chain), "certificate"),
+		proof = append(proof, fmt.Sprintf("%s sent, the first for %s, from %s, valid %s to %s", words.Count(len(t.Chain), "certificate"),
 			names, leaf.Issuer, leaf.NotBefore.UTC().Format("2006-01-02"), leaf.NotAfter.UTC().Format("2006-01-02")))
 	}
 	if t.Missing != "" {

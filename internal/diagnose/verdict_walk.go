@@ -7,6 +7,7 @@ import (
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/mono"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // judgeWalk finds the fault of one walk, nil if there is none. The first question that finds something decides.
@@ -70,7 +71,7 @@ func (f *finding) finish(w *Walk) {
 // passed lists what is in order before the stage.
 func passed(w *Walk, until fault.Stage) (out []string) {
 	if w.Name != nil && w.Name.Cause == fault.CauseNone && until > fault.Resolve {
-		out = append(out, "DNS: "+w.Name.Host+" is "+listOf(w.Name.Addresses, 2))
+		out = append(out, "DNS: "+w.Name.Host+" is "+words.List(w.Name.Addresses, 2))
 	}
 	if p := w.goodPath(); p != nil && until > fault.Dial {
 		text := "network: " + p.Address + " connects in " + mono.Words(time.Duration(p.Took))
@@ -110,7 +111,7 @@ func judgeName(w *Walk) *finding {
 			f.proof = append(f.proof, s.Server+" says "+s.words())
 		}
 		if s.Unchecked != nil && n.Bogus {
-			f.proof = append(f.proof, "without validation (CD=1) "+s.Server+" answers "+listOf(s.Unchecked.Addresses, 2))
+			f.proof = append(f.proof, "without validation (CD=1) "+s.Server+" answers "+words.List(s.Unchecked.Addresses, 2))
 		}
 	}
 	if a := n.counts(); a != nil && a.EDEText != "" {
@@ -137,7 +138,7 @@ func (s *ServerSays) words() string {
 	case !s.A.Answered:
 		return "nothing"
 	case len(s.A.Addresses)+len(s.AAAA.Addresses) > 0:
-		return listOf(append(append([]string{}, s.A.Addresses...), s.AAAA.Addresses...), 2)
+		return words.List(append(append([]string{}, s.A.Addresses...), s.AAAA.Addresses...), 2)
 	}
 	return s.A.RCode
 }
@@ -271,9 +272,9 @@ func (f *finding) resetFrom(p *Path) {
 	if p.TTL.Ping {
 		of = "its reply to a ping"
 	}
-	f.proof = append(f.proof, fmt.Sprintf("the reset came with a TTL of %d, %s with %d: something %s nearer than the server sent it, a firewall or another middlebox", p.TTL.Reset, of, p.TTL.Answer, plural(n, "hop")))
+	f.proof = append(f.proof, fmt.Sprintf("the reset came with a TTL of %d, %s with %d: something %s nearer than the server sent it, a firewall or another middlebox", p.TTL.Reset, of, p.TTL.Answer, words.Count(n, "hop")))
 	if p.Evidence.End == fault.Refused {
-		f.sentence = fmt.Sprintf("the connection to %s was refused by something %s nearer than the server: a firewall or another middlebox", p.Address, plural(n, "hop"))
+		f.sentence = fmt.Sprintf("the connection to %s was refused by something %s nearer than the server: a firewall or another middlebox", p.Address, words.Count(n, "hop"))
 	}
 	f.advice = append(f.advice, "Look at the firewalls and load balancers on the way to "+p.Address+" before the server: the reset is not its own.")
 }

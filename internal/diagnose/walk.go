@@ -12,6 +12,7 @@ import (
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/fingerprint"
+	"github.com/whygate/whygate/internal/machine"
 )
 
 // addressesMax is how many addresses of a name are looked at.
@@ -31,18 +32,20 @@ func Run(ctx context.Context, o *Options) (*Report, error) {
 	defer cancel()
 	r := &Report{Schema: SchemaVersion, URL: front.URL, Began: time.Now(), SaidBy: []fingerprint.Match{}, Upstreams: []*Walk{}}
 	run := &runner{o: o, report: r, tally: &tally{}}
-	here := run.lookHere(ctx, front)
+	proxy := run.lookHere(ctx, front)
 	main := run.walker(front)
 	r.Walk = main.walk
 	main.begin(ctx)
-	run.addHere(ctx, here, &front, &targets)
+	run.addHere(ctx, proxy, &front, &targets)
 	upstreams := run.walkUpstreams(ctx, targets)
 	main.end(ctx)
 	run.tellUpstreams(upstreams)
 	run.saidBy()
 	if r.Here != nil {
-		r.Here.readRequest(ctx, r.Began)
-		r.Here.redact()
+		if r.Here.Again != nil {
+			r.Here.Again(ctx, r.Began)
+		}
+		r.Here.Redact()
 	}
 	r.Sent = run.tally.lines()
 	r.Cut = ctx.Err() != nil || slices.ContainsFunc(append([]*Walk{r.Walk}, r.Upstreams...), (*Walk).cut)
@@ -123,7 +126,7 @@ func (w *walker) begin(ctx context.Context) {
 		return
 	}
 	pinned := netip.AddrPort{}
-	if w.walk.Target.address.IsValid() {
+	if w.walk.Target.Address.IsValid() {
 		pinned = w.open[0]
 	}
 	w.client = newClient(ctx, &w.walk.Target, w.o, pinned, w.tally)
@@ -216,8 +219,8 @@ func (w *walker) resolve(ctx context.Context) []netip.AddrPort {
 	if t.Network == "unix" || err != nil {
 		return nil
 	}
-	if t.address.IsValid() {
-		return []netip.AddrPort{netip.AddrPortFrom(t.address.Unmap(), uint16(port))}
+	if t.Address.IsValid() {
+		return []netip.AddrPort{netip.AddrPortFrom(t.Address.Unmap(), uint16(port))}
 	}
 	if a, err := netip.ParseAddr(t.Host); err == nil {
 		return []netip.AddrPort{netip.AddrPortFrom(a.Unmap(), uint16(port))}
@@ -244,7 +247,7 @@ func (w *walker) connect(ctx context.Context, addresses []netip.AddrPort) (open 
 		var group sync.WaitGroup
 		for i, at := range addresses {
 			group.Go(func() {
-				if !isLocalAddress(at.Addr()) {
+				if !machine.IsLocal(at.Addr()) {
 					w.watches[i] = watchTTL(at)
 				}
 				w.walk.Path[i] = probePath(ctx, at, w.o)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // judgeBackend looks at a Service and all behind it.
@@ -376,13 +377,13 @@ func nearest(b *backend) (text, differ string) {
 				names[orNone(k, b.near[i].Meta.Labels[k])] = true
 			}
 		}
-		return fmt.Sprintf("its %s %s", plural(len(b.near), "pod"), "have "+said(listed(keysOf(names), 3))), "those labels"
+		return fmt.Sprintf("its %s %s", words.Count(len(b.near), "pod"), "have "+said(listed(keysOf(names), 3))), "those labels"
 	}
 	if best == 0 {
 		return "the namespace has no pod", "what makes the pods, and where"
 	}
 	differ = listed(keysOf(keys), 3)
-	return fmt.Sprintf("%s (%s) would fit but for %s", plural(len(names), "pod"), said(listed(names, 2)), differ), differ
+	return fmt.Sprintf("%s (%s) would fit but for %s", words.Count(len(names), "pod"), said(listed(names, 2)), differ), differ
 }
 
 // alikeKey reports whether a label has the selector's value under another key.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // notReady says of how many pods the requests get no answer, and why.
@@ -116,7 +117,7 @@ func shaken(f *facts, b *backend, base finding, live []podView) []finding {
 	}
 	base.pattern = fmt.Sprintf("sometimes, %d of %d pods", len(bad), len(live))
 	base.text = fmt.Sprintf("container %s of %s %s %s ago and was started again (%s); %s touched, and all answer now", v.endedIn, v.label(), v.ended.words(), ago(f.now.Sub(v.ended.Finished)),
-		plural(v.restarts, "restart"), ofAll(len(bad), len(live), "pod")+" "+isOrAre(len(bad)))
+		words.Count(v.restarts, "restart"), ofAll(len(bad), len(live), "pod")+" "+isOrAre(len(bad)))
 	if limit := v.pod.container(v.endedIn).Resources.Limits.Memory; v.ended.Reason == "OOMKilled" && limit != "" {
 		base.text += "; its limit is " + limit
 		base.advice = append(base.advice, "Raise resources.limits.memory, or have the program take less: what it was doing when it was killed was lost.")

@@ -3,6 +3,8 @@ package kubernetes
 import (
 	"fmt"
 	"strings"
+
+	"github.com/whygate/whygate/internal/words"
 )
 
 // healthyWords say what the way looks like where nothing is wrong.
@@ -44,7 +46,7 @@ func readyWords(b *backend) string {
 			ready++
 		}
 	}
-	return fmt.Sprintf("%d of %s ready", ready, plural(all, "pod"))
+	return fmt.Sprintf("%d of %s ready", ready, words.Count(all, "pod"))
 }
 
 func addresses(n int) string {
@@ -178,11 +180,11 @@ func podNotes(f *facts, b *backend) (out []string) {
 		case !v.ready && v.young && !ready:
 			out = append(out, v.label()+" has just begun: "+v.text)
 		case v.ready && v.ended != nil && !v.shaken(f.now):
-			out = append(out, fmt.Sprintf("container %s of %s %s %s ago, and has run since (%s)", v.endedIn, v.label(), v.ended.words(), ago(f.now.Sub(v.ended.Finished)), plural(v.restarts, "restart")))
+			out = append(out, fmt.Sprintf("container %s of %s %s %s ago, and has run since (%s)", v.endedIn, v.label(), v.ended.words(), ago(f.now.Sub(v.ended.Finished)), words.Count(v.restarts, "restart")))
 		}
 	}
 	if over > 0 {
-		out = append(out, fmt.Sprintf("%s of %s ended for good and not counted: %s", plural(over, "pod"), b.label(), why))
+		out = append(out, fmt.Sprintf("%s of %s ended for good and not counted: %s", words.Count(over, "pod"), b.label(), why))
 	}
 	const most = 6
 	return out[:min(len(out), most)]

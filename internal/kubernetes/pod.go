@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // How long something may take before it counts as a fault, and how long a fault counts after it is over.
@@ -59,7 +60,7 @@ func (v *podView) status() string {
 		if !v.ended.Finished.IsZero() {
 			text += " at " + v.ended.Finished.Local().Format("15:04:05")
 		}
-		text += ", " + plural(v.restarts, "restart")
+		text += ", " + words.Count(v.restarts, "restart")
 	}
 	return text
 }
@@ -310,7 +311,7 @@ func (v *podView) startAdvice(reason, name string) {
 // crashes is about a container that ends again and again.
 func (v *podView) crashes(s *containerStatus, name string) {
 	v.logs = s.Name
-	v.cause, v.text = fault.CauseWorkerCrashed, fmt.Sprintf("%s is in CrashLoopBackOff (%s)", name, plural(s.Restarts, "restart"))
+	v.cause, v.text = fault.CauseWorkerCrashed, fmt.Sprintf("%s is in CrashLoopBackOff (%s)", name, words.Count(s.Restarts, "restart"))
 	e := s.Last.Terminated
 	if e == nil {
 		return

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // probing is about a container that runs and is not ready.
@@ -21,7 +22,7 @@ func (v *podView) probing(s *containerStatus, seen []event, now time.Time) bool 
 	v.cause, v.logs = fault.CauseServiceFailed, s.Name
 	if e := s.Last.Terminated; e != nil && s.Restarts > 1 && (e.Code != 0 || e.Reason == "OOMKilled") && now.Sub(e.Finished) < recentEnd {
 		v.cause = e.cause()
-		v.text = fmt.Sprintf("container %s has been started again %s ago (%s): it %s, and is not ready yet", s.Name, ago(now.Sub(s.State.Running.Started)), plural(s.Restarts, "restart"), e.words())
+		v.text = fmt.Sprintf("container %s has been started again %s ago (%s): it %s, and is not ready yet", s.Name, ago(now.Sub(s.State.Running.Started)), words.Count(s.Restarts, "restart"), e.words())
 		v.lastWords(e)
 		return true
 	}

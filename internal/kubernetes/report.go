@@ -11,6 +11,7 @@ import (
 
 	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // Defaults of a run.
@@ -112,7 +113,7 @@ func (c *Cluster) walk(ctx context.Context, o *Options, lookup func(context.Cont
 	return r, nil
 }
 
-func requests(n int) string { return plural(n, "request") }
+func requests(n int) string { return words.Count(n, "request") }
 
 // marked is the mark and the cause of what findings say of a row.
 func marked(found []finding, at ...int) (diagnose.Mark, fault.Cause, string) {
@@ -191,7 +192,7 @@ func rowsOf(f *facts, b *backend, add func(name, of, good string, found []findin
 		}
 		add("ports", b.name, listed(ports, namesShown), judged, atPorts)
 		if len(b.policies) > 0 {
-			add("policy", b.name, plural(len(b.policies), "NetworkPolicy object")+" in the namespace", judged, atPolicy)
+			add("policy", b.name, words.Count(len(b.policies), "NetworkPolicy object")+" in the namespace", judged, atPolicy)
 		}
 	}
 }

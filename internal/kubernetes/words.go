@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/redact"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // saidMax bounds what is shown of a message, in runes.
@@ -121,20 +122,13 @@ func ago(d time.Duration) string {
 	d = max(d, 0)
 	switch {
 	case d < 2*time.Minute:
-		return plural(int(d.Seconds()), "second")
+		return words.Count(int(d.Seconds()), "second")
 	case d < 2*time.Hour:
-		return plural(int(d.Minutes()), "minute")
+		return words.Count(int(d.Minutes()), "minute")
 	case d < 48*time.Hour:
-		return plural(int(d.Hours()), "hour")
+		return words.Count(int(d.Hours()), "hour")
 	}
-	return plural(int(d.Hours()/24), "day")
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return words.Count(int(d.Hours()/24), "day")
 }
 
 // ofAll counts some of all: "all 3 pods", "2 of 3 pods", "its only pod".
@@ -145,7 +139,7 @@ func ofAll(n, all int, what string) string {
 	case n == all:
 		return fmt.Sprintf("%d of %d %ss", n, all, what)
 	}
-	return fmt.Sprintf("%d of %s", n, plural(all, what))
+	return fmt.Sprintf("%d of %s", n, words.Count(all, what))
 }
 
 // isOrAre is the verb for so many.

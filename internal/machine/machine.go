@@ -75,3 +75,6 @@ func (l *Listener) Accepts(to netip.AddrPort) bool {
 	}
 	return false
 }
+
+// Queue is the accept queue of a listening socket: connections that the kernel has taken and the program has not.
+type Queue struct{ Length, Max int }

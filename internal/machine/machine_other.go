@@ -21,3 +21,9 @@ func Look(pid int) *Process { return &Process{PID: pid} }
 
 // Counter has none.
 func Counter(string, string) uint64 { return 0 }
+
+// AcceptQueue is not known.
+func AcceptQueue(netip.AddrPort) *Queue { return nil }
+
+// IsLocal knows loopback.
+func IsLocal(a netip.Addr) bool { return a.IsLoopback() }

@@ -1,4 +1,4 @@
-package diagnose
+package here
 
 import (
 	"context"
@@ -13,8 +13,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/proxyconf"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // Limits of what a program tells of its own state.
@@ -42,12 +44,12 @@ func tell(ctx context.Context, path, command string) (string, error) {
 }
 
 // askHAProxy asks HAProxy's stats socket what it holds of the backend's servers and why. The commands only read.
-func (h *Here) askHAProxy(ctx context.Context, path, backend string) {
+func (h *finder) askHAProxy(ctx context.Context, path, backend string) {
 	stat, err := tell(ctx, path, "show stat")
 	if err != nil {
 		return
 	}
-	h.wasRead("HAProxy's stats socket " + path)
+	h.WasRead("HAProxy's stats socket " + path)
 	h.haproxyStat(stat, backend)
 	if info, err := tell(ctx, path, "show info"); err == nil {
 		h.haproxyInfo(info)
@@ -78,7 +80,7 @@ func (s haproxyServer) up() bool {
 }
 
 // haproxyStat reads the state of each server of the backend.
-func (h *Here) haproxyStat(text, backend string) {
+func (h *finder) haproxyStat(text, backend string) {
 	lines := csv.NewReader(strings.NewReader(strings.TrimPrefix(text, "# ")))
 	lines.FieldsPerRecord, lines.LazyQuotes = -1, true
 	head, err := lines.Read()
@@ -109,7 +111,7 @@ func (h *Here) haproxyStat(text, backend string) {
 }
 
 // haproxyHolds tells of one server. While another takes the requests, one that is down explains none of them.
-func (h *Here) haproxyHolds(s haproxyServer, anyUp bool) {
+func (h *finder) haproxyHolds(s haproxyServer, anyUp bool) {
 	is, since := "is", ""
 	if n := s.number("lastchg"); n > 0 {
 		is, since = "has been", fmt.Sprintf(" for %v", time.Duration(n)*time.Second)
@@ -117,7 +119,7 @@ func (h *Here) haproxyHolds(s haproxyServer, anyUp bool) {
 	if s["addr"] == "" { // a socket of the level "user" does not tell it
 		s["addr"] = h.addressOf(s["svname"])
 	}
-	state := HereState{At: s["addr"], weak: anyUp}
+	state := diagnose.HereState{At: s["addr"], Weak: anyUp}
 	switch status := s["status"]; {
 	case strings.HasPrefix(status, "MAINT"):
 		state.Cause = fault.CauseMaintenance
@@ -133,16 +135,16 @@ func (h *Here) haproxyHolds(s haproxyServer, anyUp bool) {
 		state.Cause = haproxyCheck(s)
 		state.Text = fmt.Sprintf("HAProxy's %s %s DOWN%s: %s", s.label(), is, since, checkWords(s))
 	case s.number("qcur") > 0 && s.number("slim") > 0 && s.number("scur") >= s.number("slim"):
-		state.Cause, state.weak = fault.CauseQueueTimeout, false
-		state.Text = fmt.Sprintf("HAProxy's %s has %d of %d connections in use (maxconn), and %s in its queue", s.label(), s.number("scur"), s.number("slim"), plural(s.number("qcur"), "request"))
+		state.Cause, state.Weak = fault.CauseQueueTimeout, false
+		state.Text = fmt.Sprintf("HAProxy's %s has %d of %d connections in use (maxconn), and %s in its queue", s.label(), s.number("scur"), s.number("slim"), words.Count(s.number("qcur"), "request"))
 	default:
 		return
 	}
-	h.state(state)
+	h.Tell(state)
 }
 
 // addressOf is the address that the configuration has for a server of the route's backend, empty where it has none of the name.
-func (h *Here) addressOf(server string) string {
+func (h *finder) addressOf(server string) string {
 	for i := range h.Upstreams {
 		if w := strings.Fields(h.Upstreams[i].Text); len(w) > 1 && w[0] == "server" && w[1] == server {
 			return h.Upstreams[i].Address
@@ -195,7 +197,7 @@ func haproxyCheck(s haproxyServer) fault.Cause {
 }
 
 // haproxyInfo compares the connections of the whole process with its maxconn.
-func (h *Here) haproxyInfo(text string) {
+func (h *finder) haproxyInfo(text string) {
 	value := func(name string) int {
 		for line := range strings.Lines(text) {
 			if rest, ok := strings.CutPrefix(line, name+":"); ok {
@@ -206,7 +208,7 @@ func (h *Here) haproxyInfo(text string) {
 		return 0
 	}
 	if used, most := value("CurrConns"), value("Maxconn"); most > 0 && float64(used) > nearly*float64(most) {
-		h.state(HereState{Cause: fault.CauseOwnLimit, Text: fmt.Sprintf("HAProxy has %d of its %d connections in use (global maxconn)", used, most)})
+		h.Tell(diagnose.HereState{Cause: fault.CauseOwnLimit, Text: fmt.Sprintf("HAProxy has %d of its %d connections in use (global maxconn)", used, most)})
 	}
 }
 
@@ -214,14 +216,14 @@ func (h *Here) haproxyInfo(text string) {
 var haproxyCaptured = regexp.MustCompile(`\[(\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d)[.\d]*\] backend (\S+) \(#\d+\): invalid response`)
 
 // haproxyErrors reads the last answer that HAProxy could not read, if it is of the last hour.
-func (h *Here) haproxyErrors(text, backend string, now time.Time) {
+func (h *finder) haproxyErrors(text, backend string, now time.Time) {
 	m := haproxyCaptured.FindStringSubmatch(text)
 	if m == nil || m[2] != backend {
 		return
 	}
 	at, err := time.ParseInLocation("02/Jan/2006:15:04:05", m[1], now.Location())
 	if ago := now.Sub(at); err == nil && ago > -time.Minute && ago < logSince {
-		h.state(HereState{Cause: fault.CauseNotHTTP, Text: fmt.Sprintf("HAProxy could not read an answer of %s %v ago, and keeps it: show errors", backend, max(ago, 0).Round(time.Second)), weak: ago > time.Minute})
+		h.Tell(diagnose.HereState{Cause: fault.CauseNotHTTP, Text: fmt.Sprintf("HAProxy could not read an answer of %s %v ago, and keeps it: show errors", backend, max(ago, 0).Round(time.Second)), Weak: ago > time.Minute})
 	}
 }
 
@@ -232,7 +234,7 @@ var (
 )
 
 // askStubStatus asks nginx's own page of its state, on loopback.
-func (h *Here) askStubStatus(ctx context.Context, s proxyconf.Status, a *around) {
+func (h *finder) askStubStatus(ctx context.Context, s proxyconf.Status, a *around) {
 	ctx, cancel := context.WithTimeout(ctx, tellTime)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Address+s.Path, nil)
@@ -249,7 +251,7 @@ func (h *Here) askStubStatus(ctx context.Context, s proxyconf.Status, a *around)
 	defer res.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(res.Body, 4<<10))
 	if m := stubActive.FindSubmatch(b); err == nil && res.StatusCode == http.StatusOK && m != nil {
-		h.wasRead("nginx's stub_status at " + s.Address + s.Path + " (one GET)")
+		h.WasRead("nginx's stub_status at " + s.Address + s.Path + " (one GET)")
 		active, _ := strconv.Atoi(string(m[1]))
 		h.stubStatus(active, string(b), connectionsOf(h.Proxy, a.config))
 	}
@@ -257,15 +259,15 @@ func (h *Here) askStubStatus(ctx context.Context, s proxyconf.Status, a *around)
 
 // stubStatus compares the active connections with what the workers may have, and those taken with those handled: the difference was
 // dropped for want of worker_connections since nginx started.
-func (h *Here) stubStatus(active int, page string, most int) {
+func (h *finder) stubStatus(active int, page string, most int) {
 	if most > 0 && float64(active) > nearly*float64(most) {
-		h.state(HereState{Cause: fault.CauseOwnLimit, weak: true, Text: fmt.Sprintf("nginx has %d active connections, and a worker may have %d, those to upstreams included (worker_connections)", active, most)})
+		h.Tell(diagnose.HereState{Cause: fault.CauseOwnLimit, Weak: true, Text: fmt.Sprintf("nginx has %d active connections, and a worker may have %d, those to upstreams included (worker_connections)", active, most)})
 	}
 	if m := stubCounts.FindStringSubmatch(page); m != nil {
 		accepted, _ := strconv.Atoi(m[1])
 		handled, _ := strconv.Atoi(m[2])
 		if accepted > handled {
-			h.state(HereState{Cause: fault.CauseOwnLimit, weak: true, Text: fmt.Sprintf("nginx dropped %d of %d connections since it started, for want of worker_connections", accepted-handled, accepted)})
+			h.Tell(diagnose.HereState{Cause: fault.CauseOwnLimit, Weak: true, Text: fmt.Sprintf("nginx dropped %d of %d connections since it started, for want of worker_connections", accepted-handled, accepted)})
 		}
 	}
 }

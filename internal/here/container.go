@@ -1,8 +1,9 @@
-package diagnose
+package here
 
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -11,9 +12,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/machine"
 	"github.com/whygate/whygate/internal/redact"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // wanted is what may be a container: an upstream, or the target itself.
@@ -30,7 +33,7 @@ type wanted struct {
 const recently = 15 * time.Minute
 
 // containers asks the engines that are there for the containers behind the upstreams, and behind the target itself.
-func (h *Here) containers(ctx context.Context, a *around, all []wanted) {
+func (h *finder) containers(ctx context.Context, a *around, all []wanted) {
 	for _, path := range a.engines {
 		e := openEngine(path)
 		if e == nil {
@@ -40,7 +43,7 @@ func (h *Here) containers(ctx context.Context, a *around, all []wanted) {
 		if err != nil {
 			continue
 		}
-		h.wasRead(fmt.Sprintf("the containers of the engine at %s (GET)", path))
+		h.WasRead(fmt.Sprintf("the containers of the engine at %s (GET)", path))
 		cut := &look{engine: e, name: "docker", list: list, around: a}
 		if strings.Contains(path, "podman") {
 			cut.name = "podman"
@@ -59,7 +62,7 @@ func (h *Here) containers(ctx context.Context, a *around, all []wanted) {
 }
 
 // front asks for the container that the target's own port belongs to: nobody listens there, or an engine does in its place.
-func (h *Here) front(ctx context.Context, t *Target, l *machine.Listener) {
+func (h *finder) front(ctx context.Context, t *diagnose.Target, l *machine.Listener) {
 	ctx, cancel := context.WithTimeout(ctx, stateTime)
 	defer cancel()
 	if port, err := strconv.Atoi(t.Port); err == nil {
@@ -77,7 +80,7 @@ type look struct {
 }
 
 // find tells of the container that a wanted address or name means.
-func (k *look) find(ctx context.Context, h *Here, w *wanted) {
+func (k *look) find(ctx context.Context, h *finder, w *wanted) {
 	if w.local && w.at != "" && k.bridged() && isLoopbackHost(w.host) {
 		k.ownLoopback(h, w)
 		return
@@ -98,13 +101,13 @@ func (k *look) find(ctx context.Context, h *Here, w *wanted) {
 		s := k.judge(ctx, w, l, c, inside)
 		if s == nil {
 			if w.at == "" && l.running() {
-				h.note("port %d of this machine is container %s's %d (%s)", w.port, l.title(), inside, c.Config.Image)
+				h.Note("port %d of this machine is container %s's %d (%s)", w.port, l.title(), inside, c.Config.Image)
 			}
 			continue
 		}
 		s.At = w.at
-		s.weak = s.weak || !l.running() && (alive || w.served)
-		h.state(*s)
+		s.Weak = s.Weak || !l.running() && (alive || w.served)
+		h.Tell(*s)
 	}
 }
 
@@ -137,7 +140,7 @@ func (k *look) matches(ctx context.Context, w *wanted) (found []*listed, inside 
 }
 
 // unpublished is about a port of this machine that nobody listens at, where a container has it, and publishes it elsewhere or nowhere.
-func (k *look) unpublished(h *Here, w *wanted) {
+func (k *look) unpublished(h *finder, w *wanted) {
 	if w.served {
 		return
 	}
@@ -152,7 +155,7 @@ func (k *look) unpublished(h *Here, w *wanted) {
 				text = fmt.Sprintf("port %d is container %s's own; this machine has it as %d", w.port, l.title(), p.PublicPort)
 			}
 		}
-		h.state(HereState{Cause: fault.CauseConnectionRefused, At: w.at, Text: text})
+		h.Tell(diagnose.HereState{Cause: fault.CauseConnectionRefused, At: w.at, Text: text})
 		return
 	}
 }
@@ -189,7 +192,7 @@ func (k *look) together(l *listed) bool {
 }
 
 // ownLoopback is about an upstream on loopback, where the proxy's container has a loopback of its own.
-func (k *look) ownLoopback(h *Here, w *wanted) {
+func (k *look) ownLoopback(h *finder, w *wanted) {
 	for i := range k.list {
 		l := &k.list[i]
 		own := l.publishes(w.port)
@@ -207,7 +210,7 @@ func (k *look) ownLoopback(h *Here, w *wanted) {
 		if k.together(l) {
 			text += fmt.Sprintf(": name it %s:%d", commandWord(name), own)
 		}
-		h.state(HereState{Cause: fault.CauseConnectionRefused, At: w.at, Text: text})
+		h.Tell(diagnose.HereState{Cause: fault.CauseConnectionRefused, At: w.at, Text: text})
 		return
 	}
 }
@@ -219,13 +222,13 @@ func isLoopbackHost(host string) bool {
 }
 
 // judge says what is wrong with a container, nil if nothing is.
-func (k *look) judge(ctx context.Context, w *wanted, l *listed, c *container, inside int) *HereState {
+func (k *look) judge(ctx context.Context, w *wanted, l *listed, c *container, inside int) *diagnose.HereState {
 	title := "container " + l.title()
 	switch c.State.Status {
 	case "exited", "dead", "stopped":
 		return exited(title, c, k.name+" logs "+commandWord(l.title()))
 	case "restarting":
-		s := &HereState{Cause: fault.CauseServiceFailed, Text: fmt.Sprintf("%s is being started again and again (%s); its last run %s%s", title, plural(c.RestartCount, "restart"), endWords(c), whenEnded(c))}
+		s := &diagnose.HereState{Cause: fault.CauseServiceFailed, Text: fmt.Sprintf("%s is being started again and again (%s); its last run %s%s", title, words.Count(c.RestartCount, "restart"), endWords(c), whenEnded(c))}
 		if c.State.OOMKilled {
 			s.Cause = fault.CauseOutOfMemory
 		}
@@ -233,11 +236,11 @@ func (k *look) judge(ctx context.Context, w *wanted, l *listed, c *container, in
 	case "created", "configured", "initialized":
 		text := title + " was made and never started"
 		if c.State.Error != "" {
-			text += ": " + firstWords(redact.Line(c.State.Error))
+			text += ": " + redact.URLs(words.First(redact.Line(c.State.Error)))
 		}
-		return &HereState{Cause: fault.CauseServiceFailed, Text: text}
+		return &diagnose.HereState{Cause: fault.CauseServiceFailed, Text: text}
 	case "paused":
-		return &HereState{Cause: fault.CauseWorkersBusy, Text: fmt.Sprintf("%s is paused: connections wait for it (%s unpause %s)", title, k.name, commandWord(l.title()))}
+		return &diagnose.HereState{Cause: fault.CauseWorkersBusy, Text: fmt.Sprintf("%s is paused: connections wait for it (%s unpause %s)", title, k.name, commandWord(l.title()))}
 	}
 	if s := k.apart(w, l); s != nil {
 		return s
@@ -246,23 +249,23 @@ func (k *look) judge(ctx context.Context, w *wanted, l *listed, c *container, in
 		return s
 	}
 	if hc := c.State.Health; hc != nil && hc.Status == "unhealthy" {
-		text := fmt.Sprintf("%s is unhealthy, its last %s failed", title, plural(max(hc.FailingStreak, 1), "health check"))
+		text := fmt.Sprintf("%s is unhealthy, its last %s failed", title, words.Count(max(hc.FailingStreak, 1), "health check"))
 		if n := len(hc.Log); n > 0 {
-			text += fmt.Sprintf(", the latest at %s with exit code %d: %s", hc.Log[n-1].Start.Local().Format("15:04:05"), hc.Log[n-1].ExitCode, firstWords(redact.Line(hc.Log[n-1].Output)))
+			text += fmt.Sprintf(", the latest at %s with exit code %d: %s", hc.Log[n-1].Start.Local().Format("15:04:05"), hc.Log[n-1].ExitCode, redact.URLs(words.First(redact.Line(hc.Log[n-1].Output))))
 		}
-		return &HereState{Cause: fault.CauseServiceFailed, Text: text}
+		return &diagnose.HereState{Cause: fault.CauseServiceFailed, Text: text}
 	}
 	if s := k.moved(ctx, w, l, c); s != nil {
 		return s
 	}
 	if ago := time.Since(c.State.StartedAt); c.RestartCount > 0 && ago < recently {
-		return &HereState{Cause: fault.CauseServiceFailed, weak: true, Text: fmt.Sprintf("%s was started again %v ago, after %s", title, ago.Round(time.Second), plural(c.RestartCount, "restart"))}
+		return &diagnose.HereState{Cause: fault.CauseServiceFailed, Weak: true, Text: fmt.Sprintf("%s was started again %v ago, after %s", title, ago.Round(time.Second), words.Count(c.RestartCount, "restart"))}
 	}
 	return nil
 }
 
 // moved is about a container that was started after the proxy's: one that resolves a name at its own start asks the old address.
-func (k *look) moved(ctx context.Context, w *wanted, l *listed, c *container) *HereState {
+func (k *look) moved(ctx context.Context, w *wanted, l *listed, c *container) *diagnose.HereState {
 	if !k.bridged() || !l.called(w.host) {
 		return nil
 	}
@@ -270,13 +273,13 @@ func (k *look) moved(ctx context.Context, w *wanted, l *listed, c *container) *H
 	if own == nil || own.State.StartedAt.IsZero() || !c.State.StartedAt.After(own.State.StartedAt.Add(time.Minute)) {
 		return nil
 	}
-	return &HereState{Cause: fault.CauseHostUnreachable, weak: true, Text: fmt.Sprintf("container %s was started at %s, after the proxy's container %s: a proxy that resolves %s at its start alone, as nginx does, may still ask its old address (%s restart %s, or a resolver in its configuration)",
+	return &diagnose.HereState{Cause: fault.CauseHostUnreachable, Weak: true, Text: fmt.Sprintf("container %s was started at %s, after the proxy's container %s: a proxy that resolves %s at its start alone, as nginx does, may still ask its old address (%s restart %s, or a resolver in its configuration)",
 		l.title(), c.State.StartedAt.Local().Format("2006-01-02 15:04:05"), k.proxy.title(), w.host, k.name, commandWord(k.proxy.title()))}
 }
 
 // exited says how a container ended.
-func exited(title string, c *container, command string) *HereState {
-	s := &HereState{Cause: fault.CauseServiceFailed, Text: fmt.Sprintf("%s %s%s (%s)", title, endWords(c), whenEnded(c), command)}
+func exited(title string, c *container, command string) *diagnose.HereState {
+	s := &diagnose.HereState{Cause: fault.CauseServiceFailed, Text: fmt.Sprintf("%s %s%s (%s)", title, endWords(c), whenEnded(c), command)}
 	switch code := c.State.ExitCode; {
 	case c.State.OOMKilled:
 		s.Cause = fault.CauseOutOfMemory
@@ -311,7 +314,7 @@ func endWords(c *container) string {
 		text += " (by itself, or it was stopped)"
 	}
 	if c.State.Error != "" {
-		text += ": " + firstWords(redact.Line(c.State.Error))
+		text += ": " + redact.URLs(words.First(redact.Line(c.State.Error)))
 	}
 	return text
 }
@@ -324,27 +327,27 @@ func whenEnded(c *container) string {
 }
 
 // apart is about a container that has no network in common with the proxy's.
-func (k *look) apart(w *wanted, l *listed) *HereState {
+func (k *look) apart(w *wanted, l *listed) *diagnose.HereState {
 	if w.at == "" || !l.has(w.host) && !l.called(w.host) || !k.bridged() || k.together(l) {
 		return nil
 	}
-	theirs, ours := sortedKeys(l.NetworkSettings.Networks), sortedKeys(k.proxy.NetworkSettings.Networks)
+	theirs, ours := slices.Sorted(maps.Keys(l.NetworkSettings.Networks)), slices.Sorted(maps.Keys(k.proxy.NetworkSettings.Networks))
 	in := "no network"
 	if len(theirs) > 0 {
 		in = strings.Join(theirs, ", ")
 	}
-	return &HereState{
+	return &diagnose.HereState{
 		Cause: fault.CauseDNSNXDomain,
 		Text:  fmt.Sprintf("container %s is in %s, and the proxy's container %s in %s: they have no network in common (%s network connect %s %s)", l.title(), in, k.proxy.title(), strings.Join(ours, ", "), k.name, commandWord(ours[0]), commandWord(l.title())),
 	}
 }
 
 // wrongPort is about a container that runs, and does not listen where it is asked.
-func (k *look) wrongPort(w *wanted, l *listed, c *container, inside int) *HereState {
+func (k *look) wrongPort(w *wanted, l *listed, c *container, inside int) *diagnose.HereState {
 	title := "container " + l.title()
 	if inside == w.port && !w.local && len(l.Ports) > 0 && !l.own(w.port) {
 		if own := l.publishes(w.port); own > 0 {
-			return &HereState{Cause: fault.CauseConnectionRefused, Text: fmt.Sprintf("%d is the port that this machine publishes of %s; in its network it is %d", w.port, title, own)}
+			return &diagnose.HereState{Cause: fault.CauseConnectionRefused, Text: fmt.Sprintf("%d is the port that this machine publishes of %s; in its network it is %d", w.port, title, own)}
 		}
 	}
 	if c.State.Pid <= 0 || k.around.listen == nil || c.HostConfig.NetworkMode == "host" {
@@ -377,9 +380,9 @@ func (k *look) wrongPort(w *wanted, l *listed, c *container, inside int) *HereSt
 	slices.Sort(ports)
 	switch ports = slices.Compact(ports); {
 	case only != "":
-		return &HereState{Cause: fault.CauseConnectionRefused, Text: fmt.Sprintf("in %s the program listens at %s alone, which nobody outside of it reaches: let it listen on 0.0.0.0", title, only)}
+		return &diagnose.HereState{Cause: fault.CauseConnectionRefused, Text: fmt.Sprintf("in %s the program listens at %s alone, which nobody outside of it reaches: let it listen on 0.0.0.0", title, only)}
 	case len(ports) > 0:
-		return &HereState{Cause: fault.CauseConnectionRefused, Text: fmt.Sprintf("nothing in %s listens on port %d%s; it listens on %s", title, inside, path, listOf(ports, 3))}
+		return &diagnose.HereState{Cause: fault.CauseConnectionRefused, Text: fmt.Sprintf("nothing in %s listens on port %d%s; it listens on %s", title, inside, path, words.List(ports, 3))}
 	}
 	return nil
 }
@@ -395,7 +398,7 @@ func commandWord(name string) string {
 }
 
 // wantedOf are the upstreams of the proxy as containers may be meant by them.
-func (h *Here) wantedOf(owners []owner) (all []wanted) {
+func (h *finder) wantedOf(owners []owner) (all []wanted) {
 	for i := range h.Upstreams {
 		u := &h.Upstreams[i]
 		host, port, err := net.SplitHostPort(u.Address)
@@ -405,7 +408,7 @@ func (h *Here) wantedOf(owners []owner) (all []wanted) {
 		}
 		w := wanted{at: u.Address, host: host, port: n, local: host == "localhost"}
 		if a, err := netip.ParseAddr(host); err == nil {
-			w.local = isLocalAddress(a)
+			w.local = machine.IsLocal(a)
 		}
 		for _, o := range owners {
 			if o.at == u.Address && o.process != nil {

@@ -1,4 +1,4 @@
-package diagnose
+package here
 
 import (
 	"bytes"
@@ -11,7 +11,10 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/redact"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // program runs a program that only reads, and gives what it writes.
@@ -62,7 +65,7 @@ type unit struct {
 
 // units asks systemd for the services of the proxy and of who owns its upstreams. Where nobody listens at an upstream, the services that
 // failed or are being started again are looked through for one that names the port.
-func (h *Here) units(ctx context.Context, a *around, owners []owner) {
+func (h *finder) units(ctx context.Context, a *around, owners []owner) {
 	if name := a.system.Unit(ctx, a.process.PID); name != "" {
 		h.unit(ctx, a.run, name, "")
 	}
@@ -81,7 +84,7 @@ func (h *Here) units(ctx context.Context, a *around, owners []owner) {
 	if err != nil {
 		return
 	}
-	h.wasRead("systemd's services that failed")
+	h.WasRead("systemd's services that failed")
 	n := 0
 	for line := range strings.Lines(string(out)) {
 		if name, _, _ := strings.Cut(strings.TrimSpace(line), " "); strings.HasSuffix(name, ".service") && n < unitsMax {
@@ -118,19 +121,19 @@ func show(ctx context.Context, run program, name string) (unit, bool) {
 }
 
 // unit tells of a service that runs and was started again and again.
-func (h *Here) unit(ctx context.Context, run program, name, at string) {
+func (h *finder) unit(ctx context.Context, run program, name, at string) {
 	u, ok := show(ctx, run, name)
 	if !ok {
 		return
 	}
-	h.wasRead("systemd's service " + name)
+	h.WasRead("systemd's service " + name)
 	if u.restarts != "" && u.restarts != "0" {
-		h.state(HereState{Cause: fault.CauseServiceFailed, At: at, weak: true, Text: fmt.Sprintf("systemd started %s again %s times; it is %s (%s) since %s", name, u.restarts, u.active, u.sub, u.since)})
+		h.Tell(diagnose.HereState{Cause: fault.CauseServiceFailed, At: at, Weak: true, Text: fmt.Sprintf("systemd started %s again %s times; it is %s (%s) since %s", name, u.restarts, u.active, u.sub, u.since)})
 	}
 }
 
 // deadUnit tells of a service that failed, where its command or environment names the port that nobody listens on.
-func (h *Here) deadUnit(ctx context.Context, run program, name string, dead []owner) {
+func (h *finder) deadUnit(ctx context.Context, run program, name string, dead []owner) {
 	u, ok := show(ctx, run, name)
 	if !ok {
 		return
@@ -144,14 +147,14 @@ func (h *Here) deadUnit(ctx context.Context, run program, name string, dead []ow
 		if u.restarts != "" && u.restarts != "0" {
 			text += ", after " + u.restarts + " restarts"
 		}
-		s := HereState{Cause: fault.CauseServiceFailed, At: o.at, Text: text}
+		s := diagnose.HereState{Cause: fault.CauseServiceFailed, At: o.at, Text: text}
 		if u.result == "oom-kill" {
 			s.Cause = fault.CauseOutOfMemory
 		}
 		lines, err := run(ctx, "journalctl", "-u", name, "-n", "3", "-o", "cat", "--no-pager")
 		if said := strings.Join(strings.Fields(string(lines)), " "); err == nil && said != "" {
-			s.Text += "; its last lines: " + firstWords(said)
+			s.Text += "; its last lines: " + redact.URLs(words.First(said))
 		}
-		h.state(s)
+		h.Tell(s)
 	}
 }

@@ -10,7 +10,7 @@ import (
 // TestConfigurationDecides: what the proxy is told to do explains its answer.
 func TestConfigurationDecides(t *testing.T) {
 	t.Parallel()
-	answering := func(text string) *Here { return &Here{Proxy: "nginx", answer: text} }
+	answering := func(text string) *Here { return &Here{Proxy: "nginx", Answer: text} }
 	closed := fault.Evidence{Stage: fault.FirstByte, End: fault.Closed, Sent: 100}
 	itself := with(walkTo(gate, nginx(500, "500 Internal Server Error")), func(w *Walk) { w.Target.found = true })
 	for name, c := range map[string]struct {

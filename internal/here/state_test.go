@@ -1,4 +1,4 @@
-package diagnose
+package here
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/machine"
 	"github.com/whygate/whygate/internal/openfile"
@@ -46,7 +47,7 @@ func TestHAProxyTells(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := &Here{}
+			h := &finder{Here: &diagnose.Here{}}
 			h.haproxyStat(statHead+c.line+"\n", "web")
 			if c.cause == fault.CauseNone {
 				if len(h.State) != 0 {
@@ -54,7 +55,7 @@ func TestHAProxyTells(t *testing.T) {
 				}
 				return
 			}
-			if len(h.State) != 1 || h.State[0].Cause != c.cause || !strings.Contains(h.State[0].Text, c.says) || h.State[0].weak != c.weak {
+			if len(h.State) != 1 || h.State[0].Cause != c.cause || !strings.Contains(h.State[0].Text, c.says) || h.State[0].Weak != c.weak {
 				t.Errorf("%+v, want %v, %q", h.State, c.cause, c.says)
 			}
 		})
@@ -65,13 +66,13 @@ func TestHAProxyLimitsAndErrors(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 30, 2, 27, 0, 0, time.UTC)
 	const captured = "Total events captured on [30/Nov/2026:02:27:00.000] : 1\n\n[30/Nov/2026:02:26:57.123] backend web (#3): invalid response\n  frontend front (#2), server s1 (#1), event #0\n"
-	h := &Here{}
+	h := &finder{Here: &diagnose.Here{}}
 	h.haproxyInfo("Name: HAProxy\nMaxconn: 100\nCurrConns: 99\n")
 	h.haproxyErrors(captured, "web", now)
-	if len(h.State) != 2 || h.State[0].Cause != fault.CauseOwnLimit || h.State[1].Cause != fault.CauseNotHTTP || h.State[1].weak || !strings.Contains(h.State[1].Text, "3s ago") {
+	if len(h.State) != 2 || h.State[0].Cause != fault.CauseOwnLimit || h.State[1].Cause != fault.CauseNotHTTP || h.State[1].Weak || !strings.Contains(h.State[1].Text, "3s ago") {
 		t.Errorf("%+v", h.State)
 	}
-	h = &Here{}
+	h = &finder{Here: &diagnose.Here{}}
 	h.haproxyInfo("Maxconn: 100\nCurrConns: 9\n")
 	h.haproxyErrors(captured, "api", now)
 	h.haproxyErrors(captured, "web", now.Add(3*time.Hour))
@@ -93,7 +94,7 @@ func TestTellEnds(t *testing.T) {
 	if text, err := tell(t.Context(), path, "show stat"); err == nil || text != "" || time.Since(began) > 10*tellTime {
 		t.Errorf("a socket that says nothing: %q, %v after %v", text, err, time.Since(began))
 	}
-	h := &Here{}
+	h := &finder{Here: &diagnose.Here{}}
 	h.askHAProxy(t.Context(), path+"-gone", "web")
 	if len(h.Read) != 0 || len(h.State) != 0 {
 		t.Errorf("%+v", h)
@@ -102,7 +103,7 @@ func TestTellEnds(t *testing.T) {
 
 func TestStubStatus(t *testing.T) {
 	t.Parallel()
-	h := &Here{}
+	h := &finder{Here: &diagnose.Here{}}
 	h.stubStatus(10, "Active connections: 10 \nserver accepts handled requests\n 100 90 300 \nReading: 0\n", 512)
 	if len(h.State) != 1 || !strings.Contains(h.State[0].Text, "dropped 10 of 100") {
 		t.Errorf("%+v", h.State)
@@ -110,7 +111,7 @@ func TestStubStatus(t *testing.T) {
 }
 
 // machineOf is a proxy with one upstream, on a machine of files.
-func machineOf(t *testing.T, files map[string]string, kernel string, run program) (*Here, *around) {
+func machineOf(t *testing.T, files map[string]string, kernel string, run program) (*finder, *around) {
 	t.Helper()
 	root := t.TempDir()
 	for name, text := range files {
@@ -125,7 +126,7 @@ func machineOf(t *testing.T, files map[string]string, kernel string, run program
 	if run == nil {
 		run = func(context.Context, string, ...string) ([]byte, error) { return nil, errors.New("no systemd") }
 	}
-	return &Here{Proxy: "nginx", Upstreams: []HereUpstream{{Address: "127.0.0.1:1"}}}, &around{
+	return &finder{Here: &diagnose.Here{Proxy: "nginx", Upstreams: []diagnose.HereUpstream{{Address: "127.0.0.1:1"}}}}, &around{
 		process: &machine.Process{PID: 7, Program: "/usr/sbin/nginx"}, system: &machine.System{Root: openfile.Root(root)}, run: run, kernel: func() string { return kernel },
 		config: &proxyconf.Config{},
 	}
@@ -179,48 +180,8 @@ func TestMachineTells(t *testing.T) {
 				}
 				return
 			}
-			if len(h.State) != 1 || h.State[0].Cause != c.cause || h.State[0].At != c.at || !strings.Contains(h.State[0].Text, c.says) || h.State[0].weak != c.weak || len(h.Read) == 0 && !strings.Contains(c.says, "workers") {
+			if len(h.State) != 1 || h.State[0].Cause != c.cause || h.State[0].At != c.at || !strings.Contains(h.State[0].Text, c.says) || h.State[0].Weak != c.weak || len(h.Read) == 0 && !strings.Contains(c.says, "workers") {
 				t.Errorf("%+v, read %q; want %v at %q: %q", h.State, h.Read, c.cause, c.at, c.says)
-			}
-		})
-	}
-}
-
-// TestStateDecides: what the machine says of itself proves a verdict, or is the cause that it is a symptom of.
-func TestStateDecides(t *testing.T) {
-	t.Parallel()
-	says := func(s HereState, r *Report) *Report {
-		r.Here = &Here{Proxy: "haproxy", State: []HereState{s}}
-		return r
-	}
-	silentUp := broke(silence)
-	down := HereState{Cause: fault.CauseConnectionRefused, At: up, Text: "HAProxy's web/s1 has been DOWN for 35s: its check ends with L4CON (Connection refused)"}
-	full := HereState{Cause: fault.CauseWorkersBusy, At: up, Text: "the accept queue of 10.0.0.7:8080 is full"}
-	weak := down
-	weak.weak = true
-	nofile := HereState{Cause: fault.CauseDescriptorsExhausted, Text: "nginx (process 8) has 1024 of its 1024 descriptors open"}
-	for name, c := range map[string]struct {
-		r     *Report
-		cause fault.Cause
-		says  string
-	}{
-		"a 503 of nobody":          {says(down, report(walkTo(gate, answer(503, "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n")))), fault.CauseConnectionRefused, "L4CON"},
-		"an upstream that refuses": {says(down, report(walkTo(gate, nginx(502, "502 Bad Gateway")), refusedAt(up))), fault.CauseConnectionRefused, "refused"},
-		"it answers straight":      {says(down, report(walkTo(gate, answer(503, "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n")), walkTo(up, ok()))), fault.CauseNobodyAvailable, "its health check or its address of them is wrong; HAProxy's web/s1 has been DOWN"},
-		"a silent upstream":        {says(full, report(walkTo(gate, nginx(504, "504 Gateway Time-out")), walkTo(up, silentUp))), fault.CauseWorkersBusy, "accept queue"},
-		"a silent gateway":         {says(nofile, report(walkTo(gate, broke(silence)))), fault.CauseDescriptorsExhausted, "1024 of its 1024"},
-		"nothing is wrong":         {says(nofile, report(walkTo(gate, ok()))), fault.CauseNone, "answers 200"},
-		"it is a note only":        {says(weak, report(walkTo(gate, nginx(502, "502 Bad Gateway")))), fault.CauseUnknown, "does not show why"},
-		"it is of another matter":  {says(nofile, report(walkTo(gate, answer(403, "no")))), fault.CauseRequestDenied, "forbids"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			v := Judge(c.r)
-			if v.Cause != c.cause || !strings.Contains(v.Sentence, c.says) {
-				t.Errorf("%v, want %v and %q: %s\n%q", v.Cause, c.cause, c.says, v.Sentence, v.Proof)
-			}
-			if all := strings.Join(append(v.Proof, v.Notes...), "\n") + v.Sentence; !strings.Contains(all, c.r.Here.State[0].Text) {
-				t.Errorf("what the machine says is lost:\n%s", all)
 			}
 		})
 	}
@@ -244,7 +205,7 @@ func TestAsksFPM(t *testing.T) {
 	}()
 	address := l.Addr().String()
 	h, a := machineOf(t, map[string]string{"etc/php/8.2/fpm/pool.d/www.conf": "[www]\nlisten = " + address + "\npm.status_path = /fpm-status\n"}, "", nil)
-	a.process.Root, h.Upstreams = string(a.system.Root), []HereUpstream{{Address: address, Scheme: "fastcgi"}}
+	a.process.Root, h.Upstreams = string(a.system.Root), []diagnose.HereUpstream{{Address: address, Scheme: "fastcgi"}}
 	h.phpFPM(t.Context(), a)
 	if len(h.State) != 1 || h.State[0].Cause != fault.CauseWorkersBusy || h.State[0].At != address || len(h.Read) != 2 {
 		t.Errorf("%+v, read %q", h.State, h.Read)
@@ -264,7 +225,7 @@ func TestSilentFPM(t *testing.T) {
 		}
 		address := l.Addr().String()
 		h, a := machineOf(t, map[string]string{"etc/php-fpm.d/www.conf": "[www]\nlisten = " + address + "\npm.max_children = 2\npm.status_path = /s\n"}, "", nil)
-		a.process.Root, h.Upstreams = string(a.system.Root), []HereUpstream{{Address: address, Scheme: "fastcgi"}}
+		a.process.Root, h.Upstreams = string(a.system.Root), []diagnose.HereUpstream{{Address: address, Scheme: "fastcgi"}}
 		h.phpFPM(t.Context(), a)
 		if open != (len(h.State) == 1 && h.State[0].Cause == fault.CauseWorkersBusy && strings.Contains(h.State[0].Text, "pm.max_children = 2")) || !open && len(h.State) != 0 {
 			t.Errorf("open %v: %+v", open, h.State)
@@ -293,13 +254,13 @@ func TestSocketsBelowARoot(t *testing.T) {
 func TestPoolsOfFPM(t *testing.T) {
 	t.Parallel()
 	all := pools("; comment\n[global]\npid = /run/x\n[www]\nlisten = /run/php/$pool.sock\npm.max_children = 5 ; few\npm.status_path = /status\n[api]\nlisten = 127.0.0.1:9000\n")
-	if len(all) != 3 || all[1] != (pool{"www", "/run/php/www.sock", "/status", 5}) || !all[1].listensAt(&HereUpstream{Unix: "/run/php/www.sock"}) || !all[2].listensAt(&HereUpstream{Address: "127.0.0.1:9000"}) || all[2].listensAt(&HereUpstream{Address: "127.0.0.1:9001"}) {
+	if len(all) != 3 || all[1] != (pool{"www", "/run/php/www.sock", "/status", 5}) || !all[1].listensAt(&diagnose.HereUpstream{Unix: "/run/php/www.sock"}) || !all[2].listensAt(&diagnose.HereUpstream{Address: "127.0.0.1:9000"}) || all[2].listensAt(&diagnose.HereUpstream{Address: "127.0.0.1:9001"}) {
 		t.Errorf("%+v", all)
 	}
-	h := &Here{}
+	h := &finder{Here: &diagnose.Here{}}
 	h.poolSays([]byte("Content-Type: application/json\r\n\r\n"+`{"pool":"www","listen queue":4,"idle processes":0,"active processes":5,"max children reached":1}`), &all[1], "unix:/run/php/www.sock")
 	h.poolSays([]byte("Content-Type: text/html\r\n\r\n<html>"), &all[1], "x")
-	if len(h.State) != 1 || h.State[0].Cause != fault.CauseWorkersBusy || h.State[0].weak || !strings.Contains(h.State[0].Text, "all 5 workers at work and 4 connections") {
+	if len(h.State) != 1 || h.State[0].Cause != fault.CauseWorkersBusy || h.State[0].Weak || !strings.Contains(h.State[0].Text, "all 5 workers at work and 4 connections") {
 		t.Errorf("%+v", h.State)
 	}
 	if out := fastcgiOut([]byte{1, 6, 0, 1, 0, 2, 1, 0, 'h', 'i', 0, 1, 3, 0, 1, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}); string(out) != "hi" {

@@ -1,4 +1,4 @@
-package diagnose
+package here
 
 import (
 	"encoding/json"
@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/machine"
 )
@@ -128,7 +129,7 @@ func TestContainers(t *testing.T) {
 			if c.inside {
 				a.process.Container = proxyID[:12]
 			}
-			h := &Here{Upstreams: []HereUpstream{{Address: c.upstream}}}
+			h := &finder{Here: &diagnose.Here{Upstreams: []diagnose.HereUpstream{{Address: c.upstream}}}}
 			h.containers(t.Context(), a, h.wantedOf(nil))
 			if len(h.Read) != 1 || !strings.Contains(h.Read[0], "docker.sock") {
 				t.Errorf("read: %v", h.Read)
@@ -139,7 +140,7 @@ func TestContainers(t *testing.T) {
 				}
 				return
 			}
-			if len(h.State) != 1 || h.State[0].Cause != c.cause || !strings.Contains(h.State[0].Text, c.says) || h.State[0].weak != c.weak || h.State[0].At != c.upstream {
+			if len(h.State) != 1 || h.State[0].Cause != c.cause || !strings.Contains(h.State[0].Text, c.says) || h.State[0].Weak != c.weak || h.State[0].At != c.upstream {
 				t.Fatalf("%+v, want %v, %q", h.State, c.cause, c.says)
 			}
 			if b, _ := json.Marshal(h); strings.Contains(string(b), "hunter2") {
@@ -155,9 +156,9 @@ func TestContainersThatWereReplaced(t *testing.T) {
 	old := strings.NewReplacer("app1", "app0", "shop-app-1", "shop-app-0").Replace(appGone)
 	looks := map[string]string{"app0": strings.ReplaceAll(shown(endedState("exited", 137, "")), "app1", "app0"), "app1": shown(stateOf("running", ""))}
 	a := &around{engines: []string{fakeEngine(t, "["+old+","+appRuns+"]", looks)}, process: &machine.Process{}}
-	h := &Here{Upstreams: []HereUpstream{{Address: "app:3000"}}}
+	h := &finder{Here: &diagnose.Here{Upstreams: []diagnose.HereUpstream{{Address: "app:3000"}}}}
 	h.containers(t.Context(), a, h.wantedOf(nil))
-	if len(h.State) != 1 || !h.State[0].weak {
+	if len(h.State) != 1 || !h.State[0].Weak {
 		t.Errorf("%+v", h.State)
 	}
 }
@@ -166,21 +167,11 @@ func TestContainersThatWereReplaced(t *testing.T) {
 func TestNoEngine(t *testing.T) {
 	t.Parallel()
 	for name, list := range map[string]string{"no JSON": "hello", "no list": `{"message":"x"}`, "too long": `[{"Id":"` + strings.Repeat("x", engineMax) + `"}]`} {
-		h := &Here{Upstreams: []HereUpstream{{Address: "app:3000"}}}
+		h := &finder{Here: &diagnose.Here{Upstreams: []diagnose.HereUpstream{{Address: "app:3000"}}}}
 		h.containers(t.Context(), &around{engines: []string{fakeEngine(t, list, nil)}}, h.wantedOf(nil))
 		if len(h.State)+len(h.Read) != 0 {
 			t.Errorf("%s: %+v", name, h)
 		}
-	}
-}
-
-// TestContainerDecides: a gateway's 502, an upstream's name that is gone, and the container that explains both.
-func TestContainerDecides(t *testing.T) {
-	t.Parallel()
-	r := report(walkTo(gate, nginx(502, "502 Bad Gateway")), refusedAt(up))
-	r.Here = &Here{Proxy: "nginx", State: []HereState{{Cause: fault.CauseOutOfMemory, At: up, Text: "container app exited with code 137, killed for want of memory (OOMKilled) 3m0s ago"}}}
-	if v := Judge(r); v.Cause != fault.CauseOutOfMemory || !strings.Contains(v.Sentence, "container app exited with code 137") || v.At != up {
-		t.Errorf("%v %s", v.Cause, v.Sentence)
 	}
 }
 
@@ -189,9 +180,9 @@ func TestContainerOfTheTarget(t *testing.T) {
 	path := fakeEngine(t, "["+appGone+"]", map[string]string{"app1": shown(endedState("exited", 137, `,"OOMKilled":true`))})
 	t.Setenv("DOCKER_HOST", "unix://"+path)
 	t.Setenv("XDG_RUNTIME_DIR", "")
-	h := &Here{}
-	h.front(t.Context(), &Target{Port: "8080"}, nil)
-	if len(h.State) != 1 || h.State[0].Cause != fault.CauseOutOfMemory || h.State[0].At != "" || h.State[0].weak {
+	h := &finder{Here: &diagnose.Here{}}
+	h.front(t.Context(), &diagnose.Target{Port: "8080"}, nil)
+	if len(h.State) != 1 || h.State[0].Cause != fault.CauseOutOfMemory || h.State[0].At != "" || h.State[0].Weak {
 		t.Errorf("%+v", h)
 	}
 }

@@ -66,13 +66,13 @@ func codeOf(answer string) int {
 
 // itself: the configuration has the very answer.
 func (r *Report) itself(own *finding) *finding {
-	code := codeOf(r.Here.answer)
+	code := codeOf(r.Here.Answer)
 	if code == 0 {
 		return nil
 	}
 	f := *own
 	f.confidence, f.kind, f.missing, f.advice = Certain, fault.TypeNone, nil, nil
-	f.proof = append([]string{"its configuration says so: " + r.Here.answer}, own.proof...)
+	f.proof = append([]string{"its configuration says so: " + r.Here.Answer}, own.proof...)
 	x := own.answer
 	switch {
 	case code == 444 && x == nil && own.evidence != nil && own.evidence.Stage >= fault.Write && (own.evidence.End == fault.Closed || own.evidence.End == fault.Reset):
@@ -80,7 +80,7 @@ func (r *Report) itself(own *finding) *finding {
 	case x == nil || x.Status != code || code < 400:
 		return nil
 	case own.cause == fault.CauseMaintenance || own.cause == fault.CauseRateLimited || own.cause == fault.CauseRequestDenied:
-		f.sentence = fmt.Sprintf("%s is told to answer %d by itself (%s)", subjectHere(r, r.Walk), code, r.Here.answer)
+		f.sentence = fmt.Sprintf("%s is told to answer %d by itself (%s)", subjectHere(r, r.Walk), code, r.Here.Answer)
 	case code == 503:
 		f.cause, f.sentence = fault.CauseMaintenance, subjectHere(r, r.Walk)+" is told to answer 503 by itself, and asks nobody: somebody switched it off"
 	default:

@@ -1,11 +1,8 @@
-package diagnose
+package machine
 
 import (
 	"encoding/binary"
 	"net/netip"
-	"os"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,8 +15,9 @@ const (
 	diagMessageSize  = 72
 )
 
-// listenQueue asks the kernel for the accept queue of the socket that listens at the address on this machine. Nil if none does.
-func listenQueue(at netip.AddrPort) *Queue {
+// AcceptQueue asks the kernel for the accept queue of the socket that listens at the address on this machine: how many connections wait
+// there, and how many may. Nil if none listens.
+func AcceptQueue(at netip.AddrPort) *Queue {
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		if q := diagListen(family, at); q != nil {
 			return q
@@ -83,30 +81,4 @@ func listensAt(m []byte, a netip.Addr) bool {
 		src = netip.AddrFrom16([16]byte(m[8:24])).Unmap()
 	}
 	return src.IsUnspecified() || src == a.Unmap()
-}
-
-// listenOverflows reads how many connections the kernel dropped because an accept queue was full, 0 if it does not tell.
-func listenOverflows() int64 {
-	b, err := os.ReadFile("/proc/thread-self/net/netstat")
-	if err != nil {
-		return 0
-	}
-	var names []string
-	for line := range strings.Lines(string(b)) {
-		words := strings.Fields(line)
-		if len(words) == 0 || words[0] != "TcpExt:" {
-			continue
-		}
-		if names == nil {
-			names = words
-			continue
-		}
-		for i := range min(len(words), len(names)) {
-			if names[i] == "ListenOverflows" {
-				n, _ := strconv.ParseInt(words[i], 10, 64)
-				return n
-			}
-		}
-	}
-	return 0
 }

@@ -1,4 +1,4 @@
-package diagnose
+package here
 
 import (
 	"context"
@@ -6,56 +6,25 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/machine"
 	"github.com/whygate/whygate/internal/proxyconf"
+	"github.com/whygate/whygate/internal/words"
 )
-
-// HereState is something that this machine, or a program on it, says of its own state, and that may keep requests from an answer.
-type HereState struct {
-	Cause fault.Cause `json:"cause"`        // what requests then fail with
-	At    string      `json:"at,omitempty"` // the upstream that it is about; empty for the proxy and the machine
-	Text  string      `json:"text"`
-
-	weak bool // it may have been long ago, or of something else: a note, and no cause
-}
 
 // Limits of what is told of this machine's state.
 const (
-	stateMax  = 16
-	readMax   = 48
 	stateTime = 2 * time.Second // bounds the reading of all of it
 	nearly    = 0.95            // the share of a limit from which it is as good as reached
 )
 
 // defaultConnections is nginx's worker_connections where its configuration does not say.
 const defaultConnections = 512
-
-func (h *Here) state(s HereState) {
-	if len(h.State) < stateMax && !slices.ContainsFunc(h.State, func(old HereState) bool { return old.Text == s.Text }) {
-		h.State = append(h.State, s)
-	}
-}
-
-// wasRead notes what was read of this machine.
-func (h *Here) wasRead(what ...string) {
-	for _, w := range what {
-		if len(h.Read) < readMax && !slices.Contains(h.Read, w) {
-			h.Read = append(h.Read, w)
-		}
-	}
-}
-
-// Tell adds what somebody else found out about what stands behind the URL: what requests fail with, and why.
-func (h *Here) Tell(cause fault.Cause, text string) { h.state(HereState{Cause: cause, Text: text}) }
-
-// WasRead notes what somebody else read for it.
-func (h *Here) WasRead(what string) { h.wasRead(what) }
 
 // around is what lookAround needs to know of the proxy.
 type around struct {
@@ -77,7 +46,7 @@ type owner struct {
 }
 
 // lookAround reads the state of this machine, of the proxy, and of who owns its upstreams. What is not there is skipped in silence.
-func (h *Here) lookAround(ctx context.Context, a *around) {
+func (h *finder) lookAround(ctx context.Context, a *around) {
 	ctx, cancel := context.WithTimeout(ctx, stateTime)
 	defer cancel()
 	owners := h.owners(a.listeners)
@@ -106,7 +75,7 @@ func (h *Here) lookAround(ctx context.Context, a *around) {
 	h.phpFPM(ctx, a)
 	h.containers(ctx, a, h.wantedOf(owners))
 	h.units(ctx, a, owners)
-	h.wasRead(a.system.Read()...)
+	h.WasRead(a.system.Read()...)
 }
 
 // socketOf is the path to connect to for a unix socket of a process, empty where it may lead elsewhere: below the root of another mount
@@ -126,7 +95,7 @@ func socketOf(p *machine.Process, name string) string {
 }
 
 // owners finds who listens at the upstreams of this machine; an upstream that nobody listens at has none.
-func (h *Here) owners(listeners []machine.Listener) (all []owner) {
+func (h *finder) owners(listeners []machine.Listener) (all []owner) {
 	for i := range h.Upstreams {
 		to, err := addressHere(h.Upstreams[i].Address)
 		if err != nil || !to.Addr().IsLoopback() {
@@ -150,7 +119,7 @@ func addressHere(text string) (netip.AddrPort, error) {
 }
 
 // family looks at a server's processes: whether each works, how many descriptors and connections it has left.
-func (h *Here) family(ctx context.Context, a *around, at string, p *machine.Process) {
+func (h *finder) family(ctx context.Context, a *around, at string, p *machine.Process) {
 	all := a.system.Family(ctx, p.PID)
 	workers := all
 	if len(all) > 1 {
@@ -163,13 +132,13 @@ func (h *Here) family(ctx context.Context, a *around, at string, p *machine.Proc
 			stuck, why = stuck+1, fmt.Sprintf("%s (process %d) %s", m.Name, m.PID, s)
 		}
 		if m.Limit > 0 && float64(m.Descriptors) > nearly*float64(m.Limit) {
-			h.state(HereState{
+			h.Tell(diagnose.HereState{
 				Cause: fault.CauseDescriptorsExhausted, At: at,
 				Text: fmt.Sprintf("%s (process %d) has %d of its %d descriptors open (LimitNOFILE, worker_rlimit_nofile, ulimit -n)", m.Name, m.PID, m.Descriptors, m.Limit),
 			})
 		}
 		if most := connectionsOf(h.Proxy, a.config); at == "" && most > 0 && float64(m.Sockets) > nearly*float64(most) {
-			h.state(HereState{Cause: fault.CauseOwnLimit, Text: fmt.Sprintf("nginx's worker %d has %d of its %d connections in use (worker_connections)", m.PID, m.Sockets, most)})
+			h.Tell(diagnose.HereState{Cause: fault.CauseOwnLimit, Text: fmt.Sprintf("nginx's worker %d has %d of its %d connections in use (worker_connections)", m.PID, m.Sockets, most)})
 		}
 	}
 	if stuck > 0 {
@@ -177,7 +146,7 @@ func (h *Here) family(ctx context.Context, a *around, at string, p *machine.Proc
 		if len(workers) > 1 {
 			text = fmt.Sprintf("%d of %d workers do no work: %s", stuck, len(workers), why)
 		}
-		h.state(HereState{Cause: fault.CauseWorkersBusy, At: at, Text: text, weak: stuck < len(workers)})
+		h.Tell(diagnose.HereState{Cause: fault.CauseWorkersBusy, At: at, Text: text, Weak: stuck < len(workers)})
 	}
 }
 
@@ -193,15 +162,15 @@ func connectionsOf(product string, c *proxyconf.Config) int {
 }
 
 // queues looks at the accept queues of the proxy's own port and of its upstreams here.
-func (h *Here) queues(a *around) {
+func (h *finder) queues(a *around) {
 	look := func(at string, to netip.AddrPort) {
-		q := listenQueue(to)
+		q := machine.AcceptQueue(to)
 		if q == nil {
 			return
 		}
-		h.wasRead("the accept queue of " + to.String())
+		h.WasRead("the accept queue of " + to.String())
 		if q.Length > q.Max {
-			h.state(HereState{Cause: fault.CauseWorkersBusy, At: at, Text: fmt.Sprintf("the accept queue of %s is full: %d connections wait and %d may, since the program does not take them", to, q.Length, q.Max)})
+			h.Tell(diagnose.HereState{Cause: fault.CauseWorkersBusy, At: at, Text: fmt.Sprintf("the accept queue of %s is full: %d connections wait and %d may, since the program does not take them", to, q.Length, q.Max)})
 		}
 	}
 	for i := range a.listeners {
@@ -216,23 +185,23 @@ func (h *Here) queues(a *around) {
 	}
 }
 
-func (h *Here) conntrack(ctx context.Context, s *machine.System) {
+func (h *finder) conntrack(ctx context.Context, s *machine.System) {
 	if used, most := s.Conntrack(ctx); most > 0 && float64(used) > nearly*float64(most) {
-		h.state(HereState{Cause: fault.CauseConnectTimeout, Text: fmt.Sprintf("the kernel tracks %d connections and can track %d: new ones are dropped (net.netfilter.nf_conntrack_max)", used, most)})
+		h.Tell(diagnose.HereState{Cause: fault.CauseConnectTimeout, Text: fmt.Sprintf("the kernel tracks %d connections and can track %d: new ones are dropped (net.netfilter.nf_conntrack_max)", used, most)})
 	}
 }
 
 // memory looks at the memory of a process's control group. How long ago a process was killed the group does not say.
-func (h *Here) memory(ctx context.Context, s *machine.System, at string, p *machine.Process) {
+func (h *finder) memory(ctx context.Context, s *machine.System, at string, p *machine.Process) {
 	m := s.Memory(ctx, p.PID)
 	if m == nil {
 		return
 	}
 	if m.Max > 0 && float64(m.Used) > nearly*float64(m.Max) {
-		h.state(HereState{Cause: fault.CauseMemoryExhausted, At: at, weak: true, Text: fmt.Sprintf("%s has %d of its %d MiB of memory in use (control group %s)", p.Name(), m.Used>>20, m.Max>>20, m.Group)})
+		h.Tell(diagnose.HereState{Cause: fault.CauseMemoryExhausted, At: at, Weak: true, Text: fmt.Sprintf("%s has %d of its %d MiB of memory in use (control group %s)", p.Name(), m.Used>>20, m.Max>>20, m.Group)})
 	}
 	if m.Kills > 0 {
-		h.state(HereState{Cause: fault.CauseOutOfMemory, At: at, weak: true, Text: fmt.Sprintf("the kernel killed %s in %s's control group %s for want of memory since it was made", plural(m.Kills, "process"), p.Name(), m.Group)})
+		h.Tell(diagnose.HereState{Cause: fault.CauseOutOfMemory, At: at, Weak: true, Text: fmt.Sprintf("the kernel killed %s in %s's control group %s for want of memory since it was made", words.Count(m.Kills, "process"), p.Name(), m.Group)})
 	}
 }
 
@@ -252,12 +221,12 @@ var (
 
 // kernelLog reads what the kernel said in the last minutes: who was killed for want of memory, what SELinux and AppArmor denied, whose
 // queue and which table was full.
-func (h *Here) kernelLog(ctx context.Context, a *around, owners []owner) {
+func (h *finder) kernelLog(ctx context.Context, a *around, owners []owner) {
 	text, up := a.kernel(), a.system.Up(ctx)
 	if text == "" || up == 0 {
 		return
 	}
-	h.wasRead("the kernel's log")
+	h.WasRead("the kernel's log")
 	for line := range strings.Lines(text) {
 		m := kernelLine.FindStringSubmatch(strings.TrimSpace(line))
 		if m == nil || ctx.Err() != nil {
@@ -270,16 +239,16 @@ func (h *Here) kernelLog(ctx context.Context, a *around, owners []owner) {
 	}
 }
 
-func (h *Here) kernelSays(line string, ago time.Duration, proxy *machine.Process, owners []owner) {
+func (h *finder) kernelSays(line string, ago time.Duration, proxy *machine.Process, owners []owner) {
 	when := fmt.Sprintf(" %v ago", ago)
 	if m := kernelKilled.FindStringSubmatch(line); m != nil {
-		s := HereState{Cause: fault.CauseOutOfMemory, Text: fmt.Sprintf("the kernel killed %s (process %s) for want of memory%s", m[2], m[1], when), weak: true}
+		s := diagnose.HereState{Cause: fault.CauseOutOfMemory, Text: fmt.Sprintf("the kernel killed %s (process %s) for want of memory%s", m[2], m[1], when), Weak: true}
 		for _, o := range owners {
 			if o.process == nil || o.process.Name() == m[2] || strings.HasPrefix(o.process.Name(), m[2]) {
-				s.At, s.weak = o.at, o.process == nil && len(owners) > 1
+				s.At, s.Weak = o.at, o.process == nil && len(owners) > 1
 			}
 		}
-		h.state(s)
+		h.Tell(s)
 		return
 	}
 	if m := kernelDenied.FindStringSubmatch(line); m != nil && m[2] == proxy.Name() {
@@ -289,21 +258,21 @@ func (h *Here) kernelSays(line string, ago time.Duration, proxy *machine.Process
 		h.denied("AppArmor", m[1], line, when)
 	}
 	if strings.Contains(line, "nf_conntrack: table full") || strings.Contains(line, "nf_conntrack: nf_conntrack: table full") {
-		h.state(HereState{Cause: fault.CauseConnectTimeout, Text: "the kernel dropped packets since its table of connections is full (nf_conntrack: table full)" + when})
+		h.Tell(diagnose.HereState{Cause: fault.CauseConnectTimeout, Text: "the kernel dropped packets since its table of connections is full (nf_conntrack: table full)" + when})
 	}
 	if m := kernelFlood.FindStringSubmatch(line); m != nil {
 		for _, o := range owners {
 			if strings.HasSuffix(o.at, ":"+m[1]) {
-				h.state(HereState{Cause: fault.CauseWorkersBusy, At: o.at, weak: true, Text: "the kernel found the queue of port " + m[1] + " full (possible SYN flooding)" + when})
+				h.Tell(diagnose.HereState{Cause: fault.CauseWorkersBusy, At: o.at, Weak: true, Text: "the kernel found the queue of port " + m[1] + " full (possible SYN flooding)" + when})
 			}
 		}
 	}
 }
 
 // denied: a connection that is forbidden fails like a socket without permission, anything else as the log of the proxy has it.
-func (h *Here) denied(who, what, line, when string) {
+func (h *finder) denied(who, what, line, when string) {
 	text := fmt.Sprintf("%s forbade %s to %s", who, h.Proxy, strings.TrimSpace(what))
-	s := HereState{Cause: fault.CauseSocketPermission}
+	s := diagnose.HereState{Cause: fault.CauseSocketPermission}
 	if m := kernelPort.FindStringSubmatch(line); m != nil {
 		text += " (port " + m[1] + ")"
 		for i := range h.Upstreams {
@@ -314,7 +283,7 @@ func (h *Here) denied(who, what, line, when string) {
 	} else if m := kernelName.FindStringSubmatch(line); m != nil {
 		text += " " + m[1]
 	}
-	s.weak = s.At == "" && !strings.Contains(what, "connect")
+	s.Weak = s.At == "" && !strings.Contains(what, "connect")
 	s.Text = text + when
-	h.state(s)
+	h.Tell(s)
 }

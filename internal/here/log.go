@@ -1,10 +1,11 @@
-package diagnose
+package here
 
 import (
 	"bytes"
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,11 +13,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/explain"
-	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/machine"
 	"github.com/whygate/whygate/internal/proxyconf"
-	"github.com/whygate/whygate/internal/redact"
 )
 
 // logs are the proxy's own logs: where they are, and which of their lines are about the URL.
@@ -202,7 +202,7 @@ func (l *logs) tails(ctx context.Context, pass func([]byte) bool, problem func(n
 }
 
 // findings says what the lines of the last while tell.
-func findings(ctx context.Context, sources []explain.Source, since time.Duration) (found []HereFinding, lines []string) {
+func findings(ctx context.Context, sources []explain.Source, since time.Duration) (found []diagnose.HereFinding, lines []string) {
 	if len(sources) == 0 {
 		return nil, nil
 	}
@@ -214,7 +214,7 @@ func findings(ctx context.Context, sources []explain.Source, since time.Duration
 		if len(found) >= findMax {
 			continue
 		}
-		found = append(found, HereFinding{Cause: f.Cause, Text: f.Sentence, Count: int(f.Count), line: f.Example.Raw})
+		found = append(found, diagnose.HereFinding{Cause: f.Cause, Text: f.Sentence, Count: int(f.Count), Line: f.Example.Raw})
 		if f.Example.Raw != "" && len(lines) < linesMax {
 			lines = append(lines, f.Example.Raw)
 		}
@@ -223,29 +223,26 @@ func findings(ctx context.Context, sources []explain.Source, since time.Duration
 }
 
 // read reads the end of the proxy's logs, and takes over what they tell of the target's site.
-func (h *Here) read(ctx context.Context, l *logs) {
+func (h *finder) read(ctx context.Context, l *logs) {
 	ctx, cancel := context.WithTimeout(ctx, settleMax)
 	defer cancel()
-	sources := l.tails(ctx, l.ofSite, func(name string, err error) { h.note("the log %s could not be read: %v", name, err) })
+	sources := l.tails(ctx, l.ofSite, func(name string, err error) { h.Note("the log %s could not be read: %v", name, err) })
 	found, lines := findings(ctx, sources, logSince)
 	h.Findings = append(h.Findings, found...)
 	h.LogLines = append(h.LogLines, lines...)
-	h.logs = l
-	h.wasRead(l.names...)
+	h.logs, h.Again = l, h.readRequest
+	h.WasRead(l.names...)
 }
 
 // readRequest reads what the logs say of the requests of this run, once they were made.
-func (h *Here) readRequest(ctx context.Context, began time.Time) {
-	if h.logs == nil {
-		return
-	}
+func (h *finder) readRequest(ctx context.Context, began time.Time) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleMax/3)
 	defer cancel()
 	sources := h.logs.tails(ctx, func(line []byte) bool { return h.logs.ofSite(line) && h.logs.ofRequest(line) }, func(string, error) {})
 	found, lines := findings(ctx, sources, time.Since(began)+time.Second)
 	for i := range found {
-		_, names := h.logs.request([]byte(found[i].line))
-		found[i].nameless = !names
+		_, names := h.logs.request([]byte(found[i].Line))
+		found[i].Nameless = !names
 	}
 	h.Request = found
 	for i, line := range lines {
@@ -273,111 +270,10 @@ func tailOf(ctx context.Context, files proxyconf.Files, name string) ([]byte, er
 	return b, err
 }
 
-// told gives what the proxy's log says of this very request, nil where it says nothing that explains it.
-func (r *Report) told(own *finding) *HereFinding {
-	if r.Here == nil {
-		return nil
+// hostOf is an authority without its port.
+func hostOf(authority string) string {
+	if h, _, err := net.SplitHostPort(authority); err == nil {
+		return h
 	}
-	for i := range r.Here.Request {
-		f := &r.Here.Request[i]
-		if f.Cause == fault.CauseUnknown || f.Cause == fault.CauseUpstreamStatus || f.Cause == fault.CauseNone {
-			continue
-		}
-		if f.Cause.Entry().Family == fault.FamilyClient && (own.answer == nil || own.answer.Status >= 500) {
-			continue // our own connections that ended without a request
-		}
-		if own.answer != nil && own.answer.Status < 500 && !f.named() {
-			continue // of another request: this one was answered
-		}
-		return f
-	}
-	return nil
-}
-
-// byLog lets the proxy's log of the very request decide: it was there, and the wire shows the outcome only.
-func (r *Report) byLog(own, f *finding) *finding {
-	if own == nil || f == nil || own.answer == nil && (own.evidence == nil || own.evidence.Stage < fault.Write) && (own.evidence == nil || own.evidence.End != fault.Timeout) {
-		return f
-	}
-	said := r.told(own)
-	if said == nil {
-		return f
-	}
-	when := "of this request"
-	if !said.named() {
-		when = "at this time"
-	}
-	proof := "the log says " + when + ": " + said.Text
-	if said.line != "" {
-		proof = "the log says " + when + ": " + firstWords(said.line)
-	}
-	same := f.cause == said.Cause || f.otherProtocol() || f.cause == fault.CauseProxyLoop || f.walk != own.walk && linkOf(f.cause)&linkOf(said.Cause) != 0
-	if same || f.walk != own.walk && f.confidence == Certain && linkOf(f.cause)&(linkConnect|linkName|linkTLS) != 0 {
-		f.proof = append([]string{proof}, f.proof...)
-		if f.cause == said.Cause && said.named() {
-			f.confidence = Certain
-		}
-		return f
-	}
-	seen := f.sentence
-	out := *own
-	out.cause, out.kind, out.confidence, out.missing, out.advice = said.Cause, fault.TypeNone, Certain, nil, nil
-	out.sentence = subjectHere(r, own.walk) + " says " + when + " in its log: " + said.words()
-	out.proof = append([]string{proof}, own.proof...)
-	if !said.named() {
-		out.confidence, out.missing = Likely, []string{"a line of the log that names this request"}
-	}
-	if seen != "" {
-		out.proof = append(out.proof, "without the log: "+seen)
-	}
-	return &out
-}
-
-// named reports whether the line names a request, which is this one then.
-func (f *HereFinding) named() bool {
-	return !f.nameless && (!strings.Contains(f.line, "#") || strings.Contains(f.line, `request: "`)) // nginx's lines have PID#TID
-}
-
-// lineMessage is the message of a line of nginx's error log: behind its number, before who asked for what.
-var lineMessage = regexp.MustCompile(`\d+#\d+: (?:\*\d+ )?(.+?)(?:, client: |$)`)
-
-// words say what the log says: of the gateway's own troubles in its own words, which name the file or the limit.
-func (f *HereFinding) words() string {
-	if f.Cause.Entry().Family != fault.FamilyGateway && f.Cause != fault.CauseRouteBroken {
-		return f.Text
-	}
-	if m := lineMessage.FindStringSubmatch(strings.TrimSpace(f.line)); m != nil {
-		return redact.URLs(m[1])
-	}
-	return f.Text
-}
-
-// subjectHere names the proxy of this machine.
-func subjectHere(r *Report, w *Walk) string {
-	if x := w.main(); x.answered() {
-		if s := subject(w, x); !strings.HasPrefix(s, "the gateway") {
-			return s
-		}
-	}
-	return hereTitle(r.Here.Proxy) + " at " + w.Target.label()
-}
-
-// hereTitle is a product as people call it.
-func hereTitle(product string) string {
-	if t := map[string]string{
-		"haproxy": "HAProxy", "apache": "Apache", "caddy": "Caddy", "traefik": "Traefik", "envoy": "Envoy", "varnish": "Varnish", "squid": "Squid", "openresty": "OpenResty", "whygate": "Whygate",
-	}[product]; t != "" {
-		return t
-	}
-	return product
-}
-
-// firstWords shortens a line of a log for a proof.
-func firstWords(line string) string {
-	const most = 240
-	line = strings.TrimSpace(line)
-	if len(line) > most {
-		line = strings.ToValidUTF8(line[:most], "") + " …"
-	}
-	return redact.URLs(line)
+	return authority
 }

@@ -1,4 +1,4 @@
-package diagnose
+package here
 
 import (
 	"context"
@@ -14,8 +14,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/whygate/whygate/internal/diagnose"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/openfile"
+	"github.com/whygate/whygate/internal/words"
 )
 
 // Limits of what is read of PHP-FPM's configuration.
@@ -31,7 +33,7 @@ type pool struct {
 }
 
 // phpFPM looks at the pools that the upstreams of this machine lead to: their status page where the configuration has one.
-func (h *Here) phpFPM(ctx context.Context, a *around) {
+func (h *finder) phpFPM(ctx context.Context, a *around) {
 	for i := range h.Upstreams {
 		u := &h.Upstreams[i]
 		if u.Scheme != "fastcgi" {
@@ -56,15 +58,15 @@ func (h *Here) phpFPM(ctx context.Context, a *around) {
 		}
 		b, silent := fastcgiGet(ctx, network, address, p.status, "json")
 		if silent {
-			h.wasRead("PHP-FPM's status of the pool " + p.name + " (one request)")
-			h.state(HereState{Cause: fault.CauseWorkersBusy, At: at, Text: fmt.Sprintf("PHP-FPM's pool %s does not even answer for its own status in %v: all its workers are at work (pm.max_children = %d)", p.name, tellTime, p.children)})
+			h.WasRead("PHP-FPM's status of the pool " + p.name + " (one request)")
+			h.Tell(diagnose.HereState{Cause: fault.CauseWorkersBusy, At: at, Text: fmt.Sprintf("PHP-FPM's pool %s does not even answer for its own status in %v: all its workers are at work (pm.max_children = %d)", p.name, tellTime, p.children)})
 		}
 		h.poolSays(b, p, at)
 	}
 }
 
 // poolOf finds the pool that listens where the upstream leads to.
-func (h *Here) poolOf(ctx context.Context, root openfile.Root, u *HereUpstream) *pool {
+func (h *finder) poolOf(ctx context.Context, root openfile.Root, u *diagnose.HereUpstream) *pool {
 	for _, dir := range []string{"/etc/php-fpm.d", "/usr/local/etc/php-fpm.d", "/etc/php"} {
 		entries, _, err := root.List(ctx, dir, poolsMax)
 		if err != nil {
@@ -90,7 +92,7 @@ func (h *Here) poolOf(ctx context.Context, root openfile.Root, u *HereUpstream) 
 			if err != nil {
 				continue
 			}
-			h.wasRead("PHP-FPM's pools in " + path.Dir(name))
+			h.WasRead("PHP-FPM's pools in " + path.Dir(name))
 			for _, p := range pools(string(b)) {
 				if p.listensAt(u) {
 					return &p
@@ -127,7 +129,7 @@ func pools(text string) (all []pool) {
 	return all
 }
 
-func (p *pool) listensAt(u *HereUpstream) bool {
+func (p *pool) listensAt(u *diagnose.HereUpstream) bool {
 	if u.Unix != "" {
 		return p.listen == u.Unix
 	}
@@ -136,7 +138,7 @@ func (p *pool) listensAt(u *HereUpstream) bool {
 }
 
 // poolSays reads a pool's status. A pool whose workers are all taken does not answer for its own state either.
-func (h *Here) poolSays(b []byte, p *pool, at string) {
+func (h *finder) poolSays(b []byte, p *pool, at string) {
 	var s struct {
 		Queue   int `json:"listen queue"`
 		Idle    int `json:"idle processes"`
@@ -149,12 +151,12 @@ func (h *Here) poolSays(b []byte, p *pool, at string) {
 	if _, body, ok := strings.Cut(string(b), "\r\n\r\n"); !ok || json.Unmarshal([]byte(body), &s) != nil || s.Active == 0 {
 		return
 	}
-	h.wasRead("PHP-FPM's status of the pool " + p.name + " (one request)")
+	h.WasRead("PHP-FPM's status of the pool " + p.name + " (one request)")
 	switch {
 	case s.Queue > 0 && s.Idle == 0:
-		h.state(HereState{Cause: fault.CauseWorkersBusy, At: at, Text: fmt.Sprintf("PHP-FPM's pool %s has all %d workers at work and %s in its queue (pm.max_children)", p.name, s.Active, plural(s.Queue, "connection"))})
+		h.Tell(diagnose.HereState{Cause: fault.CauseWorkersBusy, At: at, Text: fmt.Sprintf("PHP-FPM's pool %s has all %d workers at work and %s in its queue (pm.max_children)", p.name, s.Active, words.Count(s.Queue, "connection"))})
 	case s.Reached > 0:
-		h.state(HereState{Cause: fault.CauseWorkersBusy, At: at, weak: true, Text: fmt.Sprintf("PHP-FPM's pool %s reached pm.max_children %s since it started", p.name, plural(s.Reached, "time"))})
+		h.Tell(diagnose.HereState{Cause: fault.CauseWorkersBusy, At: at, Weak: true, Text: fmt.Sprintf("PHP-FPM's pool %s reached pm.max_children %s since it started", p.name, words.Count(s.Reached, "time"))})
 	}
 }
 

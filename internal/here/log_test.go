@@ -1,4 +1,4 @@
-package diagnose
+package here
 
 import (
 	"os"
@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/diagnose"
 )
 
 // TestLinesOfTheSite drops the lines that name another site, host or backend, or another request.
@@ -52,69 +52,6 @@ func TestLinesOfTheSite(t *testing.T) {
 	}
 }
 
-// TestLogOutweighsTheWire: what the gateway's log says of the very request decides over what its answer looks like.
-func TestLogOutweighsTheWire(t *testing.T) {
-	t.Parallel()
-	closed := fault.Evidence{Stage: fault.FirstByte, End: fault.Closed, Sent: 100}
-	said := func(c fault.Cause, text string) *Here {
-		return &Here{Proxy: "nginx", Request: []HereFinding{{Cause: c, Text: text, line: "[crit] " + text}}}
-	}
-	const denied = `open() "/var/lib/nginx/proxy/1" failed (13: Permission denied)`
-	for name, c := range map[string]struct {
-		r     *Report
-		cause fault.Cause
-		at    string
-		says  string
-	}{
-		"a page of nginx": {with2(report(walkTo(gate, nginx(500, "500 Internal Server Error"))), func(r *Report) { r.Here = said(fault.CauseRouteBroken, denied) }), fault.CauseRouteBroken, gate, "of this request in its log"},
-		"a crash that is none": {with2(report(walkTo(gate, broke(closed))), func(r *Report) {
-			r.Here = said(fault.CauseDescriptorsExhausted, "accept4() failed (24: Too many open files)")
-		}), fault.CauseDescriptorsExhausted, gate, "Too many open files"},
-		"an upstream that looks closed": {with2(report(walkTo(gate, nginx(502, "502 Bad Gateway")), walkTo(up, broke(closed))), func(r *Report) { r.Here = said(fault.CauseRouteBroken, denied) }), fault.CauseRouteBroken, gate, "without the log"},
-		"an upstream that is closed":    {with2(report(walkTo(gate, nginx(502, "502 Bad Gateway")), walkTo(up, broke(closed))), func(r *Report) { r.Here = said(fault.CauseResetBeforeAnswer, "recv() failed (104)") }), fault.CauseClosedBeforeAnswer, up, "recv() failed (104)"},
-		"an upstream that refuses":      {with2(report(walkTo(gate, nginx(502, "502 Bad Gateway")), refusedAt(up)), func(r *Report) { r.Here = said(fault.CauseConnectionRefused, "connect() failed (111)") }), fault.CauseConnectionRefused, up, "connect() failed (111)"},
-		"clients that left":             {with2(report(walkTo(gate, nginx(502, "502 Bad Gateway"))), func(r *Report) { r.Here = said(fault.CauseClientLeft, "client closed connection") }), fault.CauseUnknown, gate, "does not show why"},
-		"another request's trouble": {with2(report(walkTo(gate, answer(403, "no"))), func(r *Report) {
-			r.Here = &Here{Proxy: "nginx", Request: []HereFinding{{Cause: fault.CauseDescriptorsExhausted, Text: "x", line: "[crit] 7#7: accept4() failed (24: Too many open files)"}}}
-		}), fault.CauseRequestDenied, gate, "forbids"},
-		"a trouble at that time": {with2(report(walkTo(gate, broke(closed))), func(r *Report) {
-			r.Here = &Here{Proxy: "nginx", Request: []HereFinding{{Cause: fault.CauseDescriptorsExhausted, Text: "x", line: "[crit] 7#7: accept4() failed (24: Too many open files)"}}}
-		}), fault.CauseDescriptorsExhausted, gate, "says at this time in its log: accept4() failed"},
-		"nothing is wrong": {with2(report(walkTo(gate, ok())), func(r *Report) { r.Here = said(fault.CauseConnectionRefused, "connect() failed (111)") }), fault.CauseNone, gate, "answers 200"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			v := Judge(c.r)
-			if all := v.Sentence + "\n" + strings.Join(v.Proof, "\n"); v.Cause != c.cause || v.At != c.at || !strings.Contains(all, c.says) {
-				t.Errorf("%v at %s, want %v at %s and %q:\n%s", v.Cause, v.At, c.cause, c.at, c.says, all)
-			}
-		})
-	}
-}
-
-// TestNamelessLineIsLikely: a line that names no request was written at the time of ours, and proves no more than that.
-func TestNamelessLineIsLikely(t *testing.T) {
-	t.Parallel()
-	const refused = "[Sun Nov 22 19:47:32.0 2026] [proxy:error] [pid 62:tid 92] (111)Connection refused: AH00957: http: attempt to connect to 127.0.0.1:9 (127.0.0.1:9) failed\n"
-	const returned = "[Sun Nov 22 19:47:32.0 2026] [proxy:error] [pid 62:tid 92] [client 127.0.0.1:6] AH00898: Error reading from remote server returned by /a\n"
-	l := logs{product: "apache", path: "/a?x=1"}
-	for line, named := range map[string]bool{refused: false, returned: true} {
-		if _, names := l.request([]byte(line)); names != named {
-			t.Errorf("names a request: %v: %s", names, line)
-		}
-		r := report(walkTo(gate, answer(503, "<h1>Service Unavailable</h1>", "Server: Apache")))
-		r.Here = &Here{Proxy: "apache", Request: []HereFinding{{Cause: fault.CauseConnectionRefused, Text: "x", line: line, nameless: !named}}}
-		v := Judge(r)
-		want, when := Likely, "at this time"
-		if named {
-			want, when = Certain, "of this request"
-		}
-		if v.Cause != fault.CauseConnectionRefused || v.Confidence != want || !strings.Contains(v.Sentence, when) {
-			t.Errorf("%v, %v: %s", v.Cause, v.Confidence, v.Sentence)
-		}
-	}
-}
-
 // TestReadRequest tells the lines of the log that name the request from those of its time.
 func TestReadRequest(t *testing.T) {
 	t.Parallel()
@@ -129,7 +66,7 @@ func TestReadRequest(t *testing.T) {
 		if err := os.WriteFile(name, []byte(at+line+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		h := &Here{logs: &logs{product: "apache", names: []string{name}, path: "/a"}}
+		h := &finder{Here: &diagnose.Here{}, logs: &logs{product: "apache", names: []string{name}, path: "/a"}}
 		h.readRequest(t.Context(), began)
 		if strings.HasSuffix(line, "/api/something") {
 			if len(h.Request) != 0 {
@@ -137,8 +74,21 @@ func TestReadRequest(t *testing.T) {
 			}
 			continue
 		}
-		if len(h.Request) != 1 || h.Request[0].nameless != nameless {
+		if len(h.Request) != 1 || h.Request[0].Nameless != nameless {
 			t.Errorf("%s: %+v", line, h.Request)
+		}
+	}
+}
+
+// TestLinesThatNameARequest: Apache's say which in their own ways, or none.
+func TestLinesThatNameARequest(t *testing.T) {
+	t.Parallel()
+	const refused = "[Sun Nov 22 19:47:32.0 2026] [proxy:error] [pid 62:tid 92] (111)Connection refused: AH00957: http: attempt to connect to 127.0.0.1:9 (127.0.0.1:9) failed\n"
+	const returned = "[Sun Nov 22 19:47:32.0 2026] [proxy:error] [pid 62:tid 92] [client 127.0.0.1:6] AH00898: Error reading from remote server returned by /a\n"
+	l := logs{product: "apache", path: "/a?x=1"}
+	for line, named := range map[string]bool{refused: false, returned: true} {
+		if _, names := l.request([]byte(line)); names != named {
+			t.Errorf("names a request: %v: %s", names, line)
 		}
 	}
 }
