@@ -44,8 +44,8 @@ var (
 	hostLiteral = &kind{what: "a host name", parse: parseHostLiteral, schema: map[string]any{"type": "string", "minLength": 1}}
 	serverName  = &kind{what: "a host name", parse: parseServerName, schema: map[string]any{"type": "string", "minLength": 1}}
 	pathPattern = &kind{
-		what: "a path", syntax: "/a, or /a/* for everything below.", parse: parsePathPattern,
-		schema: map[string]any{"type": "string", "pattern": `^/[^?#*]*\*?$`},
+		what: "a path", syntax: "/a, /a/* for everything below, or ~ and a regular expression.", parse: parsePathPattern,
+		schema: map[string]any{"type": "string", "pattern": `^(/[^?#*]*\*?|~.+)$`},
 	}
 	stripPrefix = &kind{
 		what: "a path without a slash at its end", parse: parseStripPrefix,
@@ -278,6 +278,9 @@ func parseServerName(k *key, s string) (any, *trouble) {
 
 // parsePathPattern reads the path of a route.
 func parsePathPattern(_ *key, s string) (any, *trouble) {
+	if text, regex := strings.CutPrefix(s, "~"); regex {
+		return s, regularExpression(text)
+	}
 	stem, _ := strings.CutSuffix(s, "/*")
 	switch {
 	case !strings.HasPrefix(s, "/"):
@@ -292,6 +295,25 @@ func parsePathPattern(_ *key, s string) (any, *trouble) {
 		return nil, t
 	}
 	return s, nil
+}
+
+// expressionMax is the longest regular expression, in bytes.
+const expressionMax = 1 << 10
+
+// regularExpression tells what is wrong with an expression, nil if nothing is.
+func regularExpression(text string) *trouble {
+	const hint = "the syntax is RE2's: https://github.com/google/re2/wiki/Syntax; there are no look-arounds and no backreferences"
+	if text == "" || len(text) > expressionMax {
+		return &trouble{"must have a regular expression of 1 to " + strconv.Itoa(expressionMax) + " bytes after ~", ""}
+	}
+	if strings.HasPrefix(text, " ") || strings.HasPrefix(text, "*") {
+		return &trouble{"has " + quote(text[:1]) + " behind ~", "did you mean " + quote("~"+map[byte]string{' ': "", '*': "(?i)"}[text[0]]+strings.TrimLeft(text, "* ")) + "?"}
+	}
+	if _, err := regexp.Compile(text); err != nil {
+		message := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+		return &trouble{"has a regular expression that cannot be read: " + plain(message), hint}
+	}
+	return nil
 }
 
 // parseStripPrefix reads a prefix to take off a path.

@@ -170,12 +170,12 @@ const shadowMax = 1000
 // strippable reports whether some path of the route begins with the prefix.
 func strippable(path, strip string) bool {
 	stem, _ := strings.CutSuffix(path, "*")
-	return path == "" || stem == strip || strings.HasPrefix(stem, strip+"/") || strings.HasSuffix(path, "*") && strings.HasPrefix(strip+"/", stem)
+	return path == "" || path[0] == '~' || stem == strip || strings.HasPrefix(stem, strip+"/") || strings.HasSuffix(path, "*") && strings.HasPrefix(strip+"/", stem)
 }
 
 // covers reports whether a matches everything that b does.
 func covers(a, b *Route) bool {
-	return coversHost(a.Host, b.Host) && coversPath(a.Path, b.Path) && coversMethods(a.Methods, b.Methods)
+	return len(a.Header)+len(a.Query) == 0 && coversHost(a.Host, b.Host) && coversPath(a.Path, b.Path) && coversMethods(a.Methods, b.Methods)
 }
 
 func coversHost(a, b string) bool {
@@ -191,6 +191,9 @@ func coversPath(a, b string) bool {
 		return true
 	}
 	stem, wild := strings.CutSuffix(a, "*")
+	if a[0] == '~' || strings.HasPrefix(b, "~") { // what an expression takes is not worked out
+		return a == "/*"
+	}
 	return wild && (strings.HasPrefix(b, stem) || stem == "/")
 }
 

@@ -211,9 +211,12 @@ type Limits struct {
 
 // Route sends what it matches to a pool.
 type Route struct {
+	Name        string   `key:"name"`   // in logs and metrics; empty: made of what it matches
 	Host        string   `key:"host"`   // lower case; exact, or *.example.com; empty: any
-	Path        string   `key:"path"`   // exact, or /a/*; empty: any
+	Path        string   `key:"path"`   // exact, /a/*, or ~ and a regular expression; empty: any
 	Methods     []string `key:"method"` // empty: any
+	Header      []Field  `key:"header"` // what headers must be like; empty: anything
+	Query       []Field  `key:"query"`  // what parameters of the query must be like; empty: anything
 	Rate        Rate     `key:"rate"`
 	Maintenance string   `key:"maintenance"` // On or Off
 	Priority    int      `key:"priority"`    // in the pool's queue, 0 first

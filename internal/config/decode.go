@@ -252,6 +252,10 @@ func (d *decoder) fields(k *key, n ast.Node, into reflect.Value, path string, fr
 	}
 	d.count(k, len(entries), path, from)
 	for i, e := range entries[:min(len(entries), int(k.max))] {
+		if k.kind == conditions {
+			d.condition(k, e, into, path)
+			continue
+		}
 		if !isToken(e.name) { // it may be a value at the wrong place, and is not repeated
 			d.fail(e.at, path, "this is not a header's name", "a name has letters, digits and '-': RFC 9110, section 5.1; a space follows the colon behind it")
 			continue
@@ -272,6 +276,37 @@ func (d *decoder) fields(k *key, n ast.Node, into reflect.Value, path string, fr
 		}
 		d.secretly = false
 	}
+}
+
+// condition reads what one header, or one parameter of the query, must be like.
+func (d *decoder) condition(k *key, e entry, into reflect.Value, path string) {
+	if k.name == "header" && !isToken(e.name) {
+		d.fail(e.at, path, "this is not a header's name", "a name has letters, digits and '-': RFC 9110, section 5.1; a space follows the colon behind it")
+		return
+	}
+	n, ok := d.resolve(e.value, e.at)
+	if !ok {
+		return
+	}
+	path = join(path, keyShown(e.name))
+	s, ok := scalarText(n)
+	if _, null := n.(*ast.NullNode); null || !ok {
+		d.fail(e.at, path, quote(keyShown(e.name))+" must have a value", `write "*" for any, "" for none, or ~ and a regular expression`)
+		return
+	}
+	d.secretly = true
+	s, ok = d.expand(s, path, at(n))
+	d.secretly = false
+	if !ok {
+		return
+	}
+	if text, regex := strings.CutPrefix(s, "~"); regex {
+		if t := regularExpression(text); t != nil {
+			d.fail(at(n), path, quote(keyShown(e.name))+" "+t.message, t.hint)
+			return
+		}
+	}
+	into.Set(reflect.Append(into, reflect.ValueOf(Field{e.name, s})))
 }
 
 // field reads one header's value.

@@ -138,14 +138,22 @@ drop an idle connection, so that they close first and never meet a connection th
 
 	{path: "routes", kind: sections, required: true, min: 1, max: 10_000, aka: []string{"route", "rules", "locations", "location", "paths", "frontends", "ingress"}, doc: `
 What goes where. The first route in file order that matches takes the request; one that none matches is answered 404.`},
+	{path: "routes[].name", kind: routeName, example: "checkout", aka: []string{"id", "label", "title"}, doc: `
+What the route is called in the access log, in incidents and in the metric whygate_route_requests_total. Without it, it is called by what
+it matches, and has no metric of its own. Several routes may have one name.`},
 	{path: "routes[].host", kind: hostPattern, example: "shop.example.com", aka: []string{"hosts", "server_name", "domain", "hostname"}, doc: `
 The host that the client asked for, without port and without regard to case, or *.example.com for every name below
 example.com. Without it the route matches any host.`},
 	{path: "routes[].path", kind: pathPattern, example: "/api/*", aka: []string{"paths", "location", "prefix", "path_prefix", "match", "uri", "url"}, doc: `
-The path: /a is exactly that, /a/* is /a/ and everything below. It is compared as the client sent it, without decoding, but
-dot segments are resolved first, so that /a/../admin is matched as /admin. Without it the route matches any path.`},
+The path: /a is exactly that, /a/* is /a/ and everything below, and ~ begins a regular expression (RE2) that fits a part of the path unless ^ and
+$ bind it: "~^/user/([0-9]+)$", "~(?i)\\.(jpg|png)$". It is compared as the client sent it, without decoding except for letters, digits
+and -._~, but dot segments are resolved first, so that /a/../admin is matched as /admin. Without it the route matches any path.`},
 	{path: "routes[].method", kind: list(method), max: 32, example: "[GET, HEAD]", aka: []string{"methods", "verb", "verbs"}, doc: `
 A method or a list of them. GET does not include HEAD. Without it the route matches any method.`},
+	{path: "routes[].header", kind: conditions, max: 16, example: `{X-Beta: "1", Cookie: "~(^|; )group=b(;|$)"}`, aka: []string{"headers_match", "header_regexp", "when_header"}, doc: `
+What headers of the request must be like, all of them. Of a header that comes in several lines, one line has to fit.`},
+	{path: "routes[].query", kind: conditions, max: 16, example: `{debug: "*"}`, aka: []string{"query_params", "params", "args"}, doc: `
+What parameters of the query must be like, all of them, after decoding.`},
 	{path: "routes[].rate", kind: section, aka: []string{"rate_limit", "limit_req", "ratelimit", "throttle"}, doc: `
 How often the route may be asked. What is above is answered 429 with Retry-After, and no endpoint is asked.`},
 	{path: "routes[].rate.per", kind: rateKey, def: RateClient, aka: []string{"key", "by", "source"}, doc: `

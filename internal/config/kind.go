@@ -48,6 +48,12 @@ var (
 	}
 )
 
+// conditions are what headers or parameters of the query must be like.
+var conditions = &kind{
+	shape: fieldsShape, what: "a mapping of names to values", syntax: `A value is compared to the letter; "*" is any, "" is none, and ~ begins a regular expression.`,
+	schema: fields.schema,
+}
+
 // list makes a list of values of another kind. One value alone is a list of one.
 func list(item *kind) *kind {
 	return &kind{shape: listShape, what: "a list; each item is " + item.what, syntax: item.syntax, item: item}
@@ -111,6 +117,10 @@ var (
 	checkPath = &kind{
 		what: "a path, with a query or without", parse: parseCheckPath,
 		schema: map[string]any{"type": "string", "pattern": "^/"},
+	}
+	routeName = &kind{
+		what: "the name of a route", parse: parseRouteName,
+		schema: map[string]any{"type": "string", "pattern": "^[!-~]{1,64}$"},
 	}
 	poolName = &kind{what: "the name of a pool", parse: parsePoolName, schema: map[string]any{"type": "string"}}
 	method   = &kind{what: "a method", parse: parseMethod, schema: map[string]any{"type": "string", "pattern": "^[-!#$%&'*+.^_`|~0-9A-Z]+$"}}
@@ -242,6 +252,16 @@ var poolNameForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}$`)
 func parsePoolName(_ *key, s string) (any, *trouble) {
 	if !poolNameForm.MatchString(s) {
 		return nil, &trouble{"must be the name of a pool, not " + quote(s), "a name has letters, digits, '-' and '_', 63 at most"}
+	}
+	return s, nil
+}
+
+var routeNameForm = regexp.MustCompile(`^[!-~]{1,64}$`)
+
+// parseRouteName reads a route's name. It stands in logs and metrics.
+func parseRouteName(k *key, s string) (any, *trouble) {
+	if !routeNameForm.MatchString(s) {
+		return nil, k.not(s, "a name has letters, digits and signs without spaces, 64 at most")
 	}
 	return s, nil
 }

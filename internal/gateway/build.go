@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -89,7 +88,7 @@ func build(cfg *config.Config, old *generation, instance string, event func(heal
 	rules := make([]route.Rule, len(cfg.Routes))
 	routes := make([]proxy.Route, len(cfg.Routes))
 	for i, r := range cfg.Routes {
-		rules[i] = route.Rule{Host: r.Host, Path: r.Path, Methods: r.Methods}
+		rules[i] = ruleOf(r)
 		routes[i] = proxy.Route{
 			Name: routeName(i, r), Pool: g.pools[r.Pool].pool, Broken: broken[r.Pool], Strip: r.Strip, Priority: r.Priority,
 			SetRequest: edits(r.SetRequest), SetResponse: edits(r.SetResponse), Maintenance: r.Maintenance == config.On,
@@ -451,18 +450,6 @@ func protocol(text string) upstream.Protocol {
 		return upstream.ProtocolHTTP2
 	}
 	return upstream.ProtocolAuto
-}
-
-// routeName is a route as logs name it: what it matches, or its place.
-func routeName(i int, r config.Route) string {
-	name := strings.Join(r.Methods, ",")
-	if name != "" && r.Host+r.Path != "" {
-		name += " "
-	}
-	if name += r.Host + r.Path; name != "" {
-		return name
-	}
-	return "routes[" + strconv.Itoa(i) + "]"
 }
 
 func edits(fields []config.Field) []proxy.Edit {

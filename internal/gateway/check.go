@@ -100,15 +100,16 @@ func problemAt(cfg *config.Config, path string, err error) *config.Problem {
 	return &config.Problem{File: file, Line: line, Column: column, Path: path, Message: path + ": " + cfg.Unexpanded(err.Error())}
 }
 
-// MatchRoute says which route a request falls under: its index, -1 for none.
+// MatchRoute says which route a request without headers falls under: its index, -1 for none. path may have a query.
 func MatchRoute(cfg *config.Config, method, host, path string) int {
 	rules := make([]route.Rule, len(cfg.Routes))
 	for i, r := range cfg.Routes {
-		rules[i] = route.Rule{Host: r.Host, Path: r.Path, Methods: r.Methods}
+		rules[i] = ruleOf(r)
 	}
 	table, err := route.New(rules)
 	if err != nil {
 		panic("BUG: gateway: " + err.Error())
 	}
-	return table.Match([]byte(host), []byte(method), []byte(path))
+	path, query, _ := strings.Cut(path, "?")
+	return table.Find(&route.Ask{Host: []byte(host), Method: []byte(method), Path: []byte(path), Query: []byte(query)})
 }

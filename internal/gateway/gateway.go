@@ -284,6 +284,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 		RequestBody: cfg.Limits.RequestBody, Idle: cfg.Limits.Idle,
 	})
 	g.metrics.Use(slices.Collect(maps.Keys(next.pools)))
+	g.metrics.UseRoutes(routeNames(next.cfg))
 	old := g.current
 	g.current, g.sockets = next, sockets.all
 	g.served.Store(cfg)

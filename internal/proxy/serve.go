@@ -12,6 +12,7 @@ import (
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/resilience"
+	"github.com/whygate/whygate/internal/route"
 	"github.com/whygate/whygate/internal/telemetry"
 	"github.com/whygate/whygate/internal/upstream"
 )
@@ -62,6 +63,7 @@ type serving struct {
 	interim    func(*httpmsg.Response)
 	charge     func(int64)
 	asked      upstream.Head
+	ask        route.Ask
 	id         [idSize]byte
 	tried      balance.Tried
 	response   httpmsg.Response
@@ -94,6 +96,7 @@ func stateOf(x *exchange.Exchange) *serving {
 	}
 	s.interim = s.passInterim // made once, so that it does not allocate
 	s.charge = func(n int64) { s.x.Charge(n) }
+	s.ask.Header = s.nth
 	return s
 }
 
@@ -155,7 +158,7 @@ func (s *serving) serve() {
 	if s.answeredHere() {
 		return
 	}
-	i := s.snap.Table.Match(s.x.Request.Authority, s.x.Request.Name, s.x.Request.Path)
+	i := s.match()
 	if i < 0 {
 		s.failEarly(s.noRoute())
 		return

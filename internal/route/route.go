@@ -12,20 +12,22 @@ import (
 
 // Rule is what a request must be like. Each empty field fits everything.
 type Rule struct {
-	Host    string   // "shop.example.com", or "*.example.com" for every name below it; without port or brackets
-	Path    string   // "/a" exactly, or "/a/*" for "/a/" and everything below it
-	Methods []string // case-sensitive: RFC 9110, section 9.1
+	Host    string      // "shop.example.com", or "*.example.com" for every name below it; without port or brackets
+	Path    string      // "/a" exactly, "/a/*" for "/a/" and everything below it, or "~" and a regular expression
+	Methods []string    // case-sensitive: RFC 9110, section 9.1
+	Headers []Condition // all of them must hold
+	Query   []Condition // all of them must hold, after percent-decoding
 }
 
 // Table is a compiled list of rules. It is immutable and safe for concurrent use.
 //
 // Each list has the indices of the rules for one host, ascending, so that a request is compared with the rules of its
-// own host, the wildcards above it and the rules for any host, and with no others.
+// own host, the wildcards above it and the rules for any host, and with no others. A long list has an index by path.
 type Table struct {
 	rules []rule
-	exact map[string][]int32 // by host
-	wild  map[string][]int32 // by suffix, with its dot: ".example.com"
-	any   []int32
+	exact map[string]*list // by host
+	wild  map[string]*list // by suffix, with its dot: ".example.com"
+	any   *list
 }
 
 // rule is a Rule ready to be compared.
@@ -33,7 +35,10 @@ type rule struct {
 	path    string
 	below   bool // path ends with a slash, and everything below it fits too
 	anyPath bool
+	pattern *pattern // in place of path; nil for none
 	methods []string
+	headers []condition
+	query   []condition
 }
 
 // ErrRule is wrapped by the errors of New.
@@ -41,7 +46,7 @@ var ErrRule = errors.New("invalid rule")
 
 // New compiles the rules. It refuses a rule that no request could match.
 func New(rules []Rule) (*Table, error) {
-	t := &Table{rules: make([]rule, len(rules)), exact: map[string][]int32{}, wild: map[string][]int32{}}
+	t := &Table{rules: make([]rule, len(rules)), exact: map[string]*list{}, wild: map[string]*list{}, any: &list{}}
 	for i, r := range rules {
 		compiled, err := compile(r)
 		if err != nil {
@@ -52,20 +57,47 @@ func New(rules []Rule) (*Table, error) {
 		suffix, wild := strings.CutPrefix(host, "*")
 		switch {
 		case host == "":
-			t.any = append(t.any, int32(i))
+			t.any.rules = append(t.any.rules, int32(i))
 		case wild:
-			t.wild[suffix] = append(t.wild[suffix], int32(i))
+			add(t.wild, suffix, i)
 		default:
-			t.exact[host] = append(t.exact[host], int32(i))
+			add(t.exact, host, i)
+		}
+	}
+	t.any.make(t.rules)
+	for _, lists := range []map[string]*list{t.exact, t.wild} {
+		for _, l := range lists {
+			l.make(t.rules)
 		}
 	}
 	return t, nil
+}
+
+func add(lists map[string]*list, host string, i int) {
+	l := lists[host]
+	if l == nil {
+		l = &list{}
+		lists[host] = l
+	}
+	l.rules = append(l.rules, int32(i))
 }
 
 func compile(r Rule) (rule, error) {
 	host := strings.TrimPrefix(r.Host, "*.")
 	if strings.Contains(host, "*") || r.Host != "" && host == "" || len(r.Host) > hostMax {
 		return rule{}, fmt.Errorf("%w: host %q", ErrRule, r.Host)
+	}
+	compiled := rule{methods: r.Methods}
+	var err error
+	if compiled.headers, err = conditions(r.Headers); err != nil {
+		return rule{}, err
+	}
+	if compiled.query, err = conditions(r.Query); err != nil {
+		return rule{}, err
+	}
+	if text, regex := strings.CutPrefix(r.Path, "~"); regex {
+		compiled.pattern, err = compilePattern(text)
+		return compiled, err
 	}
 	path, below := r.Path, strings.HasSuffix(r.Path, "/*")
 	if below {
@@ -75,7 +107,8 @@ func compile(r Rule) (rule, error) {
 		return rule{}, fmt.Errorf("%w: path %q", ErrRule, r.Path)
 	}
 	// Both sides of a comparison are canonical, so that a rule for /%7Eann fits a request for /~ann.
-	return rule{path: string(Canonical(nil, []byte(path))), below: below, anyPath: path == "", methods: r.Methods}, nil
+	compiled.path, compiled.below, compiled.anyPath = string(Canonical(nil, []byte(path))), below, path == ""
+	return compiled, nil
 }
 
 // Len is the number of rules.
@@ -85,44 +118,72 @@ func (t *Table) Len() int { return len(t.rules) }
 // nobody's.
 const hostMax = 255
 
-// Match gives the index of the first rule that fits, -1 if none does. host may have a port, brackets, capitals and a dot
-// at its end; path is without query and as the client sent it.
+// Ask is a request as far as rules look at it.
+type Ask struct {
+	Host   []byte // it may have a port, brackets, capitals and a dot at its end
+	Method []byte
+	Path   []byte // without query and as the client sent it
+	Query  []byte // with its question mark, or empty
+	// Header gives the nth value of the header of that name, counted from 0, and false where there are not so many. nil is a
+	// request without headers.
+	Header func(name string, n int) ([]byte, bool)
+
+	canonical []byte // of a path that is not in canonical form; kept from one request to the next
+}
+
+// Match is Find for a request that has no headers and no query.
+func (t *Table) Match(host, method, path []byte) int {
+	return t.Find(&Ask{Host: host, Method: method, Path: path})
+}
+
+// Find gives the index of the first rule that fits, -1 if none does.
 //
 // Paths are compared in the form that Canonical gives, so that neither /a/../admin nor /%61dmin slips past a rule for
 // /admin. A path with dot segments that servers read in different ways (see Dotted) fits no rule at all: whatever rule
 // were chosen, the upstream might see a path that another rule was meant for.
 //
 // hot: once per request.
-func (t *Table) Match(host, method, path []byte) int {
-	if !Plain(path) {
-		return t.matchCanonical(host, method, path)
+func (t *Table) Find(a *Ask) int {
+	if !Plain(a.Path) {
+		return t.findCanonical(a)
 	}
-	return t.match(host, method, path)
+	return t.find(a, a.Path)
 }
 
-// matchCanonical is Match for the rare path that is not in canonical form. It is a function of its own so that the
-// common path does not pay for the buffer.
-func (t *Table) matchCanonical(host, method, path []byte) int {
-	if _, ambiguous := dotSegments(path); ambiguous {
+// findCanonical is Find for the rare path that is not in canonical form.
+func (t *Table) findCanonical(a *Ask) int {
+	if _, ambiguous := dotSegments(a.Path); ambiguous {
 		return -1
 	}
-	var buf [512]byte
-	return t.match(host, method, Canonical(buf[:0], path))
+	a.canonical = Canonical(a.canonical[:0], a.Path)
+	i := t.find(a, a.canonical)
+	if cap(a.canonical) > canonicalKept {
+		a.canonical = nil
+	}
+	return i
 }
 
-// match finds the lowest index over the lists that the host belongs to. Each list ends where it cannot beat the best yet.
-func (t *Table) match(host, method, path []byte) int {
-	best := t.first(t.any, len(t.rules), method, path)
+// canonicalKept is the largest buffer that is kept, in bytes.
+const canonicalKept = 16 << 10
+
+// find finds the lowest index over the lists that the host belongs to. Each list ends where it cannot beat the best yet.
+func (t *Table) find(a *Ask, path []byte) int {
+	best := t.any.first(t.rules, len(t.rules), a, path)
 	if len(t.exact) == 0 && len(t.wild) == 0 {
 		return found(best, len(t.rules))
 	}
 	var buf [hostMax]byte
-	name := canonicalHost(buf[:0], host)
-	best = t.first(t.exact[string(name)], best, method, path)
+	name := canonicalHost(buf[:0], a.Host)
+	if l := t.exact[string(name)]; l != nil {
+		best = l.first(t.rules, best, a, path)
+	}
 	if len(t.wild) > 0 {
 		for i := 1; i < len(name); i++ {
-			if name[i] == '.' {
-				best = t.first(t.wild[string(name[i:])], best, method, path)
+			if name[i] != '.' {
+				continue
+			}
+			if l := t.wild[string(name[i:])]; l != nil {
+				best = l.first(t.rules, best, a, path)
 			}
 		}
 	}
@@ -136,23 +197,18 @@ func found(best, none int) int {
 	return best
 }
 
-// first gives the first of the listed rules that fits and is below best, otherwise best.
-func (t *Table) first(list []int32, best int, method, path []byte) int {
-	for _, i := range list {
-		if int(i) >= best {
-			return best
-		}
-		if r := &t.rules[i]; r.fitsPath(path) && r.fitsMethod(method) {
-			return int(i)
-		}
-	}
-	return best
+// fits reports whether a request fits the rule. path is in canonical form.
+func (r *rule) fits(a *Ask, path []byte) bool {
+	return r.fitsPath(path) && r.fitsMethod(a.Method) &&
+		(len(r.headers) == 0 || fitHeaders(r.headers, a)) && (len(r.query) == 0 || fitQuery(r.query, a.Query))
 }
 
 func (r *rule) fitsPath(path []byte) bool {
 	switch {
 	case r.anyPath:
 		return true
+	case r.pattern != nil:
+		return r.pattern.fits(path)
 	case r.below:
 		return len(path) >= len(r.path) && string(path[:len(r.path)]) == r.path
 	}

@@ -26,6 +26,7 @@ type Metrics struct {
 
 	pools    atomic.Pointer[map[string]*Pool] // replaced as a whole, never changed
 	unrouted Pool                             // what came to no pool
+	routes   atomic.Pointer[map[string]*routeCounts]
 
 	mu   sync.Mutex // guards replacing pools, and gone
 	gone []*Pool    // those that the configuration has no more, and that are still scraped
@@ -174,6 +175,7 @@ func (m *Metrics) Count(p *Pool, r *Record) {
 	c := filled(&p.shards[shard%shards])
 	c.requests[r.By][min(r.Status/100, classes-1)].Add(1)
 	c.sent.Add(uint64(r.Sent))
+	m.countRoute(r)
 	if status, is := r.GRPC.Status(); is {
 		filled(&c.grpc)[min(status, grpcCodes-1)].Add(1)
 	}
@@ -219,7 +221,7 @@ var (
 
 // Describe is for prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRequests, descGRPC, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descUnkept, descUnstored, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue} {
+	for _, d := range []*prometheus.Desc{descRequests, descGRPC, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descUnkept, descUnstored, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue, descRoutes} {
 		ch <- d
 	}
 }
@@ -227,6 +229,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 // Collect is for prometheus.Collector.
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.unrouted.collect(ch, "")
+	m.collectRoutes(ch)
 	if pools := m.pools.Load(); pools != nil {
 		for name, p := range *pools {
 			p.collect(ch, name)

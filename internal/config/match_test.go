@@ -1,0 +1,59 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+// routesOf parses a file with these routes and a pool web.
+func routesOf(t *testing.T, routes string) (*Config, string) {
+	t.Helper()
+	text := "version: 1\nlisten: [{address: ':8080'}]\nroutes:\n" + routes + "\npools: {web: {endpoints: ['http://127.0.0.1:3000']}}\n"
+	cfg, problems := Parse("whygate.yaml", []byte(text), Options{})
+	var all []string
+	for _, p := range problems {
+		all = append(all, p.Message+" | "+p.Hint)
+	}
+	return cfg, strings.Join(all, "\n")
+}
+
+// TestMatchKeys: what a route may look at, and what is said of what it may not.
+func TestMatchKeys(t *testing.T) {
+	cfg, problems := routesOf(t, `
+  - {name: beta, path: '~^/user/([0-9]+)$', header: {X-Beta: "1", Cookie: "~group=b"}, query: {"a[b]": "*"}, pool: web}
+  - {path: "~.*", pool: web}
+  - {path: /x, pool: web}`)
+	if cfg == nil || problems != "" {
+		t.Fatal(problems)
+	}
+	r := cfg.Routes[0]
+	if r.Name != "beta" || len(r.Header) != 2 || r.Header[1] != (Field{"Cookie", "~group=b"}) || r.Query[0] != (Field{"a[b]", "*"}) {
+		t.Errorf("%+v", r)
+	}
+	for _, tt := range []struct{ route, want string }{
+		{`{path: "~(", pool: web}`, "regular expression that cannot be read: missing closing )"},
+		{`{path: "~ ^/x", pool: web}`, `did you mean "~^/x"?`},
+		{`{path: "~* \\.jpg", pool: web}`, `did you mean "~(?i)\\.jpg"?`},
+		{`{path: "~^/(?=x)", pool: web}`, "no look-arounds"},
+		{`{header: {X-A: "~["}, pool: web}`, "regular expression that cannot be read"},
+		{`{header: {"X A": "1"}, pool: web}`, "not a header's name"},
+		{`{header: {X-A: }, pool: web}`, "must have a value"},
+		{`{name: "a b", pool: web}`, "must be the name of a route"},
+	} {
+		if cfg, problems := routesOf(t, "  - "+tt.route); cfg != nil || !strings.Contains(problems, tt.want) {
+			t.Errorf("%s: %s; want %s", tt.route, problems, tt.want)
+		}
+	}
+}
+
+// TestMatchCovers: a route that looks at headers, or whose path is an expression, is not said to take everything.
+func TestMatchCovers(t *testing.T) {
+	for _, first := range []string{`{header: {X-A: "1"}, pool: web}`, `{query: {a: "1"}, pool: web}`, `{path: "~^/a.*", pool: web}`, `{path: "/a/*", pool: web}`} {
+		if _, problems := routesOf(t, "  - "+first+"\n  - {path: '~^/a/b', pool: web}"); problems != "" {
+			t.Errorf("%s: %s", first, problems)
+		}
+	}
+	if _, problems := routesOf(t, "  - {path: '/*', pool: web}\n  - {path: '~^/a/b', pool: web}"); !strings.Contains(problems, "never reached") {
+		t.Error(problems)
+	}
+}
