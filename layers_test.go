@@ -57,6 +57,7 @@ var layers = map[string]int{
 	"internal/alert":      2,
 	"internal/telemetry":  2,
 	"internal/config":     2,
+	"internal/htpasswd":   2,
 	"internal/explain":    3,
 	"internal/store":      3,
 	"internal/lab":        2,
@@ -105,6 +106,8 @@ var only = map[string][]string{
 	"internal/topology": {"internal/conftree", "internal/openfile"},
 	// Causes are slugs here, and a test holds them to the catalogue.
 	"internal/lint": {"internal/redact", "internal/topology"},
+	// It compares passwords.
+	"internal/htpasswd": {"internal/openfile"},
 	// It reads /proc.
 	"internal/machine": {"internal/openfile"},
 	// It does not know HTTP.

@@ -140,6 +140,14 @@ func (w *world) describeRoute(cfg *config.Config, i int) {
 			fmt.Fprintf(w.stdout, " %s %s", part.name, part.value)
 		}
 	}
+	if pool == nil {
+		what := fmt.Sprintf("respond %d", r.Respond.Status)
+		if r.Redirect.To != "" {
+			what = fmt.Sprintf("redirect %d to %s", r.Redirect.Status, r.Redirect.To)
+		}
+		fmt.Fprintf(w.stdout, "\n  %s\n", what)
+		return
+	}
 	fmt.Fprintf(w.stdout, "\n  pool %s, %s\n", pool.Name, pool.Balance)
 	for _, e := range pool.Endpoints {
 		fmt.Fprintf(w.stdout, "    %s\n", e)

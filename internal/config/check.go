@@ -34,7 +34,7 @@ func (d *decoder) check(c *Config) {
 	}
 	used := map[string]bool{}
 	for i := range c.Routes {
-		used[c.Routes[i].Pool] = true
+		used[c.Routes[i].Pool] = true // "" for none
 		d.warnRoute(c, i)
 	}
 	for i := range c.Pools {
@@ -122,12 +122,44 @@ func overlap(a, b Address) bool {
 // checkRoute wants a pool that exists and a strip that can happen.
 func (d *decoder) checkRoute(c *Config, i int) {
 	r, path := &c.Routes[i], fmt.Sprintf("routes[%d]", i)
+	d.checkAnswer(r, path)
 	_, pools := d.positions["pools"] // without them, that is the error
 	if _, exists := d.positions["pools."+r.Pool]; r.Pool != "" && pools && !exists && !d.full() {
 		d.fail(d.positions[path+".pool"], path+".pool", "there is no pool "+quote(d.shown(path+".pool", r.Pool)), poolHint(c, r.Pool))
 	}
 	if r.Strip != "" && !strippable(r.Path, r.Strip) {
 		d.fail(d.positions[path+".strip"], path+".strip", "no path that the route matches begins with "+d.shown(path+".strip", r.Strip), "match it: path: "+d.shown(path+".strip", r.Strip)+"/*")
+	}
+}
+
+// checkAnswer wants one thing that answers a route's requests.
+func (d *decoder) checkAnswer(r *Route, path string) {
+	var given []string
+	for _, name := range []string{"pool", "redirect", "respond"} {
+		if d.routes[path][name] {
+			given = append(given, name)
+		}
+	}
+	switch {
+	case len(given) == 0 && !d.routes[path]["?"]:
+		d.fail(d.positions[path], path+".pool", quote("pool")+" is missing in "+path, "add pool: web, or redirect, or respond")
+	case len(given) > 1:
+		d.fail(d.positions[path+"."+given[1]], path+"."+given[1], "a route has one of pool, redirect and respond, and here are "+strings.Join(given, " and "), "make two routes of it")
+	}
+	for _, name := range []string{"strip", "rewrite"} {
+		if at, ok := d.positions[path+"."+name]; ok && r.Pool == "" && len(given) == 1 {
+			d.fail(at, path+"."+name, quote(name)+" is about what a pool is asked for, and the route has none", "remove it")
+		}
+	}
+	_, strip := d.positions[path+".strip"]
+	if at, ok := d.positions[path+".rewrite"]; ok && strip {
+		d.fail(at, path+".rewrite", "rewrite and strip are two answers to the same question", "write rewrite: /$rest in the place of strip")
+	}
+	if at, ok := d.positions[path+".redirect.status"]; ok && slices.Contains([]int{304, 305, 306}, r.Redirect.Status) {
+		d.fail(at, path+".redirect.status", "a redirect cannot have the status "+fmt.Sprint(r.Redirect.Status), "write 301, 302, 303, 307 or 308")
+	}
+	if at, ok := d.positions[path+".respond.body"]; ok && slices.Contains([]int{204, 304}, r.Respond.Status) {
+		d.fail(at, path+".respond.body", fmt.Sprintf("an answer %d has no body", r.Respond.Status), "remove the body")
 	}
 }
 

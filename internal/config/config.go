@@ -211,19 +211,44 @@ type Limits struct {
 
 // Route sends what it matches to a pool.
 type Route struct {
-	Name        string   `key:"name"`   // in logs and metrics; empty: made of what it matches
-	Host        string   `key:"host"`   // lower case; exact, or *.example.com; empty: any
-	Path        string   `key:"path"`   // exact, /a/*, or ~ and a regular expression; empty: any
-	Methods     []string `key:"method"` // empty: any
-	Header      []Field  `key:"header"` // what headers must be like; empty: anything
-	Query       []Field  `key:"query"`  // what parameters of the query must be like; empty: anything
-	Rate        Rate     `key:"rate"`
-	Maintenance string   `key:"maintenance"` // On or Off
-	Priority    int      `key:"priority"`    // in the pool's queue, 0 first
-	Pool        string   `key:"pool"`        // the name of a pool that exists
-	Strip       string   `key:"strip"`       // a prefix taken off the path, without a slash at its end; empty: none
-	SetRequest  []Field  `key:"set_request"`
-	SetResponse []Field  `key:"set_response"`
+	Name        string         `key:"name"`   // in logs and metrics; empty: made of what it matches
+	Host        string         `key:"host"`   // lower case; exact, or *.example.com; empty: any
+	Path        string         `key:"path"`   // exact, /a/*, or ~ and a regular expression; empty: any
+	Methods     []string       `key:"method"` // empty: any
+	Header      []Field        `key:"header"` // what headers must be like; empty: anything
+	Query       []Field        `key:"query"`  // what parameters of the query must be like; empty: anything
+	Rate        Rate           `key:"rate"`
+	Maintenance string         `key:"maintenance"` // On or Off
+	Priority    int            `key:"priority"`    // in the pool's queue, 0 first
+	Allow       []netip.Prefix `key:"allow"`
+	Deny        []netip.Prefix `key:"deny"`
+	Auth        Auth           `key:"auth"`
+	Redirect    Redirect       `key:"redirect"`
+	Respond     Respond        `key:"respond"`
+	Pool        string         `key:"pool"`    // the name of a pool that exists; empty where the gateway answers itself
+	Strip       string         `key:"strip"`   // a prefix taken off the path, without a slash at its end; empty: none
+	Rewrite     string         `key:"rewrite"` // the path to ask for, with variables; empty: the client's
+	SetRequest  []Field        `key:"set_request"`
+	SetResponse []Field        `key:"set_response"`
+}
+
+// Auth asks for a name and a password.
+type Auth struct {
+	Users string `key:"users"` // path of a file as htpasswd writes it; empty: nobody is asked
+	Realm string `key:"realm"`
+}
+
+// Redirect sends clients elsewhere.
+type Redirect struct {
+	To     string `key:"to"` // with variables; empty: no redirect
+	Status int    `key:"status"`
+}
+
+// Respond is an answer that is always the same.
+type Respond struct {
+	Status int    `key:"status"` // 0: none
+	Body   string `key:"body"`
+	Type   string `key:"type"`
 }
 
 // Rate bounds how often a route is asked. The zero Limit is no bound.

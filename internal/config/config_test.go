@@ -151,12 +151,12 @@ func TestEverything(t *testing.T) {
 		Limits:         Limits{100, 8 << 10, 5 * time.Second, 0, time.Minute},
 		Routes: []Route{
 			{
-				Host: "shop.example.com", Path: "/api/*", Methods: []string{"GET", "PURGE"}, Rate: Rate{Per: RateKey{By: RateClient}}, Maintenance: Off, Priority: 1, Pool: "api", Strip: "/api",
+				Host: "shop.example.com", Path: "/api/*", Methods: []string{"GET", "PURGE"}, Rate: Rate{Per: RateKey{By: RateClient}}, Maintenance: Off, Priority: 1, Auth: usualAuth, Redirect: usualRedirect, Respond: usualRespond, Pool: "api", Strip: "/api",
 				SetRequest:  []Field{{"Authorization", "Bearer abc"}, {"X-Secret", "Bearer from-file"}, {"Cookie", ""}, {"X-Number", "5"}, {"X-Literal", "${A}"}},
 				SetResponse: []Field{{"Server", "edge"}},
 			},
-			{Host: "*.example.com", Methods: []string{"GET"}, Rate: Rate{Per: RateKey{By: RateClient}}, Maintenance: Off, Priority: 1, Pool: "plain"},
-			{Host: "2001:db8::1", Path: "/", Rate: Rate{Per: RateKey{By: RateClient}}, Maintenance: Off, Priority: 1, Pool: "plain"},
+			{Host: "*.example.com", Methods: []string{"GET"}, Rate: Rate{Per: RateKey{By: RateClient}}, Maintenance: Off, Priority: 1, Auth: usualAuth, Redirect: usualRedirect, Respond: usualRespond, Pool: "plain"},
+			{Host: "2001:db8::1", Path: "/", Rate: Rate{Per: RateKey{By: RateClient}}, Maintenance: Off, Priority: 1, Auth: usualAuth, Redirect: usualRedirect, Respond: usualRespond, Pool: "plain"},
 		},
 		Pools: []Pool{
 			{
@@ -379,3 +379,10 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// What a route has that says nothing of these.
+var (
+	usualAuth     = Auth{Realm: "Restricted"}
+	usualRedirect = Redirect{Status: 302}
+	usualRespond  = Respond{Type: "text/plain; charset=utf-8"}
+)

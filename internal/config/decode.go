@@ -29,17 +29,18 @@ type decoder struct {
 	written   map[string]expansion // of values that have a part from the environment, by their path
 	variables int                  // expanded so far
 	anchors   map[string]ast.Node
-	visits    int  // values read so far
-	compared  int  // of routes and their methods so far
-	expanded  int  // bytes that variables and files stood for so far
-	merging   int  // merges inside each other
-	secretly  bool // what is read is a header's value, which no message repeats
+	visits    int                        // values read so far
+	compared  int                        // of routes and their methods so far
+	expanded  int                        // bytes that variables and files stood for so far
+	merging   int                        // merges inside each other
+	routes    map[string]map[string]bool // the keys that routes have, by the route's path; "?" for one that nobody knows
+	secretly  bool                       // what is read is a header's value, which no message repeats
 }
 
 // Parse reads a configuration. file is its path, for messages and for the paths in it that are relative. The Config is nil
 // if one of the problems is an error.
 func Parse(file string, data []byte, o Options) (*Config, Problems) {
-	d := &decoder{file: file, options: o, positions: map[string]position{}, anchors: map[string]ast.Node{}}
+	d := &decoder{file: file, options: o, positions: map[string]position{}, anchors: map[string]ast.Node{}, routes: map[string]map[string]bool{}}
 	cfg := &Config{File: file, positions: d.positions}
 	setDefaults(root, reflect.ValueOf(cfg).Elem())
 	if n := d.read(data); n != nil {
@@ -97,6 +98,9 @@ func (d *decoder) section(k *key, n ast.Node, into reflect.Value, path string, f
 	seen := map[string]bool{}
 	for _, e := range entries {
 		c := k.child(e.name)
+		if k.name == "routes" {
+			d.given(path, e.name, c != nil)
+		}
 		if c == nil && d.full() { // what was meant is looked for among all keys, for nobody
 			continue
 		}
@@ -112,6 +116,17 @@ func (d *decoder) section(k *key, n ast.Node, into reflect.Value, path string, f
 			d.fail(from, join(path, c.name), "the key "+quote(c.name)+" is missing"+of(path), "add "+c.name+": "+c.shown())
 		}
 	}
+}
+
+// given notes that a route has a key.
+func (d *decoder) given(path, name string, known bool) {
+	if !known { // it may have been what is missing
+		name = "?"
+	}
+	if d.routes[path] == nil {
+		d.routes[path] = map[string]bool{}
+	}
+	d.routes[path][name] = true
 }
 
 // unknown notes a key that a section does not have. What has no colon behind it may be a value at the wrong place, and is not repeated.

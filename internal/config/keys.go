@@ -167,11 +167,42 @@ done for a pool by whygate maintenance.`},
 	{path: "routes[].priority", kind: number, def: "1", min: 0, max: 3, zero: "first", aka: []string{"weight", "importance"}, doc: `
 Who comes first where requests have to wait for an endpoint of the pool: 0 before 1 before 2 before 3. Where the queue is full, those
 with a higher number are turned away first.`},
-	{path: "routes[].pool", kind: poolName, required: true, example: "web", aka: []string{"upstream", "backend", "service", "proxy_pass", "target", "to", "cluster"}, doc: `
-The pool that answers what the route matches.`},
+	{path: "routes[].allow", kind: list(prefix), max: 1000, example: "[10.0.0.0/8, 192.168.1.1]", aka: []string{"whitelist", "allowlist", "ip_allow", "source_range", "require"}, doc: `
+Who may ask, by address; everybody else is answered 403. Behind a trusted proxy it is the address that it names. Of all networks in allow and
+deny that have the address, the smallest decides.`},
+	{path: "routes[].deny", kind: list(prefix), max: 1000, example: "[192.0.2.0/24]", aka: []string{"blacklist", "blocklist", "denylist", "ip_deny", "block"}, doc: `
+Who may not ask. Without allow everybody else may.`},
+	{path: "routes[].auth", kind: section, aka: []string{"basic_auth", "basicauth", "auth_basic", "authentication"}, doc: `
+Ask for a name and a password (HTTP Basic, RFC 7617). Over plain HTTP others on the way can read them.`},
+	{path: "routes[].auth.users", kind: file, required: true, example: "/etc/whygate/users", aka: []string{"file", "users_file", "htpasswd", "auth_basic_user_file", "user_file"}, doc: `
+A file of users and hashes as htpasswd writes it: htpasswd -B -c users ann. It may have bcrypt, Apache's MD5 ($apr1$) and {SHA}. It is read
+with the configuration.`},
+	{path: "routes[].auth.realm", kind: oneLine, def: "Restricted", aka: []string{"name", "title"}, doc: `
+What browsers show beside the question.`},
+	{path: "routes[].redirect", kind: section, aka: []string{"return", "redir", "redirects", "redirect_to"}, doc: `
+Send the client elsewhere. Variables are $scheme, $host (the name that was asked for, without a port), $authority (with it), $path, $query
+(without its question mark), $uri ($path and the query), $client (its address), $rest (what the star of the route's path stands for), and $1 to $9
+and $name for what the groups of its regular expression took. $$ is a dollar sign.`},
+	{path: "routes[].redirect.to", kind: target, required: true, example: "https://$host$uri", aka: []string{"url", "location", "target", "uri"}, doc: `
+Where to. A path stays on the host that was asked for, whatever the variables hold.`},
+	{path: "routes[].redirect.status", kind: number, def: "302", min: 301, max: 308, aka: []string{"code", "permanent"}, doc: `
+301 and 308 are kept by browsers for good, 302, 303 and 307 are not. 307 and 308 keep the method.`},
+	{path: "routes[].respond", kind: section, aka: []string{"direct_response", "static_response", "reply", "return_status"}, doc: `
+Answer with this, whatever was asked.`},
+	{path: "routes[].respond.status", kind: number, required: true, min: 200, max: 599, example: "200", aka: []string{"code"}, doc: `
+The status code: 200, 404, 410, 503.`},
+	{path: "routes[].respond.body", kind: answerBody, example: `"User-agent: *\\nDisallow: /\\n"`, aka: []string{"text", "content", "message"}, doc: `
+The body. Without it there is none.`},
+	{path: "routes[].respond.type", kind: oneLine, def: "text/plain; charset=utf-8", aka: []string{"content_type", "media_type", "default_type"}, doc: `
+The body's Content-Type.`},
+	{path: "routes[].pool", kind: poolName, example: "web", aka: []string{"upstream", "backend", "service", "proxy_pass", "target", "to", "cluster"}, doc: `
+The pool that answers what the route matches. A route has a pool, a redirect or a respond.`},
 	{path: "routes[].strip", kind: stripPrefix, example: "/api", aka: []string{"strip_prefix", "rewrite", "strip_path", "trim"}, doc: `
 A prefix that is taken off the path before the request is sent on: with /api the upstream sees /users for /api/users, and /
 for /api. It has to be a prefix of the route's path.`},
+	{path: "routes[].rewrite", kind: rewritten, example: "/index.php?q=$path", aka: []string{"replace_path", "uri_rewrite", "regex_rewrite", "set_path", "rewrite_path"}, doc: `
+The path to ask the pool for, with the variables of redirect. A query in it stands before the client's; a question mark at its end leaves the
+client's out. The headers X-Forwarded-* do not change.`},
 	{path: "routes[].set_request", kind: fields, max: 100, example: `{X-From: edge, Cookie: ""}`, aka: []string{"headers", "request_headers", "proxy_set_header", "header", "set_headers", "add_headers", "set_header"}, doc: `
 Headers to set in the request that is sent on, in place of what the client sent. An empty value removes the header. A value
 of the form file:/path is read from that file, without its last line break, which keeps secrets out of this one.`},

@@ -122,9 +122,19 @@ var (
 		what: "the name of a route", parse: parseRouteName,
 		schema: map[string]any{"type": "string", "pattern": "^[!-~]{1,64}$"},
 	}
-	poolName = &kind{what: "the name of a pool", parse: parsePoolName, schema: map[string]any{"type": "string"}}
-	method   = &kind{what: "a method", parse: parseMethod, schema: map[string]any{"type": "string", "pattern": "^[-!#$%&'*+.^_`|~0-9A-Z]+$"}}
-	file     = &kind{what: "a file's path", parse: parseFile, schema: map[string]any{"type": "string", "minLength": 1}}
+	target = &kind{
+		what: "a place to go to", syntax: "/path, http://..., https://..., or a variable.", parse: parseTarget,
+		schema: map[string]any{"type": "string", "pattern": `^(/|https?://|\$)`},
+	}
+	rewritten = &kind{
+		what: "a path with variables", parse: parseRewritten,
+		schema: map[string]any{"type": "string", "pattern": `^(/|\$)`},
+	}
+	answerBody = &kind{what: "a text", parse: parseAnswerBody, schema: map[string]any{"type": "string"}}
+	oneLine    = &kind{what: "a text of one line", parse: parsePrintable, schema: map[string]any{"type": "string", "minLength": 1}}
+	poolName   = &kind{what: "the name of a pool", parse: parsePoolName, schema: map[string]any{"type": "string"}}
+	method     = &kind{what: "a method", parse: parseMethod, schema: map[string]any{"type": "string", "pattern": "^[-!#$%&'*+.^_`|~0-9A-Z]+$"}}
+	file       = &kind{what: "a file's path", parse: parseFile, schema: map[string]any{"type": "string", "minLength": 1}}
 )
 
 // parseNumber reads a plain decimal number.
@@ -262,6 +272,48 @@ var routeNameForm = regexp.MustCompile(`^[!-~]{1,64}$`)
 func parseRouteName(k *key, s string) (any, *trouble) {
 	if !routeNameForm.MatchString(s) {
 		return nil, k.not(s, "a name has letters, digits and signs without spaces, 64 at most")
+	}
+	return s, nil
+}
+
+// templateMax is the longest text with variables, in bytes.
+const templateMax = 2 << 10
+
+// parseTarget reads where a redirect leads.
+func parseTarget(k *key, s string) (any, *trouble) {
+	if !strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "http://") && !strings.HasPrefix(s, "https://") && !strings.HasPrefix(s, "$") {
+		return nil, k.not(s, "write https://$host$uri, /new/$rest or https://example.com/")
+	}
+	return visibleText(k, s)
+}
+
+// parseRewritten reads a path to ask for.
+func parseRewritten(k *key, s string) (any, *trouble) {
+	if !strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "$") {
+		return nil, k.not(s, "write /new/$rest, /index.php?q=$path or $1")
+	}
+	return visibleText(k, s)
+}
+
+func visibleText(k *key, s string) (any, *trouble) {
+	if len(s) > templateMax || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return nil, k.not(s, "write it without spaces, and in percent what a URL cannot have: %20")
+	}
+	return s, nil
+}
+
+// parseAnswerBody reads the body of an answer.
+func parseAnswerBody(_ *key, s string) (any, *trouble) {
+	if len(s) > 64<<10 {
+		return nil, &trouble{"must have 64KiB at most", "serve a file: files: {root: ...}"}
+	}
+	return s, nil
+}
+
+// parsePrintable reads what stands in a header.
+func parsePrintable(k *key, s string) (any, *trouble) {
+	if s == "" || len(s) > 200 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f || r == '"' || r == '\\' }) {
+		return nil, k.not(s, "without quotes and backslashes, 200 characters at most")
 	}
 	return s, nil
 }

@@ -57,3 +57,25 @@ func TestMatchCovers(t *testing.T) {
 		t.Error(problems)
 	}
 }
+
+// TestAnswerKeys: a route has one thing that answers.
+func TestAnswerKeys(t *testing.T) {
+	for _, tt := range []struct{ route, want string }{
+		{`{path: /a}`, `"pool" is missing in routes[0] | add pool: web`},
+		{`{pool: web, redirect: {to: /b}}`, "a route has one of pool, redirect and respond, and here are pool and redirect"},
+		{`{redirect: {to: /b}, strip: /a}`, `"strip" is about what a pool is asked for`},
+		{`{redirect: {to: b}}`, "must be a place to go to"},
+		{`{redirect: {to: "/b c"}}`, "without spaces"},
+		{`{redirect: {to: /b, status: 304}}`, "cannot have the status 304"},
+		{`{redirect: {to: /b, status: 200}}`, "must be between 301 and 308"},
+		{`{respond: {status: 204, body: x}}`, "an answer 204 has no body"},
+		{`{respond: {body: x}}`, `the key "status" is missing`},
+		{`{path: /a/*, pool: web, strip: /a, rewrite: /$rest}`, "two answers to the same question"},
+		{`{pool: web, auth: {}}`, `the key "users" is missing`},
+		{`{pool: web, allow: [10.0.0.1/8]}`, "has bits set outside its network"},
+	} {
+		if cfg, problems := routesOf(t, "  - "+tt.route); cfg != nil || !strings.Contains(problems, tt.want) {
+			t.Errorf("%s: %s; want %s", tt.route, problems, tt.want)
+		}
+	}
+}

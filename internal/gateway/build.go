@@ -89,9 +89,9 @@ func build(cfg *config.Config, old *generation, instance string, event func(heal
 	routes := make([]proxy.Route, len(cfg.Routes))
 	for i, r := range cfg.Routes {
 		rules[i] = ruleOf(r)
-		routes[i] = proxy.Route{
-			Name: routeName(i, r), Pool: g.pools[r.Pool].pool, Broken: broken[r.Pool], Strip: r.Strip, Priority: r.Priority,
-			SetRequest: edits(r.SetRequest), SetResponse: edits(r.SetResponse), Maintenance: r.Maintenance == config.On,
+		var problem *config.Problem
+		if routes[i], problem = g.routeOf(i, r, broken[r.Pool]); problem != nil {
+			problems = append(problems, *problem)
 		}
 		if r.Rate.Limit.Requests > 0 {
 			routes[i].Rate = rateOf(old, i, r)

@@ -33,6 +33,7 @@ func Check(cfg *config.Config) config.Problems {
 		_, problem := clientTLS(cfg, p, known)
 		add(problem)
 	}
+	problems = append(problems, checkRoutes(cfg)...)
 	add(checkLog(cfg))
 	add(checkIncidents(cfg))
 	return problems

@@ -80,8 +80,11 @@ func TestRoutesByHeaderQueryAndExpression(t *testing.T) {
   - {path: /a/*, header: {Host: '~^b\.'}, set_response: {X-Route: host}, pool: web}
   - {set_response: {X-Route: rest}, pool: web}`, "")
 	for _, tt := range []struct{ target, header, want string }{
-		{"/a/x", "x-beta: 1", "header"}, {"/a/x?x=1&debug=0", "X-Beta: 2", "query"}, {"/a/17", "X-Beta: 2", "expression"},
-		{"/a/x", "Host: b.test", "host"}, {"/a/x", "Host: a.test", "rest"},
+		{"/a/x", "x-beta: 1", "header"},
+		{"/a/x?x=1&debug=0", "X-Beta: 2", "query"},
+		{"/a/17", "X-Beta: 2", "expression"},
+		{"/a/x", "Host: b.test", "host"},
+		{"/a/x", "Host: a.test", "rest"},
 	} {
 		if res, _ := asked(t, "GET", url+tt.target, tt.header); res.Header.Get("X-Route") != tt.want {
 			t.Errorf("%s with %s: %s, want %s", tt.target, tt.header, res.Header.Get("X-Route"), tt.want)

@@ -7,13 +7,23 @@ import (
 	"github.com/whygate/whygate/internal/httpmsg"
 )
 
-// client is a hash of who asks: the peer's address, or behind trusted proxies the one that the first of them saw. X-Forwarded-For is read
-// from its end, as far as each address in it is trusted itself: what is further on the left its client may have written.
+// client is a hash of who asks.
 func (s *serving) client() uint64 {
+	addr, unknown := s.clientAddr()
+	if unknown != nil {
+		return hash(fnvOffset, unknown)
+	}
+	return hashAddr(addr)
+}
+
+// clientAddr is who asks: the peer's address, or behind trusted proxies the one that the first of them saw. X-Forwarded-For is read
+// from its end, as far as each address in it is trusted itself: what is further on the left its client may have written. unknown is
+// what stands there in the place of an address: a name that a proxy gives its client (RFC 7239, section 6).
+func (s *serving) clientAddr() (addr netip.Addr, unknown []byte) {
 	peer := s.x.Peer.Addr.Unmap()
 	f := &s.x.Request.Fields
 	if !f.Has(httpmsg.XForwardedFor) || !s.snap.trusts(peer) {
-		return hashAddr(peer)
+		return peer, nil
 	}
 	for i := f.Len() - 1; i >= 0; i-- {
 		if f.ID(i) != httpmsg.XForwardedFor {
@@ -28,14 +38,14 @@ func (s *serving) client() uint64 {
 			}
 			addr, ok := addrOf(element)
 			if !ok {
-				return hash(fnvOffset, element) // unknown, or a name that a proxy gives its client (RFC 7239, section 6)
+				return addr, element
 			}
 			if peer = addr; !s.snap.trusts(addr) {
-				return hashAddr(addr)
+				return addr, nil
 			}
 		}
 	}
-	return hashAddr(peer)
+	return peer, nil
 }
 
 // addrOf reads an element of X-Forwarded-For: an address, which some proxies put a port behind.

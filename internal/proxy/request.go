@@ -137,6 +137,9 @@ func (s *serving) prepare() *upstream.Head {
 		Length: q.Length, SaysLength: q.Fields.Has(httpmsg.ContentLength),
 		Trailers: q.Fields.Has(httpmsg.TE) && httpmsg.HasToken(q.Fields.Get(httpmsg.TE), "trailers"),
 	}
+	if s.route.Rewrite != nil {
+		h.Path, h.Query = s.rewritten(s.route.Rewrite)
+	}
 	switch s.pool.Host {
 	case HostEndpoint:
 	case HostFixed:

@@ -165,12 +165,15 @@ func (s *serving) serve() {
 	}
 	s.route = &s.snap.Routes[i]
 	s.pool = s.route.Pool
-	if s.route.Broken != "" || s.pool == nil {
+	if s.route.Broken != "" || s.pool == nil && !s.route.Local.answers() {
 		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Misconfigured, Detail: s.route.Broken})
 		return
 	}
 	if e := s.turnedAway(); e != nil {
 		s.failEarly(e)
+		return
+	}
+	if l := s.route.Local; l != nil && s.here(l) {
 		return
 	}
 	s.pool.Budget.Request(s.now)

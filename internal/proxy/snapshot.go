@@ -35,10 +35,12 @@ type Route struct {
 	Maintenance bool             // nobody is asked
 	Rate        *resilience.Rate // how often it may be asked; nil for no bound
 	RateKey     RateKey
-	RateName    []byte // of the header, for RateHeader
-	Priority    int    // in the queue of the pool's gate, 0 first
-	Broken      string // why it cannot serve; empty for a route in order
-	Strip       string // a path prefix that is not sent upstream
+	RateName    []byte    // of the header, for RateHeader
+	Priority    int       // in the queue of the pool's gate, 0 first
+	Broken      string    // why it cannot serve; empty for a route in order
+	Strip       string    // a path prefix that is not sent upstream
+	Rewrite     *Template // the path that is sent upstream, perhaps with a query; nil for the client's
+	Local       *Local    // what is done here; nil for nothing
 	SetRequest  []Edit
 	SetResponse []Edit
 }

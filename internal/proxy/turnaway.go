@@ -31,11 +31,20 @@ func (m *Maintenance) Reason() (reason string, ok bool) {
 // maintenanceAfter is what Retry-After says during a maintenance, in seconds.
 const maintenanceAfter = 60
 
-// turnedAway finds out whether the request is answered without asking anybody: for a maintenance, or since its client asks too often.
+// turnedAway finds out whether the request is answered without asking anybody: since its client may not ask, for a
+// maintenance, or since its client asks too often.
 //
 // hot: once per request.
 func (s *serving) turnedAway() *fault.Evidence {
-	reason, on := s.pool.Maintenance.Reason()
+	if l := s.route.Local; l != nil && l.Access != nil {
+		if e := s.denied(l.Access); e != nil {
+			return e
+		}
+	}
+	reason, on := "", false
+	if s.pool != nil {
+		reason, on = s.pool.Maintenance.Reason()
+	}
 	if on || s.route.Maintenance {
 		s.retryAfter = maintenanceAfter
 		return &fault.Evidence{Stage: fault.Select, End: fault.Unavailable, Told: fault.CauseMaintenance, By: fault.PartyGateway, Detail: reason, Declared: -1}
