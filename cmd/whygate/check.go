@@ -142,7 +142,10 @@ func (w *world) describeRoute(cfg *config.Config, i int) {
 	}
 	if pool == nil {
 		what := fmt.Sprintf("respond %d", r.Respond.Status)
-		if r.Redirect.To != "" {
+		switch {
+		case r.Files.Root != "":
+			what = "files of " + r.Files.Root
+		case r.Redirect.To != "":
 			what = fmt.Sprintf("redirect %d to %s", r.Redirect.Status, r.Redirect.To)
 		}
 		fmt.Fprintf(w.stdout, "\n  %s\n", what)

@@ -225,11 +225,50 @@ type Route struct {
 	Auth        Auth           `key:"auth"`
 	Redirect    Redirect       `key:"redirect"`
 	Respond     Respond        `key:"respond"`
+	Files       Files          `key:"files"`
 	Pool        string         `key:"pool"`    // the name of a pool that exists; empty where the gateway answers itself
 	Strip       string         `key:"strip"`   // a prefix taken off the path, without a slash at its end; empty: none
 	Rewrite     string         `key:"rewrite"` // the path to ask for, with variables; empty: the client's
 	SetRequest  []Field        `key:"set_request"`
 	SetResponse []Field        `key:"set_response"`
+	Timeouts    RouteTimeouts  `key:"timeouts"`
+	Errors      []ErrorPage    `key:"errors"`
+}
+
+// Files is a directory to serve from.
+type Files struct {
+	Root    string   `key:"root"`    // an absolute path; empty: none
+	Index   []string `key:"index"`   // of directories
+	Missing string   `key:"missing"` // MissingNotFound, MissingNext, or the path of a file below Root
+	Links   string   `key:"links"`   // LinksInside or LinksFollow
+	Hidden  bool     `key:"hidden"`  // names that begin with a dot are served
+}
+
+// The values of routes[].files.missing that are not a path, and of routes[].files.links.
+const (
+	MissingNotFound = "404"
+	MissingNext     = "next"
+	LinksInside     = "inside"
+	LinksFollow     = "follow"
+)
+
+// ErrorPage is a page of one's own.
+type ErrorPage struct {
+	Status   []StatusRange `key:"status"`
+	File     string        `key:"file"`
+	Upstream bool          `key:"upstream"` // also for what endpoints answer
+}
+
+// PoolsOwn as a time-out of a route is the pool's.
+const PoolsOwn time.Duration = -1
+
+// RouteTimeouts are time-outs of a route in the place of its pool's.
+type RouteTimeouts struct {
+	Connect  time.Duration `key:"connect"`
+	Write    time.Duration `key:"write"`
+	Head     time.Duration `key:"head"`
+	Read     time.Duration `key:"read"`
+	Response time.Duration `key:"response"`
 }
 
 // Auth asks for a name and a password.

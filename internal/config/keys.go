@@ -195,8 +195,22 @@ The status code: 200, 404, 410, 503.`},
 The body. Without it there is none.`},
 	{path: "routes[].respond.type", kind: oneLine, def: "text/plain; charset=utf-8", aka: []string{"content_type", "media_type", "default_type"}, doc: `
 The body's Content-Type.`},
+	{path: "routes[].files", kind: section, aka: []string{"file_server", "static", "static_files", "try_files", "root", "alias"}, doc: `
+Answer with files of a directory: GET and HEAD, with ranges, ETag and conditions. A path's strip is taken off first. No name leads out of the
+root, whatever it is written like.`},
+	{path: "routes[].files.root", kind: file, required: true, example: "/var/www/shop", aka: []string{"dir", "directory", "path", "document_root"}, doc: `
+The directory. It may be a symbolic link, which is followed for each request, so that a release can be put in place by it.`},
+	{path: "routes[].files.index", kind: list(fileName), max: 16, example: "[index.html]", aka: []string{"indexes", "index_names", "directory_index"}, doc: `
+What a directory is answered with: the first that is there. Without it, it is index.html. Directories are never listed.`},
+	{path: "routes[].files.missing", kind: missing, def: MissingNotFound, choices: []string{MissingNotFound, MissingNext}, example: "/index.html", aka: []string{"fallback", "not_found", "try", "spa"}, doc: `
+What becomes of a path that leads to no file: 404, the next route that matches (next), or a file below the root, such as /index.html for an
+application that runs in the browser.`},
+	{path: "routes[].files.links", kind: choice, def: LinksInside, choices: []string{LinksInside, LinksFollow}, aka: []string{"symlinks", "follow_symlinks", "disable_symlinks"}, doc: `
+Whether a symbolic link may lead out of the root (follow), or is taken for no file then (inside).`},
+	{path: "routes[].files.hidden", kind: boolean, def: "false", aka: []string{"dotfiles", "hide"}, doc: `
+Whether names that begin with a dot are served, as .git and .env do. .well-known always is.`},
 	{path: "routes[].pool", kind: poolName, example: "web", aka: []string{"upstream", "backend", "service", "proxy_pass", "target", "to", "cluster"}, doc: `
-The pool that answers what the route matches. A route has a pool, a redirect or a respond.`},
+The pool that answers what the route matches. A route has a pool, or a redirect, respond or files.`},
 	{path: "routes[].strip", kind: stripPrefix, example: "/api", aka: []string{"strip_prefix", "rewrite", "strip_path", "trim"}, doc: `
 A prefix that is taken off the path before the request is sent on: with /api the upstream sees /users for /api/users, and /
 for /api. It has to be a prefix of the route's path.`},
@@ -208,6 +222,27 @@ Headers to set in the request that is sent on, in place of what the client sent.
 of the form file:/path is read from that file, without its last line break, which keeps secrets out of this one.`},
 	{path: "routes[].set_response", kind: fields, max: 100, example: `{Server: "", X-Frame-Options: DENY}`, aka: []string{"response_headers", "add_header", "headers_out"}, doc: `
 Headers to set in the upstream's response before the client gets it, in the same way.`},
+
+	{path: "routes[].timeouts", kind: section, aka: []string{"timeout"}, doc: `
+Time-outs of this route in the place of its pool's. Connections of a route with others than the response time are its own.`},
+	{path: "routes[].timeouts.connect", kind: duration, min: int64(time.Millisecond), max: int64(5 * time.Minute), example: "1s", aka: []string{"dial", "connect_timeout", "proxy_connect_timeout"}, doc: `
+In the place of pools.NAME.timeouts.connect.`},
+	{path: "routes[].timeouts.write", kind: duration, min: int64(time.Millisecond), max: int64(day), zero: "off", example: "30s", aka: []string{"send", "proxy_send_timeout", "write_timeout"}, doc: `
+In the place of pools.NAME.timeouts.write.`},
+	{path: "routes[].timeouts.head", kind: duration, min: int64(time.Millisecond), max: int64(day), zero: "off", example: "5m", aka: []string{"first_byte", "response_header", "header", "ttfb"}, doc: `
+In the place of pools.NAME.timeouts.head.`},
+	{path: "routes[].timeouts.read", kind: duration, min: int64(time.Millisecond), max: int64(day), zero: "off", example: "5m", aka: []string{"proxy_read_timeout", "read_timeout", "body"}, doc: `
+In the place of pools.NAME.timeouts.read.`},
+	{path: "routes[].timeouts.response", kind: duration, min: int64(time.Millisecond), max: int64(7 * day), zero: "off", example: "10s", aka: []string{"total", "request", "deadline", "overall"}, doc: `
+In the place of pools.NAME.timeouts.response.`},
+	{path: "routes[].errors", kind: sections, max: 32, aka: []string{"error_page", "error_pages", "handle_errors", "errorfile", "custom_errors"}, doc: `
+Pages of one's own in the place of the gateway's. The first that has the status is taken. Proxy-Status and the incident stay what they are.`},
+	{path: "routes[].errors[].status", kind: list(statusRange), required: true, min: 1, max: 32, example: "[404, 5xx]", aka: []string{"code", "codes", "statuses"}, doc: `
+For which status codes.`},
+	{path: "routes[].errors[].file", kind: file, required: true, example: "/etc/whygate/errors/50x.html", aka: []string{"page", "path", "body"}, doc: `
+A file of 1 MiB at most, which is read with the configuration. Its name's ending decides the Content-Type.`},
+	{path: "routes[].errors[].upstream", kind: boolean, def: "false", aka: []string{"intercept", "proxy_intercept_errors"}, doc: `
+Whether the page also stands in for what endpoints answer with such a status.`},
 
 	{path: "pools", kind: named, required: true, min: 1, max: 10_000, aka: []string{"upstreams", "backends", "clusters", "services", "upstream", "backend", "pool"}, doc: `
 Who answers: each pool is a name and the endpoints that are equal to each other.`},

@@ -122,6 +122,11 @@ var (
 		what: "the name of a route", parse: parseRouteName,
 		schema: map[string]any{"type": "string", "pattern": "^[!-~]{1,64}$"},
 	}
+	fileName = &kind{what: "a file's name", parse: parseFileName, schema: map[string]any{"type": "string", "pattern": "^[^/]+$"}}
+	missing  = &kind{
+		what: "the path of a file below the root", parse: parseMissing,
+		schema: map[string]any{"type": []string{"string", "integer"}},
+	}
 	target = &kind{
 		what: "a place to go to", syntax: "/path, http://..., https://..., or a variable.", parse: parseTarget,
 		schema: map[string]any{"type": "string", "pattern": `^(/|https?://|\$)`},
@@ -306,6 +311,28 @@ func visibleText(k *key, s string) (any, *trouble) {
 func parseAnswerBody(_ *key, s string) (any, *trouble) {
 	if len(s) > 64<<10 {
 		return nil, &trouble{"must have 64KiB at most", "serve a file: files: {root: ...}"}
+	}
+	return s, nil
+}
+
+// parseFileName reads a name without a directory.
+func parseFileName(k *key, s string) (any, *trouble) {
+	if s == "" || s == "." || s == ".." || strings.ContainsAny(s, "/\\\x00") {
+		return nil, k.not(s, "write it without a directory: index.html")
+	}
+	return s, nil
+}
+
+// parseMissing reads what becomes of a path without a file.
+func parseMissing(k *key, s string) (any, *trouble) {
+	if slices.Contains(k.choices, s) {
+		return s, nil
+	}
+	if !strings.HasPrefix(s, "/") || strings.HasSuffix(s, "/") {
+		return nil, k.not(s, "write 404, next or /index.html")
+	}
+	if t := plainPath(s); t != nil {
+		return nil, t
 	}
 	return s, nil
 }

@@ -62,7 +62,7 @@ func TestMatchCovers(t *testing.T) {
 func TestAnswerKeys(t *testing.T) {
 	for _, tt := range []struct{ route, want string }{
 		{`{path: /a}`, `"pool" is missing in routes[0] | add pool: web`},
-		{`{pool: web, redirect: {to: /b}}`, "a route has one of pool, redirect and respond, and here are pool and redirect"},
+		{`{pool: web, redirect: {to: /b}}`, "a route has one of pool, redirect, respond and files, and here are pool and redirect"},
 		{`{redirect: {to: /b}, strip: /a}`, `"strip" is about what a pool is asked for`},
 		{`{redirect: {to: b}}`, "must be a place to go to"},
 		{`{redirect: {to: "/b c"}}`, "without spaces"},

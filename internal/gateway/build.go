@@ -57,6 +57,8 @@ type builtPool struct {
 	cfg      config.Pool
 	pool     *proxy.Pool
 	targets  map[string]*upstream.Target
+	before   map[string]*upstream.Target // those of the generation before that may still be used
+	tls      *tls.Config
 	resolver *upstream.Resolver
 }
 
@@ -125,9 +127,9 @@ func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *c
 	default:
 		pool.Host, pool.HostName = proxy.HostFixed, []byte(p.Host)
 	}
-	idle, learn := p.Timeouts.Idle, upstream.IdleFixed
-	if idle == config.IdleAuto {
-		idle, learn = config.IdleMost, upstream.IdleLearned
+	b.tls = tlsConf
+	if before != nil && sameOptions(before.cfg, p) && g.resolver == before.resolver {
+		b.before = before.targets
 	}
 	from := make([]int, len(p.Endpoints))
 	for i, e := range p.Endpoints {
@@ -136,17 +138,11 @@ func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *c
 		for j := range endpointsOf(before) {
 			if before.cfg.Endpoints[j].Place == e.Place {
 				from[i] = j // how it stands, and what was said of it, is the same whatever the settings are
-				if sameOptions(before.cfg, p) && g.resolver == before.resolver {
-					b.targets[text] = before.targets[text]
-				}
+				b.targets[text] = b.before[text]
 			}
 		}
 		if b.targets[text] == nil {
-			b.targets[text] = upstream.New(endpointOf(e), upstream.Options{
-				Connect: p.Timeouts.Connect, TLS: p.Timeouts.TLS, Write: p.Timeouts.Write, Head: p.Timeouts.Head, Read: p.Timeouts.Read,
-				Idle: idle, Learn: learn, HeadMax: int(p.Limits.ResponseHead), TLSConf: tlsConf, Resolver: g.resolver,
-				Protocol: protocol(p.Protocol),
-			})
+			b.targets[text] = upstream.New(endpointOf(e), b.options(p.Timeouts, g.resolver))
 		}
 		guard := resilience.NewGuard(p.Limits.Connections)
 		if from[i] >= 0 {
@@ -163,6 +159,19 @@ func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *c
 	}
 	b.pool = pool
 	return b, problem
+}
+
+// options are how a pool's endpoints are spoken to.
+func (b *builtPool) options(t config.Timeouts, resolver *upstream.Resolver) upstream.Options {
+	idle, learn := t.Idle, upstream.IdleFixed
+	if idle == config.IdleAuto {
+		idle, learn = config.IdleMost, upstream.IdleLearned
+	}
+	return upstream.Options{
+		Connect: t.Connect, TLS: t.TLS, Write: t.Write, Head: t.Head, Read: t.Read,
+		Idle: idle, Learn: learn, HeadMax: int(b.cfg.Limits.ResponseHead), TLSConf: b.tls, Resolver: resolver,
+		Protocol: protocol(b.cfg.Protocol),
+	}
 }
 
 // policyOf is the way of choosing that the configuration names.

@@ -2,13 +2,22 @@ package gateway
 
 import (
 	"context"
+	"fmt"
+	"mime"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/htpasswd"
+	"github.com/whygate/whygate/internal/openfile"
 	"github.com/whygate/whygate/internal/proxy"
 	"github.com/whygate/whygate/internal/route"
+	"github.com/whygate/whygate/internal/upstream"
 )
 
 // routeOf makes a route. One whose files do not load answers 503, and what it is is told.
@@ -18,7 +27,7 @@ func (g *generation) routeOf(i int, r config.Route, broken string) (proxy.Route,
 		SetRequest: edits(r.SetRequest), SetResponse: edits(r.SetResponse), Maintenance: r.Maintenance == config.On,
 	}
 	if r.Pool != "" {
-		made.Pool = g.pools[r.Pool].pool
+		made.Pool = g.poolFor(r)
 	}
 	problem := local(g.cfg, i, r, &made)
 	if problem != nil && made.Broken == "" {
@@ -51,8 +60,21 @@ func local(cfg *config.Config, i int, r config.Route, made *proxy.Route) *config
 	if r.Respond.Status != 0 {
 		l.Respond = &proxy.Respond{Status: r.Respond.Status, Body: []byte(r.Respond.Body), Type: r.Respond.Type}
 	}
+	if r.Files.Root != "" {
+		if err := directory(r.Files.Root); err != nil {
+			return problemAt(cfg, path+".files.root", err)
+		}
+		l.Files = filesOf(r.Files)
+	}
 	if *l != (proxy.Local{}) {
 		made.Local = l
+	}
+	for j, e := range r.Errors {
+		page, err := errorPage(e)
+		if err != nil {
+			return problemAt(cfg, path+".errors["+strconv.Itoa(j)+"].file", err)
+		}
+		made.ErrorPages = append(made.ErrorPages, page)
 	}
 	if r.Rewrite != "" {
 		t, err := proxy.NewTemplate(r.Rewrite, r.Path)
@@ -111,4 +133,82 @@ func routeNames(cfg *config.Config) []string {
 		}
 	}
 	return names
+}
+
+// directory reports what is wrong with a directory to serve from.
+func directory(name string) error {
+	info, err := os.Stat(name)
+	if err == nil && !info.IsDir() {
+		err = &os.PathError{Op: "open", Path: name, Err: syscall.ENOTDIR}
+	}
+	return err
+}
+
+func filesOf(f config.Files) *proxy.Files {
+	files := &proxy.Files{Root: f.Root, Index: f.Index, Links: f.Links == config.LinksFollow, Hidden: f.Hidden}
+	if len(files.Index) == 0 {
+		files.Index = []string{"index.html"}
+	}
+	switch f.Missing {
+	case config.MissingNotFound:
+	case config.MissingNext:
+		files.Next = true
+	default:
+		files.Fallback = f.Missing
+	}
+	return files
+}
+
+// errorPageMax is the largest page of one's own, in bytes.
+const errorPageMax = 1 << 20
+
+// errorPage reads a page of one's own.
+func errorPage(e config.ErrorPage) (proxy.ErrorPage, error) {
+	body, err := openfile.Read(context.Background(), e.File, openfile.Options{Max: errorPageMax}) // a regular file: it is never waited for
+	p := proxy.ErrorPage{Body: body, Type: mime.TypeByExtension(filepath.Ext(e.File)), Upstream: e.Upstream}
+	if p.Type == "" {
+		p.Type = "text/html; charset=utf-8"
+	}
+	for _, r := range e.Status {
+		p.Status = append(p.Status, proxy.StatusRange(r))
+	}
+	return p, err
+}
+
+// poolFor is the route's pool: with the time-outs of the route, where it has some. Such a pool shares everything with the one that it is
+// made of, except connections.
+func (g *generation) poolFor(r config.Route) *proxy.Pool {
+	b := g.pools[r.Pool]
+	own := b.cfg.Timeouts
+	for _, t := range []struct {
+		to   *time.Duration
+		from time.Duration
+	}{
+		{&own.Connect, r.Timeouts.Connect}, {&own.Write, r.Timeouts.Write}, {&own.Head, r.Timeouts.Head}, {&own.Read, r.Timeouts.Read}, {&own.Response, r.Timeouts.Response},
+	} {
+		if t.from != config.PoolsOwn {
+			*t.to = t.from
+		}
+	}
+	if own == b.cfg.Timeouts {
+		return b.pool
+	}
+	pool := *b.pool
+	pool.Read, pool.Response = own.Read, own.Response
+	if own.Response = b.cfg.Timeouts.Response; own == b.cfg.Timeouts {
+		return &pool
+	}
+	pool.Endpoints = slices.Clone(pool.Endpoints)
+	key := fmt.Sprint(own)
+	for i, e := range b.cfg.Endpoints {
+		name := key + " " + e.String()
+		if b.targets[name] == nil && b.before != nil {
+			b.targets[name] = b.before[name]
+		}
+		if b.targets[name] == nil {
+			b.targets[name] = upstream.New(endpointOf(e), b.options(own, g.resolver))
+		}
+		pool.Endpoints[i].Target = b.targets[name]
+	}
+	return &pool
 }

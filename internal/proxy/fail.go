@@ -125,14 +125,17 @@ func (s *serving) answer(ev *fault.Evidence, f fault.Fault) {
 		p.Type, p.Cause = f.Type.String(), f.Cause.String()
 	}
 	kind := negotiate(&s.x.Request.Fields)
-	body := p.render(kind)
+	body, media := p.render(kind), p.contentType(kind)
+	if own := s.errorPage(status, false); own != nil {
+		body, media = own.Body, own.Type
+	}
 	if !s.x.BodyRead && !s.x.BodyHere {
 		s.x.Last = true
 	}
 	h := s.newHead(status, int64(len(body)))
 	add := func(id httpmsg.ID, value string) { s.extra.AppendKnown(id, []byte(value)) }
 	add(httpmsg.Date, p.At.Format(http.TimeFormat))
-	add(httpmsg.ContentType, p.contentType(kind))
+	add(httpmsg.ContentType, media)
 	s.extra.Append("Cache-Control", []byte("no-store"), httpmsg.Other)
 	if s.snap.Disclosure != fault.DisclosureOff {
 		s.extra.AppendKnown(httpmsg.ProxyStatus, fault.AppendProxyStatus(nil, s.snap.Name, f, ev, s.snap.Disclosure))

@@ -17,10 +17,13 @@ type Local struct {
 	Auth     *Auth     // who has a password; nil for everybody
 	Redirect *Redirect // answer with this; at most one of the three is set
 	Respond  *Respond
+	Files    *Files
 }
 
 // answers reports whether no endpoint is asked.
-func (l *Local) answers() bool { return l != nil && (l.Redirect != nil || l.Respond != nil) }
+func (l *Local) answers() bool {
+	return l != nil && (l.Redirect != nil || l.Respond != nil || l.Files != nil)
+}
 
 // Redirect sends the client elsewhere.
 type Redirect struct {
@@ -36,7 +39,7 @@ type Respond struct {
 	Type   string // of the body
 }
 
-// here answers a request without an endpoint, or finds that it may go on to one. True means that it was answered.
+// here answers a request without an endpoint, or finds that it may go on to one, or to another route. True means that it was answered.
 func (s *serving) here(l *Local) bool {
 	switch {
 	case l.Auth != nil && !s.authorized(l.Auth):
@@ -45,6 +48,8 @@ func (s *serving) here(l *Local) bool {
 		s.redirect(l.Redirect)
 	case l.Respond != nil:
 		s.ownAnswer(l.Respond.Status, l.Respond.Type, l.Respond.Body)
+	case l.Files != nil:
+		return s.serveFile(l.Files)
 	default:
 		return false
 	}

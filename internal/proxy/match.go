@@ -2,12 +2,13 @@ package proxy
 
 import "github.com/whygate/whygate/internal/httpmsg"
 
-// match finds the request's route, -1 if there is none.
+// match finds the request's route, the first from one on; -1 if there is none.
 //
 // hot: once per request.
-func (s *serving) match() int {
+func (s *serving) match(from int) int {
 	q := &s.x.Request
 	s.ask.Host, s.ask.Method, s.ask.Path, s.ask.Query = q.Authority, q.Name, q.Path, q.Query
+	s.ask.From = from
 	return s.snap.Table.Find(&s.ask)
 }
 

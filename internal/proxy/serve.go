@@ -158,23 +158,38 @@ func (s *serving) serve() {
 	if s.answeredHere() {
 		return
 	}
-	i := s.match()
-	if i < 0 {
-		s.failEarly(s.noRoute())
-		return
+	for i := 0; ; i++ {
+		if i = s.match(i); i < 0 {
+			s.failEarly(s.noRoute())
+			return
+		}
+		if s.answeredBy(i) {
+			return
+		}
 	}
+}
+
+// answeredBy answers a request by the ith route. False means that the route leaves it to those after it.
+//
+// hot: once per request.
+func (s *serving) answeredBy(i int) bool {
 	s.route = &s.snap.Routes[i]
 	s.pool = s.route.Pool
 	if s.route.Broken != "" || s.pool == nil && !s.route.Local.answers() {
 		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Misconfigured, Detail: s.route.Broken})
-		return
+		return true
 	}
 	if e := s.turnedAway(); e != nil {
 		s.failEarly(e)
-		return
+		return true
 	}
-	if l := s.route.Local; l != nil && s.here(l) {
-		return
+	if l := s.route.Local; l != nil {
+		if s.here(l) {
+			return true
+		}
+		if l.answers() { // there was nothing to answer with
+			return false
+		}
 	}
 	s.pool.Budget.Request(s.now)
 	if s.pool.Response > 0 {
@@ -186,6 +201,7 @@ func (s *serving) serve() {
 	s.upgrade = wantsUpgrade(&s.x.Request)
 	s.classify(i)
 	s.tryAll()
+	return true
 }
 
 // place finds the next endpoint to ask, and holds a place there, waiting for one if need be. It is negative where there is none: then the
@@ -231,7 +247,9 @@ func (s *serving) tryAll() {
 				fresh = upstream.AnyConnection
 				continue
 			}
-			s.relay(a)
+			if !s.replaces(a) {
+				s.relay(a)
+			}
 			s.leave()
 			return
 		}

@@ -43,6 +43,7 @@ type Route struct {
 	Local       *Local    // what is done here; nil for nothing
 	SetRequest  []Edit
 	SetResponse []Edit
+	ErrorPages  []ErrorPage
 }
 
 // Edit sets a field, or removes it if Value is empty.

@@ -99,7 +99,7 @@ func scan(list []int32, rules []rule, best int, a *Ask, path []byte) int {
 		if int(i) >= best {
 			return best
 		}
-		if rules[i].fits(a, path) {
+		if int(i) >= a.From && rules[i].fits(a, path) {
 			return int(i)
 		}
 	}

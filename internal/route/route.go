@@ -124,6 +124,7 @@ type Ask struct {
 	Method []byte
 	Path   []byte // without query and as the client sent it
 	Query  []byte // with its question mark, or empty
+	From   int    // rules before this one are passed over
 	// Header gives the nth value of the header of that name, counted from 0, and false where there are not so many. nil is a
 	// request without headers.
 	Header func(name string, n int) ([]byte, bool)

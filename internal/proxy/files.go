@@ -1,0 +1,258 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/httpmsg"
+)
+
+// Files is a directory to serve from.
+type Files struct {
+	Root     string   // an absolute path
+	Index    []string // what a directory is answered with: the first that is there
+	Fallback string   // the file for a path that leads to none, from the root; empty for none
+	Links    bool     // a symbolic link may lead out of Root
+	Hidden   bool     // names that begin with a dot are served
+	Next     bool     // a path that leads to no file goes on to the next route
+}
+
+// directory opens names below a root.
+type directory interface {
+	Open(name string) (fs.File, error)
+	Close() error
+}
+
+// rooted is a directory that no name and no link leads out of.
+type rooted struct{ *os.Root }
+
+func (r rooted) Open(name string) (fs.File, error) { return r.Root.Open(name) }
+
+// linked is a directory whose links lead where they lead.
+type linked string
+
+func (l linked) Open(name string) (fs.File, error) {
+	return os.Open(path.Join(string(l), path.Clean("/"+name)))
+}
+func (l linked) Close() error { return nil }
+
+// open opens the root, each time, since a release may put another directory in its place.
+func (f *Files) open() (directory, error) {
+	if f.Links {
+		return linked(f.Root), nil
+	}
+	root, err := os.OpenRoot(f.Root)
+	return rooted{root}, err
+}
+
+// errNoFile: the path leads to no file that may be served.
+var errNoFile = errors.New("no file")
+
+// fileName is the path as the name of a file, from the root and without a slash in front; "." is the root itself.
+func (f *Files) fileName(requested []byte) (string, error) {
+	text, err := url.PathUnescape(string(requested))
+	if err != nil || strings.ContainsAny(text, "\x00\\") {
+		return "", errNoFile
+	}
+	for segment := range strings.SplitSeq(text, "/") {
+		if segment == ".." || !f.Hidden && len(segment) > 1 && segment[0] == '.' && segment != ".well-known" {
+			return "", errNoFile
+		}
+	}
+	name := strings.TrimPrefix(path.Clean("/"+text), "/")
+	if name == "" {
+		name = "."
+	}
+	return name, nil
+}
+
+// serveFile answers with a file. False means that there is none, and that the next route is to be asked.
+func (s *serving) serveFile(f *Files) bool {
+	if m := s.x.Request.Method; m != httpmsg.GET && m != httpmsg.HEAD {
+		if f.Next {
+			return false
+		}
+		s.beginOwn(http.StatusMethodNotAllowed, 0)
+		s.extra.Append("Allow", []byte("GET, HEAD"), httpmsg.Other)
+		s.endOwn(nil)
+		return true
+	}
+	root, err := f.open()
+	if err != nil {
+		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Misconfigured, Detail: "files.root cannot be opened: " + withoutPath(err)})
+		return true
+	}
+	defer root.Close()
+	requested := s.path()
+	name, err := f.fileName(requested)
+	if err == nil {
+		err = s.sendFile(f, root, name, bytes.HasSuffix(requested, []byte{'/'}))
+	}
+	switch {
+	case err == nil:
+		return true
+	case f.Next:
+		return false
+	case f.Fallback != "":
+		if err = s.sendFile(f, root, strings.TrimPrefix(f.Fallback, "/"), false); err == nil {
+			return true
+		}
+	}
+	e := &fault.Evidence{Stage: fault.Select, End: fault.NoRoute}
+	if errors.Is(err, fs.ErrPermission) {
+		e = &fault.Evidence{Stage: fault.Select, End: fault.Denied, Told: fault.CauseRequestDenied, By: fault.PartyGateway, Declared: -1}
+	}
+	s.failEarly(e)
+	return true
+}
+
+// withoutPath is an error without the file that it is about.
+func withoutPath(err error) string {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return of.Err.Error()
+	}
+	return err.Error()
+}
+
+// sendFile answers with the file of a name, or with the index of a directory. Nothing was answered where it fails.
+func (s *serving) sendFile(f *Files, root directory, name string, slash bool) error {
+	file, err := root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return s.sendIndex(f, root, name, slash)
+	}
+	content, seeks := file.(*os.File)
+	if !info.Mode().IsRegular() || !seeks || slash {
+		return errNoFile
+	}
+	w := &answerWriter{s: s, header: http.Header{}}
+	w.header.Set("ETag", `"`+strconv.FormatInt(info.ModTime().UnixNano(), 36)+"-"+strconv.FormatInt(info.Size(), 36)+`"`)
+	http.ServeContent(w, s.fileRequest(), name, info.ModTime(), content)
+	w.end()
+	return nil
+}
+
+// sendIndex answers for a directory: with a redirect to its slash, or with its index.
+func (s *serving) sendIndex(f *Files, root directory, name string, slash bool) error {
+	for _, index := range f.Index {
+		file, err := root.Open(path.Join(name, index))
+		if err != nil {
+			continue
+		}
+		info, err := file.Stat()
+		_ = file.Close()
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if !slash {
+			s.toSlash()
+			return nil
+		}
+		return s.sendFile(f, root, path.Join(name, index), false)
+	}
+	return errNoFile
+}
+
+// toSlash sends the client to the directory's own address, so that relative links in its index lead somewhere.
+func (s *serving) toSlash() {
+	q := &s.x.Request
+	to := append(append([]byte{'/'}, bytes.TrimLeft(q.Path, `/\`)...), '/')
+	s.beginOwn(http.StatusMovedPermanently, 0)
+	s.extra.Append("Location", append(to, q.Query...), httpmsg.Other)
+	s.endOwn(nil)
+}
+
+// fileRequest is the request as net/http's file server reads it.
+func (s *serving) fileRequest() *http.Request {
+	h := http.Header{}
+	for _, name := range []string{"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
+		if v, ok := s.x.Request.Fields.Lookup(name); ok {
+			h.Set(name, string(v))
+		}
+	}
+	return &http.Request{Method: string(s.x.Request.Name), Header: h, URL: &url.URL{Path: string(s.x.Request.Path)}}
+}
+
+// answerWriter is an exchange as net/http's file server writes it.
+type answerWriter struct {
+	s      *serving
+	header http.Header
+	begun  bool
+	lost   bool
+}
+
+func (w *answerWriter) Header() http.Header { return w.header }
+
+func (w *answerWriter) WriteHeader(status int) {
+	if w.begun {
+		return
+	}
+	w.begun = true
+	length := int64(httpmsg.LengthUnknown)
+	if n, err := strconv.ParseInt(w.header.Get("Content-Length"), 10, 64); err == nil {
+		length = n
+	}
+	s := w.s
+	s.beginOwn(status, length)
+	for name, values := range w.header {
+		if name == "Content-Length" || name == "Date" || edited(s.route.SetResponse, []byte(name)) {
+			continue
+		}
+		for _, v := range values {
+			s.extra.Append(name, []byte(v), httpmsg.Other)
+		}
+	}
+	for _, e := range s.route.SetResponse {
+		if strings.EqualFold(e.Name, "Content-Type") && e.Value != "" {
+			s.extra.AppendKnown(httpmsg.ContentType, []byte(e.Value))
+		}
+	}
+	s.setOwn()
+	s.x.Head(&s.head)
+	s.extraBuf = s.extra.Buffer()
+}
+
+func (w *answerWriter) Write(p []byte) (int, error) {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.s.head.NoBody {
+		return len(p), nil
+	}
+	if w.lost || w.s.x.Write(p) != fault.Completed {
+		w.lost = true
+		return 0, errClientLeft
+	}
+	return len(p), nil
+}
+
+var errClientLeft = errors.New("the client left")
+
+// end ends the answer. It was cut short where the file was, or the client left.
+func (w *answerWriter) end() {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.lost {
+		w.s.own = fault.Evidence{Stage: fault.Body, End: fault.Canceled, By: fault.PartyClient, Declared: -1}
+		w.s.conclude(&w.s.own, fault.Classify(&w.s.own))
+		return
+	}
+	w.s.x.End(nil)
+}
