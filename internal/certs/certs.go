@@ -1,4 +1,5 @@
-// Package certs holds certificates and revocation lists from files, and takes new ones when the files change.
+// Package certs holds certificates, authorities and revocation lists from files, takes new ones when the files change, and chooses what
+// a client is shown.
 //
 // It must not know which listener or pool uses them.
 package certs
@@ -7,7 +8,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -101,21 +101,6 @@ func same(a, b *tls.Certificate) bool {
 		}
 	}
 	return true
-}
-
-// ServerConfig is the configuration of a listener that serves the pair: TLS 1.2 and newer, HTTP/1.1.
-func (p *Pair) ServerConfig() *tls.Config {
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		NextProtos: []string{"http/1.1"},
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			c := p.current.Load()
-			if c == nil {
-				return nil, errors.New("no certificate")
-			}
-			return c, nil
-		},
-	}
 }
 
 // Close ends the watch.

@@ -78,7 +78,7 @@ func (a Address) Exposed() bool {
 func (d *decoder) checkListen(c *Config) {
 	for i, l := range c.Listen {
 		path := fmt.Sprintf("listen[%d]", i)
-		d.checkPair(path+".tls", true)
+		d.checkListenTLS(&l.TLS, path+".tls")
 		for j, other := range c.Listen[:i] {
 			if overlap(l.Address, other.Address) {
 				line := d.positions[fmt.Sprintf("listen[%d].address", j)].line

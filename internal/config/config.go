@@ -157,16 +157,6 @@ type Listen struct {
 	H2C     bool      `key:"h2c"` // HTTP/2 in clear, by prior knowledge
 }
 
-// ListenTLS is the certificate of a listener; the zero value means no TLS.
-type ListenTLS struct {
-	Cert string `key:"cert"` // path of a PEM file, the leaf first
-	Key  string `key:"key"`  // path of a PEM file
-	H2   bool   `key:"h2"`   // HTTP/2 is offered
-}
-
-// On reports whether the listener speaks TLS.
-func (t ListenTLS) On() bool { return t.Cert != "" }
-
 // Resolver says how names become addresses.
 type Resolver struct {
 	Servers []string      `key:"servers"` // host:port; empty: the system's resolver

@@ -17,6 +17,11 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+// filed is a listener's TLS with its defaults and a certificate from files.
+func filed(cert, key string) ListenTLS {
+	return ListenTLS{Cert: cert, Key: key, ClientAuth: ClientRequired, MinVersion: TLS12, H2: true}
+}
+
 // world is what the files in testdata see of the environment.
 func world() Options {
 	env := map[string]string{"NAME": "edge", "PORT": "8080", "EMPTY": "", "NUMBER": "5", "TOKEN": "Bearer abc"}
@@ -133,11 +138,11 @@ func TestEverything(t *testing.T) {
 	want := &Config{
 		File: "/etc/whygate/whygate.yaml", Version: 1, Name: "edge-1",
 		Listen: []Listen{
-			{Address{"tcp", ":8443"}, ListenTLS{"/etc/whygate/tls/cert.pem", "/abs/key.pem", true}, false},
-			{Address: Address{"unix", "/run/whygate.sock"}, TLS: ListenTLS{H2: true}},
-			{Address: Address{"systemd", ""}, TLS: ListenTLS{H2: true}},
-			{Address: Address{"systemd", "web"}, TLS: ListenTLS{H2: true}},
-			{Address: Address{"tcp", "[::1]:8080"}, TLS: ListenTLS{H2: true}},
+			{Address{"tcp", ":8443"}, filed("/etc/whygate/tls/cert.pem", "/abs/key.pem"), false},
+			{Address: Address{"unix", "/run/whygate.sock"}, TLS: filed("", "")},
+			{Address: Address{"systemd", ""}, TLS: filed("", "")},
+			{Address: Address{"systemd", "web"}, TLS: filed("", "")},
+			{Address: Address{"tcp", "[::1]:8080"}, TLS: filed("", "")},
 		},
 		ProxyStatus: ProxyStatusFull, ErrorPages: ErrorPagesPlain, AccessLog: "/etc/whygate/log/access.json",
 		Incidents: Incidents{Store: "sqlite:/etc/whygate/state/i.db", Keep: Keep{For: 48 * time.Hour, Size: 64 << 20}},

@@ -32,7 +32,9 @@ func FromFlags(from, to []string) (*Config, error) {
 			refuse("--from", t.message, t.hint)
 			continue
 		}
-		c.Listen = append(c.Listen, Listen{Address: v.(Address), TLS: ListenTLS{H2: true}})
+		l := Listen{Address: v.(Address)}
+		setDefaults(root.child("listen").child("tls"), reflect.ValueOf(&l.TLS).Elem())
+		c.Listen = append(c.Listen, l)
 	}
 	for _, s := range to {
 		v, t := parseEndpoint(root.child("pools").child("endpoints"), endpointFlag(s))

@@ -45,6 +45,25 @@ A PEM file with the certificate first and the intermediate ones after it. It is 
 starts at the directory of this file.`},
 	{path: "listen[].tls.key", kind: file, example: "/etc/whygate/key.pem", aka: []string{"private_key", "ssl_certificate_key", "key_file"}, doc: `
 A PEM file with the certificate's private key. It is read again when it changes.`},
+	{path: "listen[].tls.certificates", kind: sections, max: 1000, aka: []string{"certs", "pairs"}, doc: `
+More certificates, each with its key. A client is shown the one that has the name it asks for (SNI), be it by a wildcard; of several the
+first that it can use, so that an RSA one may stand beside an ECDSA one. Who asks for no name, or for one that none has, is shown the
+first of all.`},
+	{path: "listen[].tls.certificates[].cert", kind: file, required: true, example: "/etc/whygate/shop.pem", aka: []string{"certificate", "crt", "chain"}, doc: `
+As listen[].tls.cert.`},
+	{path: "listen[].tls.certificates[].key", kind: file, required: true, example: "/etc/whygate/shop-key.pem", aka: []string{"private_key"}, doc: `
+As listen[].tls.key.`},
+	{path: "listen[].tls.client_ca", kind: file, example: "/etc/whygate/clients-ca.pem", aka: []string{"ssl_client_certificate", "ca", "ca_file", "client_ca_file", "verify_client_ca"}, doc: `
+A PEM file with the authorities whose client certificates are accepted (mTLS). It is read again when it changes. The subject of the
+client's certificate goes to the upstream as X-Client-Cert-Subject, in the form of RFC 4514 (CN=alice,O=Example), or where there is none
+its first other name (URI:spiffe://..., DNS:..., email:...). Nobody can write that header itself: what comes with a request is dropped,
+from trusted_proxies too. Client-Cert and Client-Cert-Chain (RFC 9440) are passed on from trusted_proxies alone.`},
+	{path: "listen[].tls.client_auth", kind: choice, def: ClientRequired, choices: []string{ClientRequired, ClientOptional}, aka: []string{"verify_client", "ssl_verify_client", "client_authentication", "mode"}, doc: `
+Whether a client without a certificate is turned away in the handshake (required), or served without that header (optional). A
+certificate that does not verify is turned away in either case. It needs client_ca.`},
+	{path: "listen[].tls.min_version", kind: choice, def: TLS12, choices: []string{TLS12, TLS13}, aka: []string{"minimum_version", "ssl_protocols", "protocols", "tls_min_version"}, doc: `
+The oldest version of TLS that is spoken. With 1.2 the cipher suites are those of Mozilla's intermediate set that have forward secrecy
+and authenticate what they encrypt (ECDHE with AES-GCM or ChaCha20), which every client of the last ten years knows.`},
 	{path: "listen[].tls.h2", kind: boolean, def: "true", aka: []string{"http2", "alpn", "h2_enabled"}, doc: `
 Offer HTTP/2 to clients, beside HTTP/1.1, in the TLS handshake (ALPN). A client chooses.`},
 	{path: "listen[].h2c", kind: boolean, def: "false", aka: []string{"http2_cleartext", "prior_knowledge"}, doc: `

@@ -54,6 +54,9 @@ type Peer struct {
 	Local  string     // the address that the client came to
 	Secure bool       // it came over TLS
 
+	// Subject is whom the client's certificate is for, as a header's value; empty if it showed none. It has been verified.
+	Subject string
+
 	// Covers reports whether the certificate that the client was shown has a host name. nil where that is not known.
 	Covers func(host string) bool
 }

@@ -22,9 +22,15 @@ func Check(cfg *config.Config) config.Problems {
 		}
 	}
 	for i, l := range cfg.Listen {
-		if l.TLS.On() {
-			if _, err := certs.LoadPair(l.TLS.Cert, l.TLS.Key); err != nil {
-				add(problemAt(cfg, "listen["+strconv.Itoa(i)+"].tls.cert", err))
+		path := "listen[" + strconv.Itoa(i) + "]."
+		for j, p := range l.TLS.Pairs() {
+			if _, err := certs.LoadPair(p.Cert, p.Key); err != nil {
+				add(problemAt(cfg, path+l.TLS.PairPath(j)+".cert", err))
+			}
+		}
+		if l.TLS.ClientCA != "" {
+			if _, err := certs.LoadPool(l.TLS.ClientCA); err != nil {
+				add(problemAt(cfg, path+"tls.client_ca", err))
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -157,7 +158,7 @@ func (g *Gateway) Start() {
 func (g *Gateway) serve(s *socket) {
 	g.serving.Go(func() {
 		err := errors.New("BUG: the goroutine that accepts connections ended")
-		g.guarded("a listener", func() { err = g.server.Listen(s.net, s.conf.Load, s.h2c.Load) })
+		g.guarded("a listener", func() { err = g.server.Listen(s.net, s.config, s.h2c.Load) })
 		g.failing(err)
 	})
 }
@@ -290,7 +291,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	g.served.Store(cfg)
 	next.watch(g.log)
 	for _, s := range sockets.secured {
-		s.socket.use(&s.listen, s.pair)
+		s.socket.use(&s.listen, s.server)
 	}
 	g.proxy.Use(next.snapshot)
 	if before := g.access.Swap(access); before != nil {
@@ -323,7 +324,7 @@ type change struct {
 type securing struct {
 	socket *socket
 	listen config.Listen
-	pair   *certs.Pair
+	server *certs.Server
 }
 
 // undo ends what was opened for a change that does not take place.
@@ -332,8 +333,8 @@ func (c *change) undo() {
 		s.close()
 	}
 	for _, s := range c.secured {
-		if s.pair != nil {
-			s.pair.Close()
+		if s.server != nil {
+			s.server.Close()
 		}
 	}
 }
@@ -357,15 +358,15 @@ func (g *Gateway) reconcile(cfg *config.Config) (c *change, err error) {
 		}
 		c.all = append(c.all, kept...)
 		for _, s := range kept {
-			if s.tls == l.TLS && s.h2c.Load() == l.H2C {
+			if reflect.DeepEqual(s.tls, l.TLS) && s.h2c.Load() == l.H2C {
 				continue
 			}
-			pair, err := g.watchPair(l.TLS)
+			server, err := g.serverTLS(&l.TLS)
 			if err != nil {
 				c.undo()
 				return nil, err
 			}
-			c.secured = append(c.secured, securing{s, l, pair})
+			c.secured = append(c.secured, securing{s, l, server})
 		}
 	}
 	for _, s := range have {
@@ -468,7 +469,7 @@ func (g *Gateway) Addresses() []Listening {
 	defer g.mu.Unlock()
 	var out []Listening
 	for _, s := range g.sockets {
-		out = append(out, Listening{Address: s.net.Addr().String(), Network: s.net.Addr().Network(), TLS: s.pair != nil})
+		out = append(out, Listening{Address: s.net.Addr().String(), Network: s.net.Addr().Network(), TLS: s.server.Load() != nil})
 	}
 	return out
 }

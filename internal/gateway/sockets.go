@@ -19,45 +19,54 @@ import (
 type socket struct {
 	address config.Address // tells whether a new configuration means the same
 	net     net.Listener
-	tls     config.ListenTLS           // guarded by Gateway.mu, as pair is
-	pair    *certs.Pair                // nil without TLS
-	conf    atomic.Pointer[tls.Config] // what new connections are served with, nil without TLS
-	h2c     atomic.Bool                // HTTP/2 is spoken in clear with those that begin with it
+	tls     config.ListenTLS             // guarded by Gateway.mu
+	server  atomic.Pointer[certs.Server] // what new connections are served with, nil without TLS
+	h2c     atomic.Bool                  // HTTP/2 is spoken in clear with those that begin with it
 }
 
-// use makes later connections be served as the configuration says, with the pair, nil for none.
-func (s *socket) use(l *config.Listen, pair *certs.Pair) {
-	old := s.pair
-	s.tls, s.pair = l.TLS, pair
-	s.h2c.Store(l.H2C)
-	if pair != nil {
-		conf := pair.ServerConfig()
-		if l.TLS.H2 {
-			conf.NextProtos = []string{"h2", "http/1.1"}
-			conf.DynamicRecordSizingDisabled = true // HTTP/2 gathers what it writes, and HTTP/1 writes whole pieces
-		}
-		s.conf.Store(conf)
-	} else {
-		s.conf.Store(nil)
+// config is what a new connection is served with, nil without TLS.
+func (s *socket) config() *tls.Config {
+	if server := s.server.Load(); server != nil {
+		return server.Config()
 	}
-	if old != nil {
+	return nil
+}
+
+// use makes later connections be served as the configuration says, with the certificates of server, nil for none.
+func (s *socket) use(l *config.Listen, server *certs.Server) {
+	s.tls = l.TLS
+	s.h2c.Store(l.H2C)
+	if old := s.server.Swap(server); old != nil {
 		old.Close()
 	}
 }
 
 func (s *socket) close() {
 	_ = s.net.Close()
-	if s.pair != nil {
-		s.pair.Close()
+	if server := s.server.Load(); server != nil {
+		server.Close()
 	}
 }
 
-// watchPair loads a listener's certificate and goes on to look at its files; nil without TLS.
-func (g *Gateway) watchPair(l config.ListenTLS) (*certs.Pair, error) {
+// serverTLS loads a listener's certificates and goes on to look at their files; nil without TLS.
+func (g *Gateway) serverTLS(l *config.ListenTLS) (*certs.Server, error) {
 	if !l.On() {
 		return nil, nil
 	}
-	return certs.Watch(l.Cert, l.Key, func(err error) { g.certificateChanged(l.Cert, err) })
+	o := certs.Options{ClientCA: l.ClientCA, ClientAuth: tls.RequireAndVerifyClientCert, Protocols: []string{"http/1.1"}, Changed: g.certificateChanged}
+	for _, p := range l.Pairs() {
+		o.Pairs = append(o.Pairs, certs.Files(p))
+	}
+	if l.ClientAuth == config.ClientOptional {
+		o.ClientAuth = tls.VerifyClientCertIfGiven
+	}
+	if l.MinVersion == config.TLS13 {
+		o.MinVersion = tls.VersionTLS13
+	}
+	if l.H2 {
+		o.Protocols = []string{"h2", "http/1.1"}
+	}
+	return certs.NewServer(o)
 }
 
 // open opens the sockets of one listener: one, or several that systemd passes under one name.
@@ -85,7 +94,7 @@ func (g *Gateway) open(l config.Listen, where string) ([]*socket, error) {
 	}
 	var out []*socket
 	for i, n := range list {
-		pair, err := g.watchPair(l.TLS)
+		server, err := g.serverTLS(&l.TLS)
 		if err != nil {
 			g.closeSockets(out)
 			for _, rest := range list[i:] {
@@ -94,7 +103,7 @@ func (g *Gateway) open(l config.Listen, where string) ([]*socket, error) {
 			return nil, err
 		}
 		s := &socket{address: l.Address, net: n}
-		s.use(&l, pair)
+		s.use(&l, server)
 		out = append(out, s)
 	}
 	return out, nil

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h2"
@@ -55,6 +56,9 @@ func (ss *session) run() {
 		}
 		ss.http.Run()
 	case ss.handshake():
+		if chains := ss.conn.TLS().ConnectionState().VerifiedChains; len(chains) > 0 {
+			ss.http.Peer().Subject = certs.Subject(chains[0][0])
+		}
 		if ss.conn.TLS().ConnectionState().NegotiatedProtocol == "h2" {
 			ss.serveHTTP2(ss.door)
 			return

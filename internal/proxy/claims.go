@@ -13,11 +13,22 @@ const claimPrefix = "X-Forwarded"
 // claims are the relatives that do not begin so: names by which CDNs and proxies tell who asks, and for what. A client that
 // writes one itself would be believed.
 var claims = [...]string{
-	"CF-Connecting-IP", "CF-Connecting-IPv6", "CF-Visitor", "Client-IP", "Fastly-Client-IP", "Front-End-Https", "Proxy", "Proxy-Client-IP",
+	"CF-Connecting-IP", "CF-Connecting-IPv6", "CF-Visitor", "Client-Cert", "Client-Cert-Chain", "Client-IP", "Fastly-Client-IP", "Front-End-Https", "Proxy", "Proxy-Client-IP",
 	"True-Client-IP", "WL-Proxy-Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "X-Envoy-External-Address", "X-Host",
 	"X-HTTP-Host-Override", "X-HTTPS", "X-Original-Forwarded-For", "X-Original-Host", "X-Original-Method", "X-Original-Proto",
 	"X-Original-Remote-Addr", "X-Original-URI", "X-Original-URL", "X-ProxyUser-Ip", "X-Real-Port", "X-Remote-Addr", "X-Remote-IP",
 	"X-Rewrite-URL", "X-Scheme", "X-Url-Scheme",
+}
+
+// subjectHeader tells the upstream whom the client's certificate is for. Nobody's but our own is passed on, not even a trusted proxy's: one
+// that does not know it would pass on what its client wrote.
+const subjectHeader = "X-Client-Cert-Subject"
+
+// namesSubject reports whether a field is a subjectHeader, in any spelling.
+//
+// hot: once per field line that has no identity.
+func namesSubject(name []byte) bool {
+	return len(name) == len(subjectHeader) && spells(name, subjectHeader)
 }
 
 // claimsByLength has the claims of each length, so that a field is compared with two or three at most.
@@ -66,7 +77,7 @@ func spells(name []byte, known string) bool {
 // dropClaims marks the trailers that are claims: a recipient that merges them would believe the client.
 func dropClaims(f *httpmsg.Fields) {
 	for i := range f.Len() {
-		if f.ID(i) == httpmsg.Other && claimed(f.Name(i)) {
+		if f.ID(i) == httpmsg.Other && (claimed(f.Name(i)) || namesSubject(f.Name(i))) {
 			f.Drop(i)
 		}
 	}

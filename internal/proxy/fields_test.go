@@ -473,10 +473,11 @@ func TestClaimsOfAnybody(t *testing.T) {
 		"x-forwarded-user: root", "X_Forwarded_Prefix: /evil", "X-Forwarded_Ssl: on", "X-FORWARDED-TLS-CLIENT-CERT: x", "X-Forwarded-: 1",
 		"True-Client-IP: 6.6.6.6", "CF-Connecting-IP: 6.6.6.6", "X-Client-IP: 6.6.6.6", "X_Client_Ip: 6.6.6.6", "X-Original-URL: /admin",
 		"X-Rewrite-URL: /admin", "Front-End-Https: on", "X-Cluster-Client-Ip: 6.6.6.6", "Proxy: http://evil",
+		"Client-Cert: :AA==:", "client_cert_chain: :AA==:", "X-Client-Cert-Subject: CN=root", "x_client_cert_subject: CN=root",
 	}
 	fine := []string{"X-Forward: 1", "X-Foo: 1", "X-Original-Name: a.png", "True-Client: 1", "Proxy-Foo: 1"}
 	request := "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n" + joined(append(spoofs[:len(spoofs):len(spoofs)], fine...)) +
-		"\r\n2\r\nhi\r\n0\r\nX-Forwarded-Ssl: on\r\nTrue-Client-IP: 6.6.6.6\r\nX-Sum: 1\r\n\r\n"
+		"\r\n2\r\nhi\r\n0\r\nX-Forwarded-Ssl: on\r\nTrue-Client-IP: 6.6.6.6\r\nX-Client-Cert-Subject: CN=root\r\nX-Sum: 1\r\n\r\n"
 	m := forwarded(t, setup{}, request)
 	for _, l := range spoofs {
 		name, value, _ := strings.Cut(l, ": ")
@@ -493,7 +494,12 @@ func TestClaimsOfAnybody(t *testing.T) {
 		t.Errorf("trailers %q", m.trailers)
 	}
 	m = forwarded(t, trusting, request)
-	for _, l := range []string{"X-Forwarded-Ssl: on", "X-Forwarded-Prefix: /evil", "True-Client-IP: 6.6.6.6"} {
+	for _, l := range []string{"X-Client-Cert-Subject: CN=root", "x_client_cert_subject: CN=root"} {
+		if slices.Contains(m.lines, l) {
+			t.Errorf("a trusted peer's %q is passed on", l)
+		}
+	}
+	for _, l := range []string{"X-Forwarded-Ssl: on", "X-Forwarded-Prefix: /evil", "True-Client-IP: 6.6.6.6", "Client-Cert: :AA==:"} {
 		if !slices.Contains(m.lines, l) {
 			t.Errorf("a trusted peer's %q is missing", l)
 		}

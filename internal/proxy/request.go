@@ -217,7 +217,7 @@ func (s *serving) forwards(i int, trusted bool) bool {
 			return false
 		}
 	case httpmsg.Other:
-		if !trusted && claimed(f.Name(i)) {
+		if !trusted && claimed(f.Name(i)) || namesSubject(f.Name(i)) {
 			return false
 		}
 	}
@@ -259,6 +259,11 @@ func (s *serving) addHop(trusted bool) {
 			id = s.id[:]
 		}
 		add.AppendKnown(httpmsg.XRequestID, id)
+	}
+	if subject := s.x.Peer.Subject; subject != "" && !s.edits(subjectHeader) {
+		add.Begin(subjectHeader, httpmsg.Other)
+		add.PutString(subject)
+		add.End()
 	}
 	if f.Has(httpmsg.CDNLoop) {
 		add.Begin("CDN-Loop", httpmsg.CDNLoop)

@@ -1,0 +1,201 @@
+package certs
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Files are where a certificate and its key are.
+type Files struct{ Cert, Key string }
+
+// Options are how a Server speaks TLS.
+type Options struct {
+	Pairs      []Files // the first is shown to who asks for no name, or for one that none has
+	ClientCA   string  // a PEM file of the authorities whose client certificates are accepted; empty: none is asked for
+	ClientAuth tls.ClientAuthType
+	MinVersion uint16 // 0: TLS 1.2
+	Protocols  []string
+
+	// Changed is told of each later load of a file: nil, or why the old one is still used. It is called from several goroutines.
+	Changed func(file string, err error)
+}
+
+// Server is the server's side of TLS for a listener: it shows the certificate that has the name asked for, and takes new ones when the
+// files change.
+type Server struct {
+	options Options
+	pairs   []*Pair
+	watches []*watch
+	shown   atomic.Pointer[shelf]
+	conf    atomic.Pointer[tls.Config]
+
+	mu sync.Mutex // guards pairs and the making of shown
+}
+
+// shelf has certificates by the names that they are for, in lower case, wildcards as they are written.
+type shelf struct {
+	byName map[string][]*tls.Certificate
+	first  *tls.Certificate // nil if there is none
+}
+
+// NewServer loads every file, and watches them until Close.
+func NewServer(o Options) (*Server, error) {
+	s := &Server{options: o}
+	for _, f := range o.Pairs {
+		p, err := Watch(f.Cert, f.Key, func(err error) {
+			s.arrange()
+			o.Changed(f.Cert, err)
+		})
+		if err != nil {
+			s.Close()
+			return nil, err
+		}
+		s.mu.Lock()
+		s.pairs = append(s.pairs, p)
+		s.mu.Unlock()
+	}
+	if o.ClientCA == "" {
+		s.configure(nil)
+	} else {
+		files := []string{o.ClientCA}
+		last := stampOf(files)
+		pool, err := LoadPool(o.ClientCA)
+		if err != nil {
+			s.Close()
+			return nil, err
+		}
+		s.configure(pool)
+		s.watches = append(s.watches, watchFiles(files, last, func() {
+			pool, err := LoadPool(o.ClientCA)
+			if err == nil {
+				s.configure(pool)
+			}
+			o.Changed(o.ClientCA, err)
+		}))
+	}
+	s.arrange()
+	return s, nil
+}
+
+// Config is what new connections are served with. It is another one after the authorities have changed, so that sessions which the old
+// ones vouched for are not resumed.
+func (s *Server) Config() *tls.Config { return s.conf.Load() }
+
+// Close ends the watches.
+func (s *Server) Close() {
+	s.mu.Lock()
+	pairs := s.pairs
+	s.mu.Unlock()
+	for _, p := range pairs {
+		p.Close()
+	}
+	for _, w := range s.watches {
+		w.close()
+	}
+}
+
+// intermediate are the cipher suites of Mozilla's "intermediate" configuration (version 5.7) for TLS 1.2, those of finite-field
+// Diffie-Hellman aside, which crypto/tls has not. The order is crypto/tls's own.
+var intermediate = []uint16{
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+}
+
+// configure makes later connections be served with these authorities for clients, nil for none.
+func (s *Server) configure(clients *x509.CertPool) {
+	conf := &tls.Config{
+		MinVersion: max(s.options.MinVersion, tls.VersionTLS12), CipherSuites: intermediate, NextProtos: s.options.Protocols,
+		GetCertificate:              s.choose,
+		DynamicRecordSizingDisabled: slices.Contains(s.options.Protocols, "h2"), // HTTP/2 gathers what it writes, and HTTP/1 writes whole pieces
+	}
+	if clients != nil {
+		conf.ClientCAs, conf.ClientAuth = clients, s.options.ClientAuth
+	}
+	s.conf.Store(conf)
+}
+
+// arrange puts the pairs as they are now on a new shelf.
+func (s *Server) arrange() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := &shelf{byName: map[string][]*tls.Certificate{}}
+	for _, p := range s.pairs {
+		next.put(p.current.Load())
+	}
+	s.shown.Store(next)
+}
+
+// put adds a certificate under each of its names. One without any is for its common name, as old tools make them.
+func (h *shelf) put(c *tls.Certificate) {
+	if h.first == nil {
+		h.first = c
+	}
+	for _, name := range namesOf(c.Leaf) {
+		if !slices.Contains(h.byName[name], c) {
+			h.byName[name] = append(h.byName[name], c)
+		}
+	}
+}
+
+// namesOf are the names and addresses that a certificate is for, in lower case.
+func namesOf(leaf *x509.Certificate) []string {
+	var out []string
+	for _, name := range leaf.DNSNames {
+		out = append(out, strings.ToLower(name))
+	}
+	for _, ip := range leaf.IPAddresses {
+		out = append(out, ip.String())
+	}
+	if len(out) == 0 && leaf.Subject.CommonName != "" {
+		out = append(out, strings.ToLower(leaf.Subject.CommonName))
+	}
+	return out
+}
+
+// find is the certificate for a name, by itself or by a wildcard in place of its first label (RFC 9525, section 6.3): of several the
+// first that the client can use. It is nil if there is none.
+func (h *shelf) find(name string, hello *tls.ClientHelloInfo) *tls.Certificate {
+	if c := usable(h.byName[name], hello); c != nil {
+		return c
+	}
+	if dot := strings.IndexByte(name, '.'); dot > 0 {
+		return usable(h.byName["*"+name[dot:]], hello)
+	}
+	return nil
+}
+
+// usable is the first that the client can use, or the first of all if it can use none: the handshake then says why.
+func usable(all []*tls.Certificate, hello *tls.ClientHelloInfo) *tls.Certificate {
+	if len(all) == 0 {
+		return nil
+	}
+	if len(all) > 1 && hello.Conn != nil {
+		for _, c := range all {
+			if hello.SupportsCertificate(c) == nil {
+				return c
+			}
+		}
+	}
+	return all[0]
+}
+
+// nameOf is the name that a client asks for, as certificates have it.
+func nameOf(hello *tls.ClientHelloInfo) string {
+	return strings.TrimSuffix(strings.ToLower(hello.ServerName), ".")
+}
+
+// choose is a tls.Config's GetCertificate. One without a connection is a look: what would a client be shown?
+func (s *Server) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	shown := s.shown.Load()
+	if name := nameOf(hello); name != "" {
+		if c := shown.find(name, hello); c != nil {
+			return c, nil
+		}
+	}
+	return shown.first, nil // nil makes crypto/tls answer unrecognized_name
+}
