@@ -17,7 +17,7 @@ import (
 const subjectHeader = "X-Client-Cert-Subject"
 
 // asked is one request over a connection of its own: what the upstream got as the subject, and what the client was shown.
-func asked(t *testing.T, address string, conf *tls.Config, edit func(*http.Request)) (subject string, shown *x509.Certificate, err error) {
+func askedOver(t *testing.T, address string, conf *tls.Config, edit func(*http.Request)) (subject string, shown *x509.Certificate, err error) {
 	t.Helper()
 	conf.InsecureSkipVerify = true
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: conf, DisableKeepAlives: true, ForceAttemptHTTP2: true}, Timeout: patience}
@@ -60,14 +60,14 @@ func TestListenerCertificates(t *testing.T) {
 				section := fmt.Sprintf(`:0", tls: {cert: %s, key: %s, certificates: [{cert: %s, key: %s}], client_ca: %s, client_auth: %s, h2: %s}}`,
 					cert, key, shop, shopKey, clients.file, auth, h2)
 				g := startText(t, strings.Replace(pool("127.0.0.1:0", upstream.URL, "trusted_proxies: [127.0.0.0/8]"), `:0"}`, section, 1))
-				got, shown, err := asked(t, g.address, conf("shop.example.com", alice), forged)
+				got, shown, err := askedOver(t, g.address, conf("shop.example.com", alice), forged)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if got != `["CN=alice"]` || shown.Subject.CommonName != "shop.example.com" {
 					t.Errorf("the upstream got %s, and the client was shown %s", got, shown.Subject)
 				}
-				got, _, err = asked(t, g.address, conf("first.example.com"), forged)
+				got, _, err = askedOver(t, g.address, conf("first.example.com"), forged)
 				switch {
 				case without == "" && err == nil:
 					t.Errorf("a client without a certificate is answered %s", got)
@@ -77,7 +77,7 @@ func TestListenerCertificates(t *testing.T) {
 				// The stranger's authority is not among those that the gateway names, so a client would show nothing by itself.
 				show := conf("first.example.com")
 				show.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &stranger, nil }
-				if got, _, err := asked(t, g.address, show, nil); err == nil {
+				if got, _, err := askedOver(t, g.address, show, nil); err == nil {
 					t.Errorf("a client whose certificate does not verify is answered %s", got)
 				}
 			})
