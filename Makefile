@@ -14,7 +14,7 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 BINARY     ?= whygate
 
-.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak bench bench-explain chaos pgo docs lab-matrix test-diagnose test-explain test-lint setup setup-test clean test-kubernetes interop
+.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak park bench bench-explain chaos pgo docs lab-matrix test-diagnose test-explain test-lint setup setup-test clean test-kubernetes interop
 
 build: setup ## one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o whygate ./cmd/whygate
@@ -90,6 +90,10 @@ fuzz: ## every fuzz target for ten minutes
 SOAK ?= 10m
 soak: ## victims with secrets beside clients and endpoints that stop everywhere, with buffers poisoned
 	WHYGATE_SOAK=$(SOAK) $(GO) test -tags poison -count=1 -timeout 24h -run '^TestNoOctetOfAnother$$' -v ./internal/proxy
+
+PARK ?= 50000
+park: ## so many connections that come, are parked, ask and go, a tenth of them at a time, with the race detector
+	CGO_ENABLED=1 WHYGATE_PARK=$(PARK) $(GO) test -pgo=off -race -count=1 -timeout 30m -run '^TestParkStorm$$' -v ./internal/listener
 
 bench: setup ## side by side with nginx and HAProxy
 	$(GO) run ./bench $(BENCHFLAGS)

@@ -28,6 +28,9 @@ type Conn struct {
 	waiter cancel.Waiter // of the Cancels that the halves obey
 	woken  atomic.Uint32 // how often wake was called, where there is no socket
 
+	lot  *Lot          // where it is parked now and then; set once
+	spot atomic.Uint64 // where it stands in lot, 0 if it is not parked. Lot.mu guards it; wake looks without
+
 	inside  bool    // Each is under way: the socket cannot be closed from within
 	closing closing // what to do when Each returns
 }
@@ -180,8 +183,12 @@ func (c *Conn) leave() {
 	}
 }
 
-// wake makes waits look at what they obey again: they end as if their timers had fired, and arm them anew.
+// wake makes waits look at what they obey again: they end as if their timers had fired, and arm them anew. A parked connection is
+// given to its owner.
 func (c *Conn) wake() {
+	if id := c.spot.Load(); id != 0 && c.lot.unpark(id, Canceled) {
+		return // its owner looks at the reason
+	}
 	if c.sys != nil {
 		c.sys.kick()
 		return

@@ -180,9 +180,9 @@ func (s *socket) onEach(fd uintptr) bool {
 			k.settled = true // many a client sends one request and its end with it: after the first, look at once
 			continue
 		}
-		if at := now.Add(Recheck); s.readArmed == 0 || s.readArmed > at {
+		if at := mono.Earlier(now.Add(Recheck), c.in.until.Load()); s.readArmed == 0 || s.readArmed > at {
 			s.readArmed = at
-			_ = s.Conn.SetReadDeadline(time.Now().Add(Recheck))
+			_ = s.Conn.SetReadDeadline(time.Now().Add(at.Sub(now)))
 			if k.conn.in.cancel.Reason() != cancel.None { // it came before that deadline was set, and was undone by it
 				s.kick()
 			}

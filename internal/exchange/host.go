@@ -26,4 +26,5 @@ type Limits struct {
 	HeadTime    time.Duration // from a request head's first octet to its last; also for the TLS handshake
 	RequestBody int64         // octets of a request body, 0 for no bound
 	Idle        time.Duration // silence between requests, and inside a request body
+	Park        time.Duration // silence between requests after which a connection gives its goroutine up, 0 for never
 }

@@ -175,6 +175,10 @@ func (g *Gateway) failing(err error) {
 // Failed gives the error of a socket that cannot be served any more.
 func (g *Gateway) Failed() <-chan error { return g.failed }
 
+// parkAfter is how long a client's connection may rest before it gives its goroutine up. To take it up again costs about as much as a
+// request's share of the scheduler, so it is longer than most pauses between the requests of one page.
+const parkAfter = 2 * time.Second
+
 // sweepEvery is how often idle upstream connections are looked at.
 const sweepEvery = time.Second
 
@@ -187,21 +191,36 @@ type clock struct {
 
 func readClock() *clock { return &clock{time.Now(), mono.Now()} }
 
-// tidy gives memory back after many connections have become idle: their goroutines' stacks grew with the requests, and shrink
+// tidy gives memory back after many connections have become idle: their goroutines' stacks grew with the requests, and go
 // only in a garbage collection, which an idle gateway has no other reason for.
-type tidy struct{ before, done int64 }
+type tidy struct{ open, parked level }
+
+// level is a number of connections: as it was a look ago, and when memory was given back last.
+type level struct{ before, done int64 }
 
 // tidyMin is how many connections make it worth a collection.
 const tidyMin = 500
 
-// look collects once when the number of connections has come to rest, far from where it was when it collected last.
-func (t *tidy) look(open, busy int64) {
-	rests := open == t.before && busy <= open/10
-	t.before = open
-	if moved := max(open, t.done) - min(open, t.done); rests && max(open, t.done) >= tidyMin && moved > open/10 {
-		t.done = open
+// look collects once when the numbers of connections, and of those without a goroutine, have come to rest, one of them far from where it was
+// when it collected last.
+func (t *tidy) look(open, parked, busy int64) {
+	openRests, parkedRests := t.open.rests(open), t.parked.rests(parked)
+	if openRests && parkedRests && busy <= open/10 && (t.open.moved(open) || t.parked.moved(parked)) {
+		t.open.done, t.parked.done = open, parked
 		debug.FreeOSMemory()
 	}
+}
+
+// rests reports whether a number is about what it was a look ago.
+func (l *level) rests(n int64) bool {
+	change := max(n, l.before) - min(n, l.before)
+	l.before = n
+	return change <= n/100
+}
+
+// moved reports whether a number is large, or was, and has changed by more than a tenth since memory was given back.
+func (l *level) moved(n int64) bool {
+	return max(n, l.done) >= tidyMin && max(n, l.done)-min(n, l.done) > n/10
 }
 
 func (g *Gateway) sweep() {
@@ -217,7 +236,7 @@ func (g *Gateway) sweep() {
 			current := g.current
 			g.mu.Unlock()
 			g.clock.Store(readClock())
-			t.look(g.server.Open(), g.server.Busy())
+			t.look(g.server.Open(), int64(g.server.Parked()), g.server.Busy())
 			g.rates.note(g, time.Now())
 			g.guarded("idle connections could not be looked at", func() {
 				g.metrics.Forget(time.Now())
@@ -282,7 +301,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	}
 	g.limits.Store(&listener.Limits{
 		Connections: int(cfg.Limits.Connections), RequestHead: int(cfg.Limits.RequestHead), HeadTime: cfg.Limits.HeadTime,
-		RequestBody: cfg.Limits.RequestBody, Idle: cfg.Limits.Idle,
+		RequestBody: cfg.Limits.RequestBody, Idle: cfg.Limits.Idle, Park: parkAfter,
 	})
 	g.metrics.Use(slices.Collect(maps.Keys(next.pools)))
 	g.metrics.UseRoutes(routeNames(next.cfg))

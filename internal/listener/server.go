@@ -35,6 +35,8 @@ type Server struct {
 	sessions  map[*session]struct{}
 	open      atomic.Int64
 	wait      sync.WaitGroup
+
+	lot conn.Lot // the idle connections that have no goroutine
 }
 
 // acceptPause is how long accepting rests when descriptors have run out: the condition does not pass by asking faster.
@@ -78,7 +80,7 @@ func (s *Server) Listen(l net.Listener, conf func() *tls.Config, h2c func() bool
 	}
 }
 
-// accept starts a connection's goroutine. It ends when the connection does; Drain waits for it.
+// accept starts a connection's goroutine. It ends when the connection does, or is parked; Drain waits for the connection's end.
 func (s *Server) accept(nc net.Conn, tlsConf *tls.Config, h2c bool) {
 	limits := s.Limits()
 	ss := &session{server: s, limits: limits, h2c: h2c, raw: nc, tlsConf: tlsConf}
@@ -116,6 +118,9 @@ func (s *Server) forget(ss *session) {
 
 // Open is the number of client connections.
 func (s *Server) Open() int64 { return s.open.Load() }
+
+// Parked is the number of client connections that are idle and have no goroutine.
+func (s *Server) Parked() int { return s.lot.Parked() }
 
 // Busy is the number of exchanges under way.
 func (s *Server) Busy() int64 { return s.host.Busy.Load() }
@@ -157,6 +162,7 @@ func (s *Server) Drain(bound time.Duration) bool {
 		http2.Leave()
 	}
 	done := make(chan struct{})
+	defer s.lot.Close()
 	defer func() {
 		if http2 != nil {
 			http2.Close()

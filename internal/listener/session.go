@@ -31,15 +31,33 @@ type session struct {
 	door    *door    // what TLS runs over, else nil
 }
 
-// run serves the connection until it ends.
-func (ss *session) run() {
-	defer ss.server.forget(ss)
-	defer ss.conn.Close()
-	defer func() { // a bug of ours costs one connection
-		if r := recover(); r != nil {
+// run serves the connection until it ends or is parked.
+func (ss *session) run() { ss.own(ss.begin) }
+
+// resume goes on with a connection that was parked.
+func (ss *session) resume(w conn.Wakeup) {
+	ss.own(func() bool { return ss.park(ss.http.Resume(w)) })
+}
+
+// own has the connection served by who owns it now. When that is done it is closed, unless it is parked: then it is the Lot's, and nothing of
+// it is touched here any more.
+func (ss *session) own(serve func() (parked bool)) {
+	parked := false
+	defer func() {
+		if parked {
+			return
+		}
+		if r := recover(); r != nil { // a bug of ours costs one connection
 			ss.server.panicked(r)
 		}
+		defer ss.server.forget(ss)
+		ss.conn.Close()
 	}()
+	parked = serve()
+}
+
+// begin is a connection's first owner. It reports whether it parked it.
+func (ss *session) begin() (parked bool) {
 	switch {
 	case ss.over && ss.conn.TLS() != nil:
 		// It gets no answer: a handshake is what costs most.
@@ -52,19 +70,31 @@ func (ss *session) run() {
 	case ss.conn.TLS() == nil:
 		if ss.h2c && ss.prefaced() {
 			ss.serveHTTP2(nil)
-			return
+			return false
 		}
-		ss.http.Run()
+		return ss.park(ss.http.Run())
 	case ss.handshake():
 		if chains := ss.conn.TLS().ConnectionState().VerifiedChains; len(chains) > 0 {
 			ss.http.Peer().Subject = certs.Subject(chains[0][0])
 		}
 		if ss.conn.TLS().ConnectionState().NegotiatedProtocol == "h2" {
 			ss.serveHTTP2(ss.door)
-			return
+			return false
 		}
-		ss.http.Run()
+		return ss.park(ss.http.Run())
 	}
+	return false
+}
+
+// park parks the connection if it is quiet, and reports whether it did. While it cannot be parked it is served here.
+func (ss *session) park(quiet bool) (parked bool) {
+	for quiet {
+		if ss.server.lot.Park(ss.conn, ss.http.IdleUntil(), ss.resume) {
+			return true
+		}
+		quiet = ss.http.Stay()
+	}
+	return false
 }
 
 // prefaced reads the first octets, and reports whether they are HTTP/2's (RFC 9113, section 3.3). What was read stays buffered.

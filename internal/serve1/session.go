@@ -4,6 +4,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/conn"
@@ -92,21 +93,63 @@ func (ss *Session) Drained() bool { return ss.cut.Reason() == cancel.Drained }
 // streams keeps what requests need between requests.
 var streams = sync.Pool{New: func() any { return newStream() }}
 
-// Run serves the connection until it ends.
-func (ss *Session) Run() {
+// Run serves the connection until it ends, or until nothing has come for limits.Park: then it is true. Nothing of the connection is
+// buffered then and no exchange is under way, so it may be parked. A drain ends it as before. Whoever has it goes on with Resume.
+func (ss *Session) Run() (quiet bool) {
+	if !ss.conn.CanPark() {
+		ss.limits.Park = 0
+	}
 	ss.now = mono.Now()
+	ss.idleUntil()
+	return ss.serve()
+}
+
+// Resume is Run again, of a connection that was quiet and has been parked.
+func (ss *Session) Resume(w conn.Wakeup) (quiet bool) {
+	if w == conn.Expired {
+		return false
+	}
+	// What came in time is read in time, however late its goroutine begins.
+	grace := mono.Now().Add(max(wakeGrace, ss.limits.Park))
+	if w == conn.Readable && ss.limits.Idle > 0 {
+		ss.now = max(ss.now, grace.Add(-ss.limits.Idle))
+	}
+	ss.conn.SetReadUntil(mono.Earlier(ss.IdleUntil(), grace))
+	return ss.serve()
+}
+
+// wakeGrace is how long a connection that was woken waits at least before it is quiet again: time enough to read what woke it.
+const wakeGrace = time.Second
+
+// Stay is Run again, of a connection that was quiet and could not be parked. It is quiet next after another request.
+func (ss *Session) Stay() (quiet bool) {
+	ss.conn.SetReadUntil(ss.IdleUntil())
+	return ss.serve()
+}
+
+// serve serves the connection until it ends or is quiet.
+func (ss *Session) serve() (quiet bool) {
 	defer ss.letGo()
 	inPlace := ss.serveInPlace // made once: a method value is an allocation
 	for {
-		ss.idleUntil()
-		if ss.conn.Each(inPlace) != fault.Completed || !ss.serveBuffered() {
-			return
+		switch end := ss.conn.Each(inPlace); {
+		case end == fault.Timeout:
+			return ss.quiet()
+		case end != fault.Completed || !ss.serveBuffered():
+			return false
 		}
+		ss.idleUntil()
 		// Say idle first, then look at the flag. A drain does the reverse (flag, then the idle), so either it closes us or we see the flag.
 		if !ss.state.CompareAndSwap(stateBusy, stateIdle) || ss.host.Draining.Load() {
-			return
+			return false
 		}
 	}
+}
+
+// quiet reports whether a wait for a request that timed out may go on elsewhere: its limit is not over.
+func (ss *Session) quiet() bool {
+	until := ss.IdleUntil()
+	return ss.limits.Park > 0 && (until == 0 || mono.Now() < until) && !ss.host.Draining.Load()
 }
 
 // TurnAway answers one connection too many without waiting for its request.
@@ -129,9 +172,12 @@ func (ss *Session) letGo() {
 	}
 }
 
+// IdleUntil is when the client will have been idle for too long, 0 for never.
+func (ss *Session) IdleUntil() mono.Time { return ss.now.Until(ss.limits.Idle) }
+
 // idleUntil bounds the wait for the next request.
 func (ss *Session) idleUntil() {
-	ss.conn.SetReadUntil(ss.now.Until(ss.limits.Idle))
+	ss.conn.SetReadUntil(mono.Earlier(ss.IdleUntil(), ss.now.Until(ss.limits.Park)))
 }
 
 // serveInPlace serves the requests that are buffered, as long as each is whole and ends without another read. It leaves any other, and the
