@@ -122,9 +122,9 @@ func TestParseWrkRefusesErrors(t *testing.T) {
 
 func TestConfigsRender(t *testing.T) {
 	dir := t.TempDir()
-	s := settings{Dir: dir, Listen: "127.0.0.1:1", Origin: "127.0.0.1:2", Admin: "127.0.0.1:3", Cert: "c", Key: "k", Bundle: "b", AccessLog: "/log", Large: true, Body: 7}
+	s := settings{Dir: dir, Listen: "127.0.0.1:1", Origin: "127.0.0.1:2", Admin: "127.0.0.1:3", Cert: "c", Key: "k", Bundle: "b", AccessLog: "/log", Large: true, Body: 7, Cores: 2}
 	for name, want := range map[string]string{
-		"origin.conf": "listen 127.0.0.1:1 ", "nginx.conf": "combined buffer=64k", "haproxy.cfg": "ssl crt b ",
+		"origin.conf": "listen 127.0.0.1:1 ", "nginx.conf": "worker_processes 2;", "haproxy.cfg": "nbthread 2\n",
 		"whygate.yaml": "tls: {cert: c, key: k}", "load.lua": `string.rep("x", 7)`,
 	} {
 		path, err := render(name, dir, s)
@@ -163,7 +163,7 @@ func TestSelectCases(t *testing.T) {
 	for _, c := range selectCases([]string{"get-*", "tls"}) {
 		got = append(got, c.name)
 	}
-	if want := []string{"get-64", "get-512", "get-64-log", "tls"}; !slices.Equal(got, want) {
+	if want := []string{"get-64", "get-512", "get-2000", "get-64-2-cores", "get-64-log", "tls"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -21,19 +21,17 @@ const (
 	largeSize = 256 << 20
 )
 
-// idleConnections is the number of clients in the idle case, and idleLimitKiB what one of them may cost Whygate.
-const (
-	idleConnections = 5000
-	idleLimitKiB    = 8
-)
+// idleConnections is the number of clients in the idle cases.
+const idleConnections = 5000
 
 // load is how a case is driven.
 type load uint8
 
 const (
-	requests  load = iota // wrk sends as many requests as it can; the unit is one request
-	transfers             // one connection fetches a large body again and again; the unit is 1 GiB
-	idle                  // many connections do nothing; there is no unit, memory is read
+	requests   load = iota // wrk sends as many requests as it can; the unit is one request
+	transfers              // one connection fetches a large body again and again; the unit is 1 GiB
+	idle                   // many connections do nothing; there is no unit, memory is read
+	handshakes             // TLS connections with one request each, one after another; the unit is one connection
 )
 
 // benchCase is one line of the table of ratios.
@@ -48,6 +46,9 @@ type benchCase struct {
 	accessLog   bool
 	tls         bool
 	streams     int                // HTTP/2, with so many requests at a time on each connection; 0 is HTTP/1.1
+	resumed     bool               // the session of the connection before is resumed
+	cores       int                // how many the proxy may use; 0 is one
+	limitKiB    float64            // what an idle connection may cost Whygate
 	limits      map[string]float64 // the ratio to reach, by peer; a peer without one is not run
 }
 
@@ -65,6 +66,17 @@ func cases() []benchCase {
 			limits: map[string]float64{nginx: 0.95, haproxy: 0.85},
 		},
 		{
+			name: "get-2000", title: "the same, 2,000 connections",
+			connections: 2000, path: smallPath, answer: smallSize,
+			limits: map[string]float64{nginx: 0.95, haproxy: 0.85},
+		},
+		{
+			// The load takes its share of one of the cores. That is the same for all, and what the scheduler costs is seen.
+			name: "get-64-2-cores", title: "64 connections, the proxy on two cores, load and origin on one of them",
+			connections: 64, path: smallPath, answer: smallSize, cores: 2,
+			limits: map[string]float64{nginx: 1.0},
+		},
+		{
 			name: "get-64-log", title: "64 connections with access log on both (nginx buffer=64k)",
 			connections: 64, path: smallPath, answer: smallSize, accessLog: true,
 			limits: map[string]float64{nginx: 1.0},
@@ -78,6 +90,16 @@ func cases() []benchCase {
 			name: "tls", title: "GET over TLS 1.3, ECDSA P-256, keep-alive",
 			connections: 64, path: smallPath, answer: smallSize, tls: true,
 			limits: map[string]float64{nginx: 1.0, haproxy: 1.1},
+		},
+		{
+			name: "tls-full", title: "TLS 1.3 handshake with one request, ECDSA P-256", load: handshakes,
+			connections: 1, path: smallPath, answer: smallSize, tls: true,
+			limits: map[string]float64{nginx: 1.2, haproxy: 1.2},
+		},
+		{
+			name: "tls-resumed", title: "the same, resumed", load: handshakes, resumed: true,
+			connections: 1, path: smallPath, answer: smallSize, tls: true,
+			limits: map[string]float64{nginx: 1.2, haproxy: 1.2},
 		},
 		{
 			name: "h2-16x16", title: "HTTP/2 over TLS 1.3, 16 connections with 16 requests at a time",
@@ -107,7 +129,12 @@ func cases() []benchCase {
 		{
 			// The limit is absolute; the peers are run to be shown beside it.
 			name: "idle", title: "5,000 idle keep-alive connections, resident memory of one", load: idle,
-			connections: idleConnections, path: smallPath, answer: smallSize,
+			connections: idleConnections, path: smallPath, answer: smallSize, limitKiB: 2,
+			limits: map[string]float64{nginx: 0, haproxy: 0},
+		},
+		{
+			name: "idle-tls", title: "the same over TLS 1.3", load: idle, tls: true,
+			connections: idleConnections, path: smallPath, answer: smallSize, limitKiB: 10,
 			limits: map[string]float64{nginx: 0, haproxy: 0},
 		},
 	}
@@ -125,7 +152,7 @@ func caseNames() []string {
 func (c benchCase) proxies(peers []string) []string {
 	names := []string{whygate}
 	for _, p := range peers {
-		if _, ok := c.limits[p]; ok || p == base && c.load != idle {
+		if _, ok := c.limits[p]; ok || p == base {
 			names = append(names, p)
 		}
 	}
@@ -142,11 +169,16 @@ type unit struct {
 var (
 	perRequest = unit{name: "request", symbol: "µs", us: 1}
 	perGiB     = unit{name: "GiB", symbol: "ms", us: 1000}
+
+	perConnection = unit{name: "connection", symbol: "µs", us: 1}
 )
 
 func (c benchCase) unit() unit {
-	if c.load == transfers {
+	switch c.load {
+	case transfers:
 		return perGiB
+	case handshakes:
+		return perConnection
 	}
 	return perRequest
 }

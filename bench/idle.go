@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math"
 	"sync"
@@ -19,6 +20,7 @@ type Memory struct {
 	MinKiB        int     `json:"min_kib"`
 	WatchedS      int     `json:"watched_s"`
 	PerConnection float64 `json:"kib_per_connection"` // from MinKiB
+	LimitKiB      float64 `json:"limit_kib"`          // what Whygate may take for one
 }
 
 // Times of the idle case. Go's runtime gives memory back slowly, after a collection, hence the long watch; each second of
@@ -34,7 +36,7 @@ const (
 // measureIdle opens many connections that each make one request and then do nothing, and watches the proxy's memory.
 func (b *bench) measureIdle(ctx context.Context, c benchCase, p *proxy) (Memory, error) {
 	m := Memory{Proxy: p.name, Connections: c.connections}
-	warm, shut, err := connect(ctx, p.address, c.path, smallSize)
+	warm, shut, err := connect(ctx, p.address, c.path, b.client(c), smallSize)
 	if err != nil {
 		return m, err
 	}
@@ -51,7 +53,7 @@ func (b *bench) measureIdle(ctx context.Context, c benchCase, p *proxy) (Memory,
 	}
 	m.BeforeKiB = before.min
 
-	clients, closeAll, err := openIdle(ctx, c, p)
+	clients, closeAll, err := openIdle(ctx, c, p, b.client(c))
 	defer closeAll()
 	if err != nil {
 		return m, err
@@ -73,7 +75,7 @@ func (b *bench) measureIdle(ctx context.Context, c benchCase, p *proxy) (Memory,
 }
 
 // openIdle opens the case's connections and makes one request on each. closeAll is never nil.
-func openIdle(ctx context.Context, c benchCase, p *proxy) (clients []*client, closeAll func(), err error) {
+func openIdle(ctx context.Context, c benchCase, p *proxy, conf *tls.Config) (clients []*client, closeAll func(), err error) {
 	clients = make([]*client, c.connections)
 	shut := make([]func(), c.connections)
 	errs := make([]error, openers)
@@ -82,7 +84,7 @@ func openIdle(ctx context.Context, c benchCase, p *proxy) (clients []*client, cl
 		// Each opener fills in its own places of the slices, and ends with them or at its first error.
 		wg.Go(func() {
 			for i := o; i < c.connections && errs[o] == nil; i += openers {
-				clients[i], shut[i], errs[o] = connect(ctx, p.address, c.path, smallSize)
+				clients[i], shut[i], errs[o] = connect(ctx, p.address, c.path, conf, smallSize)
 				if errs[o] == nil {
 					errs[o] = clients[i].fetch(c.answer)
 				}

@@ -57,7 +57,7 @@ func (b *bench) driveRequests(ctx context.Context, c benchCase, p *proxy, second
 	if err != nil {
 		return volume{}, err
 	}
-	argv := pinned(b.machine.LoadCore, []string{
+	argv := pinned([]int{b.machine.LoadCore}, []string{
 		b.programs["wrk"], "--threads", "1", "--connections", strconv.Itoa(c.connections),
 		"--duration", strconv.Itoa(seconds) + "s", "--script", script, p.url,
 	})
@@ -80,7 +80,7 @@ func (b *bench) driveRequests(ctx context.Context, c benchCase, p *proxy, second
 
 // driveStreams loads a proxy with h2load from the other core. It tells no percentiles.
 func (b *bench) driveStreams(ctx context.Context, c benchCase, p *proxy, seconds int) (volume, error) {
-	argv := pinned(b.machine.LoadCore, []string{
+	argv := pinned([]int{b.machine.LoadCore}, []string{
 		b.programs["h2load"], "-t", "1", "-c", strconv.Itoa(c.connections), "-m", strconv.Itoa(c.streams), "-D", strconv.Itoa(seconds),
 		"--tls13-ciphers", "TLS_AES_128_GCM_SHA256", "--npn-list", "h2", p.url,
 	})

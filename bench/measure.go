@@ -137,6 +137,7 @@ func (b *bench) idleOnce(ctx context.Context, c benchCase, proxies []*proxy, res
 		if err != nil {
 			return errors.Join(err, p.alive())
 		}
+		m.LimitKiB = c.limitKiB
 		result.Memory = append(result.Memory, m)
 	}
 	return nil
@@ -217,10 +218,12 @@ func (b *bench) usage(p *proxy) (usage, error) {
 
 // drive loads a proxy as the case has it.
 func (b *bench) drive(ctx context.Context, c benchCase, p *proxy, seconds int) (volume, error) {
-	if c.load == transfers {
+	switch {
+	case c.load == transfers:
 		return b.driveTransfers(ctx, c, p, seconds)
-	}
-	if c.streams > 0 {
+	case c.load == handshakes:
+		return b.driveHandshakes(ctx, c, p, seconds)
+	case c.streams > 0:
 		return b.driveStreams(ctx, c, p, seconds)
 	}
 	return b.driveRequests(ctx, c, p, seconds)

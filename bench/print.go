@@ -54,7 +54,7 @@ func (r *Report) writeHeading(w io.Writer) {
 
 // writeSeries prints the table of a case and the ratios under it.
 func (r Result) writeSeries(w io.Writer) {
-	rate := "requests/s"
+	rate := r.Unit + "s/s"
 	if r.Unit == perGiB.name {
 		rate = "transfers/s"
 	}
@@ -83,7 +83,7 @@ func (r Result) writeMemory(w io.Writer) {
 		fmt.Fprintf(t, "%s\t%.2f\t%s\t%s\t%s\t%s\t\n", m.Proxy, m.PerConnection, mib(m.BeforeKiB), mib(m.AtOnceKiB), at10s, mib(m.MinKiB))
 	}
 	t.Flush()
-	fmt.Fprintf(w, "\n  whygate %.2f KiB, to reach ≤ %d: %s\n", r.Memory[0].PerConnection, idleLimitKiB, verdict(r.Memory[0].reached()))
+	fmt.Fprintf(w, "\n  whygate %.2f KiB, to reach ≤ %.1f: %s\n", r.Memory[0].PerConnection, r.Memory[0].LimitKiB, verdict(r.Memory[0].reached()))
 }
 
 // writeSummary prints the table of ratios as the specification has it, in Markdown.
@@ -103,7 +103,7 @@ func (r *Report) writeSummary(w io.Writer) {
 			continue
 		}
 		m := c.Memory[0]
-		fmt.Fprintf(w, "\nOne idle keep-alive client connection: %.2f KiB ≤ %d %s", m.PerConnection, idleLimitKiB, verdict(m.reached()))
+		fmt.Fprintf(w, "\n%s: %.2f KiB ≤ %.1f %s", c.Title, m.PerConnection, m.LimitKiB, verdict(m.reached()))
 		for _, peer := range c.Memory[1:] {
 			fmt.Fprintf(w, "; %s %.2f KiB", peer.Proxy, peer.PerConnection)
 		}

@@ -17,11 +17,11 @@ import (
 // startupMax is how long a server may take until it accepts connections.
 const startupMax = 10 * time.Second
 
-// command is a program to run on one core.
+// command is a program to run on some cores.
 type command struct {
-	name string // names the log file, and the program in errors
-	core int
-	argv []string
+	name  string // names the log file, and the program in errors
+	cores []int
+	argv  []string
 }
 
 // process is a running server. It leads a process group of its own, so that its workers end with it.
@@ -40,7 +40,7 @@ func start(c command, dir string) (*process, error) {
 		return nil, fmt.Errorf("start %s: %w", c.name, err)
 	}
 	defer f.Close() // the child has its own descriptor
-	argv := pinned(c.core, c.argv)
+	argv := pinned(c.cores, c.argv)
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = f, f
 	cmd.Env = plainEnv()
@@ -133,8 +133,12 @@ func output(ctx context.Context, argv ...string) (string, error) {
 }
 
 // pinned puts taskset in front of a command. It execs, so the process id stays that of the program.
-func pinned(core int, argv []string) []string {
-	return append([]string{"taskset", "-c", strconv.Itoa(core)}, argv...)
+func pinned(cores []int, argv []string) []string {
+	var list []string
+	for _, core := range cores {
+		list = append(list, strconv.Itoa(core))
+	}
+	return append([]string{"taskset", "-c", strings.Join(list, ",")}, argv...)
 }
 
 // plainEnv is the environment without what would tune Go's runtime: the defaults are measured.

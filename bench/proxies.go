@@ -31,6 +31,7 @@ type settings struct {
 	Cert, Key, Bundle string // empty: no TLS
 	Large             bool   // the case is about large bodies
 	H2                bool   // HTTP/2 is spoken
+	Cores             int    // how many the proxy is to use
 
 	Small, KiB string // the origin only
 	Body       int    // wrk's script only
@@ -88,7 +89,7 @@ func (b *bench) startOrigin(ctx context.Context) (*process, string, error) {
 		return nil, "", err
 	}
 	argv := []string{b.programs[nginx], "-p", b.dir, "-e", filepath.Join(b.dir, "origin.error.log"), "-c", conf}
-	p, err := start(command{name: "origin", core: b.machine.LoadCore, argv: argv}, b.dir)
+	p, err := start(command{name: "origin", cores: []int{b.machine.LoadCore}, argv: argv}, b.dir)
 	if err != nil {
 		return nil, "", err
 	}
@@ -111,7 +112,11 @@ func (b *bench) startProxy(ctx context.Context, name string, c benchCase, dir st
 	}
 	s := settings{
 		Dir: dir, Listen: address, Origin: b.origin, Admin: admin,
-		Root: os.Geteuid() == 0, Large: c.load == transfers, H2: c.streams > 0,
+		Root: os.Geteuid() == 0, Large: c.load == transfers, H2: c.streams > 0, Cores: max(c.cores, 1),
+	}
+	cores := []int{b.machine.ProxyCore}
+	if c.cores > 1 && b.machine.LoadCore != b.machine.ProxyCore {
+		cores = append(cores, b.machine.LoadCore)
 	}
 	scheme := "http"
 	if c.tls {
@@ -124,7 +129,7 @@ func (b *bench) startProxy(ctx context.Context, name string, c benchCase, dir st
 	if err != nil {
 		return nil, err
 	}
-	process, err := start(command{name: name, core: b.machine.ProxyCore, argv: argv}, dir)
+	process, err := start(command{name: name, cores: cores, argv: argv}, dir)
 	if err != nil {
 		return nil, err
 	}

@@ -109,4 +109,4 @@ func (r *Report) missed() bool {
 }
 
 // reached says whether one connection costs no more than Whygate may take for it.
-func (m Memory) reached() bool { return m.PerConnection <= idleLimitKiB }
+func (m Memory) reached() bool { return m.PerConnection <= m.LimitKiB }

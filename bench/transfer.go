@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -22,11 +23,19 @@ type client struct {
 	buf     []byte
 }
 
-// connect opens a connection that asks for one path. It is closed when ctx ends, or by close.
-func connect(ctx context.Context, address, path string, bufSize int) (c *client, close func(), err error) {
+// connect opens a connection that asks for one path, in clear where conf is nil. It is closed when ctx ends, or by close.
+func connect(ctx context.Context, address, path string, conf *tls.Config, bufSize int) (c *client, close func(), err error) {
 	conn, err := (&net.Dialer{Timeout: startupMax}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, nil, err
+	}
+	if conf != nil {
+		session := tls.Client(conn, conf)
+		if err := session.HandshakeContext(ctx); err != nil {
+			conn.Close()
+			return nil, nil, err
+		}
+		conn = session
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	c = &client{
@@ -61,7 +70,7 @@ func (c *client) fetch(size int64) error {
 
 // driveTransfers fetches the large body again and again for the given time.
 func (b *bench) driveTransfers(ctx context.Context, c benchCase, p *proxy, seconds int) (volume, error) {
-	cl, shut, err := connect(ctx, p.address, c.path, 1<<20)
+	cl, shut, err := connect(ctx, p.address, c.path, nil, 1<<20)
 	if err != nil {
 		return volume{}, err
 	}
