@@ -215,6 +215,12 @@ func strippable(path, strip string) bool {
 
 // covers reports whether a matches everything that b does.
 func covers(a, b *Route) bool {
+	if a.Scheme != "" && a.Scheme != b.Scheme || len(a.Ports) > 0 && !slices.Equal(a.Ports, b.Ports) {
+		return false
+	}
+	if a.Files.Root != "" && a.Files.Missing == MissingNext { // it leaves requests to others
+		return false
+	}
 	return len(a.Header)+len(a.Query) == 0 && coversHost(a.Host, b.Host) && coversPath(a.Path, b.Path) && coversMethods(a.Methods, b.Methods)
 }
 
@@ -300,7 +306,7 @@ func (d *decoder) checkPair(path string, needed bool) {
 	}
 }
 
-// forbiddenField tells why a field cannot be set, empty if it can. section is set_request or set_response.
+// forbiddenField tells why a field cannot be set, empty if it can. section is one of set_request, set_response, make_request and make_response.
 func forbiddenField(section, name string) (message, hint string) {
 	switch strings.ToLower(name) {
 	// RFC 9110 section 7.6.1: these belong to one connection, and the gateway makes its own.
@@ -310,7 +316,7 @@ func forbiddenField(section, name string) (message, hint string) {
 	case "content-length", "trailer":
 		return "the header " + quote(name) + " cannot be set: it frames the message", "remove it; the gateway writes it where needed"
 	case "host":
-		if section == "set_request" {
+		if strings.HasSuffix(section, "_request") {
 			return "the header " + quote(name) + " cannot be set here", "set the Host header in the pool: host: client, endpoint or a name"
 		}
 	}

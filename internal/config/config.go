@@ -201,28 +201,32 @@ type Limits struct {
 
 // Route sends what it matches to a pool.
 type Route struct {
-	Name        string         `key:"name"`   // in logs and metrics; empty: made of what it matches
-	Host        string         `key:"host"`   // lower case; exact, or *.example.com; empty: any
-	Path        string         `key:"path"`   // exact, /a/*, or ~ and a regular expression; empty: any
-	Methods     []string       `key:"method"` // empty: any
-	Header      []Field        `key:"header"` // what headers must be like; empty: anything
-	Query       []Field        `key:"query"`  // what parameters of the query must be like; empty: anything
-	Rate        Rate           `key:"rate"`
-	Maintenance string         `key:"maintenance"` // On or Off
-	Priority    int            `key:"priority"`    // in the pool's queue, 0 first
-	Allow       []netip.Prefix `key:"allow"`
-	Deny        []netip.Prefix `key:"deny"`
-	Auth        Auth           `key:"auth"`
-	Redirect    Redirect       `key:"redirect"`
-	Respond     Respond        `key:"respond"`
-	Files       Files          `key:"files"`
-	Pool        string         `key:"pool"`    // the name of a pool that exists; empty where the gateway answers itself
-	Strip       string         `key:"strip"`   // a prefix taken off the path, without a slash at its end; empty: none
-	Rewrite     string         `key:"rewrite"` // the path to ask for, with variables; empty: the client's
-	SetRequest  []Field        `key:"set_request"`
-	SetResponse []Field        `key:"set_response"`
-	Timeouts    RouteTimeouts  `key:"timeouts"`
-	Errors      []ErrorPage    `key:"errors"`
+	Name         string         `key:"name"`   // in logs and metrics; empty: made of what it matches
+	Host         string         `key:"host"`   // lower case; exact, or *.example.com; empty: any
+	Path         string         `key:"path"`   // exact, /a/*, or ~ and a regular expression; empty: any
+	Methods      []string       `key:"method"` // empty: any
+	Header       []Field        `key:"header"` // what headers must be like; empty: anything
+	Query        []Field        `key:"query"`  // what parameters of the query must be like; empty: anything
+	Scheme       string         `key:"scheme"` // http or https; empty: either
+	Ports        []int64        `key:"port"`   // that clients came to; empty: any
+	Rate         Rate           `key:"rate"`
+	Maintenance  string         `key:"maintenance"` // On or Off
+	Priority     int            `key:"priority"`    // in the pool's queue, 0 first
+	Allow        []netip.Prefix `key:"allow"`
+	Deny         []netip.Prefix `key:"deny"`
+	Auth         Auth           `key:"auth"`
+	Redirect     Redirect       `key:"redirect"`
+	Respond      Respond        `key:"respond"`
+	Files        Files          `key:"files"`
+	Pool         string         `key:"pool"`    // the name of a pool that exists; empty where the gateway answers itself
+	Strip        string         `key:"strip"`   // a prefix taken off the path, without a slash at its end; empty: none
+	Rewrite      string         `key:"rewrite"` // the path to ask for, with variables; empty: the client's
+	SetRequest   []Field        `key:"set_request"`
+	SetResponse  []Field        `key:"set_response"`
+	MakeRequest  []Field        `key:"make_request"` // with variables
+	MakeResponse []Field        `key:"make_response"`
+	Timeouts     RouteTimeouts  `key:"timeouts"`
+	Errors       []ErrorPage    `key:"errors"`
 }
 
 // Files is a directory to serve from.

@@ -173,6 +173,10 @@ A method or a list of them. GET does not include HEAD. Without it the route matc
 What headers of the request must be like, all of them. Of a header that comes in several lines, one line has to fit.`},
 	{path: "routes[].query", kind: conditions, max: 16, example: `{debug: "*"}`, aka: []string{"query_params", "params", "args"}, doc: `
 What parameters of the query must be like, all of them, after decoding.`},
+	{path: "routes[].scheme", kind: choice, choices: []string{"http", "https"}, example: "http", aka: []string{"protocol", "tls_only", "entrypoint"}, doc: `
+How the client came: in clear or over TLS. Behind a trusted proxy it is what X-Forwarded-Proto says. Without it the route matches both.`},
+	{path: "routes[].port", kind: list(portKind), max: 64, example: "[80]", aka: []string{"ports", "listen_port", "server_port"}, doc: `
+The port that the client came to, of this gateway's listeners. Without it the route matches any port.`},
 	{path: "routes[].rate", kind: section, aka: []string{"rate_limit", "limit_req", "ratelimit", "throttle"}, doc: `
 How often the route may be asked. What is above is answered 429 with Retry-After, and no endpoint is asked.`},
 	{path: "routes[].rate.per", kind: rateKey, def: RateClient, aka: []string{"key", "by", "source"}, doc: `
@@ -200,7 +204,7 @@ with the configuration.`},
 What browsers show beside the question.`},
 	{path: "routes[].redirect", kind: section, aka: []string{"return", "redir", "redirects", "redirect_to"}, doc: `
 Send the client elsewhere. Variables are $scheme, $host (the name that was asked for, without a port), $authority (with it), $path, $query
-(without its question mark), $uri ($path and the query), $client (its address), $rest (what the star of the route's path stands for), and $1 to $9
+(without its question mark), $search (with it, or nothing), $uri ($path and $search), $client (its address), $rest (what the star of the route's path stands for), and $1 to $9
 and $name for what the groups of its regular expression took. $$ is a dollar sign.`},
 	{path: "routes[].redirect.to", kind: target, required: true, example: "https://$host$uri", aka: []string{"url", "location", "target", "uri"}, doc: `
 Where to. A path stays on the host that was asked for, whatever the variables hold.`},
@@ -242,6 +246,11 @@ of the form file:/path is read from that file, without its last line break, whic
 	{path: "routes[].set_response", kind: fields, max: 100, example: `{Server: "", X-Frame-Options: DENY}`, aka: []string{"response_headers", "add_header", "headers_out"}, doc: `
 Headers to set in the upstream's response before the client gets it, in the same way.`},
 
+	{path: "routes[].make_request", kind: fields, max: 100, example: "{X-Real-IP: $client}", aka: []string{"dynamic_request_headers", "request_header_templates"}, doc: `
+Headers to set in the request that is sent on, made of the request's parts: with the variables of redirect, and $port, the port that the client
+came to.`},
+	{path: "routes[].make_response", kind: fields, max: 100, example: "{X-Served: $scheme-$host}", aka: []string{"dynamic_response_headers", "response_header_templates"}, doc: `
+Headers to set in the response before the client gets it, made in the same way.`},
 	{path: "routes[].timeouts", kind: section, aka: []string{"timeout"}, doc: `
 Time-outs of this route in the place of its pool's. Connections of a route with others than the response time are its own.`},
 	{path: "routes[].timeouts.connect", kind: duration, min: int64(time.Millisecond), max: int64(5 * time.Minute), example: "1s", aka: []string{"dial", "connect_timeout", "proxy_connect_timeout"}, doc: `

@@ -122,6 +122,13 @@ var (
 		what: "the name of a route", parse: parseRouteName,
 		schema: map[string]any{"type": "string", "pattern": "^[!-~]{1,64}$"},
 	}
+	portKind = &kind{
+		what: "a port", parse: func(_ *key, s string) (any, *trouble) {
+			n, t := portNumber(s, false)
+			return int64(n), t
+		},
+		schema: map[string]any{"type": "integer", "minimum": 1, "maximum": 65535},
+	}
 	fileName = &kind{what: "a file's name", parse: parseFileName, schema: map[string]any{"type": "string", "pattern": "^[^/]+$"}}
 	missing  = &kind{
 		what: "the path of a file below the root", parse: parseMissing,

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -106,7 +107,7 @@ func build(cfg *config.Config, old *generation, instance string, event func(heal
 	}
 	g.snapshot = (&proxy.Snapshot{
 		Name: cfg.Name, Instance: instance, Disclosure: disclosure(cfg.ProxyStatus), PlainPages: cfg.ErrorPages == config.ErrorPagesPlain,
-		Trusted: cfg.TrustedProxies, Table: table, Routes: routes,
+		Trusted: cfg.TrustedProxies, Table: table, Routes: routes, Ways: slices.ContainsFunc(cfg.Routes, func(r config.Route) bool { return r.Scheme != "" || len(r.Ports) > 0 }),
 	}).Prepare()
 	return g, problems
 }
@@ -464,7 +465,7 @@ func protocol(text string) upstream.Protocol {
 func edits(fields []config.Field) []proxy.Edit {
 	var out []proxy.Edit
 	for _, f := range fields {
-		out = append(out, proxy.Edit(f))
+		out = append(out, proxy.Edit{Name: f.Name, Value: f.Value})
 	}
 	return out
 }

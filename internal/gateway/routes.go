@@ -76,6 +76,19 @@ func local(cfg *config.Config, i int, r config.Route, made *proxy.Route) *config
 		}
 		made.ErrorPages = append(made.ErrorPages, page)
 	}
+	for _, list := range []struct {
+		key  string
+		from []config.Field
+		to   *[]proxy.Edit
+	}{{"make_request", r.MakeRequest, &made.SetRequest}, {"make_response", r.MakeResponse, &made.SetResponse}} {
+		for _, f := range list.from {
+			t, err := proxy.NewTemplate(f.Value, r.Path)
+			if err != nil {
+				return problemAt(cfg, path+"."+list.key+"."+f.Name, err)
+			}
+			*list.to = append(*list.to, proxy.Edit{Name: f.Name, Made: t})
+		}
+	}
 	if r.Rewrite != "" {
 		t, err := proxy.NewTemplate(r.Rewrite, r.Path)
 		if err != nil {
@@ -98,7 +111,11 @@ func checkRoutes(cfg *config.Config) (problems config.Problems) {
 
 // ruleOf is what a request must be like for a route.
 func ruleOf(r config.Route) route.Rule {
-	return route.Rule{Host: r.Host, Path: r.Path, Methods: r.Methods, Headers: conditions(r.Header), Query: conditions(r.Query)}
+	var ports []uint16
+	for _, p := range r.Ports {
+		ports = append(ports, uint16(p))
+	}
+	return route.Rule{Scheme: r.Scheme, Ports: ports, Host: r.Host, Path: r.Path, Methods: r.Methods, Headers: conditions(r.Header), Query: conditions(r.Query)}
 }
 
 func conditions(fields []config.Field) []route.Condition {

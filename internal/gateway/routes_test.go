@@ -91,3 +91,19 @@ func TestRoutesByHeaderQueryAndExpression(t *testing.T) {
 		}
 	}
 }
+
+// TestRoutesByScheme: a route by how the client came, as a trusted proxy tells, and headers that are made of the request.
+func TestRoutesByScheme(t *testing.T) {
+	t.Parallel()
+	url := gatewayWith(t, `
+  - {scheme: http, redirect: {to: "https://$host$path$search", status: 308}}
+  - {port: [1], respond: {status: 500}}
+  - {make_request: {X-A: "$client $scheme $$"}, make_response: {X-B: "$host$uri"}, pool: web}`, "trusted_proxies: [127.0.0.1]")
+	res, _ := asked(t, "GET", url+"/a?b", "Host: a.test")
+	if res.StatusCode != 308 || res.Header.Get("Location") != "https://a.test/a?b" {
+		t.Errorf("%d, %v", res.StatusCode, res.Header)
+	}
+	if res, _ = asked(t, "GET", url+"/a?b", "Host: a.test:1", "X-Forwarded-Proto: https"); res.StatusCode != 200 || res.Header.Get("X-B") != "a.test/a?b" {
+		t.Errorf("%d, %v", res.StatusCode, res.Header)
+	}
+}

@@ -40,7 +40,7 @@ func TestLoadRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                      "no user in it",
 		"ann":                   ":1: not user:hash",
-		"\nann:secretword":       ":2: a password that is kept in the clear",
+		"\nann:secretword":      ":2: a password that is kept in the clear",
 		"ann:$apr1$x":           ":1: an $apr1$ hash that is broken",
 		"ann:$2y$31$abcdefghij": "bcrypt",
 		"ann:{SHA}x":            "a {SHA} hash",

@@ -115,8 +115,8 @@ func (s *serving) endOwn(body []byte) {
 // setOwn adds the headers that the route sets in answers, except those that say what the answer is.
 func (s *serving) setOwn() {
 	for _, e := range s.route.SetResponse {
-		if e.Value != "" && !strings.EqualFold(e.Name, "Location") && !strings.EqualFold(e.Name, "Content-Type") {
-			s.extra.Append(e.Name, []byte(e.Value), httpmsg.Other)
+		if !strings.EqualFold(e.Name, "Location") && !strings.EqualFold(e.Name, "Content-Type") {
+			s.addEdit(e)
 		}
 	}
 	if !edited(s.route.SetResponse, []byte("X-Request-ID")) {
@@ -125,5 +125,15 @@ func (s *serving) setOwn() {
 			id = s.id[:]
 		}
 		s.extra.AppendKnown(httpmsg.XRequestID, id)
+	}
+}
+
+// addEdit adds a header that the route sets in an answer.
+func (s *serving) addEdit(e Edit) {
+	switch {
+	case e.Made != nil:
+		s.extra.Append(e.Name, e.Made.expand(nil, s, s.canonical()), httpmsg.Other)
+	case e.Value != "":
+		s.extra.Append(e.Name, []byte(e.Value), httpmsg.Other)
 	}
 }

@@ -1,6 +1,10 @@
 package proxy
 
-import "github.com/whygate/whygate/internal/httpmsg"
+import (
+	"net/netip"
+
+	"github.com/whygate/whygate/internal/httpmsg"
+)
 
 // match finds the request's route, the first from one on; -1 if there is none.
 //
@@ -9,6 +13,9 @@ func (s *serving) match(from int) int {
 	q := &s.x.Request
 	s.ask.Host, s.ask.Method, s.ask.Path, s.ask.Query = q.Authority, q.Name, q.Path, q.Query
 	s.ask.From = from
+	if s.snap.Ways {
+		s.ask.Scheme, s.ask.Port = s.scheme(), portOf(s.x.Peer.Local)
+	}
 	return s.snap.Table.Find(&s.ask)
 }
 
@@ -27,4 +34,12 @@ func (s *serving) nth(name string, n int) ([]byte, bool) {
 		}
 	}
 	return nil, false
+}
+
+// portOf is the port of an address, 0 if it has none.
+func portOf(address string) uint16 {
+	if a, err := netip.ParseAddrPort(address); err == nil {
+		return a.Port()
+	}
+	return 0
 }

@@ -96,9 +96,7 @@ func (s *serving) passHead(a *upstream.Attempt) {
 			}
 		}
 		for _, e := range edits {
-			if e.Value != "" {
-				s.extra.Append(e.Name, []byte(e.Value), httpmsg.Other)
-			}
+			s.addEdit(e)
 		}
 	}
 	if r.Status >= 500 && s.snap.Disclosure != fault.DisclosureOff {

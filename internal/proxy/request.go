@@ -167,6 +167,10 @@ func (s *serving) prepare() *upstream.Head {
 		s.passDeadline()
 	}
 	for _, e := range s.route.SetRequest {
+		if e.Made != nil {
+			s.extra.Append(e.Name, e.Made.expand(nil, s, s.canonical()), httpmsg.Other)
+			continue
+		}
 		if e.Value != "" {
 			s.extra.Begin(e.Name, httpmsg.Other)
 			s.extra.PutString(e.Value)

@@ -23,6 +23,7 @@ type Snapshot struct {
 	Trusted    []netip.Prefix   // peers whose X-Forwarded-* and Forwarded are believed
 	Table      *route.Table     // gives an index into Routes
 	Routes     []Route
+	Ways       bool // some rule of Table asks for a scheme or a port
 
 	via     []byte // the value of our Via field, behind the version that the request came with
 	cdnLoop []byte // our element of CDN-Loop
@@ -47,7 +48,10 @@ type Route struct {
 }
 
 // Edit sets a field, or removes it if Value is empty.
-type Edit struct{ Name, Value string }
+type Edit struct {
+	Name, Value string
+	Made        *Template // in the place of Value; nil where that is all
+}
 
 // Pool is a set of endpoints that are asked in turn.
 type Pool struct {

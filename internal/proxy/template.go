@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/whygate/whygate/internal/route"
 )
 
 // Template is a text with variables of the request in it: $scheme, $host (the name that was asked for, without a port), $authority (with it), $path,
-// $query (without its question mark), $uri ($path and the query), $client, $rest (what the route's star stands for), and $1 to $9 and $name for what
+// $query (without its question mark), $search (with it, or nothing), $uri ($path and the query), $client, $rest (what the route's star stands for), and $1 to $9 and $name for what
 // the groups of the route's regular expression took. $$ is a dollar sign.
 type Template struct {
 	parts   []part
@@ -34,6 +35,8 @@ const (
 	varAuthority
 	varPath
 	varQuery
+	varSearch
+	varPort
 	varURI
 	varClient
 	varRest
@@ -41,7 +44,7 @@ const (
 )
 
 var variables = map[string]variable{
-	"scheme": varScheme, "host": varHost, "authority": varAuthority, "path": varPath, "query": varQuery, "uri": varURI, "client": varClient, "rest": varRest,
+	"scheme": varScheme, "host": varHost, "authority": varAuthority, "path": varPath, "query": varQuery, "search": varSearch, "port": varPort, "uri": varURI, "client": varClient, "rest": varRest,
 }
 
 // errTemplate is wrapped by the errors of NewTemplate.
@@ -113,7 +116,7 @@ func variableOf(name string, groups *regexp.Regexp) (part, error) {
 			return part{variable: varGroup, group: n}, nil
 		}
 	}
-	return part{}, fmt.Errorf("%w: $%s is no variable: there are $scheme, $host, $authority, $path, $query, $uri, $client, $rest, and $1 to $9 for groups of the path; $$ is a dollar sign", errTemplate, name)
+	return part{}, fmt.Errorf("%w: $%s is no variable: there are $scheme, $host, $authority, $path, $query, $search, $uri, $client, $port, $rest, and $1 to $9 for groups of the path; $$ is a dollar sign", errTemplate, name)
 }
 
 // expand appends the text for a request. path is in canonical form.
@@ -138,6 +141,10 @@ func (t *Template) expand(dst []byte, s *serving, path []byte) []byte {
 			dst = append(dst, q.Path...)
 		case varQuery:
 			dst = append(dst, bytes.TrimPrefix(q.Query, []byte{'?'})...)
+		case varSearch:
+			dst = append(dst, q.Query...)
+		case varPort:
+			dst = strconv.AppendUint(dst, uint64(portOf(s.x.Peer.Local)), 10)
 		case varURI:
 			dst = append(append(dst, q.Path...), q.Query...)
 		case varClient:

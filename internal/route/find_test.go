@@ -84,7 +84,9 @@ func headersOf(lines string) func(string, int) ([]byte, bool) {
 // TestIndex: an index finds what a comparison with one rule after the other finds.
 func TestIndex(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	part := func() string { return []string{"a", "b", "ab", "abc", "x.php", "longer-than-the-others", ""}[random.IntN(7)] }
+	part := func() string {
+		return []string{"a", "b", "ab", "abc", "x.php", "longer-than-the-others", ""}[random.IntN(7)]
+	}
 	paths := func() string { return "/" + part() + "/" + part() }
 	for range 300 {
 		var rules []Rule

@@ -7,6 +7,7 @@ package route
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -17,6 +18,8 @@ type Rule struct {
 	Methods []string    // case-sensitive: RFC 9110, section 9.1
 	Headers []Condition // all of them must hold
 	Query   []Condition // all of them must hold, after percent-decoding
+	Scheme  string      // "http" or "https"
+	Ports   []uint16    // that the client came to
 }
 
 // Table is a compiled list of rules. It is immutable and safe for concurrent use.
@@ -39,6 +42,8 @@ type rule struct {
 	methods []string
 	headers []condition
 	query   []condition
+	scheme  string
+	ports   []uint16
 }
 
 // ErrRule is wrapped by the errors of New.
@@ -87,7 +92,7 @@ func compile(r Rule) (rule, error) {
 	if strings.Contains(host, "*") || r.Host != "" && host == "" || len(r.Host) > hostMax {
 		return rule{}, fmt.Errorf("%w: host %q", ErrRule, r.Host)
 	}
-	compiled := rule{methods: r.Methods}
+	compiled := rule{methods: r.Methods, scheme: r.Scheme, ports: r.Ports}
 	var err error
 	if compiled.headers, err = conditions(r.Headers); err != nil {
 		return rule{}, err
@@ -124,6 +129,8 @@ type Ask struct {
 	Method []byte
 	Path   []byte // without query and as the client sent it
 	Query  []byte // with its question mark, or empty
+	Scheme string // "http" or "https"
+	Port   uint16 // that the client came to, 0 where it is not known
 	From   int    // rules before this one are passed over
 	// Header gives the nth value of the header of that name, counted from 0, and false where there are not so many. nil is a
 	// request without headers.
@@ -200,7 +207,8 @@ func found(best, none int) int {
 
 // fits reports whether a request fits the rule. path is in canonical form.
 func (r *rule) fits(a *Ask, path []byte) bool {
-	return r.fitsPath(path) && r.fitsMethod(a.Method) &&
+	return r.fitsPath(path) && r.fitsMethod(a.Method) && (r.scheme == "" || r.scheme == a.Scheme) &&
+		(len(r.ports) == 0 || slices.Contains(r.ports, a.Port)) &&
 		(len(r.headers) == 0 || fitHeaders(r.headers, a)) && (len(r.query) == 0 || fitQuery(r.query, a.Query))
 }
 

@@ -199,13 +199,25 @@ func FuzzCanonical(f *testing.F) {
 
 func TestMatchAllocates(t *testing.T) {
 	table, _ := New([]Rule{
-		{Host: "a.test", Path: "/x"}, {Host: "*.b.test"}, {Path: "/c/*"}, {Path: `~^/r/(\d+)$`}, {Path: "/h", Headers: []Condition{{"X-Beta", "1"}}},
+		{Host: "a.test", Path: "/x"},
+		{Host: "*.b.test"},
+		{Path: "/c/*"},
+		{Path: `~^/r/(\d+)$`},
+		{Path: "/h", Headers: []Condition{{"X-Beta", "1"}}},
 		{Path: "/q", Query: []Condition{{"debug", "~^[01]$"}}},
 	})
 	ask := Ask{Method: []byte("GET"), Query: []byte("?a=b&debug=1"), Header: func(string, int) ([]byte, bool) { return ask1, true }}
 	for _, tt := range []struct{ host, path string }{
-		{"A.test:80", "/x"}, {"x.y.b.test", "/"}, {"z.test", "/c/d"}, {"none.test", "/"}, {"z.test", "/a/%2e%2e/c/d"}, {"z.test", "/a/..;/d"},
-		{"z.test", "/r/17"}, {"z.test", "/r/x"}, {"z.test", "/h"}, {"z.test", "/q"},
+		{"A.test:80", "/x"},
+		{"x.y.b.test", "/"},
+		{"z.test", "/c/d"},
+		{"none.test", "/"},
+		{"z.test", "/a/%2e%2e/c/d"},
+		{"z.test", "/a/..;/d"},
+		{"z.test", "/r/17"},
+		{"z.test", "/r/x"},
+		{"z.test", "/h"},
+		{"z.test", "/q"},
 	} {
 		ask.Host, ask.Path = []byte(tt.host), []byte(tt.path)
 		if n := testing.AllocsPerRun(100, func() { table.Find(&ask) }); n != 0 {
