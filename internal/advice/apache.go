@@ -25,6 +25,10 @@ var ofApache = table{
 		apacheRetry,
 		{where: "balancer", set: "BalancerMember http://10.0.0.8:8080 status=+H", why: "a spare that is asked when the others are out", fits: elsewhere},
 	},
+	fault.CauseRouteBroken: {
+		{set: "a2enmod proxy_http", why: "loads what speaks http://; proxy_fcgi is for fcgi://, proxy_wstunnel for ws://, proxy_uwsgi for uwsgi://"},
+		{where: "virtual host", set: "SSLProxyEngine on", why: "where the URL is https:// or wss://"},
+	},
 	fault.CauseConnectTimeout:       {{where: "virtual host", set: apachePass + " connectiontimeout=3", why: "timeout counts without it"}},
 	fault.CauseKernelConnectTimeout: {{where: "virtual host", set: apachePass + " connectiontimeout=3", why: "below the kernel's own limit"}},
 	fault.CauseHostUnreachable:      {apacheRetry},

@@ -17,6 +17,9 @@ func Check(f *Facts) string {
 		return f.fill(s.check)
 	}
 	family := FamilyOf(f.Product)
+	if f.Cause == fault.CauseConnectionRefused && placeOf(f.Upstream) == placeSocket {
+		return f.fill("ss -lxp | grep {peer:SOCKET}: whether anybody listens on it; a file without a listener was left by a process that is gone")
+	}
 	for _, of := range [...]map[fault.Cause]string{checksOfModule[f.Module], checks[f.Product], checks[family], checksOfAll} {
 		if text := of[f.Cause]; text != "" && !(f.Module != "" && f.Module != "grpc" && strings.Contains(text, "http://{addr")) {
 			return f.fill(text)
@@ -84,6 +87,7 @@ var checksOfAll = map[fault.Cause]string{
 	fault.CauseNobodyAvailable:     "the lines just before {time:it} in the proxy's own log: which failures or health checks put the servers out",
 	fault.CausePortsExhausted:      "ss -s: about 28,000 in timewait to one upstream",
 	fault.CauseMemoryExhausted:     "dmesg -T | grep -i 'out of memory'",
+	fault.CauseRouteBroken:         "the proxy's own check of its configuration, such as nginx -t, apachectl -t, haproxy -c -f FILE or caddy validate",
 	fault.CauseRequestHeadTooLarge: "the application server's log at {time:that second}: invalid request block size, Request header is too large",
 }
 
@@ -125,7 +129,8 @@ var checks = map[string]map[fault.Cause]string{
 		fault.CauseConnectionRefused:  "%UPSTREAM_TRANSPORT_FAILURE_REASON% in the access log: delayed connect error: 111",
 		fault.CauseClosedBeforeAnswer: "curl -s localhost:9901/stats | grep -E 'cx_destroy_remote|cx_idle_timeout', and " + atThatMoment,
 	},
-	"apache":  {fault.CauseUnknown: "LogLevel warn proxy:debug ssl:info, and the error log's line at that second", fault.CauseNobodyAvailable: "http://SERVER/balancer-manager: which members are in error, and since when"},
+	"whygate": {fault.CauseRouteBroken: "whygate check -c FILE names the error with file, line and column"},
+	"apache":  {fault.CauseRouteBroken: "apachectl -t, and apachectl -M | grep proxy: the module for the scheme (proxy_http_module, proxy_fcgi_module) is loaded", fault.CauseUnknown: "LogLevel warn proxy:debug ssl:info, and the error log's line at that second", fault.CauseNobodyAvailable: "http://SERVER/balancer-manager: which members are in error, and since when"},
 	"traefik": {fault.CauseUnknown: "log.level: DEBUG, and error= of the line at that second", fault.CauseNobodyAvailable: "curl -s localhost:8080/api/http/services: serverStatus"},
 	"caddy":   {fault.CauseUnknown: "the line at level error with the same request id", fault.CauseNobodyAvailable: "curl -s localhost:2019/reverse_proxy/upstreams: fails"},
 	"varnish": {fault.CauseUnknown: "varnishlog -g request -q 'FetchError'", fault.CauseNobodyAvailable: "varnishadm backend.list: sick, and by which probe"},

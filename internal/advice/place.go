@@ -121,6 +121,8 @@ func placeAdvice(f *Facts) []directive {
 		return nil
 	}
 	switch placeOf(f.Upstream) {
+	case placeSocket:
+		return ofSocket(f)
 	case placeLoopback6:
 		return ofLoopback6(f)
 	case placeLoopback4, placeLocalhost:
@@ -161,6 +163,17 @@ func ofLoopback6(f *Facts) []directive {
 		{set: passTo(f, "127.0.0.1:"+port), why: "localhost became ::1, and an application that listens on IPv4 alone is at 127.0.0.1: write that address instead of localhost, or have it listen on [::]"},
 		{why: "ss -lntp 'sport = :" + port + "' shows which of the two it listens on: 127.0.0.1:" + port + ", [::1]:" + port + ", or *:" + port + " for both."},
 		{why: "If the proxy runs in a container, both addresses are the container itself: ask the application by its service's name.", fits: func(f *Facts) bool { return f.Contained }},
+	}
+}
+
+// ofSocket: the file of the socket is there, and nobody listens on it.
+func ofSocket(f *Facts) []directive {
+	if f.Cause != fault.CauseConnectionRefused {
+		return nil
+	}
+	return []directive{
+		{why: "Start the application: the socket's file was left by a process that is gone. systemctl status UNIT says why it ended."},
+		{why: "If it runs, it listens on another one: ss -lxp lists them with their programs; write that path in the proxy's configuration."},
 	}
 }
 

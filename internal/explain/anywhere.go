@@ -46,6 +46,10 @@ func (r *Recogniser) loose(e *Entry, line []byte, level severity) (*Format, []by
 		}
 		e.reset()
 	}
+	if f := headless(e, line); f != nil {
+		r.stamped(e, line)
+		return f, line
+	}
 	if troubled {
 		if level == severityUnsaid {
 			level = severityOf(line)
@@ -65,6 +69,43 @@ func (r *Recogniser) loose(e *Entry, line []byte, level severity) (*Format, []by
 	}
 	return nil, nil
 }
+
+// apacheNumber finds a message number of Apache's: AH and five digits with a colon behind them. It is -1 where there is none.
+func apacheNumber(line []byte) int {
+	for from := 0; ; {
+		i := indexText(line[from:], "AH")
+		if i < 0 {
+			return -1
+		}
+		if i += from; len(line)-i > 8 && line[i+7] == ':' && wholeUint(line[i+2:i+7]) > 0 && (i == 0 || !isAlphanumeric(line[i-1])) {
+			return i
+		}
+		from = i + 2
+	}
+}
+
+// headless reads a message of Apache's that lost what stands before it in the log: its number says what it is. An errno in front of it
+// is kept.
+func headless(e *Entry, line []byte) *Format {
+	at := apacheNumber(line)
+	if at < 0 {
+		return nil
+	}
+	if i := bytes.LastIndexByte(line[:at], '('); i >= 0 && i+1 < at && isDigit(line[i+1]) {
+		at = i
+	}
+	whole := append([]byte(apacheHead), bytes.TrimRight(line[at:], " \t`'\"*")...)
+	if !apacheError.Parse(e, whole) || e.Kind != KindFault && e.Kind != KindClient {
+		e.reset()
+		return nil
+	}
+	e.Time, e.Process, e.Conn = time.Time{}, 0, 0
+	e.widen(apacheError)
+	return wordsFormats["apache"]
+}
+
+// apacheHead is what stands before a message in Apache's log.
+const apacheHead = "[Thu Jan 01 00:00:00.000000 2026] [proxy:error] [pid 1:tid 1] "
 
 // stamped gives the entry the time of the line or of its carrier, where it has none.
 func (r *Recogniser) stamped(e *Entry, line []byte) {

@@ -10,6 +10,7 @@ import (
 
 // engine is what is known so far of all sources. One goroutine has it.
 type engine struct {
+	ended   ended // the worker whose end was told last
 	grown   bool // the lines that are taken were appended after their file had been opened
 	o       *Options
 	formats []*Format // those that lines are offered to, and those of lines that were read loosely
@@ -128,6 +129,24 @@ func (g *engine) tally(f *feed, b *block) {
 	}
 }
 
+// ended is the worker whose end an application told of last.
+type ended struct {
+	product string
+	worker  uint64
+	at      time.Time
+}
+
+// sameWorker reports whether a line tells once more of the end of a worker whose end was told just before: gunicorn kills one that
+// is over its time limit, and says both.
+func (g *engine) sameWorker(r *record, t time.Time) bool {
+	if r.Conn == 0 {
+		return false
+	}
+	last := g.ended
+	g.ended = ended{r.format.Product, r.Conn, t}
+	return r.Again && last.worker == r.Conn && last.product == r.format.Product && within(t.Sub(last.at), nearGap)
+}
+
 // take takes one record: a marker, what an application or a system tells, or a proxy's fault.
 func (g *engine) take(r *record, file *File, t time.Time) {
 	at := place{file, r.line}
@@ -141,6 +160,9 @@ func (g *engine) take(r *record, file *File, t time.Time) {
 		g.detailed[advice.FamilyOf(r.format.Product)] = r.format
 	}
 	if r.format.Role != RoleProxy {
+		if g.sameWorker(r, t) {
+			return
+		}
 		r.story = advice.StoryOf(r.format.Product, r.verdict.Cause, r.text)
 		g.faults++
 		g.count(r, at, t)

@@ -14,10 +14,13 @@ func hasPeer(b []byte) bool {
 	return peer != nil
 }
 
-// peerNear finds the peer that a phrase is about: the first one behind it, or else the last one before it. What is a
-// client's, or this side's, is none.
+// peerNear finds the peer that a phrase is about: the one just before it, as in "dial tcp 10.0.0.7:80: connect: connection refused", or
+// else the first one behind it, or the last one before it. What is a client's, or this side's, is none.
 func peerNear(text []byte, from, to int) []byte {
-	if peer := firstPeer(text[to:min(len(text), to+160)]); peer != nil {
+	if peer := peerBefore(text[:from]); peer != nil {
+		return peer
+	}
+	if peer := firstPeer(text[to:wordEnd(text, to+160)]); peer != nil {
 		return peer
 	}
 	var last []byte
@@ -35,6 +38,29 @@ func peerNear(text []byte, from, to int) []byte {
 		return last
 	}
 	return firstPeer(text)
+}
+
+// peerBefore finds the peer that a call was made to whose error follows: "dial tcp PEER: ", with the name of a call behind it or not.
+func peerBefore(b []byte) []byte {
+	const calls = 24
+	for _, call := range [...]string{"dial tcp ", "dial tcp4 ", "dial tcp6 ", "dial unix "} {
+		i := bytes.LastIndex(b, []byte(call))
+		if i < 0 {
+			continue
+		}
+		if peer, end := cutPeer(b[i+len(call):]); peer != nil && len(b)-i-len(call)-end <= calls {
+			return peer
+		}
+	}
+	return nil
+}
+
+// wordEnd is the end of the word that the octet stands in, so that no address is cut in the middle.
+func wordEnd(b []byte, at int) int {
+	for at < len(b) && b[at] > ' ' && b[at] != '"' {
+		at++
+	}
+	return min(at, len(b))
 }
 
 func firstPeer(b []byte) []byte {
@@ -71,7 +97,7 @@ func nextPeer(b []byte) (peer, rest []byte) {
 // "read tcp A->B".
 func ofOurs(b []byte, at int) bool {
 	before := b[max(0, at-24):at]
-	for _, mark := range [...]string{"client: ", "client=", "client.addr=", "from ", "remoteip", "src ", "local", "peer ", "ip=", "clientip", "remote_addr", "tcp "} {
+	for _, mark := range [...]string{"client: ", "client=", "client.addr=", "from ", "remoteip", "src ", "local", "peer ", "ip=", "clientip", "remote_addr", "dest=", "tcp "} {
 		i := phrase.Index(before, mark)
 		if i < 0 || len(before)-i > len(mark)+3 {
 			continue
@@ -94,6 +120,10 @@ func cutPeer(b []byte) (peer []byte, end int) {
 	for _, scheme := range [...]string{"http://", "https://", "ws://", "wss://", "grpc://", "grpcs://", "tcp://", "h2c://", "fastcgi://", "uwsgi://", "ajp://"} {
 		if starts(b, scheme) {
 			n := len(scheme)
+			if starts(b[n:], "unix:") {
+				peer, end = cutPeer(b[n:])
+				return peer, n + end
+			}
 			for n < len(b) && (isAlphanumeric(b[n]) || bytes.IndexByte([]byte(".-_:[]%@"), b[n]) >= 0) {
 				n++
 			}
@@ -155,7 +185,7 @@ func hostPort(b []byte) []byte {
 		return nil
 	}
 	host := b[:i]
-	if isAddress(host) && (bytes.Count(host, []byte{'.'}) == 3 || bytes.Count(host, []byte{':'}) >= 2) || string(host) == "localhost" {
+	if isAddress(host) && (bytes.Count(host, []byte{'.'}) == 3 || isBareIPv6(host)) || string(host) == "localhost" {
 		return b
 	}
 	if bytes.IndexByte(host, ':') >= 0 || isDigit(host[0]) || port < 80 { // a clock, a line of a file
@@ -169,6 +199,11 @@ func hostPort(b []byte) []byte {
 		return b
 	}
 	return nil
+}
+
+// isBareIPv6 reports whether what has the octets of an address is one of IPv6, and no clock such as 2026:08:40:45.
+func isBareIPv6(host []byte) bool {
+	return bytes.Count(host, []byte{':'}) == 7 || bytes.Contains(host, []byte("::"))
 }
 
 // requestIn finds METHOD TARGET in a text: in quotes, behind a colon or a bracket, or as Go prints it, Get "URL".

@@ -58,8 +58,21 @@ func parseGunicorn(e *Entry, line []byte) bool {
 	}
 	e.Time, e.Zoned, e.Process = t, zoned, uint64(wholeUint(pid))
 	e.Said = bytes.TrimLeft(w.rest, " ")
+	e.Conn = gunicornWorker(e.Said)
 	gunicornSaid(e, e.Said, string(level) == "ERROR")
 	return true
+}
+
+// gunicornWorker is the process of the worker that a message is about, 0 where it names none.
+func gunicornWorker(msg []byte) uint64 {
+	for _, mark := range [...]string{"(pid:", "Worker with pid "} {
+		if rest, ok := after(msg, mark); ok {
+			if n, _, ok := readUint(rest); ok {
+				return uint64(n)
+			}
+		}
+	}
+	return 0
 }
 
 func gunicornSaid(e *Entry, msg []byte, isError bool) {
@@ -71,6 +84,7 @@ func gunicornSaid(e *Entry, msg []byte, isError bool) {
 		// The arbiter kills a worker that is over its time limit with the same signal, after WORKER TIMEOUT.
 		e.told(ByOrigin, fault.CauseWorkerKilled)
 		e.suspect(fault.CauseWorkerKilled, fault.CauseOutOfMemory, fault.CauseWorkerTimeout)
+		e.Again = true // where a line before it has the same worker
 	case has(msg, "was sent SIGTERM"), has(msg, "terminated due to signal 15"), has(msg, "was sent SIGINT"), has(msg, "was sent SIGQUIT"):
 		// Stopped on purpose.
 	case starts(msg, "Worker (pid:") && has(msg, "was sent SIG"), starts(msg, "Worker with pid ") && has(msg, "terminated due to signal"):

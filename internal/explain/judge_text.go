@@ -75,7 +75,7 @@ type fragment struct {
 }
 
 var fragments = [...]fragment{
-	{"ah0|ah1", "[Thu Jan 01 00:00:00.000000 2026] [proxy:error] [pid 1:tid 1] ", ": -", func(text []byte) bool {
+	{"ah0|ah1", apacheHead, ": -", func(text []byte) bool {
 		return starts(text, "AH") && len(text) >= 7 && wholeUint(text[2:7]) > 0
 	}},
 	{"upstream", "2026/01/01 00:00:00 [error] 1#1: *1 ", ", client: 192.0.2.1, server: s", func(text []byte) bool { return len(text) > 12 && text[0] > ' ' && text[4] != '/' }},

@@ -76,6 +76,7 @@ func (m *meant) judge(e *Entry, object []byte) *Format {
 		}
 		v.judge(e)
 		if e.Kind == KindFault || e.Kind == KindClient {
+			m.took = v.duration // in milliseconds, whatever the key says of its unit
 			return wordsFormats["envoy"]
 		}
 		e.reset()

@@ -54,6 +54,9 @@ func blameConnect(e *Entry, errno syscall.Errno, unix bool) {
 func (l *nginxLine) judgeUpstream(e *Entry) bool {
 	m := l.message
 	stage := e.Evidence.Stage
+	if stage == fault.Receive && has(m, " while sending to client") { // the answer had begun, and passes through unbuffered
+		stage = fault.Body
+	}
 	switch {
 	case starts(m, "upstream timed out"):
 		l.judgeTimeout(e, stage)

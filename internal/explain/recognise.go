@@ -230,7 +230,7 @@ func (r *Recogniser) try(e *Entry, f *Format, line []byte) bool {
 	if !f.Parse(e, line) {
 		return false
 	}
-	e.Upstream = withoutUser(e.Upstream)
+	e.Upstream = bytes.TrimPrefix(withoutUser(e.Upstream), []byte("unix://"))
 	e.widen(f)
 	if r.depth == 0 {
 		return true

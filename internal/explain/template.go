@@ -49,6 +49,8 @@ func appendSegment(dst, s []byte) []byte {
 		}
 	}
 	switch {
+	case len(s) == 0: // of /?query
+		return dst
 	case digits == len(s):
 		return append(dst, "{n}"...)
 	case isUUID(s):

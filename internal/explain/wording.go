@@ -56,6 +56,7 @@ var wordsProducts = [...]struct {
 	{"aws-api-gateway", "Amazon API Gateway", RoleProxy},
 	{"bun", "Bun", RoleProxy},
 	{"workerd", "workerd", RoleProxy},
+	{"yarp", "YARP", RoleProxy},
 	{"vite", "Vite's proxy", RoleProxy},
 	{"http-proxy-middleware", "http-proxy-middleware", RoleProxy},
 	{"next", "Next.js", RoleProxy},
@@ -130,6 +131,8 @@ var programs = [...]struct{ mark, product string }{
 	{"reactor.netty", "spring"},
 	{"haproxy[", "haproxy"},
 	{" while connecting to upstream", "nginx"},
+	{" while ssl handshaking to upstream", "nginx"},
+	{"yarp.reverseproxy", "yarp"},
 	{" from upstream", "nginx"},
 }
 
@@ -173,6 +176,9 @@ func wording(e *Entry, text []byte, level severity) *Format {
 	e.read = p
 	facts(e, text, &r)
 	e.verbal(p.Causes)
+	if starts(e.Upstream, "unix:") || starts(e.Upstream, "/") {
+		e.Evidence.Endpoint = "unix:"
+	}
 	switch p.By {
 	case phrase.Application:
 		e.By = ByOrigin

@@ -7,7 +7,7 @@ var entriesConnect = []Entry{
 		Title:    "Connection refused",
 		Family:   FamilyApplication,
 		Type:     TypeConnectionRefused,
-		sentence: "{peer} refused the connection[ ({errno})][ after {wait}]: nothing listens on that port",
+		sentence: "{peer} refused the connection[ ({errno})][ after {wait}]: nothing listens on that {door}",
 		Meaning: "The host answered the first packet with RST: it is up and reachable, and no process listens on that port. " +
 			"The application is down, crashed, still starting or just being redeployed, listens on another port, or only on 127.0.0.1.",
 		Proof: []string{

@@ -72,7 +72,7 @@ func causeInDial(e *Evidence) Cause {
 
 // causeOfConnect reads the errno of connect(2), and falls back on what the end alone says.
 func causeOfConnect(e *Evidence, fallback Cause) Cause {
-	unix := len(e.Endpoint) >= 5 && e.Endpoint[:5] == "unix:"
+	unix := isUnix(e)
 	switch e.Errno {
 	case syscall.ENOENT, syscall.ENOTSOCK:
 		return CauseSocketMissing
@@ -174,3 +174,6 @@ func causeOfTLSRule(r Rule) Cause {
 	}
 	return CauseTLSProtocolError
 }
+
+// isUnix reports whether the endpoint is a unix socket.
+func isUnix(e *Evidence) bool { return len(e.Endpoint) >= 5 && e.Endpoint[:5] == "unix:" }

@@ -125,6 +125,11 @@ func (w *writer) appendFact(dst []byte, name string) []byte {
 func (w *writer) appendWord(dst []byte, name string) []byte {
 	e := w.e
 	switch name {
+	case "door":
+		if isUnix(e) {
+			return append(dst, "socket"...)
+		}
+		return append(dst, "port"...)
 	case "errno":
 		return appendErrno(dst, e)
 	case "timer":

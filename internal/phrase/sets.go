@@ -54,6 +54,7 @@ var (
 	tlsToPlain  = []fault.Cause{fault.CauseTLSToPlainPort}
 	plainToTLS  = []fault.Cause{fault.CausePlainToTLSPort}
 	noCipher    = []fault.Cause{fault.CauseTLSNoSharedCipher, fault.CauseTLSNameUnknown}
+	sniFirst    = []fault.Cause{fault.CauseTLSNameUnknown, fault.CauseTLSNoSharedCipher, fault.CauseTLSClientCertificateRequired} // of a proxy that sends no name unless told
 	sniUnknown  = []fault.Cause{fault.CauseTLSNameUnknown}
 	tlsVersion  = []fault.Cause{fault.CauseTLSVersionMismatch}
 	alpn        = []fault.Cause{fault.CauseTLSALPN}
@@ -140,6 +141,9 @@ var (
 // Sets of one product's sentence.
 var (
 	envoyFailure   = []fault.Cause{fault.CauseConnectionRefused, fault.CauseConnectTimeout, fault.CauseTLSProtocolError, fault.CauseHostUnreachable}
+	tunnelRefused  = []fault.Cause{fault.CauseConnectionRefused, fault.CauseDNSNXDomain, fault.CauseConnectTimeout, fault.CauseHostUnreachable}
+	wayMissing     = []fault.Cause{fault.CauseRouteBroken}
+	envoyLocal     = []fault.Cause{fault.CauseConnectionLost, fault.CauseConnectTimeout}
 	nghttpxBlocked = []fault.Cause{fault.CauseConnectionRefused, fault.CauseNobodyAvailable}
 	squidFailed    = []fault.Cause{fault.CauseConnectionRefused, fault.CauseConnectTimeout}
 	h2oRefused     = []fault.Cause{fault.CauseConnectionRefused, fault.CauseNetworkError}

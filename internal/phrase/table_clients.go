@@ -129,6 +129,14 @@ var clientPhrases = []Phrase{
 	{"certificate's owner does not match", "", "", wrongName, Worded, Strong, Gateway, "", "Wget"},
 	{"certificateerror", "doesn't match|does not match", "", wrongName, Worded, Strong, Gateway, "", "urllib3"},
 	{"doesn\\'t match", "certificateerror", "", wrongName, Worded, Strong, Gateway, "", "urllib3, as repr shows it"},
+	{"received http code 502 from proxy after connect", "", "", tunnelRefused, exact, Strong, Gateway, "", "curl"},
+	{"received http code 503 from proxy after connect", "", "", tunnelRefused, exact, Strong, Gateway, "", "curl"},
+	{"received http code 504 from proxy after connect", "", "", connectTimeout, exact, Strong, Gateway, "", "curl"},
+	{"received http code 403 from proxy after connect", "", "", prohibited, exact, Strong, Gateway, "", "curl"},
+	{"connect tunnel failed, response 502", "", "", tunnelRefused, exact, Strong, Gateway, "", "curl 8"},
+	{"connect tunnel failed, response 503", "", "", tunnelRefused, exact, Strong, Gateway, "", "curl 8"},
+	{"connect tunnel failed, response 504", "", "", connectTimeout, exact, Strong, Gateway, "", "curl 8"},
+	{"connect tunnel failed, response 403", "", "", prohibited, exact, Strong, Gateway, "", "curl 8"},
 	{"unexpected tls packet was received", "", "", tlsToPlain, Worded, Strong, Gateway, "", "GnuTLS"},
 
 	// PHP's streams, Perl's LWP and HTTP::Tiny, Ruby's net/http and Excon, and Tornado.
