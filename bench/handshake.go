@@ -14,7 +14,7 @@ func (b *bench) client(c benchCase) *tls.Config {
 	if !c.tls {
 		return nil
 	}
-	conf := &tls.Config{RootCAs: b.cert.roots, MinVersion: tls.VersionTLS13}
+	conf := &tls.Config{RootCAs: b.cert.roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS13}
 	if c.resumed {
 		conf.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	}
