@@ -77,6 +77,7 @@ race: ## all tests with the race detector, which needs cgo
 	awk '/^ *--- SKIP/ { print last; print } /^(ok|FAIL|panic:|DATA RACE|WARNING: DATA RACE|# )/ { print } { last = $$0 }' test.log; \
 	if [ $$code != 0 ]; then grep -v -E '^ *(=== (RUN|PAUSE|CONT|NAME)|--- (PASS|SKIP))|^PASS' test.log | tail -n 400; fi; exit $$code
 	$(GO) test -pgo=off -p 1 -run 'Alloc' $(ALLOC)
+	$(GO) test -pgo=cmd/whygate/default.pgo -run 'Stack' ./internal/proxy
 	$(GO) test -pgo=off ./internal/overload
 
 FUZZ = $(shell grep -rlE '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)

@@ -37,7 +37,9 @@ type Decoder struct {
 // Reset prepares for a body of that length: octets, httpmsg.LengthUnknown for a chunked one, or httpmsg.LengthClose. The
 // trailer fields of a chunked body go to trailers, which must not be nil then.
 func (d *Decoder) Reset(length int64, lim *Limits, trailers *httpmsg.Fields) {
-	*d = Decoder{state: AwaitBody, left: length, lim: lim, trailers: trailers}
+	d.state, d.cr, d.semicolon, d.digits = AwaitBody, false, false, 0
+	d.left, d.received, d.offset, d.extension, d.extensions = length, 0, 0, 0, 0
+	d.lim, d.trailers = lim, trailers // section begins with the trailers: few messages have any
 	switch length {
 	case 0:
 		d.state = AwaitEnd
@@ -229,7 +231,7 @@ func (d *Decoder) sizeEnd() {
 	d.state = AwaitChunkData
 	if d.left == 0 {
 		d.state = AwaitTrailers
-		d.section.state = AwaitFieldLine
+		d.section = Progress{state: AwaitFieldLine}
 	}
 	d.cr, d.semicolon, d.digits, d.extension = false, false, 0, 0
 }

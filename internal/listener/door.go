@@ -111,6 +111,8 @@ func (d *door) Read(p []byte) (int, error) {
 }
 
 // handshake runs TLS on a goroutine of its own, whose stack grows deep and then goes. What failed is told.
+//
+//go:noinline
 func (ss *session) handshake() bool {
 	var err error
 	began := mono.Now()

@@ -60,11 +60,7 @@ func (ss *session) own(serve func() (parked bool)) {
 func (ss *session) begin() (parked bool) {
 	switch {
 	case ss.over && ss.conn.TLS() != nil:
-		// It gets no answer: a handshake is what costs most.
-		if ss.server.Failed != nil {
-			p := ss.http.Peer()
-			ss.server.Failed(&Handshake{Client: p.Client, Local: p.Local, Reason: TooMany, Detail: "limits.connections is reached", Max: ss.limits.Connections})
-		}
+		ss.tooMany()
 	case ss.over:
 		ss.http.TurnAway()
 	case ss.conn.TLS() == nil:
@@ -77,13 +73,32 @@ func (ss *session) begin() (parked bool) {
 		if chains := ss.conn.TLS().ConnectionState().VerifiedChains; len(chains) > 0 {
 			ss.http.Peer().Subject = certs.Subject(chains[0][0])
 		}
-		if ss.conn.TLS().ConnectionState().NegotiatedProtocol == "h2" {
+		if ss.agreedHTTP2() {
 			ss.serveHTTP2(ss.door)
 			return false
 		}
 		return ss.park(ss.http.Run())
 	}
 	return false
+}
+
+// tooMany tells of a TLS connection too many. It gets no answer: a handshake is what costs most. It is not inlined, as serveHTTP2 and handshake
+// are not: a connection of HTTP/1 stands on begin's frame for as long as its first owner lives.
+//
+//go:noinline
+func (ss *session) tooMany() {
+	if ss.server.Failed == nil {
+		return
+	}
+	p := ss.http.Peer()
+	ss.server.Failed(&Handshake{Client: p.Client, Local: p.Local, Reason: TooMany, Detail: "limits.connections is reached", Max: ss.limits.Connections})
+}
+
+// agreedHTTP2 reports what the handshake agreed on. It is not inlined, for the same reason.
+//
+//go:noinline
+func (ss *session) agreedHTTP2() bool {
+	return ss.conn.TLS().ConnectionState().NegotiatedProtocol == "h2"
 }
 
 // park parks the connection if it is quiet, and reports whether it did. While it cannot be parked it is served here.
@@ -116,6 +131,8 @@ func (ss *session) prefaced() bool {
 }
 
 // serveHTTP2 serves the connection as HTTP/2, over a door or in clear. From here on its socket is mux's.
+//
+//go:noinline
 func (ss *session) serveHTTP2(d *door) {
 	server := ss.server.overHTTP2(&ss.limits)
 	if server == nil {

@@ -17,11 +17,10 @@ type admission struct {
 	woken    bool  // the queue let it go, and it has no endpoint yet
 	admitted int64 // how many the endpoint had in flight then
 	sent     mono.Time
-	full     int   // an endpoint that had no room, -1 if none was met
-	passed   bool  // one had none since the request last began to look for an endpoint
-	heldAs   int64 // how many it has in flight with that
-	held     int   // an endpoint that a place is held at for the next attempt, -1 if none is
-	waiter   overload.Waiter
+	full     int       // an endpoint that had no room, -1 if none was met
+	passed   bool      // one had none since the request last began to look for an endpoint
+	heldAs   int64     // how many it has in flight with that
+	held     int       // an endpoint that a place is held at for the next attempt, -1 if none is
 	since    mono.Time // when it began to wait, 0 if it did not
 }
 
@@ -128,18 +127,18 @@ func (s *serving) wait() bool {
 		s.shed(fault.CauseQueueTimeout)
 		return false
 	}
-	if a.waiter.Ready == nil {
-		a.waiter.Ready = make(chan overload.Verdict, 1)
+	if s.waiter.Ready == nil {
+		s.waiter.Ready = make(chan overload.Verdict, 1)
 	}
-	a.waiter.Priority = s.route.Priority
-	if !s.pool.Gate.Wait(&a.waiter, s.now) {
+	s.waiter.Priority = s.route.Priority
+	if !s.pool.Gate.Wait(&s.waiter, s.now) {
 		s.shed(fault.CauseQueueFull)
 		return false
 	}
 	verdict, waited := s.awaitVerdict()
 	s.now = mono.Now()
 	if !waited {
-		s.pool.Gate.Leave(&a.waiter, s.now)
+		s.pool.Gate.Leave(&s.waiter, s.now)
 		s.gone()
 		return false
 	}
@@ -172,7 +171,7 @@ func (s *serving) awaitVerdict() (overload.Verdict, bool) {
 	defer late.Stop()
 	for {
 		select {
-		case v := <-s.adm.waiter.Ready:
+		case v := <-s.waiter.Ready:
 			return v, true
 		case <-s.x.Cancel.Done():
 			return 0, false
@@ -257,7 +256,7 @@ func (s *serving) leftGate() {
 	}
 	s.adm.entered = false
 	g := s.pool.Gate
-	a := &s.attempts[s.made-1]
+	a := s.last()
 	ev := &a.Evidence
 	if ev.Sent > 0 && (ev.End == fault.Timeout || ev.End == fault.Canceled) { // the endpoint is at work on it still
 		sample := s.sample(a)

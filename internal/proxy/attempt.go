@@ -254,7 +254,7 @@ func (s *serving) dropHopByHop(r *httpmsg.Response) {
 	for i := range f.Len() {
 		switch f.ID(i) {
 		case httpmsg.KeepAlive:
-			s.attempts[s.made-1].Said(keepAliveTimeout(f.Value(i)))
+			s.last().Said(keepAliveTimeout(f.Value(i)))
 			f.Drop(i)
 			continue
 		case httpmsg.Connection, httpmsg.ProxyConnection, httpmsg.TransferEncoding:

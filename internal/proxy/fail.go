@@ -27,8 +27,7 @@ func (p *Proxy) Refuse(x *exchange.Exchange, e *fault.Evidence) {
 	if e.End == fault.Canceled && x.Request.Name == nil {
 		// Part of a head and then the end: nothing was asked, but it is worth a line.
 		s.record.Status, s.record.By = fault.StatusClientLeft, telemetry.ByClient
-		s.own = *e
-		s.record.Fault, s.record.Evidence = fault.Classify(&s.own), &s.own
+		s.record.Fault, s.record.Evidence = fault.Classify(e), s.keepOwn(e)
 	} else {
 		s.failEarly(e)
 	}
@@ -37,6 +36,8 @@ func (p *Proxy) Refuse(x *exchange.Exchange, e *fault.Evidence) {
 }
 
 // fail ends an exchange whose last attempt left ev, of which f is the verdict.
+//
+//go:noinline
 func (s *serving) fail(ev *fault.Evidence, f fault.Fault) {
 	if s.up.client == fault.Bug { // while the request body was sent
 		s.failEarly(&fault.Evidence{Stage: fault.Receive, End: fault.Bug})
@@ -51,18 +52,36 @@ func (s *serving) fail(ev *fault.Evidence, f fault.Fault) {
 
 // failEarly ends an exchange that came to no attempt.
 func (s *serving) failEarly(e *fault.Evidence) {
-	s.own = *e
-	if s.pool != nil && s.own.Endpoint == "" {
-		s.own.Endpoint = s.pool.Name
+	own := s.keepOwn(e)
+	if s.pool != nil && own.Endpoint == "" {
+		own.Endpoint = s.pool.Name
 	}
-	s.conclude(&s.own, fault.Classify(&s.own))
+	s.conclude(own, fault.Classify(own))
+}
+
+// keepOwn copies the evidence of a fault that no attempt has, to where it stays until the exchange was observed.
+func (s *serving) keepOwn(e *fault.Evidence) *fault.Evidence {
+	if s.own == nil {
+		s.own = new(fault.Evidence)
+	}
+	*s.own = *e
+	return s.own
+}
+
+// failMisconfigured ends an exchange whose route has nobody to go to.
+//
+//go:noinline
+func (s *serving) failMisconfigured() {
+	s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Misconfigured, Detail: s.route.Broken})
 }
 
 // failUnavailable ends an exchange for which there was nobody to ask.
+//
+//go:noinline
 func (s *serving) failUnavailable() {
 	s.arrived() // before the answer, which may wait for the client
 	for n := s.made - 1; n >= 0; n-- {
-		ev := &s.attempts[n].Evidence
+		ev := s.evidence[n]
 		if f := fault.Classify(ev); f.Is() && f.Cause != fault.CauseUpstreamStatus { // an answer that was given up is none to tell
 			s.fail(ev, f)
 			return

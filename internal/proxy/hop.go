@@ -13,8 +13,8 @@ const optionsMax = 32
 // options are the fields that a message's Connection names as meant for the connection only (RFC 9110, section 7.6.1). They
 // are copies: they also decide about trailers, which come after a body that was read over the head.
 type options struct {
-	text []byte          // the names, one behind the other
-	ends [optionsMax]int // where each ends in text
+	text []byte             // the names, one behind the other
+	ends [optionsMax]uint32 // where each ends in text
 	n    int
 }
 
@@ -38,7 +38,7 @@ func (o *options) collect(f *httpmsg.Fields) bool {
 				return false
 			}
 			o.text = append(o.text, token...)
-			o.ends[o.n] = len(o.text)
+			o.ends[o.n] = uint32(len(o.text))
 			o.n++
 		}
 	}
@@ -47,7 +47,7 @@ func (o *options) collect(f *httpmsg.Fields) bool {
 
 // has reports whether the field is one of them.
 func (o *options) has(name []byte) bool {
-	begin := 0
+	begin := uint32(0)
 	for _, end := range o.ends[:o.n] {
 		if bytes.EqualFold(o.text[begin:end], name) {
 			return true

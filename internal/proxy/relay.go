@@ -163,14 +163,16 @@ func (s *serving) brokenBody(a *upstream.Attempt) {
 
 // left ends an exchange whose client is gone, or that a drain cut off from it. What the attempt had come to until then stays as it
 // was observed.
+//
+//go:noinline
 func (s *serving) left(a *upstream.Attempt) {
 	ev := &a.Evidence
-	s.own = fault.Evidence{
+	own := s.keepOwn(&fault.Evidence{
 		Stage: ev.Stage, End: ev.End, By: fault.PartyClient, Endpoint: ev.Endpoint, Addr: ev.Addr, Sent: ev.Sent, Got: ev.Got,
 		Status: ev.Status, Spent: ev.Spent, Declared: ev.Declared, Body: ev.Body, Reused: ev.Reused, Nth: ev.Nth, Idle: ev.Idle,
-	}
+	})
 	if s.x.Lost == fault.Canceled { // it would not read, but it was we who left
-		s.own.End, s.own.Rule, s.own.By = fault.Unavailable, fault.RuleDraining, fault.PartyGateway
+		own.End, own.Rule, own.By = fault.Unavailable, fault.RuleDraining, fault.PartyGateway
 	}
-	s.fail(&s.own, fault.Classify(&s.own))
+	s.fail(own, fault.Classify(own))
 }

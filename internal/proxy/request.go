@@ -16,6 +16,8 @@ import (
 // refused finds what the gateway does not forward, whatever the configuration says: nil for a request in order.
 //
 // hot: once per request.
+//
+//go:noinline
 func (s *serving) refused() *fault.Evidence {
 	q := &s.x.Request
 	rule := fault.RuleNone
@@ -41,6 +43,8 @@ func (s *serving) refused() *fault.Evidence {
 
 // noRoute is a request that no route is for. Over HTTP/2 a client may have taken a connection for a name that it was not opened for, and
 // is told so, that it opens another.
+//
+//go:noinline
 func (s *serving) noRoute() *fault.Evidence {
 	e := &fault.Evidence{Stage: fault.Select, End: fault.NoRoute}
 	q := &s.x.Request

@@ -11,6 +11,7 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/mono"
+	"github.com/whygate/whygate/internal/overload"
 	"github.com/whygate/whygate/internal/resilience"
 	"github.com/whygate/whygate/internal/route"
 	"github.com/whygate/whygate/internal/telemetry"
@@ -71,17 +72,23 @@ type serving struct {
 	extra      httpmsg.Fields // fields of ours, in the request and then in the response
 	extraBuf   []byte
 	record     telemetry.Record
-	attempts   [attemptsMax]upstream.Attempt
-	evidence   [attemptsMax]*fault.Evidence // those of attempts, for the record
+	first      upstream.Attempt
+	evidence   [attemptsMax]*fault.Evidence // those of the attempts, for the record
 
-	connect bool   // it asked for another protocol by an extended CONNECT
-	wsKey   []byte // of the WebSocket that we ask for in its place
+	connect bool // it asked for another protocol by an extended CONNECT
 
-	// What most requests have no use for.
+	*rare
+}
+
+// rare is what most requests have no use for. It has memory of its own, so that serving is small: hundreds of requests may be under way.
+type rare struct {
 	replay    []byte // what of a streamed request body was already sent, while it fits Pool.ReplayBody
 	up        upload
-	hop, back options        // what the request's and the response's Connection names
-	own       fault.Evidence // of a fault that came before there was an attempt
+	hop, back options                            // what the request's and the response's Connection names
+	own       *fault.Evidence                    // of a fault that came before there was an attempt; nil until there is one
+	later     [attemptsMax - 1]*upstream.Attempt // the attempts after the first; nil until there is such a one
+	waiter    overload.Waiter                    // in the pool's queue
+	wsKey     []byte                             // of the WebSocket that we ask for in place of an extended CONNECT
 }
 
 // stateOf is the exchange's state of ours, which stays with it from one request to the next.
@@ -89,11 +96,9 @@ func stateOf(x *exchange.Exchange) *serving {
 	if s, ok := x.State.(*serving); ok {
 		return s
 	}
-	s := &serving{}
+	s := &serving{rare: &rare{}}
 	x.State = s
-	for i := range s.attempts {
-		s.evidence[i] = &s.attempts[i].Evidence
-	}
+	s.evidence[0] = &s.first.Evidence
 	s.interim = s.passInterim // made once, so that it does not allocate
 	s.charge = func(n int64) { s.x.Charge(n) }
 	s.ask.Header = s.nth
@@ -120,10 +125,12 @@ func (s *serving) serveSafely() {
 }
 
 // panicked ends an exchange in which we panicked: 500 if there was no answer yet, and never a fault of the endpoint.
+//
+//go:noinline
 func (s *serving) panicked(reason any) {
 	s.p.panicked(reason)
 	if s.made > 0 {
-		a := &s.attempts[s.made-1]
+		a := s.last()
 		s.stopUpload(a)
 		a.Drop()
 	}
@@ -149,6 +156,9 @@ func (p *Proxy) panicked(reason any) {
 	p.Panicked(reason, stack)
 }
 
+// What ends here before there is an attempt does so in functions that are not inlined: evidence is large, and each of them would add its own to
+// the stack that every request stands on while it waits.
+//
 // hot: once per request.
 func (s *serving) serve() {
 	if e := s.refused(); e != nil {
@@ -176,7 +186,7 @@ func (s *serving) answeredBy(i int) bool {
 	s.route = &s.snap.Routes[i]
 	s.pool = s.route.Pool
 	if s.route.Broken != "" || s.pool == nil && !s.route.Local.answers() {
-		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Misconfigured, Detail: s.route.Broken})
+		s.failMisconfigured()
 		return true
 	}
 	if e := s.turnedAway(); e != nil {
@@ -288,7 +298,7 @@ func (s *serving) tryAll() {
 			return
 		}
 		s.record.Fault, s.record.Saved = f, true
-		s.record.Evidence = &s.attempts[s.made-1].Evidence
+		s.record.Evidence = &s.last().Evidence
 	}
 }
 
@@ -303,12 +313,33 @@ func (s *serving) caught() {
 func (s *serving) attempt(i int) *upstream.Attempt {
 	s.pool.Balance.Start(i)
 	s.asking, s.answered = i, 0
-	a := &s.attempts[s.made]
-	s.made++
+	a := s.next()
 	a.Begin(s.pool.Endpoints[i].Target, s.now)
 	a.Cancel, a.Again = s.x.Cancel, s.pool.Attempts > 1 && s.idempotent()
 	a.Whole = upstream.Whole{Until: s.until, Setting: s.setting, Timer: s.timer}
 	return a
+}
+
+// next is the next attempt's place. Nearly all exchanges have one attempt, so the others have memory once there was need of it.
+func (s *serving) next() *upstream.Attempt {
+	n := s.made
+	s.made++
+	if n == 0 {
+		return &s.first
+	}
+	if s.later[n-1] == nil {
+		s.later[n-1] = new(upstream.Attempt)
+		s.evidence[n] = &s.later[n-1].Evidence
+	}
+	return s.later[n-1]
+}
+
+// last is the attempt that was begun last.
+func (s *serving) last() *upstream.Attempt {
+	if s.made <= 1 {
+		return &s.first
+	}
+	return s.later[s.made-2]
 }
 
 // leave tells that the endpoint is not being asked any more.
@@ -390,7 +421,7 @@ func (s *serving) drained() bool { return s.x.Cancel.Reason() == cancel.Drained 
 // was lost to the end of an idle connection had not.
 func (s *serving) sentBefore() bool {
 	for i := range s.made - 1 {
-		if ev := &s.attempts[i].Evidence; ev.Sent > 0 && !ev.Unprocessed && !resilience.Raced(ev, fault.Classify(ev)) {
+		if ev := s.evidence[i]; ev.Sent > 0 && !ev.Unprocessed && !resilience.Raced(ev, fault.Classify(ev)) {
 			return true
 		}
 	}

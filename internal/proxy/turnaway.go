@@ -35,6 +35,8 @@ const maintenanceAfter = 60
 // maintenance, or since its client asks too often.
 //
 // hot: once per request.
+//
+//go:noinline
 func (s *serving) turnedAway() *fault.Evidence {
 	if l := s.route.Local; l != nil && l.Access != nil {
 		if e := s.denied(l.Access); e != nil {

@@ -210,7 +210,7 @@ func (s *stream) headRead(n int) bool {
 	s.keep = x.Request.KeepAlive && !s.ss.host.Draining.Load()
 	s.body.Reset(x.Request.Length, &s.ss.head, &x.Request.Trailers)
 	if limit := s.ss.limits.RequestBody; limit > 0 && x.Request.Length > limit {
-		s.refuse(s.tooLarge(x.Request.Length))
+		s.refuseLarge()
 		return false
 	}
 	if s.body.Done() {
@@ -223,6 +223,12 @@ func (s *stream) headRead(n int) bool {
 	}
 	return true
 }
+
+// refuseLarge refuses a request whose body is too large, by what it declares. It is not inlined: its evidence would be part of the stack of
+// all requests.
+//
+//go:noinline
+func (s *stream) refuseLarge() { s.refuse(s.tooLarge(s.x.Request.Length)) }
 
 func (s *stream) tooLarge(size int64) fault.Evidence {
 	return fault.Evidence{
