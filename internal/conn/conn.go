@@ -79,7 +79,7 @@ func newConn(nc net.Conn) *Conn {
 func NewTLS(nc net.Conn, wrap func(net.Conn) *tls.Conn) *Conn {
 	c := newConn(nc)
 	if c.sys != nil {
-		c.sys.reading, c.sys.writing = &c.in, &c.out
+		c.sys.readHalf, c.sys.writeHalf = &c.in, &c.out
 		c.tls = wrap(c.sys)
 	} else {
 		c.tls = wrap(nc)

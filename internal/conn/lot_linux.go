@@ -33,6 +33,7 @@ func (l *Lot) Park(c *Conn, until mono.Time, resume func(Wakeup)) bool {
 		return false
 	}
 	c.Release()
+	c.sys.rd.conn, c.sys.rd.use = nil, nil
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.open() {

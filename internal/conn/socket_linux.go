@@ -28,17 +28,17 @@ type socket struct {
 	readArmed  mono.Time // when the runtime's timer fires, 0 if it is not armed
 	watchAt    mono.Time // the next time the Cancel's watch is asked
 	watchFrom  mono.Time // when the connection began to obey it: it is not asked for watchFirst
-	rd         call
+	rd         reading
 	writeArmed mono.Time
-	wr         call
+	wr         writing
 
-	net.Conn               // *net.TCPConn or *net.UnixConn; deadlines, reads and writes of ours go past it
-	watchIn  time.Duration // how long after watchAt watch is asked again
-	least    int           // what a peer must take to be given more time for the rest, in octets
-	dontWait bool          // a read that would wait ends as errWouldBlock
-	ended    bool          // TLS above has read the peer's FIN; after a close_notify it would not have come so far
-	reading  *half         // TLS above: the halves of Conn, handed down; nil without
-	writing  *half
+	net.Conn                // *net.TCPConn or *net.UnixConn; deadlines, reads and writes of ours go past it
+	watchIn   time.Duration // how long after watchAt watch is asked again
+	least     int           // what a peer must take to be given more time for the rest, in octets
+	dontWait  bool          // a read that would wait ends as errWouldBlock
+	ended     bool          // TLS above has read the peer's FIN; after a close_notify it would not have come so far
+	readHalf  *half         // TLS above: the halves of Conn, handed down; nil without
+	writeHalf *half
 }
 
 // How often watch is asked: after a second, then at twice the distance each time, up to the last.
@@ -47,9 +47,9 @@ const (
 	watchLast  = 15 * time.Second
 )
 
-// call carries one read's or write's arguments and results past the RawConn's callback, which is made once per socket so
-// that a call does not allocate.
-type call struct {
+// reading carries one read's arguments and results past the RawConn's callback, which is made once per socket so that a call does not
+// allocate. It belongs to whoever reads.
+type reading struct {
 	fn      func(fd uintptr) bool
 	op      op
 	stage   fault.Stage
@@ -59,14 +59,23 @@ type call struct {
 	errno   syscall.Errno
 	conn    *Conn                    // each, ask: whose buffer is filled
 	use     func() (mono.Time, bool) // each
-	ask     []byte
-	wrote   mono.Time // ask: when the request had been written, if that took more than one call
-	p, q    []byte
+	p       []byte                   // read: where to; ask: the request
+	wrote   mono.Time                // ask: when the request had been written, if that took more than one call
+	pipe    *pipe
+	want    int // splice: how many octets to move
+}
 
-	unsent  int       // write: what the peer had not taken when the socket was full last, -1 where that is not known
-	stalled mono.Time // write: when that was
+// writing is the same for one write, and belongs to whoever writes.
+type writing struct {
+	fn    func(fd uintptr) bool
+	op    op
+	n     int
+	errno syscall.Errno
+	p, q  []byte
 
-	iov  [2]syscall.Iovec
+	unsent  int       // what the peer had not taken when the socket was full last, -1 where that is not known
+	stalled mono.Time // when that was
+
 	pipe *pipe
 	want int // splice: how many octets to move
 }
@@ -125,10 +134,10 @@ func (s *socket) onReadable(fd uintptr) bool {
 		fallthrough
 	case opAskWrite:
 		c.stage = fault.Write
-		if c.n, c.errno = sysWrite(fd, c.ask); c.errno != 0 || c.n < len(c.ask) {
+		if c.n, c.errno = sysWrite(fd, c.p); c.errno != 0 || c.n < len(c.p) {
 			return true
 		}
-		PutBuffer(c.ask)
+		PutBuffer(c.p)
 		// The poller was reset before this write, so an answer that is already here still wakes us. What came before that reset
 		// does not: on a connection that nobody has looked at yet, a server may have spoken, or gone, at once.
 		c.op, c.n, c.wrote = opAskRead, 0, 0
@@ -204,7 +213,7 @@ func (s *socket) onWritable(fd uintptr) bool {
 	if c.op == opSpliceOut {
 		c.n, c.errno = sysSplice(c.pipe.r, int(fd), c.want)
 	} else if len(c.q) > 0 {
-		c.n, c.errno = sysWritev(fd, &c.iov, c.p, c.q)
+		c.n, c.errno = sysWritev(fd, c.p, c.q)
 	} else {
 		c.n, c.errno = sysWrite(fd, c.p)
 	}
@@ -223,7 +232,9 @@ func (s *socket) read(h *half, p []byte) (int, fault.End) {
 
 // wait runs a prepared read until it ends.
 func (s *socket) wait(h *half) (int, fault.End) {
-	if end := s.waitRead(h); end != fault.Completed {
+	end := s.waitRead(h)
+	s.rd.p = nil // the buffer may be somebody else's soon, and must not be kept alive from here
+	if end != fault.Completed {
 		h.errno = 0
 		return 0, end
 	}
@@ -395,12 +406,12 @@ func (s *socket) endedLate(after time.Duration) bool {
 // hot: once per attempt.
 func (s *socket) ask(c *Conn, p []byte, check bool) (fault.Stage, int, fault.End) {
 	k := &s.rd
-	k.op, k.ask, k.conn, k.fresh = opAskWrite, p, c, c.out.octets == 0
+	k.op, k.p, k.conn, k.fresh = opAskWrite, p, c, c.out.octets == 0
 	if check {
 		k.op = opAskIdle
 	}
 	end := s.waitRead(&c.in)
-	k.ask, k.conn = nil, nil
+	k.p, k.conn = nil, nil
 	if k.op == opAskRead { // all of p was written, and p given back
 		c.out.octets += int64(len(p))
 		if end != fault.Completed {

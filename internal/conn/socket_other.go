@@ -14,9 +14,9 @@ import (
 // socket is never made where the system is not Linux: connections then go through package net alone.
 type socket struct {
 	net.Conn
-	reading, writing *half
-	dontWait, ended  bool
-	least            int
+	readHalf, writeHalf *half
+	dontWait, ended     bool
+	least               int
 }
 
 func (*socket) init(net.Conn) bool { return false }

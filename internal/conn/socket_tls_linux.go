@@ -19,7 +19,9 @@ func (s *socket) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	s.rd.op, s.rd.p = opRead, p
-	switch s.waitRead(s.reading) {
+	end := s.waitRead(s.readHalf)
+	s.rd.p = nil
+	switch end {
 	case fault.Timeout:
 		return 0, os.ErrDeadlineExceeded
 	case fault.Canceled:
@@ -42,8 +44,8 @@ func (s *socket) Read(p []byte) (int, error) {
 // Write is for TLS above.
 func (s *socket) Write(p []byte) (int, error) {
 	var h half
-	h.until.Store(s.writing.until.Load())
-	h.cancel = s.writing.cancel
+	h.until.Store(s.writeHalf.until.Load())
+	h.cancel = s.writeHalf.cancel
 	switch s.writeAll(&h, p, nil) {
 	case fault.Completed:
 		return len(p), nil
@@ -68,12 +70,12 @@ func (s *socket) SetDeadline(t time.Time) error {
 
 // SetReadDeadline is for TLS above.
 func (s *socket) SetReadDeadline(t time.Time) error {
-	s.reading.until.Store(mono.FromWall(t))
+	s.readHalf.until.Store(mono.FromWall(t))
 	return nil
 }
 
 // SetWriteDeadline is for TLS above.
 func (s *socket) SetWriteDeadline(t time.Time) error {
-	s.writing.until.Store(mono.FromWall(t))
+	s.writeHalf.until.Store(mono.FromWall(t))
 	return nil
 }

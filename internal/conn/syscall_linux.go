@@ -56,15 +56,14 @@ func sysWrite(fd uintptr, p []byte) (int, syscall.Errno) {
 	}
 }
 
-func sysWritev(fd uintptr, iov *[2]syscall.Iovec, p, q []byte) (int, syscall.Errno) {
+func sysWritev(fd uintptr, p, q []byte) (int, syscall.Errno) {
 	if errno := injected(fd, OpWritev); errno != 0 {
 		return 0, errno
 	}
-	iov[0].Base, iov[1].Base = &p[0], &q[0]
+	iov := [2]syscall.Iovec{{Base: &p[0]}, {Base: &q[0]}}
 	iov[0].SetLen(len(p))
 	iov[1].SetLen(len(q))
-	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITEV, fd, uintptr(unsafe.Pointer(iov)), 2)
-	iov[0].Base, iov[1].Base = nil, nil
+	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&iov)), 2)
 	return count(n, errno), errno
 }
 

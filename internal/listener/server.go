@@ -36,6 +36,8 @@ type Server struct {
 	open      atomic.Int64
 	wait      sync.WaitGroup
 
+	limits atomic.Pointer[Limits] // as the last connection has them
+
 	lot conn.Lot // the idle connections that have no goroutine
 }
 
@@ -82,7 +84,7 @@ func (s *Server) Listen(l net.Listener, conf func() *tls.Config, h2c func() bool
 
 // accept starts a connection's goroutine. It ends when the connection does, or is parked; Drain waits for the connection's end.
 func (s *Server) accept(nc net.Conn, tlsConf *tls.Config, h2c bool) {
-	limits := s.Limits()
+	limits := s.shared(s.Limits())
 	ss := &session{server: s, limits: limits, h2c: h2c, raw: nc, tlsConf: tlsConf}
 	ss.over = s.open.Add(1) > int64(max(limits.Connections, 1))
 	if tlsConf == nil {
@@ -93,7 +95,7 @@ func (s *Server) accept(nc net.Conn, tlsConf *tls.Config, h2c bool) {
 			return tls.Server(ss.door, tlsConf)
 		})
 	}
-	ss.http.Init(ss.conn, &s.host, &limits)
+	ss.http.Init(ss.conn, &s.host, limits)
 	s.mu.Lock()
 	if s.host.Draining.Load() { // Drain has looked, or is about to: it would not wait for this one
 		s.mu.Unlock()
@@ -105,6 +107,16 @@ func (s *Server) accept(nc net.Conn, tlsConf *tls.Config, h2c bool) {
 	s.wait.Add(1)
 	s.mu.Unlock()
 	go ss.run()
+}
+
+// shared is the one copy that all connections with these limits have.
+func (s *Server) shared(l Limits) *Limits {
+	if last := s.limits.Load(); last != nil && *last == l {
+		return last
+	}
+	fresh := l // the argument itself would be allocated for each connection
+	s.limits.Store(&fresh)
+	return &fresh
 }
 
 // forget removes an ended connection.

@@ -24,7 +24,7 @@ type session struct {
 	conn    *conn.Conn
 	http    serve1.Session
 	http2   atomic.Pointer[serve2.Session] // where HTTP/2 is spoken, else nil
-	limits  Limits
+	limits  *Limits
 	over    bool     // it is one connection too many
 	h2c     bool     // a client may begin HTTP/2 in clear
 	raw     net.Conn // what was accepted
@@ -134,7 +134,7 @@ func (ss *session) prefaced() bool {
 //
 //go:noinline
 func (ss *session) serveHTTP2(d *door) {
-	server := ss.server.overHTTP2(&ss.limits)
+	server := ss.server.overHTTP2(ss.limits)
 	if server == nil {
 		return
 	}
@@ -142,7 +142,7 @@ func (ss *session) serveHTTP2(d *door) {
 	if d != nil {
 		peer.Covers = ss.covers
 	}
-	two := serve2.NewSession(&peer, &ss.limits)
+	two := serve2.NewSession(&peer, ss.limits)
 	ss.http2.Store(two)
 	if !ss.http.Release() {
 		return

@@ -19,7 +19,7 @@ import (
 type Session struct {
 	host   *exchange.Host
 	conn   *conn.Conn
-	limits exchange.Limits
+	limits *exchange.Limits
 	head   h1.Limits
 	peer   exchange.Peer
 	now    mono.Time     // the clock as it was last read
@@ -39,9 +39,9 @@ const (
 // clientLeast is how many octets of its answer a client must take within limits.Idle. Then that time begins anew.
 const clientLeast = 16 << 10
 
-// Init makes the session of a connection, which nobody has read yet.
+// Init makes the session of a connection, which nobody has read yet. The limits do not change any more.
 func (ss *Session) Init(c *conn.Conn, h *exchange.Host, l *exchange.Limits) {
-	ss.host, ss.conn, ss.limits = h, c, *l
+	ss.host, ss.conn, ss.limits = h, c, l
 	ss.head = h1.Limits{Head: l.RequestHead, Trailers: l.RequestHead}
 	c.SetMax(l.RequestHead)
 	c.SetWriteLeast(clientLeast)
@@ -96,9 +96,6 @@ var streams = sync.Pool{New: func() any { return newStream() }}
 // Run serves the connection until it ends, or until nothing has come for limits.Park: then it is true. Nothing of the connection is
 // buffered then and no exchange is under way, so it may be parked. A drain ends it as before. Whoever has it goes on with Resume.
 func (ss *Session) Run() (quiet bool) {
-	if !ss.conn.CanPark() {
-		ss.limits.Park = 0
-	}
 	ss.now = mono.Now()
 	ss.idleUntil()
 	return ss.serve()
@@ -110,7 +107,7 @@ func (ss *Session) Resume(w conn.Wakeup) (quiet bool) {
 		return false
 	}
 	// What came in time is read in time, however late its goroutine begins.
-	grace := mono.Now().Add(max(wakeGrace, ss.limits.Park))
+	grace := mono.Now().Add(max(wakeGrace, ss.park()))
 	if w == conn.Readable && ss.limits.Idle > 0 {
 		ss.now = max(ss.now, grace.Add(-ss.limits.Idle))
 	}
@@ -149,7 +146,7 @@ func (ss *Session) serve() (quiet bool) {
 // quiet reports whether a wait for a request that timed out may go on elsewhere: its limit is not over.
 func (ss *Session) quiet() bool {
 	until := ss.IdleUntil()
-	return ss.limits.Park > 0 && (until == 0 || mono.Now() < until) && !ss.host.Draining.Load()
+	return ss.park() > 0 && (until == 0 || mono.Now() < until) && !ss.host.Draining.Load()
 }
 
 // TurnAway answers one connection too many without waiting for its request.
@@ -175,9 +172,17 @@ func (ss *Session) letGo() {
 // IdleUntil is when the client will have been idle for too long, 0 for never.
 func (ss *Session) IdleUntil() mono.Time { return ss.now.Until(ss.limits.Idle) }
 
+// park is the silence after which it may be parked, 0 for never.
+func (ss *Session) park() time.Duration {
+	if !ss.conn.CanPark() {
+		return 0
+	}
+	return ss.limits.Park
+}
+
 // idleUntil bounds the wait for the next request.
 func (ss *Session) idleUntil() {
-	ss.conn.SetReadUntil(mono.Earlier(ss.IdleUntil(), ss.now.Until(ss.limits.Park)))
+	ss.conn.SetReadUntil(mono.Earlier(ss.IdleUntil(), ss.now.Until(ss.park())))
 }
 
 // serveInPlace serves the requests that are buffered, as long as each is whole and ends without another read. It leaves any other, and the
