@@ -50,6 +50,7 @@ setup-test: setup
 			echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 		else echo "not installed, so some tests are skipped: apt-get install$$missing"; fi; fi
 	@test -x "$$($(GO) env GOPATH)/bin/h2spec" || $(GO) install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible || echo "h2spec is not installed, so its tests of HTTP/2 are skipped"
+	@for c in pebble pebble-challtestsrv; do test -x "$$($(GO) env GOPATH)/bin/$$c" || $(GO) install github.com/letsencrypt/pebble/v2/cmd/$$c@v2.10.1 || echo "$$c is not installed, so the tests of ACME are skipped"; done
 
 test: setup-test lint race fuzz-short ## everything that must hold
 

@@ -149,6 +149,13 @@ var readers = map[string][]string{
 	"internal/kubernetes": {"cmd/whygate"}, // five megabytes of libraries come with it, and nothing of the gateway's needs them
 }
 
+// libraries has modules of others that only one package may import: their types and habits go no further.
+var libraries = map[string]string{
+	"github.com/caddyserver/certmagic": "internal/certs",
+	"github.com/mholt/acmez/":          "internal/certs",
+	"go.uber.org/zap":                  "internal/certs",
+}
+
 // pure has packages that must not reach the network, a file or a clock, with what they may not import for it.
 var pure = map[string][]string{
 	"internal/advice":      {"net", "os", "io"},
@@ -179,6 +186,11 @@ func TestLayers(t *testing.T) {
 		for _, imported := range p.Imports {
 			if slices.Contains(pure[name], imported) {
 				t.Errorf("%s imports %s: it must stay pure", name, imported)
+			}
+			for library, owner := range libraries {
+				if strings.HasPrefix(imported, library) && name != owner {
+					t.Errorf("%s imports %s: only %s may", name, imported, owner)
+				}
 			}
 			other, ours := strings.CutPrefix(imported, module)
 			if !ours {

@@ -43,7 +43,8 @@ refused, and this one drains.`,
 			if err != nil && cfg.Incidents.Store == "" {
 				fmt.Fprintf(w.stderr, "whygate: incidents are kept in memory only: %v; say where with incidents: {store: sqlite:PATH}\n", err)
 			}
-			return w.serve(cmd.Context(), cfg, gateway.Options{Load: load, Store: place}, s)
+			state, _ := store.StateDirectory(os.Getenv) // whoever needs it says that it is missing
+			return w.serve(cmd.Context(), cfg, gateway.Options{Load: load, Store: place, State: state}, s)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", defaultFile, "the configuration `FILE`")

@@ -19,6 +19,7 @@ type Options struct {
 	ClientAuth tls.ClientAuthType
 	MinVersion uint16 // 0: TLS 1.2
 	Protocols  []string
+	ACME       *ACME // what has certificates for other names, nil for nobody
 
 	// Changed is told of each later load of a file: nil, or why the old one is still used. It is called from several goroutines.
 	Changed func(file string, err error)
@@ -113,6 +114,14 @@ func (s *Server) configure(clients *x509.CertPool) {
 		GetCertificate:              s.choose,
 		DynamicRecordSizingDisabled: slices.Contains(s.options.Protocols, "h2"), // HTTP/2 gathers what it writes, and HTTP/1 writes whole pieces
 	}
+	if a := s.options.ACME; a != nil {
+		conf.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			if c := a.solving.challenged(hello); c != nil {
+				return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{ALPNChallenge}, Certificates: []tls.Certificate{*c}}, nil
+			}
+			return nil, nil
+		}
+	}
 	if clients != nil {
 		conf.ClientCAs, conf.ClientAuth = clients, s.options.ClientAuth
 	}
@@ -194,6 +203,11 @@ func (s *Server) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	shown := s.shown.Load()
 	if name := nameOf(hello); name != "" {
 		if c := shown.find(name, hello); c != nil {
+			return c, nil
+		}
+	}
+	if a := s.options.ACME; a != nil {
+		if c := a.get(hello); c != nil && (nameOf(hello) != "" || shown.first == nil) {
 			return c, nil
 		}
 	}

@@ -13,6 +13,7 @@ import (
 // an error left out of the Config would make it warn of things that are not there.
 func (d *decoder) check(c *Config) {
 	d.checkListen(c)
+	d.checkACME(c)
 	for i := range c.Notify {
 		d.checkNotify(&c.Notify[i], fmt.Sprintf("notify[%d]", i))
 	}

@@ -20,6 +20,7 @@ type Config struct {
 	Version        int            `key:"version"`
 	Name           string         `key:"name"`
 	Listen         []Listen       `key:"listen"`
+	ACME           ACME           `key:"acme"`
 	Admin          Address        `key:"admin"` // the zero Address if it is off
 	ProxyStatus    string         `key:"proxy_status"`
 	ErrorPages     string         `key:"error_pages"`

@@ -136,7 +136,7 @@ func TestEverything(t *testing.T) {
 		t.Fatal(problems)
 	}
 	want := &Config{
-		File: "/etc/whygate/whygate.yaml", Version: 1, Name: "edge-1",
+		File: "/etc/whygate/whygate.yaml", Version: 1, Name: "edge-1", ACME: ACME{Directory: DefaultDirectory, Challenge: ChallengeTLS},
 		Listen: []Listen{
 			{Address{"tcp", ":8443"}, filed("/etc/whygate/tls/cert.pem", "/abs/key.pem"), false},
 			{Address: Address{"unix", "/run/whygate.sock"}, TLS: filed("", "")},

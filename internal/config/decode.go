@@ -157,6 +157,12 @@ func (d *decoder) value(k *key, e entry, into reflect.Value, path string) {
 	d.positions[path] = e.at
 	switch k.kind.shape {
 	case sectionShape:
+		if _, null := n.(*ast.NullNode); k.word != "" && !null {
+			if _, ok := scalarText(n); ok {
+				d.value(k.child(k.word), e, member(into, k.word), join(path, k.word))
+				return
+			}
+		}
 		d.section(k, n, into, path, e.at)
 	case sectionsShape:
 		d.list(k, n, path, e.at, func(item ast.Node, path string) {

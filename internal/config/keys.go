@@ -14,6 +14,7 @@ type key struct {
 	zero     string   // what 0 means, for a kind whose 0 lies outside the range; empty if it is refused
 	choices  []string // words that are allowed; for other kinds than choice, besides the kind's own values
 	aka      []string // what other proxies call it, for the hint at an unknown key
+	word     string   // the child that a word alone stands for, where a section is expected
 	required bool
 	example  string // a value, where there is no default to show
 	doc      string
@@ -38,8 +39,8 @@ What clients connect to.`},
 	{path: "listen[].address", kind: address, required: true, example: ":8080", aka: []string{"bind", "port", "addr", "host"}, doc: `
 Where to listen: host:port, :port for every address of the machine, unix:/path for a socket in the file system, systemd: for
 the sockets that systemd passes to the service, or systemd:NAME for the one with that FileDescriptorName.`},
-	{path: "listen[].tls", kind: section, aka: []string{"ssl", "https"}, doc: `
-Speak TLS on this listener. Without it the listener speaks plain HTTP.`},
+	{path: "listen[].tls", kind: section, word: "issue", aka: []string{"ssl", "https"}, doc: `
+Speak TLS on this listener. Without it the listener speaks plain HTTP. One word alone is its issue: tls: auto.`},
 	{path: "listen[].tls.cert", kind: file, example: "/etc/whygate/cert.pem", aka: []string{"certificate", "ssl_certificate", "crt", "chain", "cert_file"}, doc: `
 A PEM file with the certificate first and the intermediate ones after it. It is read again when it changes. A relative path
 starts at the directory of this file.`},
@@ -53,6 +54,9 @@ first of all.`},
 As listen[].tls.cert.`},
 	{path: "listen[].tls.certificates[].key", kind: file, required: true, example: "/etc/whygate/shop-key.pem", aka: []string{"private_key"}, doc: `
 As listen[].tls.key.`},
+	{path: "listen[].tls.issue", kind: choice, choices: []string{IssueAuto}, example: IssueAuto, aka: []string{"acme", "auto", "letsencrypt", "certresolver"}, doc: `
+auto obtains certificates for the hosts of the routes from an authority, by ACME, and renews them (acme, docs/certificates.md). Certificates
+from files may stand beside it: they come first where they have the name.`},
 	{path: "listen[].tls.client_ca", kind: file, example: "/etc/whygate/clients-ca.pem", aka: []string{"ssl_client_certificate", "ca", "ca_file", "client_ca_file", "verify_client_ca"}, doc: `
 A PEM file with the authorities whose client certificates are accepted (mTLS). It is read again when it changes. The subject of the
 client's certificate goes to the upstream as X-Client-Cert-Subject, in the form of RFC 4514 (CN=alice,O=Example), or where there is none
@@ -69,6 +73,41 @@ Offer HTTP/2 to clients, beside HTTP/1.1, in the TLS handshake (ALPN). A client 
 	{path: "listen[].h2c", kind: boolean, def: "false", aka: []string{"http2_cleartext", "prior_knowledge"}, doc: `
 Speak HTTP/2 in clear with clients that begin with it (prior knowledge), as gRPC clients and other proxies do, beside HTTP/1.1
 on the same port. It concerns listeners without tls.`},
+
+	{path: "acme", kind: section, aka: []string{"letsencrypt", "certificates", "autocert", "cert_issuer"}, doc: `
+How certificates are obtained for the listeners with tls: auto (RFC 8555; docs/certificates.md). They are for the hosts of the routes, and
+for no name that no route is for. They are renewed when the authority says (RFC 9773), or when a third of their time is left. With tls: auto
+you agree to the authority's terms of service.`},
+	{path: "acme.email", kind: emailAddress, example: "admin@example.com", aka: []string{"contact", "account", "mail"}, doc: `
+Whom the authority writes to.`},
+	{path: "acme.directory", kind: webURL, def: DefaultDirectory, aka: []string{"server", "caserver", "acme_ca", "url", "endpoint"}, doc: `
+The authority. To try things out take Let's Encrypt's staging one, https://acme-staging-v02.api.letsencrypt.org/directory, whose limits are
+generous and whose certificates no browser trusts.`},
+	{path: "acme.ca", kind: file, example: "/etc/whygate/acme-ca.pem", aka: []string{"ca_file", "acme_ca_root", "trusted_roots", "cacertificates"}, doc: `
+A PEM file with the authorities to trust for the directory in place of the system's, for an authority of your own.`},
+	{path: "acme.names", kind: list(hostPattern), max: 1000, example: "[shop.example.com]", aka: []string{"domains", "hosts", "domain"}, doc: `
+More names, for routes without a host. A route must be for each. *.example.com needs dns-01.`},
+	{path: "acme.challenge", kind: choice, def: ChallengeTLS, choices: []string{ChallengeTLS, ChallengeHTTP, ChallengeDNS}, aka: []string{"challenges", "challenge_type"}, doc: `
+How the authority sees that a name leads here: by a handshake on port 443 (tls-alpn-01), a request in clear on port 80 (http-01), or a
+record in the zone (dns-01), which alone can prove wildcards and works behind a CDN.`},
+	{path: "acme.dns", kind: section, aka: []string{"dns_provider", "dnschallenge"}, doc: `
+How the record for dns-01 comes into the zone.`},
+	{path: "acme.dns.command", kind: list(argument), max: 32, example: "[/usr/local/bin/zone-record, --zone, example.com]", aka: []string{"exec", "hook", "script"}, doc: `
+A program and its arguments, without a shell. Three more are added: present or cleanup, the record's name such as
+_acme-challenge.shop.example.com, and the text of its TXT record. It ends with 0 when every name server of the zone answers with the record,
+and has two minutes. Two records of one name may be wanted at a time.`},
+	{path: "acme.on_demand", kind: section, aka: []string{"on_demand_tls", "ondemand"}, doc: `
+Obtain certificates for names in the moment that a client asks for them, for those that customers point here. Somebody must decide which:
+ask, suffixes, or both. At most ten new names come in a minute, and a handshake waits eight seconds at most; the order goes on behind.`},
+	{path: "acme.on_demand.ask", kind: webURL, example: "http://127.0.0.1:3000/may-have-certificate", aka: []string{"url", "endpoint"}, doc: `
+A URL that is asked with ?domain=NAME before anything else is done. 200 is yes, every other answer no; it has three seconds. A no holds for
+a minute.`},
+	{path: "acme.on_demand.suffixes", kind: list(serverName), max: 1000, example: "[customers.example.com]", aka: []string{"domains", "allow", "allowed_domains"}, doc: `
+The names that may: these and those below them.`},
+	{path: "acme.storage", kind: file, example: "/var/lib/whygate/acme", aka: []string{"dir", "path", "cache", "cache_dir"}, doc: `
+A directory to keep certificates, keys and the account in, that nobody else may read. Without it it is acme in the directory that systemd
+gives the service (StateDirectory=), or else in ~/.local/state/whygate. What another program made of the same layout (certmagic's) is taken
+over.`},
 
 	{path: "admin", kind: address, def: DefaultAdmin, choices: []string{"off"}, aka: []string{"metrics", "api", "admin_address", "status"}, doc: `
 The address of the console, the metrics, the health endpoints and the incidents, for the people who run the gateway. It asks for no

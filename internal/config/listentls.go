@@ -7,6 +7,7 @@ type ListenTLS struct {
 	Cert         string     `key:"cert"` // path of a PEM file, the leaf first; empty: none of its own
 	Key          string     `key:"key"`  // path of a PEM file
 	Certificates []CertPair `key:"certificates"`
+	Issue        string     `key:"issue"`       // IssueAuto, or empty: certificates are from files alone
 	ClientCA     string     `key:"client_ca"`   // path of a PEM file; empty: clients are asked for no certificate
 	ClientAuth   string     `key:"client_auth"` // ClientRequired or ClientOptional
 	MinVersion   string     `key:"min_version"` // TLS12 or TLS13
@@ -32,7 +33,7 @@ const (
 )
 
 // On reports whether the listener speaks TLS.
-func (t *ListenTLS) On() bool { return t.Cert != "" || len(t.Certificates) > 0 }
+func (t *ListenTLS) On() bool { return t.Cert != "" || len(t.Certificates) > 0 || t.Issue != "" }
 
 // Pairs are all certificates from files, that of cert and key first.
 func (t *ListenTLS) Pairs() []CertPair {
@@ -61,7 +62,7 @@ func (d *decoder) checkListenTLS(t *ListenTLS, path string) {
 		return
 	}
 	_, several := d.positions[path+".certificates"]
-	d.checkPair(path, !several)
+	d.checkPair(path, !several && t.Issue == "")
 	if at, given := d.positions[path+".client_auth"]; given && t.ClientCA == "" {
 		d.fail(at, path+".client_auth", "client_auth without client_ca has nobody to trust", "add client_ca: the PEM file of the authority that issues your clients' certificates")
 	}

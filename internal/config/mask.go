@@ -326,12 +326,17 @@ func mayBeSecret(name, parent string) bool {
 	if parent == "pools" || name == "<<" {
 		return false
 	}
+	ours := false
 	for i := range keys {
-		if keys[i].name == name {
-			return keys[i].kind == fields || len(name) < wholeWord && (parent == "" || !strings.HasSuffix(keys[i].path, parent+"."+name))
+		if keys[i].name != name {
+			continue
 		}
+		if keys[i].kind == fields {
+			return true
+		}
+		ours = ours || len(name) >= wholeWord || parent != "" && strings.HasSuffix(keys[i].path, parent+"."+name)
 	}
-	return true
+	return !ours
 }
 
 // wholeWord is how many letters a key needs to be taken for one wherever it stands: the end of a longer word may be a shorter one.

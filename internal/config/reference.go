@@ -108,6 +108,9 @@ func (k *key) schema() map[string]any {
 	switch k.kind.shape {
 	case sectionShape:
 		s = k.object()
+		if k.word != "" {
+			s["type"], s["pattern"] = []string{"object", "string"}, "^("+strings.Join(k.child(k.word).choices, "|")+")$"
+		}
 	case sectionsShape:
 		s = map[string]any{"type": "array", "items": k.object(), "minItems": k.min, "maxItems": k.max}
 	case namedShape:

@@ -34,6 +34,11 @@ func Check(cfg *config.Config) config.Problems {
 			}
 		}
 	}
+	if cfg.Auto() && cfg.ACME.CA != "" {
+		if _, err := certs.LoadPool(cfg.ACME.CA); err != nil {
+			add(problemAt(cfg, "acme.ca", err))
+		}
+	}
 	known := lists{}
 	for _, p := range cfg.Pools {
 		_, problem := clientTLS(cfg, p, known)

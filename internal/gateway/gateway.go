@@ -43,6 +43,7 @@ type Options struct {
 	Log      *slog.Logger // what happens to the gateway itself; nil for lines of text on Stderr
 
 	Store        store.Place // where incidents are kept, where the configuration does not say it
+	State        string      // the directory for what outlives the process, such as certificates; empty if there is none
 	Flags        bool        // the configuration was made of the flags of whygate proxy, in whose terms advice is then given
 	AnyAdminPort bool        // where the admin address is in use, another port of loopback does as well
 }
@@ -72,6 +73,7 @@ type Gateway struct {
 	bugged     mono.Atomic   // when a bug was logged last, on mono's clock; 0 for never
 	bugs       atomic.Uint64 // how many were not logged since
 	door       door
+	proving    atomic.Pointer[certs.ACME] // what answers http-01, nil while nothing does
 	activated  *activation
 	inherited  *inherited
 	admin      *admin.Server
@@ -79,6 +81,7 @@ type Gateway struct {
 	reloading sync.Mutex // held over a reload
 	mu        sync.Mutex // guards the fields below
 	current   *generation
+	acme      *certs.ACME // nil while no listener wants it
 	replaced  []replacedGate
 	sockets   []*socket
 	serving   sync.WaitGroup
@@ -113,7 +116,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	g.clock.Store(readClock())
 	g.proxy.Observe = g.observe
 	g.proxy.Panicked = func(reason any, stack []byte) { g.bugAt("an exchange panicked", reason, stack) }
-	g.server = &listener.Server{Serve: g.proxy.Serve, Refuse: g.proxy.Refuse, Limits: func() listener.Limits { return *g.limits.Load() }}
+	g.server = &listener.Server{Serve: g.serveRequest, Refuse: g.proxy.Refuse, Limits: func() listener.Limits { return *g.limits.Load() }}
 	g.server.Failed, g.server.Panicked = g.handshakeFailed, func(reason any, stack []byte) { g.bugAt("a connection panicked", reason, stack) }
 	g.metrics.Handshakes, g.metrics.Endpoints, g.metrics.Queues = g.door.handshakes, g.endpointMetrics, g.queueMetrics
 	g.metrics.Open, g.metrics.Busy, g.metrics.Idle, g.metrics.Dropped = g.server.Open, g.server.Busy, g.idle, g.droppedLines
@@ -124,6 +127,9 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	}
 	if g.admin, err = g.openAdmin(cfg); err != nil {
 		g.closeSockets(g.sockets)
+		if g.acme != nil {
+			g.acme.Close()
+		}
 		g.current.retire(&generation{})
 		g.closeLog(g.access.Load())
 		g.store.Load().Close()
@@ -281,7 +287,8 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	sockets, err := g.reconcile(cfg)
+	before := g.acme
+	sockets, err := g.reconcileWithACME(cfg)
 	if err != nil {
 		if access != g.access.Load() {
 			g.closeLog(access)
@@ -294,6 +301,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	}
 	if err != nil {
 		sockets.undo()
+		g.backToACME(before)
 		if access != g.access.Load() {
 			g.closeLog(access)
 		}
@@ -308,6 +316,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	old := g.current
 	g.current, g.sockets = next, sockets.all
 	g.served.Store(cfg)
+	g.certify(cfg)
 	next.watch(g.log)
 	for _, s := range sockets.secured {
 		s.socket.use(&s.listen, s.server)
@@ -318,6 +327,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 			defer g.closeLog(before) // it may have to wait for its writer
 		}
 	}
+	g.leaveACME(before)
 	if old != nil {
 		g.replaces(old, mono.Now())
 		for _, s := range sockets.opened {
@@ -358,8 +368,8 @@ func (c *change) undo() {
 	}
 }
 
-// reconcile opens what cfg has and the gateway has not. Nothing that serves is touched yet.
-func (g *Gateway) reconcile(cfg *config.Config) (c *change, err error) {
+// reconcile opens what cfg has and the gateway has not. anew says that certificates are obtained in another way than before. Nothing that serves is touched yet.
+func (g *Gateway) reconcile(cfg *config.Config, anew bool) (c *change, err error) {
 	c = &change{}
 	have := map[config.Address][]*socket{}
 	for _, s := range g.sockets {
@@ -377,7 +387,7 @@ func (g *Gateway) reconcile(cfg *config.Config) (c *change, err error) {
 		}
 		c.all = append(c.all, kept...)
 		for _, s := range kept {
-			if reflect.DeepEqual(s.tls, l.TLS) && s.h2c.Load() == l.H2C {
+			if reflect.DeepEqual(s.tls, l.TLS) && s.h2c.Load() == l.H2C && (!anew || l.TLS.Issue == "") {
 				continue
 			}
 			server, err := g.serverTLS(&l.TLS)
@@ -430,6 +440,9 @@ func (g *Gateway) Stop(announce, bound time.Duration) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closeSockets(g.sockets)
+	if g.acme != nil {
+		g.acme.Close()
+	}
 	g.current.retire(&generation{})
 	g.closeLog(g.access.Load())
 	g.store.Load().Close()

@@ -63,6 +63,9 @@ func (g *Gateway) serverTLS(l *config.ListenTLS) (*certs.Server, error) {
 	if l.MinVersion == config.TLS13 {
 		o.MinVersion = tls.VersionTLS13
 	}
+	if l.Issue == config.IssueAuto {
+		o.ACME = g.acme
+	}
 	if l.H2 {
 		o.Protocols = []string{"h2", "http/1.1"}
 	}

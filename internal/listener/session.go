@@ -70,11 +70,11 @@ func (ss *session) begin() (parked bool) {
 		}
 		return ss.park(ss.http.Run())
 	case ss.handshake():
-		if chains := ss.conn.TLS().ConnectionState().VerifiedChains; len(chains) > 0 {
-			ss.http.Peer().Subject = certs.Subject(chains[0][0])
-		}
-		if ss.agreedHTTP2() {
+		switch ss.agreed() {
+		case "h2":
 			ss.serveHTTP2(ss.door)
+			return false
+		case certs.ALPNChallenge: // the authority has seen what it wanted to see
 			return false
 		}
 		return ss.park(ss.http.Run())
@@ -94,11 +94,16 @@ func (ss *session) tooMany() {
 	ss.server.Failed(&Handshake{Client: p.Client, Local: p.Local, Reason: TooMany, Detail: "limits.connections is reached", Max: ss.limits.Connections})
 }
 
-// agreedHTTP2 reports what the handshake agreed on. It is not inlined, for the same reason.
+// agreed takes the client's name from its certificate, and gives the protocol that the handshake agreed on. It is not inlined, for the
+// same reason.
 //
 //go:noinline
-func (ss *session) agreedHTTP2() bool {
-	return ss.conn.TLS().ConnectionState().NegotiatedProtocol == "h2"
+func (ss *session) agreed() string {
+	state := ss.conn.TLS().ConnectionState()
+	if len(state.VerifiedChains) > 0 {
+		ss.http.Peer().Subject = certs.Subject(state.VerifiedChains[0][0])
+	}
+	return state.NegotiatedProtocol
 }
 
 // park parks the connection if it is quiet, and reports whether it did. While it cannot be parked it is served here.

@@ -250,8 +250,8 @@ func (w *answerWriter) end() {
 		w.WriteHeader(http.StatusOK)
 	}
 	if w.lost {
-		w.s.own = fault.Evidence{Stage: fault.Body, End: fault.Canceled, By: fault.PartyClient, Declared: -1}
-		w.s.conclude(&w.s.own, fault.Classify(&w.s.own))
+		own := w.s.keepOwn(&fault.Evidence{Stage: fault.Body, End: fault.Canceled, By: fault.PartyClient, Declared: -1})
+		w.s.conclude(own, fault.Classify(own))
 		return
 	}
 	w.s.x.End(nil)

@@ -101,20 +101,29 @@ func unreadable(err error) error {
 // fileName is the file in the state directory.
 const fileName = "incidents.db"
 
-// Default is the Place where none is configured: a file in the directory that systemd gives the service ($STATE_DIRECTORY), or else in
+// StateDirectory is where a gateway keeps what outlives it: the directory that systemd gives the service ($STATE_DIRECTORY), or else one in
 // the user's state directory (the XDG base directories). getenv is os.Getenv. The error says that there is neither.
-func Default(getenv func(string) string) (Place, error) {
+func StateDirectory(getenv func(string) string) (string, error) {
 	if dirs := getenv("STATE_DIRECTORY"); dirs != "" { // several are separated by colons
 		dir, _, _ := strings.Cut(dirs, ":")
-		return InFile(filepath.Join(dir, fileName)), nil
+		return dir, nil
 	}
 	if dir := getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return InFile(filepath.Join(dir, "whygate", fileName)), nil
+		return filepath.Join(dir, "whygate"), nil
 	}
 	if home := getenv("HOME"); filepath.IsAbs(home) {
 		if info, err := os.Stat(home); err == nil && info.IsDir() {
-			return InFile(filepath.Join(home, ".local", "state", "whygate", fileName)), nil
+			return filepath.Join(home, ".local", "state", "whygate"), nil
 		}
 	}
-	return memory, fmt.Errorf("neither STATE_DIRECTORY nor a home directory is there")
+	return "", fmt.Errorf("neither STATE_DIRECTORY nor a home directory is there")
+}
+
+// Default is the Place where none is configured: a file in StateDirectory.
+func Default(getenv func(string) string) (Place, error) {
+	dir, err := StateDirectory(getenv)
+	if err != nil {
+		return memory, err
+	}
+	return InFile(filepath.Join(dir, fileName)), nil
 }

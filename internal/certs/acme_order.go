@@ -1,0 +1,217 @@
+package certs
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/caddyserver/certmagic"
+	"github.com/mholt/acmez/v3"
+	"github.com/mholt/acmez/v3/acme"
+	"go.uber.org/zap"
+)
+
+// useMagic makes the certmagic configuration: where certificates are kept and under which names, locks, keys. What it does by itself is
+// left out: its cache stays empty, so that it renews nothing, and orders are our issuer's, so that it opens no socket.
+func (a *ACME) useMagic() {
+	nothing := zap.NewNop() // what fails is an error, and told by us
+	a.cache = certmagic.NewCache(certmagic.CacheOptions{
+		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) { return a.magic, nil }, Logger: nothing,
+	})
+	a.magic = certmagic.New(a.cache, certmagic.Config{
+		Storage: a.storage, Logger: nothing, DisableARI: true, // ours, see renewalInfo
+		KeySource: certmagic.StandardKeyGenerator{KeyType: certmagic.P256},
+		OCSP:      certmagic.OCSPConfig{DisableStapling: true},
+		Issuers:   []certmagic.Issuer{issuer{a}},
+	})
+}
+
+// issuer is how certmagic has an order made.
+type issuer struct{ *ACME }
+
+// replacing is the context's key for the certificate that an order replaces: certmagic hands nothing else through to an issuer.
+type replacing struct{}
+
+// IssuerKey is the directory's name in the storage, as certmagic's own issuer makes it, so that what it has stored can be used.
+func (i issuer) IssuerKey() string {
+	u, err := url.Parse(i.options.Directory)
+	if err != nil {
+		return i.options.Directory
+	}
+	key := u.Host
+	if p := strings.Trim(strings.ReplaceAll(u.Path, "/", "-"), "-"); p != "" {
+		key += "-" + p
+	}
+	return key
+}
+
+// Issue makes an order, proves that the names lead here, and gives the chain.
+func (i issuer) Issue(ctx context.Context, csr *x509.CertificateRequest) (*certmagic.IssuedCertificate, error) {
+	account, err := i.account(ctx)
+	if err != nil {
+		return nil, err
+	}
+	chains, err := i.order(ctx, account, csr)
+	var problem acme.Problem
+	if errors.As(err, &problem) && problem.Type == acme.ProblemTypeAccountDoesNotExist { // the authority was set up anew
+		if err := i.storage.Delete(ctx, i.accountKey()); err != nil {
+			return nil, err
+		}
+		if account, err = i.account(ctx); err != nil {
+			return nil, err
+		}
+		chains, err = i.order(ctx, account, csr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(chains) == 0 {
+		return nil, errors.New("the authority gave no certificate")
+	}
+	return &certmagic.IssuedCertificate{Certificate: chains[0].ChainPEM, Metadata: chains[0]}, nil
+}
+
+func (i issuer) order(ctx context.Context, account acme.Account, csr *x509.CertificateRequest) ([]acme.Certificate, error) {
+	params, err := acmez.OrderParametersFromCSR(account, csr)
+	if err != nil {
+		return nil, err
+	}
+	params.Replaces, _ = ctx.Value(replacing{}).(*x509.Certificate)
+	if params.Replaces != nil && len(params.Replaces.AuthorityKeyId) == 0 {
+		params.Replaces = nil // it cannot be named: RFC 9773, section 4.1
+	}
+	return i.client.ObtainCertificate(ctx, params)
+}
+
+// accountKey is where the account is kept, with its key beside it.
+func (a *ACME) accountKey() string {
+	who := "default"
+	if a.options.Email != "" {
+		who = certmagic.StorageKeys.Safe(a.options.Email)
+	}
+	return path.Join("acme", certmagic.StorageKeys.Safe(issuer{a}.IssuerKey()), "whygate", who)
+}
+
+// account is the account with the authority, made where there is none yet. By that its terms are agreed to, which the documentation says.
+func (a *ACME) account(ctx context.Context) (acme.Account, error) {
+	dir := a.accountKey()
+	lock := "account-" + certmagic.StorageKeys.Safe(dir)
+	if err := a.storage.Lock(ctx, lock); err != nil {
+		return acme.Account{}, err
+	}
+	defer func() { _ = a.storage.Unlock(context.WithoutCancel(ctx), lock) }()
+	if account, err := a.storedAccount(ctx, dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return account, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return acme.Account{}, err
+	}
+	account := acme.Account{TermsOfServiceAgreed: true, PrivateKey: key}
+	if a.options.Email != "" {
+		account.Contact = []string{"mailto:" + a.options.Email}
+	}
+	if account, err = a.client.NewAccount(ctx, account); err != nil {
+		return acme.Account{}, fmt.Errorf("make an account: %w", err)
+	}
+	kept, err := json.Marshal(account)
+	if err != nil {
+		return acme.Account{}, err
+	}
+	secret, err := certmagic.PEMEncodePrivateKey(key)
+	if err != nil {
+		return acme.Account{}, err
+	}
+	if err := a.storage.Store(ctx, path.Join(dir, "account.key"), secret); err != nil {
+		return acme.Account{}, err
+	}
+	return account, a.storage.Store(ctx, path.Join(dir, "account.json"), kept)
+}
+
+func (a *ACME) storedAccount(ctx context.Context, dir string) (account acme.Account, err error) {
+	kept, err := a.storage.Load(ctx, path.Join(dir, "account.json"))
+	if err != nil {
+		return account, err
+	}
+	secret, err := a.storage.Load(ctx, path.Join(dir, "account.key"))
+	if err != nil {
+		return account, err
+	}
+	if err := json.Unmarshal(kept, &account); err != nil {
+		return account, fmt.Errorf("the stored account %s: %w", dir, err)
+	}
+	account.PrivateKey, err = certmagic.PEMDecodePrivateKey(secret)
+	return account, err
+}
+
+// errNoCertificate is that the storage has no certificate for a name.
+var errNoCertificate = errors.New("there is no certificate yet")
+
+// loaded reads the certificate of a name from the storage. One that cannot be used is put aside, so that another is obtained: nothing would
+// ever come of it again.
+func (a *ACME) loaded(ctx context.Context, name string) (*tls.Certificate, error) {
+	key := issuer{a}.IssuerKey()
+	chain, err := a.storage.Load(ctx, certmagic.StorageKeys.SiteCert(key, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errNoCertificate
+	}
+	if err != nil {
+		return nil, err
+	}
+	secret, err := a.storage.Load(ctx, certmagic.StorageKeys.SitePrivateKey(key, name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	pair, wrong := tls.X509KeyPair(chain, secret)
+	if wrong == nil {
+		wrong = pair.Leaf.VerifyHostname(strings.Replace(name, "*", "any", 1))
+	}
+	if wrong == nil {
+		meta, err := a.storage.Load(ctx, certmagic.StorageKeys.SiteMeta(key, name))
+		if err != nil || !json.Valid(meta) {
+			wrong = errors.New("what belongs to it is damaged")
+		}
+	}
+	if wrong == nil {
+		return &pair, nil
+	}
+	a.log("a stored certificate cannot be used, and is obtained anew", "name", name, "error", wrong)
+	if err := a.storage.Delete(ctx, certmagic.StorageKeys.CertsSitePrefix(key, name)); err != nil {
+		return nil, err
+	}
+	return nil, errNoCertificate
+}
+
+func (a *ACME) log(message string, args ...any) {
+	if a.options.Log != nil {
+		a.options.Log.Warn(message, args...)
+	}
+}
+
+// renewalInfo asks the authority when a certificate should be renewed (RFC 9773). It is empty where the authority does not say.
+func (a *ACME) renewalInfo(ctx context.Context, leaf *x509.Certificate) acme.RenewalInfo {
+	if len(leaf.AuthorityKeyId) == 0 {
+		return acme.RenewalInfo{}
+	}
+	dir, err := a.client.GetDirectory(ctx)
+	if err != nil || dir.RenewalInfo == "" {
+		return acme.RenewalInfo{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	info, err := a.client.GetRenewalInfo(ctx, leaf)
+	if err != nil {
+		return acme.RenewalInfo{}
+	}
+	return info
+}

@@ -1,0 +1,140 @@
+package certs
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/mholt/acmez/v3"
+	"github.com/mholt/acmez/v3/acme"
+)
+
+// ALPNChallenge is the protocol that an authority's look at a challenge agrees on: RFC 8737, section 6.2. Nothing is spoken over it.
+const ALPNChallenge = acmez.ACMETLS1Protocol
+
+// HTTPChallengePath begins the path of an authority's look at a challenge: RFC 8555, section 8.3. The token follows.
+const HTTPChallengePath = "/.well-known/acme-challenge/"
+
+// challenges are what authorities were promised to find here.
+type challenges struct {
+	mu      sync.Mutex // guards the fields below
+	byName  map[string]*tls.Certificate
+	byToken map[string]string // host and token to the key authorization
+}
+
+// solver is who prepares for the one challenge that is used.
+func (a *ACME) solver() acmez.Solver {
+	switch a.options.Challenge {
+	case ChallengeHTTP:
+		return solveHTTP{&a.solving}
+	case ChallengeDNS:
+		return solveDNS{a.options.DNS}
+	}
+	return solveTLS{&a.solving}
+}
+
+type solveTLS struct{ *challenges }
+
+func (s solveTLS) Present(_ context.Context, c acme.Challenge) error {
+	cert, err := acmez.TLSALPN01ChallengeCert(c)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byName[c.Identifier.Value] = cert
+	return nil
+}
+
+func (s solveTLS) CleanUp(_ context.Context, c acme.Challenge) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byName, c.Identifier.Value)
+	return nil
+}
+
+// challenged is what a hello that looks at a challenge is shown, nil for any other. It offers the one protocol and nothing else.
+func (s *challenges) challenged(hello *tls.ClientHelloInfo) *tls.Certificate {
+	if !slices.Equal(hello.SupportedProtos, []string{ALPNChallenge}) {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.byName[nameOf(hello)]
+}
+
+type solveHTTP struct{ *challenges }
+
+func (s solveHTTP) Present(_ context.Context, c acme.Challenge) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byToken[c.Identifier.Value+" "+c.Token] = c.KeyAuthorization
+	return nil
+}
+
+func (s solveHTTP) CleanUp(_ context.Context, c acme.Challenge) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byToken, c.Identifier.Value+" "+c.Token)
+	return nil
+}
+
+// HTTPChallenge is the answer to a request below HTTPChallengePath, empty if the token is none of ours: it may be that of another client of
+// ACME further back.
+func (a *ACME) HTTPChallenge(host, token string) string {
+	s := &a.solving
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.byToken[strings.ToLower(host)+" "+token]
+}
+
+// solveDNS runs a command that puts a TXT record into the zone, and one that takes it out again.
+type solveDNS struct{ command []string }
+
+func (s solveDNS) Present(ctx context.Context, c acme.Challenge) error {
+	return s.run(ctx, "present", c)
+}
+
+// CleanUp has its own time: the order may have run out of it.
+func (s solveDNS) CleanUp(ctx context.Context, c acme.Challenge) error {
+	return s.run(context.WithoutCancel(ctx), "cleanup", c)
+}
+
+// saidMax bounds what of a command's output is repeated, in bytes.
+const saidMax = 300
+
+// commandError is that the DNS command did not do its part.
+type commandError struct {
+	program string
+	said    string
+	err     error
+}
+
+func (e *commandError) Error() string {
+	if e.said == "" {
+		return fmt.Sprintf("%s: %v", e.program, e.err)
+	}
+	return fmt.Sprintf("%s: %v: %s", e.program, e.err, e.said)
+}
+
+// run runs the command with three more arguments: what to do, the record's name, its value.
+func (s solveDNS) run(ctx context.Context, action string, c acme.Challenge) error {
+	if len(s.command) == 0 {
+		return errors.New("there is no command for DNS")
+	}
+	ctx, cancel := context.WithTimeout(ctx, dnsTime)
+	defer cancel()
+	args := append(slices.Clone(s.command[1:]), action, c.DNS01TXTRecordName(), c.DNS01KeyAuthorization())
+	cmd := exec.CommandContext(ctx, s.command[0], args...)
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	said := strings.TrimSpace(string(out[:min(len(out), saidMax)]))
+	return &commandError{s.command[0], said, err}
+}

@@ -1,0 +1,61 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// parsed is a configuration of some lines, with a pool.
+func parsed(lines string) (*Config, Problems) {
+	return Parse("/etc/whygate/whygate.yaml", []byte("version: 1\n"+lines+"\npools: {web: {endpoints: [http://127.0.0.1:3000]}}\n"), Options{})
+}
+
+// tls: auto is short for its section, and certificates are for the hosts of routes that an authority could give one for.
+func TestTLSAuto(t *testing.T) {
+	const routes = "\nroutes: [{host: shop.example.com, pool: web}, {host: localhost, pool: web}, {host: 10.0.0.1, pool: web}, {host: '*.example.org', pool: web}, {pool: web}]"
+	for _, listen := range []string{"listen: [{address: :443, tls: auto}]", "listen: [{address: :443, tls: {issue: auto}}]", "listen: [{address: :443, tls: {cert: a, key: b, issue: auto}}]"} {
+		c, problems := parsed(listen + routes)
+		if c == nil {
+			t.Fatal(problems)
+		}
+		if !c.Listen[0].TLS.On() || !c.Auto() || !c.Listen[0].TLS.H2 || !slices.Equal(c.CertificateNames(), []string{"shop.example.com"}) {
+			t.Errorf("%s: %+v, names %q", listen, c.Listen[0].TLS, c.CertificateNames())
+		}
+	}
+	c, problems := parsed("listen: [{address: :443, tls: auto}]\nacme: {challenge: dns-01, dns: {command: [/bin/true]}, names: [other.example.com]}" + routes)
+	if c == nil {
+		t.Fatal(problems)
+	}
+	if got := c.CertificateNames(); !slices.Equal(got, []string{"*.example.org", "other.example.com", "shop.example.com"}) {
+		t.Errorf("with dns-01: %q", got)
+	}
+}
+
+// What cannot become a certificate is said before anybody is asked.
+func TestACMEProblems(t *testing.T) {
+	const auto, shop = "listen: [{address: :443, tls: auto}]\n", "routes: [{host: shop.example.com, pool: web}]\n"
+	for lines, want := range map[string]string{
+		auto + "routes: [{pool: web}]":                                                      "there is no name to get a certificate for",
+		auto + shop + "acme: {names: [other.example.com]}":                                  `no route is for "other.example.com"`,
+		auto + shop + "acme: {names: ['*.shop.example.com']}":                               "only dns-01 can prove the wildcard",
+		auto + "routes: [{pool: web}]\nacme: {names: [localhost]}":                          `no authority gives a certificate for "localhost"`,
+		auto + "routes: [{pool: web}]\nacme: {on_demand: {}}":                               "nobody decides which names may get a certificate",
+		auto + shop + "acme: {challenge: dns-01}":                                           "dns-01 needs a command",
+		auto + shop + "acme: {email: nobody}":                                               `"email" must be an e-mail address`,
+		auto + shop + "acme: {challenge: http-01}":                                          "every listener speaks TLS",
+		"listen: [{address: :443}]\n" + shop + "acme: {email: a@example.com}":               "no listener has tls: auto",
+		"listen: [{address: :443, tls: automatic}]\n" + shop:                                `"issue" must be auto, not "automatic"`,
+		"listen: [{address: :443, tls: {client_auth: optional, cert: a, key: b}}]\n" + shop: "client_auth without client_ca",
+		"listen: [{address: :443, tls: {certificates: []}}]\n" + shop:                       "tls has no certificate",
+		"listen: [{address: :443, tls: {certificates: [{cert: a}]}}]\n" + shop:              `"key" is missing`,
+	} {
+		_, problems := parsed(lines)
+		if !slices.ContainsFunc(problems, func(p Problem) bool { return strings.Contains(p.Message, want) }) {
+			t.Errorf("%s\ngives %v, want %q", lines, problems, want)
+		}
+	}
+	if c, problems := parsed(auto + "routes: [{pool: web}]\nacme: {on_demand: {suffixes: [customers.example.com]}}"); c == nil {
+		t.Error(problems)
+	}
+}

@@ -1,0 +1,221 @@
+//go:build linux
+
+package gateway_test
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+const shopRoute = "{host: shop.example.com, pool: web}"
+
+// Each challenge ends in a certificate, kept where nobody else can read it, which a gateway that is started again uses without an order.
+func TestACMEChallenges(t *testing.T) {
+	t.Parallel()
+	for challenge, name := range map[string]string{"tls-alpn-01": "shop.example.com", "http-01": "shop.example.com", "dns-01": "any.example.com"} {
+		t.Run(challenge, func(t *testing.T) {
+			t.Parallel()
+			p := newPebble(t).run(t)
+			acme, route := "challenge: "+challenge, shopRoute
+			if challenge == "dns-01" { // what it alone can prove
+				acme += fmt.Sprintf(", dns: {command: [%q]}", dnsCommand(t, p))
+				route = "{host: '*.example.com', pool: web}"
+			}
+			storage := filepath.Join(t.TempDir(), "acme")
+			g := p.certify(t, p.tls, p.http, storage, acme, route)
+			first := g.awaitCertificate(t, name)
+			g.awaitLog(t, "certificate obtained")
+			g.end(t)
+			_ = filepath.WalkDir(storage, func(path string, d fs.DirEntry, err error) error {
+				info, err := d.Info()
+				if err != nil || info.Mode().Perm()&0o077 != 0 {
+					t.Errorf("%s: mode %v, %v", path, info.Mode(), err)
+				}
+				return nil
+			})
+			before := p.orders()
+			g = p.certify(t, p.tls, p.http, storage, acme, route)
+			defer g.end(t)
+			if again := g.awaitCertificate(t, name); !again.Equal(first) || p.orders() != before {
+				t.Errorf("started again: %s instead of %s, %d orders after %d", again.SerialNumber, first.SerialNumber, p.orders(), before)
+			}
+		})
+	}
+}
+
+// dnsCommand is a program that puts records into the authority's name server.
+func dnsCommand(t *testing.T, p *pebble) string {
+	t.Helper()
+	script := filepath.Join(t.TempDir(), "zone-record")
+	text := "#!/bin/sh\ncase $1 in present) what=set-txt;; *) what=clear-txt;; esac\n" +
+		`exec curl -sf -d "{\"host\":\"$2.\",\"value\":\"$3\"}" http://` + p.dns + "/$what\n"
+	if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return script
+}
+
+// A failure is told in ACME's word for it, with what to do, and the next try.
+func TestACMEFailures(t *testing.T) {
+	t.Parallel()
+	elsewhere := httptest.NewTLSServer(http.NotFoundHandler())
+	defer elsewhere.Close()
+	for name, tt := range map[string]struct {
+		change func(t *testing.T, p *pebble)
+		at     func(p *pebble) string // where the gateway listens
+		acme   string
+		words  []string
+	}{
+		"no address": {
+			func(t *testing.T, p *pebble) { p.say(t, "set-default-ipv4", map[string]string{"ip": ""}) },
+			func(p *pebble) string { return p.tls }, "",
+			[]string{"no certificate obtained", "name=shop.example.com", "problem=", "A or AAAA record", "next_try="},
+		},
+		"closed port": {
+			nil, func(*pebble) string { return "127.0.0.1:0" }, "",
+			[]string{"no certificate obtained", "problem=", "open TCP port 443 in the firewall"},
+		},
+		"a command that fails": {
+			nil, func(p *pebble) string { return p.tls }, "challenge: dns-01, dns: {command: [/bin/false]}",
+			[]string{"no certificate obtained", "the DNS command failed: /bin/false", "run it by hand"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPebble(t).run(t)
+			if tt.change != nil {
+				tt.change(t, p)
+			}
+			g := p.certify(t, tt.at(p), "", filepath.Join(t.TempDir(), "acme"), tt.acme, shopRoute)
+			defer g.end(t)
+			g.awaitLog(t, tt.words...)
+		})
+	}
+}
+
+// An authority that is down is asked again soon, and one that comes back as another, without our account, is given a new one. A gateway
+// that is stopped in the middle of an order makes another one at once.
+func TestACMEAuthorityComesBack(t *testing.T) {
+	t.Parallel()
+	p := newPebble(t)
+	storage := filepath.Join(t.TempDir(), "acme")
+	g := p.certify(t, p.tls, "", storage, "", shopRoute)
+	g.awaitLog(t, "no certificate obtained", "the authority could not be reached", "whygate diagnose")
+	p.run(t)
+	g.awaitCertificate(t, "shop.example.com")
+	p.halt()
+	g.end(t)
+
+	p.run(t)
+	orders := p.orders()
+	route := shopRoute + ", {host: other.example.com, pool: web}"
+	g = p.certify(t, p.tls, "", storage, "", route)
+	eventually(t, "there is no order", func() bool { return p.orders() > orders })
+	g.end(t)
+	g = p.certify(t, p.tls, "", storage, "", route)
+	defer g.end(t)
+	g.awaitCertificate(t, "other.example.com")
+}
+
+// On demand there is a certificate for whom somebody decides so, and no order for anybody else, however many ask.
+func TestACMEOnDemand(t *testing.T) {
+	t.Parallel()
+	p := newPebble(t).run(t)
+	var asked atomic.Int64
+	decides := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if r.URL.Query().Get("domain") != "good.example.org" {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	defer decides.Close()
+	acme := fmt.Sprintf("names: [shop.example.com], on_demand: {ask: %q, suffixes: [example.org]}", decides.URL)
+	g := p.certify(t, p.tls, "", filepath.Join(t.TempDir(), "acme"), acme, shopRoute+", {host: '*.example.org', pool: web}, {host: localhost, pool: web}")
+	defer g.end(t)
+	g.awaitCertificate(t, "shop.example.com")
+	before := p.orders()
+	if cert, err := g.shown(t, "bad.example.org"); err == nil {
+		t.Errorf("a name that may have none is shown %v", cert.DNSNames)
+	}
+	n := asked.Load()
+	if n != 1 {
+		t.Errorf("it was asked %d times", n)
+	}
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for j := range 125 { // no route, no suffix, no name at all
+				for _, name := range []string{fmt.Sprintf("n%d.%d.example.net", i, j), "localhost", "bad.example.org"}[:1+min(j, 1)*2] {
+					if cert, err := g.shown(t, name); err == nil {
+						t.Errorf("%s is shown %v", name, cert.DNSNames)
+					}
+				}
+				if j%25 == 0 {
+					if _, err := g.shown(t, "shop.example.com"); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	if p.orders() != before || asked.Load() != n {
+		t.Errorf("%d orders and %d questions for names that may have none", p.orders()-before, asked.Load()-n)
+	}
+	cert, err := g.shown(t, "good.example.org") // the handshake waits for it
+	if err != nil || cert.VerifyHostname("good.example.org") != nil {
+		t.Errorf("%v, %v", cert, err)
+	}
+}
+
+// A certificate is renewed while clients connect, none of whom notices; a reload to files and back keeps what was obtained.
+func TestACMERenewal(t *testing.T) {
+	t.Parallel()
+	p := newPebble(t).run(t)
+	g := p.certify(t, p.tls, "", filepath.Join(t.TempDir(), "acme"), "", shopRoute)
+	defer g.end(t)
+	first := g.awaitCertificate(t, "shop.example.com")
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := g.shown(t, "shop.example.com"); err != nil {
+					t.Errorf("a handshake during the renewal: %v", err)
+					return
+				}
+			}
+		})
+	}
+	if err := g.RenewCertificate(t.Context(), "shop.example.com"); err != nil {
+		t.Error(err)
+	}
+	close(stop)
+	all.Wait()
+	second, err := g.shown(t, "shop.example.com")
+	if err != nil || second.Equal(first) {
+		t.Errorf("after the renewal: %v, %v", second, err)
+	}
+	if err := g.RenewCertificate(t.Context(), "nobody.example.com"); err == nil || !strings.Contains(err.Error(), "nobody.example.com") {
+		t.Errorf("a name that there is none for: %v", err)
+	}
+	// A client that offers the challenge's protocol is served nothing over it.
+	if c, err := tls.Dial("tcp", g.address, &tls.Config{ServerName: "shop.example.com", InsecureSkipVerify: true, NextProtos: []string{"acme-tls/1"}}); err == nil {
+		t.Error("the challenge's protocol is spoken without a challenge")
+		_ = c.Close()
+	}
+}
