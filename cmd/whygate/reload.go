@@ -175,7 +175,9 @@ type adminAnswer struct {
 			InFlight int64  `json:"in_flight"`
 		} `json:"endpoints"`
 	} `json:"pools"`
-	code int
+	Certificates []gateway.Certificate `json:"certificates"`
+	Renewed      bool                  `json:"renewed"`
+	code         int
 }
 
 // do asks one question. An answer that is no JSON object is not a gateway's.

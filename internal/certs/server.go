@@ -86,6 +86,17 @@ func NewServer(o Options) (*Server, error) {
 // ones vouched for are not resumed.
 func (s *Server) Config() *tls.Config { return s.conf.Load() }
 
+// Leaves are the certificates from files as they are now, each with its file.
+func (s *Server) Leaves() map[string]*x509.Certificate {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[string]*x509.Certificate, len(s.pairs))
+	for _, p := range s.pairs {
+		out[p.certFile] = p.current.Load().Leaf
+	}
+	return out
+}
+
 // Close ends the watches.
 func (s *Server) Close() {
 	s.mu.Lock()

@@ -20,7 +20,7 @@ import (
 )
 
 // adminPaths is what is to be had on the admin address, for who looks at it first.
-const adminPaths = "whygate admin\n\n/console/ (in a browser)\n/api/groups?since=1h\n/api/incidents?since=1h\n/api/changes\n/healthz\n/readyz\n/version\n/metrics\n/endpoints\nPOST /endpoints\n/incidents?n=20\n/incidents/ID\nPOST /changes\nPOST /reload\n"
+const adminPaths = "whygate admin\n\n/console/ (in a browser)\n/api/groups?since=1h\n/api/incidents?since=1h\n/api/changes\n/healthz\n/readyz\n/version\n/metrics\n/endpoints\nPOST /endpoints\n/certificates\nPOST /certificates\n/incidents?n=20\n/incidents/ID\nPOST /changes\nPOST /reload\n"
 
 // openAdmin opens the admin address; nil if it is off.
 func (g *Gateway) openAdmin(cfg *config.Config) (*admin.Server, error) {
@@ -64,6 +64,8 @@ func (g *Gateway) openAdmin(cfg *config.Config) (*admin.Server, error) {
 	s.HandleOpen("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP)
 	s.Handle("GET /endpoints", g.listEndpoints)
 	s.HandleBody("POST /endpoints", orderBodyMax, g.postEndpoints)
+	s.Handle("GET /certificates", g.listCertificates)
+	s.HandleBody("POST /certificates", orderBodyMax, g.postCertificates)
 	s.Handle("GET /incidents", g.listIncidents)
 	s.Handle("GET /incidents/{id}", g.showIncident)
 	s.HandleOpen("GET /version", g.showVersion)

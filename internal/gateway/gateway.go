@@ -119,6 +119,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	g.server = &listener.Server{Serve: g.serveRequest, Refuse: g.proxy.Refuse, Limits: func() listener.Limits { return *g.limits.Load() }}
 	g.server.Failed, g.server.Panicked = g.handshakeFailed, func(reason any, stack []byte) { g.bugAt("a connection panicked", reason, stack) }
 	g.metrics.Handshakes, g.metrics.Endpoints, g.metrics.Queues = g.door.handshakes, g.endpointMetrics, g.queueMetrics
+	g.metrics.Certs = g.certificateMetrics
 	g.metrics.Open, g.metrics.Busy, g.metrics.Idle, g.metrics.Dropped = g.server.Open, g.server.Busy, g.idle, g.droppedLines
 	g.metrics.Unkept = func() uint64 { return g.store.Load().Dropped() }
 	g.metrics.Unstored = func() bool { _, err := g.store.Load().Failing(); return err != nil }
@@ -256,7 +257,7 @@ func (g *Gateway) sweep() {
 func (g *Gateway) refresh() {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.serving.Go(func() { <-g.stop; cancel() })
-	told := map[string]time.Time{}
+	told, ending := map[string]time.Time{}, endings{}
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
@@ -270,6 +271,7 @@ func (g *Gateway) refresh() {
 			g.guarded("names could not be looked up again", func() {
 				current.outdated(g.log, told)
 				current.refresh(ctx, g)
+				ending.look(g, time.Now())
 			})
 		}
 	}

@@ -22,6 +22,7 @@ type Metrics struct {
 	Unstored   func() bool              // the store of incidents cannot be written to at the moment
 	Handshakes func() map[string]uint64 // failed TLS handshakes with clients, by reason
 	Endpoints  func() []EndpointState   // how the endpoints stand; nil for none
+	Certs      func() []CertificateEnd  // when certificates end; nil for none
 	Queues     func() map[string]int64  // requests that wait for an endpoint, by pool; nil for none
 
 	pools    atomic.Pointer[map[string]*Pool] // replaced as a whole, never changed
@@ -37,6 +38,13 @@ type EndpointState struct {
 	Pool, Endpoint, State string
 	InFlight              int64
 	Limit                 int64 // requests whose answer has not begun, 0 for no limit
+}
+
+// CertificateEnd is when a certificate ends.
+type CertificateEnd struct {
+	Source   string // file, acme or upstream
+	Name     string // the file, the name, or the endpoint
+	NotAfter time.Time
 }
 
 // Pool is one pool's counters. It costs next to nothing before the first exchange: what counts is made when there is something to
@@ -213,6 +221,7 @@ var (
 	descEndpoint   = prometheus.NewDesc("whygate_endpoint_state", "1 for the state that an endpoint is in: up, ejected (its own traffic failed), down (checks failed) or drained.", []string{"pool", "endpoint", "state"}, nil)
 	descInFlight   = prometheus.NewDesc("whygate_endpoint_in_flight", "Requests in flight at an endpoint.", []string{"pool", "endpoint"}, nil)
 	descLimit      = prometheus.NewDesc("whygate_endpoint_limit", "Requests that may be at an endpoint before their answer has begun: set (limits.requests) or learned (overload.adaptive).", []string{"pool", "endpoint"}, nil)
+	descCert       = prometheus.NewDesc("whygate_certificate_not_after_seconds", "When a certificate ends, in seconds since 1970, by where it is from (file, acme, or an upstream, which stands for its whole chain) and its file, name or endpoint.", []string{"source", "name"}, nil)
 	descQueue      = prometheus.NewDesc("whygate_queue_length", "Requests that wait for an endpoint to have room, by pool.", []string{"pool"}, nil)
 	descDropped    = prometheus.NewDesc("whygate_log_lines_dropped_total", "Access log lines lost because the log's writer did not keep up.", nil, nil)
 	descUnkept     = prometheus.NewDesc("whygate_incidents_dropped_total", "Incidents that were counted but not kept, because too many waited for the store.", nil, nil)
@@ -221,7 +230,7 @@ var (
 
 // Describe is for prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRequests, descGRPC, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descUnkept, descUnstored, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue, descRoutes} {
+	for _, d := range []*prometheus.Desc{descRequests, descGRPC, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descUnkept, descUnstored, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue, descRoutes, descCert} {
 		ch <- d
 	}
 }
@@ -259,6 +268,11 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 			if e.Limit > 0 {
 				gauge(descLimit, float64(e.Limit), e.Pool, e.Endpoint)
 			}
+		}
+	}
+	if m.Certs != nil {
+		for _, c := range m.Certs() {
+			gauge(descCert, float64(c.NotAfter.Unix()), c.Source, c.Name)
 		}
 	}
 	if m.Queues != nil {

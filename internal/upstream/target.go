@@ -68,6 +68,8 @@ type Target struct {
 	sharing
 
 	suspicion suspicion
+
+	shown atomic.Pointer[Shown] // the chain seen at the last handshake
 }
 
 // Conn is a connection to an endpoint.

@@ -52,6 +52,7 @@ func (t *Target) handshake(ctx context.Context, c *Conn, ev *fault.Evidence, hea
 	heard.over = true
 	if err == nil {
 		heard.first = nil
+		t.see(session.ConnectionState().PeerCertificates)
 		_ = session.SetDeadline(time.Time{})
 		return true
 	}
@@ -63,6 +64,7 @@ func (t *Target) handshake(ctx context.Context, c *Conn, ev *fault.Evidence, hea
 	case ev.End == fault.Timeout && ev.Errno == 0:
 		ev.Timer, ev.After = fault.TimerTLS, t.TLS
 	case errors.As(err, &verify):
+		t.see(verify.UnverifiedCertificates)
 		ev.End, ev.Errno = fault.Untrusted, 0
 		ev.Cert = certificateProblem(verify, t.tlsConf.ServerName)
 	case errors.As(err, &record):
@@ -83,17 +85,7 @@ func (t *Target) handshake(ctx context.Context, c *Conn, ev *fault.Evidence, hea
 
 // certificateProblem says why a chain did not verify.
 func certificateProblem(err *tls.CertificateVerificationError, wanted string) *fault.Certificate {
-	c := &fault.Certificate{Wanted: wanted}
-	for _, x := range err.UnverifiedCertificates[:min(len(err.UnverifiedCertificates), 8)] {
-		names := x.DNSNames
-		for _, ip := range x.IPAddresses {
-			names = append(names, ip.String())
-		}
-		c.Chain = append(c.Chain, fault.CertificateInfo{
-			Subject: x.Subject.String(), Issuer: x.Issuer.String(), Names: names[:min(len(names), 20)],
-			NotBefore: x.NotBefore, NotAfter: x.NotAfter,
-		})
-	}
+	c := &fault.Certificate{Wanted: wanted, Chain: chainInfo(err.UnverifiedCertificates)}
 	var invalid x509.CertificateInvalidError
 	var name x509.HostnameError
 	var authority x509.UnknownAuthorityError
