@@ -27,7 +27,7 @@ type door struct {
 var doorAdvice = [listener.Reasons]string{
 	listener.PlainHTTP:     "use https:// with this port; a load balancer in front must speak TLS to it",
 	listener.NotTLS:        "see what that client is: the port speaks TLS only",
-	listener.NoCommonWays:  "update the client: TLS 1.2 is the least",
+	listener.NoCommonWays:  "update the client: TLS 1.2 is the least; where no certificate is configured for the name that it asks for, name it in acme.names or add its cert and key",
 	listener.AlertReceived: "the client refuses us: see that the certificate's chain is whole, covers the name, and is from an authority it trusts",
 	listener.LeftHalfway:   "the client gave up: a time limit of its own, or it does not want the certificate",
 	listener.TooMany:       "raise limits.connections if the machine bears it; see who holds so many connections",
