@@ -34,6 +34,7 @@ var layers = map[string]int{
 	"internal/fingerprint": 1,
 	"internal/term":        1,
 	"internal/resolve":     1,
+	"internal/proxyproto":  1,
 	"internal/yamltree":    1,
 
 	"internal/conftree": 2,

@@ -377,7 +377,8 @@ var (
 // pause is how long to wait after so many failures before this one: less or more by a fifth.
 func pause(failed int, f *Failure) time.Duration {
 	list := pausesRefused[:]
-	if f.Problem == "" {
+	switch f.Problem {
+	case "", "badNonce", "serverInternal": // the name was not judged
 		list = pausesUnheard[:]
 	}
 	d := list[min(failed, len(list)-1)]

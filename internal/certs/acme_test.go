@@ -114,6 +114,7 @@ func TestPauses(t *testing.T) {
 	within(unheard, 0, 2*time.Second)
 	within(unheard, 1000, 5*time.Minute)
 	within(limited, 0, time.Hour)
+	within(&Failure{Problem: "badNonce"}, 0, 2*time.Second)
 }
 
 // A certificate is renewed in the last third of its time, whatever that is.

@@ -80,6 +80,9 @@ func (d *decoder) checkListen(c *Config) {
 	for i, l := range c.Listen {
 		path := fmt.Sprintf("listen[%d]", i)
 		d.checkListenTLS(&l.TLS, path+".tls")
+		if at, given := d.positions[path+".proxy_protocol"]; given && l.ProxyProtocol == On && len(c.TrustedProxies) == 0 && l.Address.Network != "unix" && !d.problems.Failed() {
+			d.fail(at, path+".proxy_protocol", "nobody is trusted to say who the client is, so every connection would be closed", "add trusted_proxies: [the load balancer's address]")
+		}
 		for j, other := range c.Listen[:i] {
 			if overlap(l.Address, other.Address) {
 				line := d.positions[fmt.Sprintf("listen[%d].address", j)].line

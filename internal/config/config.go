@@ -156,6 +156,8 @@ type Listen struct {
 	Address Address   `key:"address"`
 	TLS     ListenTLS `key:"tls"`
 	H2C     bool      `key:"h2c"` // HTTP/2 in clear, by prior knowledge
+
+	ProxyProtocol string `key:"proxy_protocol"` // On or Off: connections begin with a header of the PROXY protocol
 }
 
 // Resolver says how names become addresses.

@@ -33,7 +33,9 @@ func FromFlags(from, to []string) (*Config, error) {
 			continue
 		}
 		l := Listen{Address: v.(Address)}
-		setDefaults(root.child("listen").child("tls"), reflect.ValueOf(&l.TLS).Elem())
+		address := l.Address
+		setDefaults(root.child("listen"), reflect.ValueOf(&l).Elem())
+		l.Address = address
 		c.Listen = append(c.Listen, l)
 	}
 	for _, s := range to {

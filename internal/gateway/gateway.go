@@ -73,6 +73,7 @@ type Gateway struct {
 	bugged     mono.Atomic   // when a bug was logged last, on mono's clock; 0 for never
 	bugs       atomic.Uint64 // how many were not logged since
 	door       door
+	refused    refusedHeaders
 	proving    atomic.Pointer[certs.ACME] // what answers http-01, nil while nothing does
 	activated  *activation
 	inherited  *inherited
@@ -321,6 +322,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	g.certify(cfg)
 	next.watch(g.log)
 	for _, s := range sockets.secured {
+		g.takeHeaders(s.socket, &s.listen)
 		s.socket.use(&s.listen, s.server)
 	}
 	g.proxy.Use(next.snapshot)
@@ -389,7 +391,7 @@ func (g *Gateway) reconcile(cfg *config.Config, anew bool) (c *change, err error
 		}
 		c.all = append(c.all, kept...)
 		for _, s := range kept {
-			if reflect.DeepEqual(s.tls, l.TLS) && s.h2c.Load() == l.H2C && (!anew || l.TLS.Issue == "") {
+			if reflect.DeepEqual(s.tls, l.TLS) && s.h2c.Load() == l.H2C && s.proxied == (l.ProxyProtocol == config.On) && (!anew || l.TLS.Issue == "") {
 				continue
 			}
 			server, err := g.serverTLS(&l.TLS)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/proxyproto"
 )
 
 // socket is one open listener. Its TLS may change with a reload while it stays open.
@@ -21,6 +22,8 @@ type socket struct {
 	net     net.Listener
 	tls     config.ListenTLS             // guarded by Gateway.mu
 	server  atomic.Pointer[certs.Server] // what new connections are served with, nil without TLS
+	headed  *proxyproto.Listener         // net, where connections begin with a header of the PROXY protocol; else nil
+	proxied bool                         // they do so now; guarded by Gateway.mu
 	h2c     atomic.Bool                  // HTTP/2 is spoken in clear with those that begin with it
 }
 
@@ -34,7 +37,7 @@ func (s *socket) config() *tls.Config {
 
 // use makes later connections be served as the configuration says, with the certificates of server, nil for none.
 func (s *socket) use(l *config.Listen, server *certs.Server) {
-	s.tls = l.TLS
+	s.tls, s.proxied = l.TLS, l.ProxyProtocol == config.On
 	s.h2c.Store(l.H2C)
 	if old := s.server.Swap(server); old != nil {
 		old.Close()
@@ -106,6 +109,11 @@ func (g *Gateway) open(l config.Listen, where string) ([]*socket, error) {
 			return nil, err
 		}
 		s := &socket{address: l.Address, net: n}
+		if l.ProxyProtocol == config.On {
+			s.headed = proxyproto.NewListener(n)
+			s.net = s.headed
+		}
+		g.takeHeaders(s, &l)
 		s.use(&l, server)
 		out = append(out, s)
 	}

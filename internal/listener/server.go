@@ -12,6 +12,7 @@ import (
 	"github.com/whygate/whygate/internal/conn"
 	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/proxyproto"
 	"github.com/whygate/whygate/internal/serve2"
 )
 
@@ -85,6 +86,10 @@ func (s *Server) Listen(l net.Listener, conf func() *tls.Config, h2c func() bool
 // accept starts a connection's goroutine. It ends when the connection does, or is parked; Drain waits for the connection's end.
 func (s *Server) accept(nc net.Conn, tlsConf *tls.Config, h2c bool) {
 	limits := s.shared(s.Limits())
+	announced, _ := nc.(*proxyproto.Conn)
+	if announced != nil {
+		nc = announced.Conn // the socket itself
+	}
 	ss := &session{server: s, limits: limits, h2c: h2c, raw: nc, tlsConf: tlsConf}
 	ss.over = s.open.Add(1) > int64(max(limits.Connections, 1))
 	if tlsConf == nil {
@@ -96,6 +101,10 @@ func (s *Server) accept(nc net.Conn, tlsConf *tls.Config, h2c bool) {
 		})
 	}
 	ss.http.Init(ss.conn, &s.host, limits)
+	if announced != nil {
+		p, h := ss.http.Peer(), announced.Header
+		p.Addr, p.Client, p.Local = h.Source.Addr(), h.Source.Addr().String(), h.Destination.String()
+	}
 	s.mu.Lock()
 	if s.host.Draining.Load() { // Drain has looked, or is about to: it would not wait for this one
 		s.mu.Unlock()

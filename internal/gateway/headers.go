@@ -1,0 +1,69 @@
+package gateway
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/mono"
+	"github.com/whygate/whygate/internal/proxyproto"
+)
+
+// refusedHeaders counts connections that were closed since they did not begin with a header of the PROXY protocol, or were of nobody who
+// is trusted with one.
+type refusedHeaders struct {
+	logged   mono.Atomic // when one was logged last, on mono's clock; 0 for never
+	unlogged atomic.Uint64
+}
+
+// takeHeaders makes later connections of a socket be taken as the configuration says: with a header of the PROXY protocol in front, or as
+// they are.
+func (g *Gateway) takeHeaders(s *socket, l *config.Listen) {
+	on := l.ProxyProtocol == config.On
+	switch {
+	case s.headed == nil && on:
+		g.log.Warn("proxy_protocol is turned on with the next start only", "address", s.address.String())
+	case s.headed == nil:
+	case !on:
+		s.headed.Use(nil)
+	default:
+		timeout := 3 * time.Second
+		if limits := g.limits.Load(); limits != nil && limits.HeadTime > 0 {
+			timeout = min(timeout, limits.HeadTime)
+		}
+		s.headed.Use(&proxyproto.Policy{Trusted: g.trustsPeer, Timeout: timeout, Refused: g.headerRefused})
+	}
+}
+
+// trustsPeer reports whether a peer may say who the client is: one of trusted_proxies, or one at a unix socket.
+func (g *Gateway) trustsPeer(peer net.Addr) bool {
+	t, is := peer.(*net.TCPAddr)
+	if !is {
+		return true
+	}
+	addr := t.AddrPort().Addr().Unmap().WithZone("")
+	return slices.ContainsFunc(g.served.Load().TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// headerRefused tells of a connection that was closed, once a second at most.
+func (g *Gateway) headerRefused(peer net.Addr, err error) {
+	r := &g.refused
+	now, last := mono.Now(), r.logged.Load()
+	if last != 0 && now.Sub(last) < doorEvery || !r.logged.CompareAndSwap(last, now) {
+		r.unlogged.Add(1)
+		return
+	}
+	args := []any{"client", peer.String()}
+	if err == nil {
+		args = append(args, "detail", "it is none of trusted_proxies", "do", "connect through the load balancer, or add its address to trusted_proxies")
+	} else {
+		args = append(args, "detail", err.Error(), "do", "the load balancer must send the PROXY protocol: send-proxy-v2 in HAProxy, proxy_protocol on in nginx's stream; health checks too")
+	}
+	if n := r.unlogged.Swap(0); n > 0 {
+		args = append(args, "unlogged_before", n)
+	}
+	g.log.Warn("a connection without the PROXY protocol was closed", args...)
+}
