@@ -40,6 +40,7 @@ var layers = map[string]int{
 	"internal/conftree": 2,
 	"internal/topology": 3,
 	"internal/lint":     4,
+	"internal/adoption": 4,
 
 	"internal/mux":        2,
 	"internal/advice":     2,
@@ -109,6 +110,8 @@ var only = map[string][]string{
 	"internal/lint": {"internal/redact", "internal/topology"},
 	// It compares passwords.
 	"internal/htpasswd": {"internal/openfile"},
+	// What was set up, in our words.
+	"internal/adoption": {"internal/conftree", "internal/topology"},
 	// It reads /proc.
 	"internal/machine": {"internal/openfile"},
 	// It does not know HTTP.

@@ -23,7 +23,7 @@ var (
 )
 
 // asked are the packages whose prose is printed. A text of one word, or without a space, is a key or a name, and a bug is for who mends it.
-var asked = []string{"internal/fault", "internal/diagnose", "internal/explain", "internal/statuscode", "internal/lab", "internal/config", "internal/certs", "internal/gateway", "internal/admin", "internal/proxyconf", "internal/conftree", "internal/topology", "internal/lint", "cmd/whygate"}
+var asked = []string{"internal/fault", "internal/diagnose", "internal/explain", "internal/statuscode", "internal/lab", "internal/config", "internal/certs", "internal/gateway", "internal/admin", "internal/proxyconf", "internal/conftree", "internal/topology", "internal/lint", "internal/adoption", "internal/htpasswd", "cmd/whygate"}
 
 // TestWordsOfPeople: bytes and headers, wherever a person reads it; the code's comments may speak as the RFCs do.
 func TestWordsOfPeople(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 var groups = []struct{ title, commands string }{
 	{"Something is broken", "incidents diagnose explain lint"},
 	{"What it means", "code cause"},
-	{"A gateway", "demo proxy run check reload"},
+	{"A gateway", "demo proxy run check reload import"},
 	{"Faults on purpose", "lab"},
 }
 
@@ -46,7 +46,7 @@ Exit codes: 0 fine, 1 a fault was found, 2 wrong use.`,
 	root.SetErr(w.stderr)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(w.proxyCommand(), w.runCommand(), w.checkCommand(), w.reloadCommand(), w.codeCommand(), w.causeCommand(), w.demoCommand(),
-		w.incidentsCommand(), w.certificatesCommand(), w.explainCommand(), w.lintCommand(), w.diagnoseCommand(), w.labCommand(), w.versionCommand())
+		w.incidentsCommand(), w.certificatesCommand(), w.explainCommand(), w.lintCommand(), w.importCommand(), w.diagnoseCommand(), w.labCommand(), w.versionCommand())
 	root.AddCommand(w.orderCommands()...)
 	root.SetHelpCommand(helpCommand(root))
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { fmt.Fprint(w.stdout, help(cmd, term.New(w.stdout))) })

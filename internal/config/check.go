@@ -28,6 +28,9 @@ func (d *decoder) check(c *Config) {
 			d.fail(at, path+".crl", "with verify: false no certificate is looked at, and so none is found in a list", "remove verify: false, or crl")
 		}
 	}
+	if _, pools := d.positions["pools"]; !pools && !d.full() && slices.ContainsFunc(c.Routes, func(r Route) bool { return r.Pool != "" }) {
+		d.fail(position{1, 1}, "pools", "the key "+quote("pools")+" is missing", "add pools: "+root.child("pools").shown())
+	}
 	if d.problems.Failed() {
 		return
 	}

@@ -315,7 +315,7 @@ A file of 1 MiB at most, which is read with the configuration. Its name's ending
 	{path: "routes[].errors[].upstream", kind: boolean, def: "false", aka: []string{"intercept", "proxy_intercept_errors"}, doc: `
 Whether the page also stands in for what endpoints answer with such a status.`},
 
-	{path: "pools", kind: named, required: true, min: 1, max: 10_000, aka: []string{"upstreams", "backends", "clusters", "services", "upstream", "backend", "pool"}, doc: `
+	{path: "pools", kind: named, min: 1, max: 10_000, aka: []string{"upstreams", "backends", "clusters", "services", "upstream", "backend", "pool"}, doc: `
 Who answers: each pool is a name and the endpoints that are equal to each other.`},
 	{path: "pools.NAME.endpoints", kind: list(endpoint), required: true, min: 1, max: 256, example: "[http://10.0.0.1:8080, http://10.0.0.2:8080]", aka: []string{"servers", "server", "targets", "upstreams", "hosts", "addresses", "urls", "url", "endpoint", "backends", "nodes"}, doc: `
 Where requests are sent: http://host:port, https://host:port, h2c://host:port for HTTP/2 without TLS, or unix:/path. The port is

@@ -86,6 +86,9 @@ func haproxyDefaults(tree []*Node) map[*Node][]*Node {
 	return all
 }
 
+// HAProxyDefaults are the lines of the "defaults" section that holds for each section.
+func HAProxyDefaults(tree []*Node) map[*Node][]*Node { return haproxyDefaults(tree) }
+
 // Modes are the modes of HAProxy's sections.
 func (p *Proxy) Modes() map[*Node]string {
 	modes := map[*Node]string{}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"github.com/whygate/whygate/internal/adoption"
+	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/term"
+)
+
+func (w *world) importCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "import FILE|DIR...",
+		Short: "Translate another proxy's configuration to Whygate's",
+		Long: `Read the configuration of nginx (with includes, or the output of nginx -T), HAProxy (files in order), Caddy (Caddyfile) or Traefik (static
+and dynamic files), and print one for Whygate: listeners, hosts, paths, rewrites, redirects, headers, pools, time-outs, limits, files.
+
+What has no counterpart stands as a comment at its place, and on standard error as FILE:LINE: not translated: WHAT.
+
+Exit codes: 0 everything was translated, 1 something was not, 2 wrong use or nothing could be read.`,
+		Example: `  whygate import /etc/nginx/nginx.conf > whygate.yaml
+  nginx -T | whygate import - > whygate.yaml
+  whygate import /etc/haproxy/haproxy.cfg > whygate.yaml && whygate check -c whygate.yaml`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return w.adopt(cmd.Context(), args) },
+	}
+}
+
+// adopt runs the command.
+func (w *world) adopt(ctx context.Context, names []string) error {
+	made, err := adoption.Translate(ctx, names, w.stdin)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return status(exitInterrupted)
+	case errors.Is(err, fs.ErrPermission):
+		return withHint(err, "sudo whygate import ...")
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, adoption.ErrNothing):
+		return withHint(err, "whygate import /etc/nginx/nginx.conf\nwhygate import /etc/haproxy/haproxy.cfg")
+	case err != nil:
+		return err
+	}
+	for _, p := range made.Problems {
+		fmt.Fprintf(w.stderr, "whygate: %s\n", term.Clean(p))
+	}
+	for _, n := range made.Notes {
+		fmt.Fprintln(w.stderr, term.Clean(n.String()))
+	}
+	_, problems := config.Parse("the result", made.File, config.Options{})
+	for _, p := range problems {
+		if p.Severity == config.Error { // what is right there has no counterpart here, and nobody has thought of it
+			fmt.Fprintf(w.stderr, "whygate: %s\n", p)
+		}
+	}
+	if _, err := w.stdout.Write(made.File); err != nil {
+		return err
+	}
+	if len(made.Notes)+len(made.Problems) > 0 || problems.Failed() {
+		return status(exitFault)
+	}
+	return nil
+}

@@ -1,0 +1,54 @@
+package adoption
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/whygate/whygate/internal/topology"
+)
+
+// Result is what configurations became.
+type Result struct {
+	File     []byte   // Whygate's configuration
+	Notes    []Note   // what is not in it, except as a comment
+	Problems []string // what could not be read
+	Product  string
+}
+
+// ErrNothing: there is no configuration that can be translated in the files.
+var ErrNothing = errors.New("no configuration of nginx, HAProxy, Caddy or Traefik")
+
+// Translate reads the files of one proxy, as topology.Read does, and translates them. The errors are those of Read, and ErrNothing.
+func Translate(ctx context.Context, names []string, stdin io.Reader) (*Result, error) {
+	t, err := topology.Read(ctx, names, stdin)
+	if err != nil {
+		return nil, err
+	}
+	d := newDraft()
+	product := ""
+	for _, p := range t.Proxies {
+		translate := translators[p.Product]
+		if translate == nil {
+			continue
+		}
+		if product != "" && product != p.Product {
+			return nil, fmt.Errorf("files of %s and of %s: import one after the other", product, p.Product)
+		}
+		product = p.Product
+		translate(d, p)
+	}
+	if product == "" {
+		return nil, ErrNothing
+	}
+	return &Result{File: d.write(names), Notes: d.all, Problems: t.Problems, Product: product}, nil
+}
+
+// translators are the products whose configurations are translated.
+var translators = map[string]func(*draft, *topology.Proxy){
+	"nginx":   fromNginx,
+	"haproxy": fromHAProxy,
+	"caddy":   fromCaddy,
+	"traefik": fromTraefik,
+}

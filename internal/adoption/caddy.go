@@ -1,0 +1,473 @@
+package adoption
+
+import (
+	"cmp"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/whygate/whygate/internal/topology"
+)
+
+// caddy is one Caddyfile on its way.
+type caddy struct {
+	d        *draft
+	file     string
+	snippets map[string]*node
+}
+
+// fromCaddy translates a Caddyfile. Of the JSON nothing is.
+func fromCaddy(d *draft, p *topology.Proxy) {
+	c := &caddy{d: d, file: p.File, snippets: map[string]*node{}}
+	for _, site := range p.Tree {
+		if strings.HasPrefix(site.Name, "(") {
+			c.snippets[strings.Trim(site.Name, "()")] = site
+		}
+	}
+	for _, site := range p.Tree {
+		switch {
+		case strings.HasPrefix(site.Name, "("):
+		case site.Name == "":
+			c.global(site)
+		case site.Name == "apps" || site.Name == "{":
+			d.note(&d.notes, site, "Caddy's JSON; write a Caddyfile")
+		case site.Name == "import" && site.Kids == nil:
+			d.note(&d.notes, site, "no such file")
+		default:
+			c.site(site)
+		}
+	}
+	d.sortByHost()
+}
+
+// global takes the block of options.
+func (c *caddy) global(b *node) {
+	for _, k := range b.Kids {
+		switch k.Name {
+		case "email", "log", "admin", "order", "grace_period", "shutdown_delay", "default_sni", "persist_config", "debug", "ocsp_stapling", "storage", "acme_ca", "key_type", "http_port", "https_port":
+			c.d.needless["global: "+k.Name] = true
+		default:
+			c.d.note(&c.d.notes, k, "")
+		}
+	}
+}
+
+// caddySite is a site on its way.
+type caddySite struct {
+	*caddy
+	hosts    []string
+	match    []pair
+	matchers map[string]*node
+	mark     []Note
+}
+
+// site translates a site: its listeners, the redirect to https that Caddy makes, and its directives.
+func (c *caddy) site(b *node) {
+	s := &caddySite{caddy: c, matchers: map[string]*node{}}
+	secure, named := false, false
+	for _, address := range append([]string{b.Name}, b.Args...) {
+		address = strings.Trim(address, ",")
+		scheme, host, found := strings.Cut(address, "://")
+		if !found {
+			scheme, host = "", address
+		}
+		if at := strings.IndexByte(host, '/'); at >= 0 {
+			c.d.note(&s.mark, b, "a path in a site's address")
+			host = host[:at]
+		}
+		name, port := topology.HostPort(host)
+		if strings.HasPrefix(host, ":") {
+			name, port = "", host[1:]
+		}
+		tls := scheme == "https" || port == "443" || scheme == "" && port != "80" && name != "" && name != "localhost" && !isAddress(name)
+		if port == "" {
+			port = map[bool]string{true: "443", false: "80"}[tls]
+		}
+		if _, err := strconv.Atoi(port); err != nil || strings.ContainsAny(name, "{}") {
+			c.d.note(&s.mark, b, "an address of that kind")
+			continue
+		}
+		l := c.d.listenOn(":" + port)
+		if tls {
+			secure = true
+			c.certificate(l, b, port)
+			if port == "443" && name != "" {
+				named = true
+				c.d.listenOn(":80")
+			}
+		}
+		if !slices.Contains(s.hosts, name) {
+			s.hosts = append(s.hosts, name)
+		}
+		if port != "80" && port != "443" {
+			s.match = []pair{{"port", "[" + port + "]"}}
+		} else if scheme == "http" || port == "80" {
+			s.match = []pair{{"scheme", "http"}}
+		}
+	}
+	if secure && len(s.match) == 0 {
+		s.match = []pair{{"scheme", "https"}}
+	}
+	if named {
+		https := s.match
+		s.match = []pair{{"scheme", "http"}}
+		s.add(&route{keys: []pair{{"redirect", "{to: 'https://$host$uri', status: 308}"}}})
+		s.match = https
+	}
+	kids := c.expand(b.Kids, 0, &s.mark)
+	for _, k := range kids {
+		if strings.HasPrefix(k.Name, "@") {
+			s.matchers[k.Name] = k
+		}
+	}
+	s.block(kids, around{}, false)
+	s.add(&route{keys: []pair{{"respond", "{status: 200}"}}}) // what no directive answers, Caddy answers so
+}
+
+// certificate says which certificate a listener shows.
+func (c *caddy) certificate(l *listen, b *node, port string) {
+	l.tls = true
+	t := b.Get("tls")
+	if t != nil && len(t.Args) == 2 {
+		if l.cert == "" {
+			l.cert, l.key = beside(c.file, t.Arg(0)), beside(c.file, t.Arg(1))
+		} else if l.cert != beside(c.file, t.Arg(0)) {
+			c.d.note(&l.notes, t, "a second certificate on port %s", port)
+		}
+		return
+	}
+	c.d.note(&l.notes, &node{Name: b.Name, Args: b.Args, Place: b.Place}, "its certificate, which Caddy gets by ACME; add one: tls: {cert: ..., key: ...}")
+}
+
+func isAddress(name string) bool {
+	_, err := netip.ParseAddr(name)
+	return err == nil
+}
+
+// expand puts snippets in the place of imports.
+func (c *caddy) expand(kids []*node, depth int, notes *[]Note) []*node {
+	var out []*node
+	for _, k := range kids {
+		s := c.snippets[k.Text()]
+		switch {
+		case k.Name != "import":
+			if len(k.Kids) > 0 {
+				one := *k
+				one.Kids = c.expand(k.Kids, depth, notes)
+				k = &one
+			}
+			out = append(out, k)
+		case s == nil || depth > 8 || len(k.Args) > 1:
+			c.d.note(notes, k, "a file, or a snippet with arguments")
+		default:
+			out = append(out, c.expand(s.Kids, depth+1, notes)...)
+		}
+	}
+	return out
+}
+
+// caddyOrder is the order in which Caddy runs directives, whatever theirs is in the file.
+var caddyOrder = strings.Fields(`tracing map vars fs root log_append log_skip log_name header copy_response_headers request_body redir method rewrite uri try_files basic_auth basicauth forward_auth
+	request_header encode push intercept templates invoke handle handle_path route abort error copy_response respond metrics reverse_proxy php_fastcgi file_server acme_server`)
+
+// around is what directives before have set for those after.
+type around struct {
+	match    []pair
+	out      []pair // headers of the answer
+	in       []pair // headers of the request
+	root     string
+	auth     bool
+	strip    string
+	rewrite  string
+	try      *node
+	notFound bool
+}
+
+// block translates the directives of a block, in Caddy's order, or in the file's where that is asked for by "route".
+func (s *caddySite) block(kids []*node, c around, asWritten bool) {
+	kids = slices.Clone(kids)
+	if !asWritten {
+		slices.SortStableFunc(kids, func(a, b *node) int {
+			if o := cmp.Compare(orderOf(a), orderOf(b)); o != 0 {
+				return o
+			}
+			return s.width(b) - s.width(a)
+		})
+	}
+	for _, k := range kids {
+		s.directive(k, &c)
+	}
+}
+
+func orderOf(k *node) int {
+	i := slices.Index(caddyOrder, k.Name)
+	if i < 0 {
+		return -1
+	}
+	if k.Name == "handle_path" || k.Name == "route" {
+		i = slices.Index(caddyOrder, "handle")
+	}
+	return i
+}
+
+// width is how narrow a directive's path is: Caddy takes the longest first, and one without a matcher last.
+func (s *caddySite) width(k *node) int {
+	m := k.Text()
+	if strings.HasPrefix(m, "/") {
+		return 1000 + len(strings.TrimSuffix(m, "*"))
+	}
+	if d := s.matchers[m]; d != nil {
+		longest := 1
+		for _, p := range append(slices.Collect(d.All("path")), d) {
+			if (p != d || d.Text() == "path") && len(p.Args) == map[bool]int{true: 2, false: 1}[p == d] {
+				longest = max(longest, 1000+len(strings.TrimSuffix(p.Args[len(p.Args)-1], "*")))
+			}
+		}
+		return longest
+	}
+	return 0
+}
+
+// directive translates one directive.
+func (s *caddySite) directive(k *node, c *around) {
+	args := slices.Clone(k.Args)
+	var alternatives [][]pair = [][]pair{nil}
+	if len(args) > 0 && (strings.HasPrefix(args[0], "/") && k.Name != "rewrite" && k.Name != "root" || strings.HasPrefix(args[0], "@") || args[0] == "*") && (k.Name != "redir" || len(args) > 1) && (k.Name != "try_files") {
+		var ok bool
+		if alternatives, ok = s.matcher(args[0]); !ok {
+			if !strings.HasPrefix(k.Name, "@") {
+				s.d.note(&s.mark, k, "its matcher")
+			}
+			return
+		}
+		args = args[1:]
+	}
+	unmatched := len(alternatives) == 1 && alternatives[0] == nil
+	switch k.Name {
+	case "handle", "handle_path", "route":
+		for _, keys := range alternatives {
+			if match, ok := merge(c.match, keys); ok {
+				inner := *c
+				inner.match = match
+				if k.Name == "handle_path" {
+					inner.strip = strings.TrimSuffix(strings.TrimSuffix(k.Text(), "*"), "/")
+				}
+				s.block(k.Kids, inner, k.Name == "route")
+				if k.Name != "route" {
+					s.add(&route{keys: append(slices.Clone(match), pair{"respond", "{status: 200}"})})
+				}
+			} else {
+				s.d.note(&s.mark, k, "a path within a path")
+			}
+		}
+	case "redir", "respond", "reverse_proxy", "file_server", "php_fastcgi", "error", "abort":
+		for _, keys := range alternatives {
+			match, ok := merge(c.match, keys)
+			if !ok {
+				s.d.note(&s.mark, k, "a path within a path")
+				continue
+			}
+			s.answer(k, args, match, c)
+		}
+	default:
+		if !unmatched && !strings.HasPrefix(k.Name, "@") && k.Name != "tls" && k.Name != "log" {
+			s.d.note(&s.mark, k, "only for some requests")
+			return
+		}
+		s.setting(k, args, c)
+	}
+}
+
+// setting takes a directive that holds for those after it.
+func (s *caddySite) setting(k *node, args []string, c *around) {
+	switch k.Name {
+	case "root":
+		c.root = args[len(args)-1]
+	case "header":
+		s.header(k, args, c)
+	case "request_header":
+		c.in = s.edit(k, args, c.in)
+	case "encode":
+		s.d.note(&s.mark, k, "")
+	case "uri":
+		if len(args) == 2 && args[0] == "strip_prefix" {
+			c.strip = args[1]
+			return
+		}
+		s.d.note(&s.mark, k, "")
+	case "rewrite":
+		to, ok := caddyText(args[len(args)-1])
+		if !ok || !strings.HasPrefix(to, "/") {
+			s.d.note(&s.mark, k, "")
+			return
+		}
+		c.rewrite = to
+	case "try_files":
+		c.try = k
+	case "tls", "log", "log_skip", "skip_log", "log_name", "log_append", "bind", "tracing", "metrics":
+		s.d.needless[k.Name] = true
+	default:
+		if !strings.HasPrefix(k.Name, "@") {
+			s.d.note(&s.mark, k, "")
+		}
+	}
+}
+
+// header sets headers of the answer.
+func (s *caddySite) header(k *node, args []string, c *around) {
+	if len(args) > 0 {
+		c.out = s.edit(k, args, c.out)
+		return
+	}
+	for _, one := range k.Kids {
+		if one.Name == "defer" || one.Name == "match" {
+			s.d.note(&s.mark, one, "")
+			continue
+		}
+		c.out = s.edit(one, append([]string{one.Name}, one.Args...), c.out)
+	}
+}
+
+// edit is one change of headers: NAME VALUE, -NAME, +NAME VALUE, ?NAME VALUE.
+func (s *caddySite) edit(k *node, args []string, list []pair) []pair {
+	name := args[0]
+	switch {
+	case strings.HasPrefix(name, "-") && len(args) == 1 && !strings.Contains(name, "*"):
+		return append(slices.Clone(list), pair{name[1:], ""})
+	case len(args) == 2 && !strings.ContainsAny(args[1], "{}") && !strings.HasPrefix(name, "?"):
+		return append(slices.Clone(list), pair{strings.TrimPrefix(strings.TrimPrefix(name, "+"), ">"), args[1]})
+	}
+	s.d.note(&s.mark, k, "")
+	return list
+}
+
+var caddyPlaceholder = regexp.MustCompile(`\{[^}]*\}`)
+
+// caddyText writes a text with placeholders with the variables of here.
+func caddyText(text string) (string, bool) {
+	names := map[string]string{
+		"{host}": "$host", "{http.request.host}": "$host", "{uri}": "$uri", "{http.request.uri}": "$uri", "{path}": "$path", "{http.request.uri.path}": "$path",
+		"{scheme}": "$scheme", "{http.request.scheme}": "$scheme", "{hostport}": "$authority", "{query}": "$query", "{remote_host}": "$client", "{port}": "$port",
+		"{http.request.remote.host}": "$client", "{client_ip}": "$client", "{http.request.hostport}": "$authority", "{http.request.uri.query}": "$query",
+	}
+	ok := true
+	out := caddyPlaceholder.ReplaceAllStringFunc(strings.ReplaceAll(text, "$", "$$"), func(p string) string {
+		if names[p] == "" {
+			ok = false
+		}
+		return names[p]
+	})
+	return out, ok
+}
+
+// matcher gives the keys of a route for a matcher: a path, * or @name.
+func (s *caddySite) matcher(text string) ([][]pair, bool) {
+	switch {
+	case text == "*":
+		return [][]pair{nil}, true
+	case strings.HasPrefix(text, "/"):
+		p, ok := caddyPath(text)
+		return [][]pair{p}, ok
+	}
+	d := s.matchers[text]
+	if d == nil {
+		return nil, false
+	}
+	lines := d.Kids
+	if len(d.Args) > 0 {
+		lines = []*node{{Name: d.Text(), Args: d.Args[1:], Place: d.Place}}
+	}
+	all := [][]pair{nil}
+	for _, l := range lines {
+		one, ok := caddyCondition(l)
+		if !ok {
+			return nil, false
+		}
+		var next [][]pair
+		for _, a := range all {
+			for _, b := range one {
+				both, fits := merge(a, b)
+				if !fits {
+					return nil, false
+				}
+				next = append(next, both)
+			}
+		}
+		if all = next; len(all) > 1000 {
+			return nil, false
+		}
+	}
+	return all, len(lines) > 0
+}
+
+// caddyCondition is one line of a named matcher: alternatives.
+func caddyCondition(l *node) (out condition, ok bool) {
+	switch l.Name {
+	case "path":
+		for _, p := range l.Args {
+			keys, fits := caddyPath(p)
+			if !fits {
+				return nil, false
+			}
+			out = append(out, keys)
+		}
+	case "path_regexp":
+		expression := l.Args[max(len(l.Args)-1, 0):]
+		if len(expression) == 0 || !compiles(expression[0]) {
+			return nil, false
+		}
+		out = condition{{{"path", quote("~" + expression[0])}}}
+	case "host":
+		for _, h := range l.Args {
+			out = append(out, []pair{{"host", quote(strings.ToLower(h))}})
+		}
+	case "method":
+		out = condition{{{"method", list(l.Args)}}}
+	case "protocol":
+		out = condition{{{"scheme", l.Text()}}}
+		return out, l.Text() == "http" || l.Text() == "https"
+	case "header":
+		value := l.Arg(1)
+		if len(l.Args) == 1 {
+			value = "*"
+		} else if strings.Contains(strings.Trim(value, "*"), "*") || strings.HasPrefix(l.Text(), "!") || len(l.Args) > 2 {
+			return nil, false
+		} else if strings.Contains(value, "*") && value != "*" {
+			value = "~^" + strings.ReplaceAll(regexp.QuoteMeta(value), `\*`, ".*") + "$"
+		}
+		out = condition{{{"header", mapping([]pair{{quote(l.Text()), quote(value)}})}}}
+	case "header_regexp":
+		a := l.Args[max(len(l.Args)-2, 0):]
+		if len(a) != 2 || !compiles(a[1]) {
+			return nil, false
+		}
+		out = condition{{{"header", mapping([]pair{{quote(a[0]), quote("~" + a[1])}})}}}
+	case "query":
+		for _, q := range l.Args {
+			name, value, _ := strings.Cut(q, "=")
+			out = append(out, []pair{{"query", mapping([]pair{{quote(name), quote(value)}})}})
+		}
+	}
+	return out, len(out) > 0
+}
+
+// caddyPath is a path matcher: exact, or with * at an end. Caddy compares without regard to case.
+func caddyPath(p string) ([]pair, bool) {
+	switch bare := strings.Trim(p, "*"); {
+	case p == "/*" || p == "*":
+		return nil, true
+	case strings.Contains(bare, "*"):
+		return nil, false
+	case strings.HasPrefix(p, "*") && strings.HasSuffix(p, "*"):
+		return []pair{{"path", quote("~(?i)" + regexp.QuoteMeta(bare))}}, true
+	case strings.HasPrefix(p, "*"):
+		return []pair{{"path", quote("~(?i)" + regexp.QuoteMeta(bare) + "$")}}, true
+	case strings.HasSuffix(p, "/*") && plainPath(bare):
+		return []pair{{"path", quote(p)}}, true
+	case strings.HasSuffix(p, "*"):
+		return []pair{{"path", quote("~^" + regexp.QuoteMeta(bare))}}, true
+	}
+	return []pair{{"path", quote(p)}}, plainPath(p)
+}

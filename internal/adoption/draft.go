@@ -1,0 +1,299 @@
+package adoption
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/whygate/whygate/internal/conftree"
+)
+
+// Note is something that was not translated.
+type Note struct {
+	conftree.Place
+	Text string // the line, and why
+}
+
+// String is what is printed on standard error.
+func (n Note) String() string { return fmt.Sprintf("%v: not translated: %s", n.Place, n.Text) }
+
+// draft is the configuration that is being made.
+type draft struct {
+	listens  []*listen
+	routes   []*route
+	pools    []*pool
+	trusted  []string
+	body     string // limits.request_body
+	notes    []Note // of nothing below
+	all      []Note
+	needless map[string]bool // settings that need no counterpart
+}
+
+func newDraft() *draft { return &draft{needless: map[string]bool{}} }
+
+// listen is something to listen on.
+type listen struct {
+	address   string
+	cert, key string
+	tls       bool
+	notes     []Note
+}
+
+// pair is a key and its value, in YAML.
+type pair struct{ key, value string }
+
+// route is one route. What it matches comes first.
+type route struct {
+	keys  []pair
+	notes []Note
+}
+
+func (r *route) set(key, value string) { r.keys = append(r.keys, pair{key, value}) }
+
+// text sets a key to a text, unless that is empty.
+func (r *route) text(key, value string) {
+	if value != "" {
+		r.set(key, quote(value))
+	}
+}
+
+// clone is another route with the same keys. Its comments stay with the first.
+func (r *route) clone() *route { return &route{keys: slices.Clone(r.keys)} }
+
+// pool is one pool.
+type pool struct {
+	name  string
+	keys  []pair
+	notes []Note
+}
+
+// note keeps what was not translated, for its place.
+func (d *draft) note(at *[]Note, n *conftree.Node, why string, args ...any) {
+	text := n.Words()
+	if len(n.Kids) > 0 {
+		text += " {...}"
+	}
+	if why = fmt.Sprintf(why, args...); why != "" {
+		text += ": " + why
+	}
+	one := Note{n.Place, text}
+	if slices.Contains(d.all, one) { // a level that several routes inherit
+		return
+	}
+	*at, d.all = append(*at, one), append(d.all, one)
+}
+
+// pool gives the name of a pool with these keys, made when it is first asked for.
+func (d *draft) pool(name string, keys []pair, notes []Note) string {
+	name = poolName(name)
+	for n := 1; ; n++ {
+		try := name
+		if n > 1 {
+			try = fmt.Sprintf("%s-%d", name[:min(len(name), 58)], n)
+		}
+		i := slices.IndexFunc(d.pools, func(p *pool) bool { return p.name == try })
+		if i < 0 {
+			d.pools = append(d.pools, &pool{try, keys, notes})
+			return try
+		}
+		if slices.Equal(d.pools[i].keys, keys) {
+			d.pools[i].notes = append(d.pools[i].notes, notes...)
+			return try
+		}
+	}
+}
+
+var notPoolName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
+
+// poolName makes a pool's name of another one.
+func poolName(text string) string {
+	text = strings.Trim(notPoolName.ReplaceAllString(text, "-"), "-")
+	return cmp.Or(text[:min(len(text), 63)], "pool")
+}
+
+// listenOn gives the listener of an address, made when it is first asked for.
+func (d *draft) listenOn(address string) *listen {
+	for _, l := range d.listens {
+		if l.address == address {
+			return l
+		}
+	}
+	l := &listen{address: address}
+	d.listens = append(d.listens, l)
+	return l
+}
+
+// matching are the keys that say what a route matches.
+var matching = words(`host scheme port path method header query`)
+
+// prune leaves out what is never reached: routes that match what one before them answers. Their comments stay.
+func (d *draft) prune() {
+	taken := map[string]bool{}
+	kept := d.routes[:0]
+	var notes []Note
+	for _, r := range d.routes {
+		var match []string
+		goesOn := false
+		for _, k := range r.keys {
+			if matching[k.key] {
+				match = append(match, k.key+": "+k.value)
+			}
+			goesOn = goesOn || k.key == "files" && strings.Contains(k.value, "missing: next")
+		}
+		slices.Sort(match)
+		key := strings.Join(match, "\n")
+		if taken[key] {
+			notes = append(notes, r.notes...)
+			continue
+		}
+		taken[key] = !goesOn
+		r.notes, notes = append(notes, r.notes...), nil
+		kept = append(kept, r)
+	}
+	d.routes = kept
+	d.notes = append(d.notes, notes...)
+}
+
+// write makes the file.
+func (d *draft) write(from []string) []byte {
+	d.prune()
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Made by whygate import %s\n", comment(strings.Join(from, " ")))
+	if len(d.needless) > 0 {
+		fmt.Fprintf(&b, "# Needs no counterpart, and is left out: %s\n", comment(strings.Join(slices.Sorted(maps.Keys(d.needless)), ", ")))
+	}
+	writeNotes(&b, "", d.notes)
+	b.WriteString("version: 1\nlisten:\n")
+	if len(d.listens) == 0 {
+		d.listenOn(":8080")
+	}
+	for _, l := range d.listens {
+		writeNotes(&b, "  ", l.notes)
+		fmt.Fprintf(&b, "  - address: %s\n", quote(l.address))
+		if l.cert != "" {
+			fmt.Fprintf(&b, "    tls: {cert: %s, key: %s}\n", quote(l.cert), quote(cmp.Or(l.key, l.cert)))
+		}
+	}
+	if d.body != "" {
+		fmt.Fprintf(&b, "limits: {request_body: %s}\n", d.body)
+	}
+	if len(d.trusted) > 0 {
+		fmt.Fprintf(&b, "trusted_proxies: %s\n", list(d.trusted))
+	}
+	b.WriteString("routes:\n")
+	if len(d.routes) == 0 {
+		b.WriteString("  - respond: {status: 404}\n")
+	}
+	for _, r := range d.routes {
+		writeNotes(&b, "  ", r.notes)
+		writeKeys(&b, "  - ", "    ", r.keys)
+	}
+	if len(d.pools) > 0 {
+		b.WriteString("pools:\n")
+	}
+	for _, p := range d.pools {
+		writeNotes(&b, "  ", p.notes)
+		fmt.Fprintf(&b, "  %s:\n", quote(p.name))
+		writeKeys(&b, "    ", "    ", p.keys)
+	}
+	return []byte(b.String())
+}
+
+func writeNotes(b *strings.Builder, indent string, notes []Note) {
+	for _, n := range notes {
+		fmt.Fprintf(b, "%s# %s\n", indent, comment(n.String()))
+	}
+}
+
+func writeKeys(b *strings.Builder, first, indent string, keys []pair) {
+	for i, k := range keys {
+		if i == 0 {
+			b.WriteString(first)
+		} else {
+			b.WriteString(indent)
+		}
+		fmt.Fprintf(b, "%s: %s\n", k.key, k.value)
+	}
+}
+
+// comment is a text in one line.
+func comment(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfeff {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+var plain = regexp.MustCompile(`^(https?://[A-Za-z0-9.:-]+[A-Za-z0-9]|/[A-Za-z0-9._/-]+|[a-z][a-z0-9.-]*[a-z])$`)
+
+// quote writes a text as YAML reads it: in quotes unless it is plain, with ${ as $${.
+func quote(s string) string {
+	switch s {
+	case "null", "true", "false", "yes", "no", "on", "off":
+	default:
+		if plain.MatchString(s) {
+			return s
+		}
+	}
+	s = strings.ReplaceAll(s, "${", "$${")
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfeff }) {
+		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+	}
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteString(`\` + string(r))
+		case r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfeff:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return `"` + b.String() + `"`
+}
+
+// list writes texts.
+func list(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, t := range texts {
+		quoted[i] = quote(t)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+// mapping writes pairs whose values are YAML already.
+func mapping(pairs []pair) string {
+	parts := make([]string, len(pairs))
+	for i, p := range pairs {
+		parts[i] = p.key + ": " + p.value
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+// headers writes pairs of a header's name and a text. The last of a name holds.
+func headers(pairs []pair) string {
+	var out []pair
+	for _, p := range pairs {
+		out = slices.DeleteFunc(out, func(o pair) bool { return strings.EqualFold(strings.Trim(o.key, "'"), p.key) })
+		out = append(out, pair{quote(p.key), quote(p.value)})
+	}
+	return mapping(out)
+}
+
+// beside makes a path absolute as seen from a file.
+func beside(file, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	if absolute, err := filepath.Abs(filepath.Join(filepath.Dir(file), path)); err == nil {
+		return absolute
+	}
+	return path
+}

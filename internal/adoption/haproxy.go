@@ -1,0 +1,516 @@
+package adoption
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/whygate/whygate/internal/topology"
+)
+
+// haproxy is one configuration of HAProxy on its way.
+type haproxy struct {
+	d        *draft
+	file     string
+	defaults map[*node][]*node
+	backends map[string]*node
+	users    map[string]*node
+	ways     bool // frontends have more than one address among them
+}
+
+// condition is what an acl asks of a request: alternatives, each of which is keys of a route.
+type condition [][]pair
+
+// fromHAProxy translates sections of HAProxy: each frontend's rules become routes, in order.
+func fromHAProxy(d *draft, p *topology.Proxy) {
+	h := &haproxy{d: d, file: p.File, backends: map[string]*node{}, users: map[string]*node{}, defaults: topology.HAProxyDefaults(p.Tree)}
+	fronts := 0
+	for _, s := range p.Tree {
+		switch s.Name {
+		case "backend", "listen":
+			h.backends[s.Text()] = s
+		case "userlist":
+			h.users[s.Text()] = s
+		}
+		if s.Name == "frontend" || s.Name == "listen" {
+			fronts++
+		}
+	}
+	h.ways = fronts > 1
+	for _, s := range p.Tree {
+		switch s.Name {
+		case "frontend", "listen":
+			h.front(s)
+		case "global":
+			for _, k := range s.Kids {
+				h.d.needless["global: "+k.Name] = true
+			}
+		case "defaults":
+			f := &haproxyFront{haproxy: h, node: s, acls: map[string]condition{}, broken: map[string]bool{}}
+			for _, k := range s.Kids {
+				if k.Name != "http-request" && k.Name != "http-response" { // they stand with each frontend
+					f.line(k)
+				}
+			}
+			d.notes = append(d.notes, f.mark...)
+		case "backend", "userlist":
+		default:
+			d.note(&d.notes, s, "a section of that kind")
+		}
+	}
+}
+
+// setting is the last line of a name, or of a name and its first word, that holds for a section.
+func (h *haproxy) setting(s *node, name, word string) *node {
+	var found *node
+	for _, level := range [][]*node{h.defaults[s], s.Kids} {
+		for _, k := range level {
+			if k.Name == name && (word == "" || k.Text() == word) {
+				found = k
+			}
+		}
+	}
+	return found
+}
+
+// front translates a frontend, or a listen.
+func (h *haproxy) front(s *node) {
+	f := &haproxyFront{haproxy: h, node: s, acls: map[string]condition{}, broken: map[string]bool{}}
+	if mode := h.setting(s, "mode", ""); mode == nil || mode.Text() != "http" {
+		h.d.note(&h.d.notes, s, "mode tcp")
+		return
+	}
+	for _, k := range s.Kids {
+		if k.Name == "bind" {
+			f.bind(k)
+		}
+	}
+	for _, k := range s.Kids {
+		f.line(k)
+	}
+	for _, k := range h.defaults[s] {
+		if k.Name == "http-request" || k.Name == "http-response" || k.Name == "default_backend" {
+			f.line(k)
+		}
+	}
+	target := s
+	if s.Name == "frontend" {
+		target = nil
+		if b := h.setting(s, "default_backend", ""); b != nil {
+			target = h.backends[b.Text()]
+			if target == nil {
+				h.d.note(&f.mark, b, "there is no such backend")
+			}
+		}
+	}
+	defer func() { h.d.notes = append(h.d.notes, f.mark...) }() // there was no route to stand before
+	if target == nil {
+		f.add(&route{keys: []pair{{"respond", "{status: 503}"}}})
+		return
+	}
+	f.to(nil, target, target)
+}
+
+// haproxyFront is a frontend on its way.
+type haproxyFront struct {
+	*haproxy
+	node   *node
+	ports  []string
+	acls   map[string]condition
+	broken map[string]bool // acls that cannot be said
+	set    []pair          // headers of the requests that come after the line that sets them
+	made   []pair
+	out    []pair // headers of the answers
+	allow  []string
+	deny   []string
+	mark   []Note
+}
+
+// bind opens listeners.
+func (f *haproxyFront) bind(b *node) {
+	for address := range strings.SplitSeq(b.Text(), ",") {
+		address = strings.TrimPrefix(strings.TrimPrefix(address, "ipv4@"), "ipv6@")
+		switch {
+		case strings.HasPrefix(address, "/"), strings.HasPrefix(address, "unix@"):
+			address = "unix:" + strings.TrimPrefix(address, "unix@")
+		case strings.ContainsAny(address, "$@") || !strings.Contains(address, ":"):
+			f.d.note(&f.d.notes, b, "an address of that kind")
+			continue
+		default:
+			host, port := address[:strings.LastIndexByte(address, ':')], address[strings.LastIndexByte(address, ':')+1:]
+			if _, err := strconv.Atoi(port); err != nil {
+				f.d.note(&f.d.notes, b, "an address of that kind")
+				continue
+			}
+			f.ports = append(f.ports, port)
+			if host == "*" || host == "0.0.0.0" || host == "::" || host == "[::]" {
+				address = ":" + port
+			}
+		}
+		l := f.d.listenOn(address)
+		if b.Has("accept-proxy") {
+			f.d.note(&l.notes, b, "the PROXY protocol")
+		}
+		if !b.Has("ssl") {
+			continue
+		}
+		l.tls = true
+		crt := topology.Option(b.Args, "crt")
+		if crt == "" || strings.HasSuffix(crt, "/") {
+			f.d.note(&l.notes, b, "a directory of certificates, or none")
+			continue
+		}
+		l.cert, l.key = beside(f.file, crt), beside(f.file, crt)
+		for _, word := range []string{"ca-file", "crt-list", "verify"} {
+			if b.Has(word) {
+				f.d.note(&l.notes, b, "%s", word)
+			}
+		}
+	}
+}
+
+// haproxyHandled are lines that are translated where they hold.
+var haproxyHandled = words(`bind mode timeout balance server default-server default_backend http-check retries cookie retry-on description`)
+
+// haproxyNeedless are lines that need no counterpart.
+var haproxyNeedless = words(`log maxconn id bind-process capture unique-id-format unique-id-header
+	log-format log-tag backlog fullconn hash-type email-alert rate-limit load-server-state-from-file monitor-uri`)
+
+// line translates one line of a frontend.
+func (f *haproxyFront) line(k *node) {
+	switch k.Name {
+	case "acl":
+		f.acl(k)
+	case "use_backend":
+		target := f.backends[k.Text()]
+		alternatives, ok := f.when(k, k.Args[min(1, len(k.Args)):])
+		if target == nil || !ok {
+			f.d.note(&f.mark, k, "a backend or a condition without a counterpart")
+			return
+		}
+		for _, keys := range alternatives {
+			f.to(keys, target, target)
+		}
+	case "redirect":
+		f.redirect(k, k.Args)
+	case "http-request":
+		f.request(k)
+	case "http-response", "http-after-response":
+		f.response(k)
+	case "option":
+		f.option(k)
+	case "no", "stats", "errorfile", "tcp-check", "errorloc", "errorloc302", "errorloc303", "filter", "tcp-request", "tcp-response", "compression", "stick-table", "stick", "use-server", "monitor", "reqrep", "rspadd", "reqadd", "force-persist", "ignore-persist", "http-error", "errorfiles", "use-fcgi-app", "declare":
+		f.d.note(&f.mark, k, "")
+	default:
+		if haproxyHandled[k.Name] {
+			return
+		}
+		if haproxyNeedless[k.Name] {
+			f.d.needless[k.Name] = true
+			return
+		}
+		f.d.note(&f.mark, k, "")
+	}
+}
+
+func (f *haproxyFront) option(k *node) {
+	switch k.Text() {
+	case "forwardfor", "httplog", "dontlognull", "http-server-close", "http-keep-alive", "httpclose", "forceclose", "redispatch", "tcplog", "log-health-checks", "log-separate-errors", "dontlog-normal", "logasap",
+		"tcpka", "clitcpka", "srvtcpka", "tcp-smart-accept", "tcp-smart-connect", "httpchk", "contstats", "splice-auto", "splice-request", "splice-response", "socket-stats", "prefer-last-server", "http-ignore-probes", "http-no-delay", "http-buffer-request", "abortonclose", "allbackups", "checkcache":
+		f.d.needless["option "+k.Text()] = true
+	default:
+		f.d.note(&f.mark, k, "")
+	}
+}
+
+// add adds a route, with what holds for the frontend. Tests of the client's address are allow and deny there, and only where the route
+// answers 403 by itself.
+func (f *haproxyFront) add(r *route) {
+	r.notes, f.mark = append(f.mark, r.notes...), nil
+	if f.ways && len(f.ports) > 0 && !slices.ContainsFunc(r.keys, func(k pair) bool { return k.key == "port" }) {
+		r.keys = append([]pair{{"port", "[" + strings.Join(f.ports, ", ") + "]"}}, r.keys...)
+	}
+	if len(f.allow) > 0 {
+		r.set("allow", list(f.allow))
+	}
+	if len(f.deny) > 0 {
+		r.set("deny", list(f.deny))
+	}
+	f.d.routes = append(f.d.routes, r)
+}
+
+// hasSource reports whether keys look at the client's address, which no route is matched by.
+func hasSource(keys []pair) bool {
+	return slices.ContainsFunc(keys, func(k pair) bool { return k.key == "src" || k.key == "not src" })
+}
+
+// to adds the route to a backend.
+func (f *haproxyFront) to(keys []pair, target, at *node) {
+	if hasSource(keys) {
+		f.d.note(&f.mark, at, "a choice by the client's address")
+		return
+	}
+	r := &route{keys: slices.Clone(keys)}
+	b := &haproxyFront{haproxy: f.haproxy, node: target, ports: f.ports, acls: map[string]condition{}, broken: map[string]bool{}}
+	b.set, b.made, b.out = slices.Clone(f.set), slices.Clone(f.made), slices.Clone(f.out)
+	rewrite := ""
+	if target != f.node {
+		for _, k := range target.Kids {
+			if path, ok := b.pathOf(k); ok {
+				if rewrite == "" && !slices.ContainsFunc(keys, func(k pair) bool { return k.key == "path" }) {
+					rewrite = path
+					continue
+				}
+				f.d.note(&b.mark, k, "a path beside another one")
+				continue
+			}
+			b.backendLine(k)
+		}
+	}
+	r.notes = append(r.notes, b.mark...)
+	for _, h := range []struct {
+		key  string
+		list []pair
+	}{{"set_request", b.set}, {"make_request", b.made}, {"set_response", b.out}} {
+		if len(h.list) > 0 {
+			r.set(h.key, headers(h.list))
+		}
+	}
+	name := f.pool(target, &r.notes)
+	if name == "" {
+		f.d.note(&f.mark, target, "no server in it; it is answered 503")
+		r.keys = append(slices.Clone(keys), pair{"respond", "{status: 503}"})
+		f.add(r)
+		return
+	}
+	r.set("pool", quote(name))
+	if rewrite != "" {
+		parts := strings.SplitN(rewrite, "\x00", 2)
+		one := r.clone()
+		one.keys = append([]pair{{"path", quote("~" + parts[0])}}, append(one.keys, pair{"rewrite", quote(parts[1])})...)
+		f.add(one)
+	}
+	f.add(r)
+}
+
+// backendLine translates a line of a backend: what it does to requests that are on their way to it.
+func (f *haproxyFront) backendLine(k *node) {
+	if k.Name == "http-request" && !slices.Contains([]string{"set-header", "add-header", "del-header"}, k.Text()) || k.Name == "redirect" {
+		f.d.note(&f.mark, k, "")
+		return
+	}
+	f.line(k)
+}
+
+// pathOf reads "http-request replace-path" and its relatives: the expression and what stands in its place.
+func (f *haproxyFront) pathOf(k *node) (string, bool) {
+	if k.Name != "http-request" || k.Text() != "replace-path" && k.Text() != "replace-uri" || len(k.Args) != 3 || !compiles(k.Arg(1)) {
+		return "", false
+	}
+	to := regexp.MustCompile(`\\([1-9])`).ReplaceAllString(strings.ReplaceAll(k.Arg(2), "$", "$$"), "$$$1")
+	if strings.Contains(to, "%[") || !strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "$") {
+		return "", false
+	}
+	return k.Arg(1) + "\x00" + to, true
+}
+
+// redirect translates "redirect scheme|prefix|location TO [code N] if ...".
+func (f *haproxyFront) redirect(k *node, args []string) {
+	i := slices.IndexFunc(args, func(a string) bool { return a == "if" || a == "unless" })
+	var condition []string
+	if i >= 0 {
+		args, condition = args[:i], args[i:]
+	}
+	alternatives, ok := f.when(k, condition)
+	if !ok || len(args) < 2 {
+		f.d.note(&f.mark, k, "a condition without a counterpart")
+		return
+	}
+	to, known := haproxyFormat(args[1])
+	switch args[0] {
+	case "scheme":
+		to += "://$authority$uri"
+	case "prefix":
+		to += "$uri"
+	case "location":
+	default:
+		known = false
+	}
+	status := "302"
+	for j := 2; j < len(args); j++ {
+		switch args[j] {
+		case "code":
+			status, j = topology.Option(args, "code"), j+1
+		default:
+			known = false
+		}
+	}
+	if !known {
+		f.d.note(&f.mark, k, "a form without a counterpart")
+		return
+	}
+	for _, keys := range alternatives {
+		if hasSource(keys) {
+			f.d.note(&f.mark, k, "a choice by the client's address")
+			continue
+		}
+		f.add(&route{keys: append(slices.Clone(keys), pair{"redirect", mapping([]pair{{"to", quote(to)}, {"status", status}})})})
+	}
+}
+
+// haproxyFormat writes a format of HAProxy's with the variables of here.
+func haproxyFormat(text string) (string, bool) {
+	text = strings.ReplaceAll(text, "$", "$$")
+	ok := true
+	out := regexp.MustCompile(`%\[[^\]]*\]|%[a-zA-Z]+|%%`).ReplaceAllStringFunc(text, func(v string) string {
+		switch v {
+		case "%[hdr(host)]", "%[req.hdr(host)]", "%[req.hdr(Host)]", "%[hdr(Host)]":
+			return "$authority"
+		case "%[req.hdr(host),host_only]":
+			return "$host"
+		case "%[path]", "%HP":
+			return "$path"
+		case "%[query]":
+			return "$query"
+		case "%[url]", "%[capture.req.uri]", "%HU", "%[pathq]":
+			return "$uri"
+		case "%[src]", "%ci":
+			return "$client"
+		case "%[dst_port]", "%fp":
+			return "$port"
+		case "%%":
+			return "%"
+		}
+		ok = false
+		return v
+	})
+	return out, ok
+}
+
+// request translates an "http-request" line.
+func (f *haproxyFront) request(k *node) {
+	args := slices.Clone(k.Args)
+	i := slices.IndexFunc(args, func(a string) bool { return a == "if" || a == "unless" })
+	var when []string
+	if i >= 0 {
+		args, when = args[:i], args[i:]
+	}
+	if len(args) == 0 {
+		return
+	}
+	switch args[0] {
+	case "redirect":
+		f.redirect(k, k.Args[1:])
+		return
+	case "deny", "reject", "return":
+		f.turnAway(k, args, when)
+		return
+	}
+	if strings.EqualFold(topology.Option(args, "set-header"), "X-Forwarded-Proto") || strings.EqualFold(topology.Option(args, "add-header"), "X-Forwarded-Proto") {
+		f.d.needless["http-request set-header X-Forwarded-Proto"] = true // Whygate writes it
+		return
+	}
+	if len(when) > 0 {
+		f.d.note(&f.mark, k, "under a condition")
+		return
+	}
+	text, ok := haproxyFormat(topology.Option(args, topology.Option(args, args[0])))
+	name := topology.Option(args, args[0])
+	switch {
+	case args[0] == "del-header" && len(args) == 2:
+		f.set = append(f.set, pair{name, ""})
+	case (args[0] == "set-header" || args[0] == "add-header") && ok && len(args) == 3 && strings.EqualFold(name, "host"):
+		f.d.note(&f.mark, k, "the Host header is the pool's host")
+	case (args[0] == "set-header" || args[0] == "add-header") && ok && len(args) == 3 && strings.Contains(text, "$"):
+		f.made = append(f.made, pair{name, text})
+	case (args[0] == "set-header" || args[0] == "add-header") && ok && len(args) == 3:
+		f.set = append(f.set, pair{name, text})
+	case args[0] == "capture":
+		f.d.needless["http-request capture"] = true
+	default:
+		f.d.note(&f.mark, k, "")
+	}
+}
+
+// turnAway translates what is answered by HAProxy itself.
+func (f *haproxyFront) turnAway(k *node, args, when []string) {
+	status := "403"
+	var answer []pair
+	for j := 1; j < len(args); j++ {
+		switch args[j] {
+		case "deny_status", "status":
+			status, j = topology.Option(args[j:], args[j]), j+1
+		case "content-type":
+			answer, j = append(answer, pair{"type", quote(topology.Option(args[j:], args[j]))}), j+1
+		case "string":
+			answer, j = append(answer, pair{"body", quote(topology.Option(args[j:], args[j]))}), j+1
+		default:
+			f.d.note(&f.mark, k, "a form without a counterpart")
+			return
+		}
+	}
+	if args[0] == "return" && status == "403" {
+		status = "200"
+	}
+	alternatives, ok := f.when(k, when)
+	if ok && status == "403" && len(answer) == 0 && f.refuse(alternatives) {
+		return
+	}
+	if !ok || args[0] == "reject" {
+		f.d.note(&f.mark, k, "a condition without a counterpart")
+		return
+	}
+	for _, keys := range alternatives {
+		if hasSource(keys) {
+			f.d.note(&f.mark, k, "a choice by the client's address")
+			continue
+		}
+		f.add(&route{keys: append(slices.Clone(keys), pair{"respond", mapping(append([]pair{{"status", status}}, answer...))})})
+	}
+}
+
+// refuse keeps addresses that are refused, for the routes that come after. False means that the condition is not of addresses alone.
+func (f *haproxyFront) refuse(alternatives [][]pair) bool {
+	var allow, deny []string
+	for _, keys := range alternatives {
+		for _, k := range keys {
+			switch k.key {
+			case "src":
+				deny = append(deny, k.value)
+			case "not src":
+				allow = append(allow, k.value)
+			default:
+				return false
+			}
+		}
+		if len(keys) == 0 {
+			return false
+		}
+	}
+	if len(allow) > 0 && (len(f.allow) > 0 || len(alternatives) > 1) {
+		return false
+	}
+	f.allow, f.deny = append(f.allow, allow...), append(f.deny, deny...)
+	return true
+}
+
+// response translates an "http-response" line.
+func (f *haproxyFront) response(k *node) {
+	name, text := k.Arg(1), k.Arg(2)
+	switch {
+	case k.Text() == "del-header" && len(k.Args) == 2:
+		f.out = append(f.out, pair{name, ""})
+	case (k.Text() == "set-header" || k.Text() == "add-header") && len(k.Args) == 3 && !strings.Contains(text, "%["):
+		f.out = append(f.out, pair{name, strings.ReplaceAll(text, "%%", "%")})
+	default:
+		f.d.note(&f.mark, k, "")
+	}
+}
+
+// haproxyTime reads a time of HAProxy's.
+func haproxyTime(k *node, word int) (time.Duration, bool) {
+	d, ok := topology.Duration(k.Arg(word), time.Millisecond)
+	return d, ok && d > 0 && d <= 24*time.Hour
+}

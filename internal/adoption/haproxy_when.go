@@ -1,0 +1,284 @@
+package adoption
+
+import (
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// acl keeps what a name stands for. Several lines of a name are alternatives.
+func (f *haproxyFront) acl(k *node) {
+	name := k.Text()
+	c, ok := haproxyTest(k.Args[min(1, len(k.Args)):])
+	if !ok {
+		f.broken[name] = true
+		f.d.note(&f.mark, k, "a test without a counterpart")
+		return
+	}
+	f.acls[name] = append(f.acls[name], c...)
+}
+
+// haproxyTest reads a test as routes match: fetch, flags, values.
+func haproxyTest(args []string) (condition, bool) {
+	if len(args) == 0 {
+		return nil, false
+	}
+	fetch, rest := args[0], args[1:]
+	fold, method := "", ""
+	for len(rest) > 0 && strings.HasPrefix(rest[0], "-") && len(rest[0]) > 1 {
+		switch rest[0] {
+		case "-i":
+			fold = "(?i)"
+		case "-m":
+			if len(rest) > 1 {
+				method, rest = rest[1], rest[1:]
+			}
+		case "--":
+			rest = rest[1:]
+			goto values
+		default:
+			return nil, false
+		}
+		rest = rest[1:]
+	}
+values:
+	for _, m := range []string{"beg", "end", "dom", "dir", "sub", "reg", "str", "len"} {
+		if base, ok := strings.CutSuffix(strings.Split(fetch, "(")[0], "_"+m); ok && method == "" {
+			method = m
+			fetch = base + strings.TrimPrefix(fetch, base+"_"+m)
+		}
+	}
+	return tests(fetch, method, fold, rest)
+}
+
+// expressionFor is a regular expression for a way to compare; ok is false for one without.
+func expressionFor(method, fold, value string) (string, bool) {
+	text := regexp.QuoteMeta(value)
+	switch method {
+	case "", "str":
+		text = "^" + text + "$"
+	case "beg":
+		text = "^" + text
+	case "end":
+		text += "$"
+	case "sub":
+	case "dir":
+		text = "(^|/)" + strings.Trim(text, "/") + "(/|$)"
+	case "dom":
+		text = `(^|\.)` + text + `(\.|:|$)`
+	case "reg":
+		text = value
+	case "found":
+		return "*", true
+	default:
+		return "", false
+	}
+	if !compiles(fold + text) {
+		return "", false
+	}
+	return "~" + fold + text, true
+}
+
+var fetchArgument = regexp.MustCompile(`^([a-z_.]+)(?:\(([^,)]*)[^)]*\))?((?:,[a-z_0-9(),:-]+)*)$`)
+
+// tests are the alternatives of a test, one for each value.
+func tests(fetch, method, fold string, values []string) (condition, bool) {
+	parts := fetchArgument.FindStringSubmatch(fetch)
+	if parts == nil {
+		return nil, false
+	}
+	name, argument := parts[1], parts[2]
+	if parts[3] != "" {
+		switch parts[3] {
+		case ",lower":
+			fold = "(?i)"
+		case ",field(1,:)", ",host_only", ",lower,host_only", ",host_only,lower":
+		default:
+			return nil, false
+		}
+	}
+	if name == "ssl_fc" && len(values) == 0 {
+		return condition{{{"scheme", "https"}}}, true
+	}
+	if method == "found" || len(values) == 0 && (strings.HasPrefix(name, "req.") || name == "hdr") {
+		method, values = "found", []string{"*"}
+	}
+	var out condition
+	for _, v := range values {
+		key, ok := test(name, argument, method, fold, v)
+		if !ok {
+			return nil, false
+		}
+		out = append(out, []pair{key})
+	}
+	return out, len(out) > 0
+}
+
+// test is one test of one value.
+func test(name, argument, method, fold, v string) (pair, bool) {
+	expression, ok := expressionFor(method, fold, v)
+	if !ok {
+		return pair{}, false
+	}
+	exact := method == "" || method == "str"
+	switch name {
+	case "path", "url", "capture.req.uri", "base":
+		if name == "base" {
+			return pair{}, false
+		}
+		if exact && fold == "" && plainPath(v) && v != "" {
+			return pair{"path", quote(v)}, true
+		}
+		if method == "beg" && fold == "" && strings.HasSuffix(v, "/") && plainPath(v) {
+			return pair{"path", quote(v + "*")}, true
+		}
+		return pair{"path", quote(expression)}, true
+	case "hdr", "req.hdr", "req.fhdr", "req.hdr_dom":
+		if strings.EqualFold(argument, "host") {
+			if exact && poolHost.MatchString(v) {
+				return pair{"host", quote(strings.ToLower(v))}, true
+			}
+			if method == "end" && strings.HasPrefix(v, ".") && poolHost.MatchString(v[1:]) {
+				return pair{"host", quote("*" + strings.ToLower(v))}, true
+			}
+			if exact {
+				expression = "~(?i)^" + regexp.QuoteMeta(v) + "(:[0-9]+)?$"
+			}
+		}
+		return pair{"header", mapping([]pair{{quote(argument), quote(expression)}})}, argument != ""
+	case "req.cook", "cook":
+		if !exact {
+			return pair{}, false
+		}
+		return pair{"header", mapping([]pair{{"Cookie", quote("~(^|; ?)" + regexp.QuoteMeta(argument) + "=" + regexp.QuoteMeta(v) + "(;|$)")}})}, argument != ""
+	case "method":
+		return pair{"method", list([]string{strings.ToUpper(v)})}, exact && v != "CONNECT" && v != "TRACE"
+	case "url_param", "urlp":
+		return pair{"query", mapping([]pair{{quote(argument), quote(expression)}})}, argument != ""
+	case "src":
+		p, err := netip.ParsePrefix(v)
+		if err != nil {
+			a, fault := netip.ParseAddr(v)
+			if fault != nil {
+				return pair{}, false
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		return pair{"src", p.Masked().String()}, true
+	case "dst_port":
+		_, err := strconv.Atoi(v)
+		return pair{"port", "[" + v + "]"}, err == nil
+	}
+	return pair{}, false
+}
+
+// when reads "if a b || !c": alternatives, each the keys of a route. ok is false where one of them cannot be said.
+func (f *haproxyFront) when(k *node, args []string) (alternatives [][]pair, ok bool) {
+	if len(args) == 0 {
+		return [][]pair{nil}, true
+	}
+	if args[0] == "unless" {
+		return f.unless(args[1:])
+	}
+	if args[0] != "if" {
+		return nil, false
+	}
+	all := [][]pair{nil}
+	var out [][]pair
+	args = args[1:]
+	for i := 0; i < len(args); i++ {
+		word := args[i]
+		if word == "||" || word == "or" {
+			out, all = append(out, all...), [][]pair{nil}
+			continue
+		}
+		negated := strings.HasPrefix(word, "!")
+		word = strings.TrimPrefix(word, "!")
+		var c condition
+		var known bool
+		if word == "{" {
+			end := slices.Index(args[i:], "}")
+			if end < 0 {
+				return nil, false
+			}
+			c, known = haproxyTest(args[i+1 : i+end])
+			i += end
+		} else {
+			c, known = f.acls[word], f.acls[word] != nil && !f.broken[word]
+			switch word {
+			case "TRUE":
+				c, known = condition{nil}, true
+			case "HTTP", "HTTP_1.1":
+				c, known = condition{nil}, true
+			case "METH_GET", "METH_POST", "METH_OPTIONS", "METH_HEAD", "METH_DELETE", "METH_PUT":
+				c, known = condition{{{"method", list([]string{word[5:]})}}}, true
+			case "LOCALHOST":
+				c, known = condition{{{"src", "127.0.0.0/8"}}}, true
+			}
+		}
+		if negated {
+			c, known = negate(c, known)
+		}
+		if !known {
+			return nil, false
+		}
+		var next [][]pair
+		for _, a := range all {
+			for _, b := range c {
+				if both, fits := merge(a, b); fits {
+					next = append(next, both)
+				} else {
+					return nil, false
+				}
+			}
+		}
+		if all = next; len(all) > 1000 {
+			return nil, false
+		}
+	}
+	return append(out, all...), true
+}
+
+// unless is the negation of one test.
+func (f *haproxyFront) unless(args []string) ([][]pair, bool) {
+	return f.when(nil, append([]string{"if", "!" + args[0]}, args[1:]...))
+}
+
+// negate is what holds where none of the alternatives does.
+func negate(c condition, known bool) (condition, bool) {
+	if !known {
+		return nil, false
+	}
+	if len(c) == 1 && len(c[0]) == 1 && c[0][0].key == "scheme" {
+		other := map[string]string{"https": "http", "http": "https"}[c[0][0].value]
+		return condition{{{"scheme", other}}}, true
+	}
+	var nets []pair
+	for _, a := range c {
+		if len(a) != 1 || a[0].key != "src" {
+			return nil, false
+		}
+		nets = append(nets, pair{"not src", a[0].value})
+	}
+	return condition{nets}, true
+}
+
+// merge is both: fits is false where a route cannot say so.
+func merge(a, b []pair) (both []pair, fits bool) {
+	both = slices.Clone(a)
+	for _, p := range b {
+		i := slices.IndexFunc(both, func(q pair) bool { return q.key == p.key })
+		switch {
+		case i < 0 || p.key == "not src":
+			both = append(both, p)
+		case both[i] == p:
+		case p.key == "header" || p.key == "query":
+			both[i].value = strings.TrimSuffix(both[i].value, "}") + ", " + strings.TrimPrefix(p.value, "{")
+		default:
+			return nil, false
+		}
+	}
+	return both, true
+}

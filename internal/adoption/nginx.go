@@ -1,0 +1,486 @@
+package adoption
+
+import (
+	"cmp"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/whygate/whygate/internal/conftree"
+	"github.com/whygate/whygate/internal/topology"
+)
+
+type node = conftree.Node
+
+// scope is the blocks around a line, the outermost first: nginx inherits a directive from the innermost block that has any of its name.
+type scope [][]*node
+
+func (s scope) all(name string) []*node {
+	for i := len(s) - 1; i >= 0; i-- {
+		var found []*node
+		for _, n := range s[i] {
+			if n.Name == name {
+				found = append(found, n)
+			}
+		}
+		if len(found) > 0 {
+			return found
+		}
+	}
+	return nil
+}
+
+// get is the last directive of a name that holds; nil if there is none.
+func (s scope) get(name string) *node {
+	if all := s.all(name); len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return nil
+}
+
+// own are the directives of a name in the innermost block.
+func (s scope) own(name string) []*node {
+	var found []*node
+	for _, n := range s[len(s)-1] {
+		if n.Name == name {
+			found = append(found, n)
+		}
+	}
+	return found
+}
+
+func (s scope) in(kids []*node) scope { return append(slices.Clone(s), kids) }
+
+// nginx is one configuration of nginx on its way.
+type nginx struct {
+	d         *draft
+	file      string
+	upstreams map[string]*node
+	zones     map[string]*node // of limit_req
+	servers   []*nginxServer
+	patterns  bool    // some server has a name that is a pattern: it may take another's exact name from who takes the rest
+	body      []int64 // limits on the request's body
+}
+
+// nginxServer is a server block.
+type nginxServer struct {
+	node    *node
+	scope   scope
+	names   []serverName
+	listens []topology.Listen
+	main    bool // of a port: it takes what is for no other name
+	match   []pair
+	mark    []Note // what waits for a route to stand before
+}
+
+// serverName is one name: an exact one, *. and one, or a regular expression for the Host header.
+type serverName struct {
+	text  string
+	regex bool
+}
+
+// fromNginx translates a configuration of nginx.
+func fromNginx(d *draft, p *topology.Proxy) {
+	n := &nginx{d: d, file: p.File, upstreams: map[string]*node{}, zones: map[string]*node{}}
+	if !p.Whole {
+		n.http(scope{p.Tree})
+	}
+	for _, b := range p.Tree {
+		switch {
+		case b.Name == "http":
+			n.http(scope{b.Kids})
+		case p.Whole && !outside[b.Name]:
+			d.note(&d.notes, b, "")
+		}
+	}
+	n.order()
+	for _, s := range n.servers {
+		n.server(s)
+		d.notes, s.mark = append(d.notes, s.mark...), nil // there was no route to stand before
+	}
+	n.d.sortByHost()
+	n.bodies()
+}
+
+// outside are directives of the main block that need no counterpart.
+var outside = words(`events user worker_processes worker_cpu_affinity worker_rlimit_nofile worker_priority pid error_log daemon master_process
+	load_module pcre_jit thread_pool worker_shutdown_timeout env include timer_resolution lock_file ssl_engine debug_points`)
+
+// http takes what stands directly in http.
+func (n *nginx) http(s scope) {
+	for _, b := range s[0] {
+		switch b.Name {
+		case "upstream":
+			n.upstreams[b.Text()] = b
+		case "limit_req_zone":
+			for _, a := range b.Args {
+				if zone, ok := strings.CutPrefix(a, "zone="); ok {
+					name, _, _ := strings.Cut(zone, ":")
+					n.zones[name] = b
+				}
+			}
+		case "set_real_ip_from":
+			n.trust(b)
+		case "server":
+			n.servers = append(n.servers, n.read(b, s.in(b.Kids)))
+		}
+	}
+	n.account(s[0], &n.d.notes)
+}
+
+// trust takes a proxy in front.
+func (n *nginx) trust(b *node) {
+	if b.Text() == "unix:" {
+		n.d.note(&n.d.notes, b, "peers of a unix socket have no address")
+		return
+	}
+	if !slices.Contains(n.d.trusted, b.Text()) {
+		n.d.trusted = append(n.d.trusted, b.Text())
+	}
+}
+
+// read takes a server's names and addresses.
+func (n *nginx) read(b *node, s scope) *nginxServer {
+	v := &nginxServer{node: b, scope: s}
+	for _, names := range s.own("server_name") {
+		for _, name := range names.Args {
+			n.name(v, names, strings.ToLower(name))
+		}
+	}
+	for _, l := range s.own("listen") {
+		at := topology.Listen{Node: l, TLS: l.Has("ssl")}
+		if l.Has("quic") {
+			n.d.note(&v.mark, l, "HTTP/3")
+			continue
+		}
+		if path, ok := strings.CutPrefix(l.Text(), "unix:"); ok {
+			at.Unix = path
+		} else if at.Host, at.Port = topology.HostPort(l.Text()); at.Port == "" {
+			if _, err := strconv.Atoi(at.Host); err == nil {
+				at.Host, at.Port = "", at.Host
+			} else {
+				at.Port = "80"
+			}
+		}
+		if l.Has("proxy_protocol") {
+			n.d.note(&v.mark, l, "the PROXY protocol")
+		}
+		v.main = v.main || l.Has("default_server") || l.Has("default")
+		v.listens = append(v.listens, at)
+	}
+	if len(v.listens) == 0 {
+		v.listens = []topology.Listen{{Port: "80", Node: b}}
+	}
+	if on := s.get("ssl"); on != nil && on.Text() == "on" {
+		for i := range v.listens {
+			v.listens[i].TLS = true
+		}
+	}
+	return v
+}
+
+// name takes one name of a server.
+func (n *nginx) name(v *nginxServer, at *node, name string) {
+	switch {
+	case name == "_" || name == "" || name == "localhost" && len(at.Args) == 1 || name == "*":
+		if name == "localhost" {
+			v.names = append(v.names, serverName{text: name})
+		}
+	case strings.HasPrefix(name, "~"):
+		expression := at.Args[slices.IndexFunc(at.Args, func(a string) bool { return strings.EqualFold(a, name) })][1:]
+		if _, err := regexp.Compile(expression); err != nil {
+			n.d.note(&v.mark, at, "the regular expression needs what RE2 has not")
+			return
+		}
+		expression = strings.TrimSuffix(expression, "$")
+		v.names = append(v.names, serverName{"~(?i)" + expression + "(:[0-9]+)?$", true})
+	case strings.HasPrefix(name, "."):
+		v.names = append(v.names, serverName{text: name[1:]}, serverName{text: "*" + name})
+	case strings.HasSuffix(name, ".*"):
+		v.names = append(v.names, serverName{"~(?i)^" + regexp.QuoteMeta(name[:len(name)-1]) + `[^:]+(:[0-9]+)?$`, true})
+	case strings.Contains(strings.TrimPrefix(name, "*."), "*") || strings.Contains(name, "$"):
+		n.d.note(&v.mark, at, "the name %s", name)
+	default:
+		v.names = append(v.names, serverName{text: name})
+	}
+}
+
+// order says which server takes what comes to a port for no name, and which way each of them is for.
+func (n *nginx) order() {
+	first := map[string]*nginxServer{}
+	for _, v := range n.servers {
+		for _, l := range v.listens {
+			key := l.Host + ":" + l.Port + l.Unix
+			if old := first[key]; old == nil || l.Node.Has("default_server") && !old.main {
+				first[key] = v
+			}
+		}
+	}
+	plain, secure := map[string]bool{}, map[string]bool{}
+	for _, v := range n.servers {
+		v.main = false
+		for _, l := range v.listens {
+			if first[l.Host+":"+l.Port+l.Unix] == v {
+				v.main = true
+			}
+			if l.TLS {
+				secure[l.Port] = true
+			} else {
+				plain[l.Port] = true
+			}
+			n.listen(v, l)
+		}
+	}
+	for _, v := range n.servers {
+		n.patterns = n.patterns || slices.ContainsFunc(v.names, func(s serverName) bool { return s.regex || strings.HasPrefix(s.text, "*") })
+		n.way(v, len(plain), len(secure))
+	}
+}
+
+// way says which scheme, or which ports, a server is for, where not all are.
+func (n *nginx) way(v *nginxServer, plain, secure int) {
+	if plain+secure < 2 {
+		return
+	}
+	var ports []string
+	tls, clear := false, false
+	for _, l := range v.listens {
+		tls, clear = tls || l.TLS, clear || !l.TLS
+		if l.Port != "" && !slices.Contains(ports, l.Port) {
+			ports = append(ports, l.Port)
+		}
+	}
+	switch {
+	case plain <= 1 && secure <= 1 && tls && clear || len(ports) == plain+secure:
+	case plain <= 1 && secure <= 1 && tls:
+		v.match = []pair{{"scheme", "https"}}
+	case plain <= 1 && secure <= 1:
+		v.match = []pair{{"scheme", "http"}}
+	case len(ports) > 0:
+		v.match = []pair{{"port", "[" + strings.Join(ports, ", ") + "]"}}
+	}
+}
+
+// listen opens a listener for a server.
+func (n *nginx) listen(v *nginxServer, l topology.Listen) {
+	address := "unix:" + l.Unix
+	if l.Unix == "" {
+		host := l.Host
+		if host == "*" || host == "0.0.0.0" || host == "::" {
+			host = ""
+		}
+		if address = net.JoinHostPort(host, l.Port); host == "" {
+			address = ":" + l.Port
+		}
+	}
+	at := n.d.listenOn(address)
+	if !l.TLS {
+		return
+	}
+	at.tls = true
+	cert, key := v.scope.get("ssl_certificate"), v.scope.get("ssl_certificate_key")
+	switch {
+	case cert == nil || key == nil:
+		n.d.note(&at.notes, l.Node, "TLS without ssl_certificate")
+	case strings.Contains(cert.Text()+key.Text(), "$"):
+		n.d.note(&at.notes, cert, "a certificate by variables")
+	case at.cert == "":
+		at.cert, at.key = n.absolute(cert, cert.Text()), n.absolute(key, key.Text())
+	case at.cert != n.absolute(cert, cert.Text()):
+		n.d.note(&at.notes, cert, "a second certificate on %s", address)
+	}
+}
+
+// absolute is a path of nginx's as the file says it: from the directory of the configuration.
+func (n *nginx) absolute(at *node, path string) string {
+	if n.file != "-" && n.file != "" {
+		return beside(n.file, path)
+	}
+	return beside(at.File, path)
+}
+
+// bodies sets the limit on request bodies. There is one for all routes: the largest.
+func (n *nginx) bodies() {
+	largest := int64(1 << 20)
+	if len(n.body) > 0 {
+		largest = slices.Max(n.body)
+		if slices.Contains(n.body, 0) {
+			largest = 0
+		}
+	}
+	n.d.body = strconv.FormatInt(largest, 10)
+}
+
+// bodyOf notes a limit on request bodies.
+func (n *nginx) bodyOf(s scope, notes *[]Note) {
+	b := s.get("client_max_body_size")
+	if b == nil {
+		n.body = append(n.body, 1<<20)
+		return
+	}
+	size, ok := nginxSize(b.Text())
+	if !ok {
+		n.d.note(notes, b, "")
+		return
+	}
+	n.body = append(n.body, size)
+}
+
+// nginxSize reads a size: 8k, 10m, 1g.
+func nginxSize(text string) (int64, bool) {
+	unit := int64(1)
+	if text != "" {
+		switch text[len(text)-1] | 0x20 {
+		case 'k':
+			unit = 1 << 10
+		case 'm':
+			unit = 1 << 20
+		case 'g':
+			unit = 1 << 30
+		}
+	}
+	if unit > 1 {
+		text = text[:len(text)-1]
+	}
+	v, err := strconv.ParseInt(text, 10, 40)
+	return v * unit, err == nil && v >= 0
+}
+
+// words splits a list of names into a set.
+func words(text string) map[string]bool {
+	set := map[string]bool{}
+	for w := range strings.FieldsSeq(text) {
+		set[w] = true
+	}
+	return set
+}
+
+// account looks at what stands in a block: what has no counterpart is noted.
+func (n *nginx) account(block []*node, notes *[]Note) {
+	for _, b := range block {
+		switch {
+		case handled[b.Name]:
+		case needless[b.Name], outside[b.Name]:
+			n.d.needless[b.Name] = true
+		default:
+			n.d.note(notes, b, "")
+		}
+	}
+}
+
+// handled are the directives that are translated, or told of, where they hold.
+var handled = words(`server upstream location listen server_name root alias index try_files return rewrite proxy_pass grpc_pass fastcgi_pass uwsgi_pass scgi_pass
+	proxy_set_header add_header allow deny auth_basic auth_basic_user_file limit_req limit_req_zone client_max_body_size error_page ssl_certificate ssl_certificate_key
+	proxy_connect_timeout proxy_read_timeout proxy_send_timeout proxy_next_upstream proxy_next_upstream_tries expires proxy_intercept_errors proxy_hide_header
+	proxy_ssl_verify proxy_ssl_trusted_certificate proxy_ssl_name proxy_ssl_certificate proxy_ssl_certificate_key set_real_ip_from internal if set map ssl break
+	proxy_method proxy_set_body grpc_set_header grpc_read_timeout grpc_connect_timeout grpc_send_timeout fastcgi_param fastcgi_index fastcgi_split_path_info default_type gzip brotli`)
+
+// needless are directives that have no counterpart, since Whygate does it by itself, or has nothing of the kind.
+var needless = words(`include types types_hash_max_size types_hash_bucket_size server_names_hash_bucket_size server_names_hash_max_size variables_hash_max_size variables_hash_bucket_size map_hash_bucket_size map_hash_max_size proxy_headers_hash_max_size proxy_headers_hash_bucket_size
+	sendfile sendfile_max_chunk tcp_nopush tcp_nodelay aio directio output_buffers postpone_output
+	access_log error_log log_format log_not_found log_subrequest rewrite_log open_log_file_cache open_file_cache open_file_cache_valid open_file_cache_min_uses open_file_cache_errors
+	server_tokens charset etag if_modified_since absolute_redirect server_name_in_redirect port_in_redirect merge_slashes msie_padding
+	keepalive_timeout keepalive_requests keepalive_time keepalive_disable client_header_timeout client_body_timeout send_timeout reset_timedout_connection lingering_close lingering_time lingering_timeout
+	client_header_buffer_size large_client_header_buffers client_body_buffer_size client_body_temp_path client_body_in_file_only client_body_in_single_buffer underscores_in_headers ignore_invalid_headers
+	proxy_http_version proxy_buffering proxy_buffer_size proxy_buffers proxy_busy_buffers_size proxy_request_buffering proxy_max_temp_file_size proxy_temp_file_write_size proxy_temp_path proxy_socket_keepalive proxy_ignore_client_abort proxy_pass_request_headers proxy_pass_request_body proxy_next_upstream_timeout proxy_cache_bypass proxy_no_cache
+	proxy_ssl_server_name proxy_ssl_session_reuse proxy_ssl_verify_depth proxy_ssl_protocols proxy_ssl_ciphers proxy_redirect proxy_headers_hash_max_size proxy_force_ranges proxy_pass_header
+	fastcgi_buffers fastcgi_buffer_size fastcgi_busy_buffers_size fastcgi_request_buffering fastcgi_max_temp_file_size fastcgi_buffering fastcgi_temp_file_write_size fastcgi_keep_conn fastcgi_read_timeout fastcgi_send_timeout fastcgi_connect_timeout fastcgi_hide_header fastcgi_intercept_errors
+	ssl_session_cache ssl_session_timeout ssl_session_tickets ssl_protocols ssl_ciphers ssl_prefer_server_ciphers ssl_ecdh_curve ssl_dhparam ssl_stapling ssl_stapling_verify ssl_trusted_certificate ssl_buffer_size ssl_early_data ssl_conf_command http2 http2_max_concurrent_streams http2_push_preload
+	gzip_vary gzip_min_length gzip_comp_level gzip_types gzip_proxied gzip_disable gzip_buffers gzip_http_version gzip_static brotli_comp_level brotli_types brotli_static
+	resolver resolver_timeout real_ip_header real_ip_recursive limit_req_log_level limit_conn_log_level limit_req_status disable_symlinks satisfy_log max_ranges recursive_error_pages`)
+
+// server translates one server block.
+func (n *nginx) server(v *nginxServer) {
+	n.account(v.scope[len(v.scope)-1], &v.mark)
+	for _, b := range v.scope.own("set_real_ip_from") {
+		n.trust(b)
+	}
+	whole := n.locations(v)
+	if n.always(v) {
+		return
+	}
+	n.conditions(v, nil, v.scope)
+	catchAll := false
+	for _, l := range whole {
+		catchAll = catchAll || l.path == "" && l.kind == prefixLocation
+		n.location(v, l)
+	}
+	if !catchAll {
+		n.location(v, &location{node: v.node, scope: v.scope, kind: prefixLocation})
+	}
+}
+
+// always translates a "return" or "rewrite" that stands in the server itself: they come before every location.
+func (n *nginx) always(v *nginxServer) bool {
+	for _, b := range v.scope.own("rewrite") {
+		n.rewriteAlways(v, b)
+	}
+	returns := v.scope.own("return")
+	if len(returns) == 0 {
+		return false
+	}
+	n.conditions(v, nil, v.scope)
+	n.answer(v, nil, returns[0], v.scope)
+	return true
+}
+
+// add adds a route for each of the server's names, or for any where it takes what is for none.
+func (n *nginx) add(v *nginxServer, r *route) {
+	r.notes, v.mark = append(v.mark, r.notes...), nil
+	hosts := slices.Clone(v.names)
+	switch {
+	case v.main && !n.patterns:
+		hosts = []serverName{{}} // what is for no other name: its own are among that
+	case v.main || len(hosts) == 0:
+		hosts = append(hosts, serverName{})
+	}
+	for i, h := range hosts {
+		one := r.clone()
+		if i == 0 {
+			one.notes = r.notes
+		}
+		match := slices.Clone(v.match)
+		switch {
+		case h.regex:
+			one.keys = addHost(one.keys, h.text)
+		case h.text != "":
+			match = append([]pair{{"host", quote(h.text)}}, match...)
+		}
+		one.keys = append(match, one.keys...)
+		n.d.routes = append(n.d.routes, one)
+	}
+}
+
+// addHost asks for a Host header beside other conditions of the route.
+func addHost(keys []pair, expression string) []pair {
+	for i, k := range keys {
+		if k.key == "header" {
+			keys = slices.Clone(keys)
+			keys[i].value = "{Host: " + quote(expression) + ", " + k.value[1:]
+			return keys
+		}
+	}
+	return append([]pair{{"header", "{Host: " + quote(expression) + "}"}}, keys...)
+}
+
+// rank orders routes by how nginx chooses a server: exact names, wildcards, the longest first, expressions, and what is for no name.
+func rank(r *route) int {
+	for _, k := range r.keys {
+		switch {
+		case k.key == "host" && !strings.HasPrefix(k.value, "'*."):
+			return 0
+		case k.key == "host":
+			return 1000 - len(k.value)
+		case k.key == "header" && strings.HasPrefix(k.value, "{Host: "):
+			return 1001
+		}
+	}
+	return 1002
+}
+
+// sortByHost puts the routes into the order in which nginx chooses servers.
+func (d *draft) sortByHost() {
+	slices.SortStableFunc(d.routes, func(a, b *route) int { return cmp.Compare(rank(a), rank(b)) })
+}

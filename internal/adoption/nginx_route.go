@@ -1,0 +1,456 @@
+package adoption
+
+import (
+	"net/netip"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/whygate/whygate/internal/topology"
+)
+
+// nginxVariables are nginx's variables and what they are called here.
+var nginxVariables = map[string]string{
+	"host": "$host", "http_host": "$authority", "scheme": "$scheme", "request_uri": "$uri", "uri": "$path", "document_uri": "$path",
+	"args": "$query", "query_string": "$query", "remote_addr": "$client", "server_port": "$port", "request_scheme": "$scheme",
+}
+
+var nginxVariable = regexp.MustCompile(`\$(\{[a-z_0-9]+\}|[a-z_0-9]+)`)
+
+// variables writes a text of nginx with the variables of here. ok is false where there is no such variable.
+func (n *nginx) variables(text string, s scope) (out string, ok bool) {
+	text = strings.ReplaceAll(text, "$is_args$args", "\x00")
+	text = strings.ReplaceAll(text, "$is_args$query_string", "\x00")
+	ok = true
+	out = nginxVariable.ReplaceAllStringFunc(text, func(v string) string {
+		name := strings.Trim(v[1:], "{}")
+		if len(name) == 1 && name[0] >= '1' && name[0] <= '9' {
+			return "$" + name
+		}
+		if here := nginxVariables[name]; here != "" {
+			return here
+		}
+		if name == "server_name" {
+			if names := s.get("server_name"); names != nil && !strings.ContainsAny(names.Text(), "*~") && names.Text() != "_" {
+				return names.Text()
+			}
+		}
+		for i := len(s) - 1; i >= 0; i-- {
+			for _, set := range s[i] {
+				if set.Name == "set" && set.Text() == "$"+name && !strings.Contains(set.Arg(1), "$") {
+					return set.Arg(1)
+				}
+			}
+		}
+		ok = false
+		return v
+	})
+	return strings.ReplaceAll(out, "\x00", "$search"), ok
+}
+
+// answer adds the route of a "return".
+func (n *nginx) answer(v *nginxServer, l *location, b *node, s scope) {
+	r := &route{}
+	if l != nil {
+		r.keys = l.match()
+		n.access(v, l, r)
+		n.responseHeaders(v, s, r)
+	}
+	n.returns(v, r, b, s)
+	if len(r.keys) == 0 || !answers(r.keys) {
+		return
+	}
+	n.add(v, r)
+}
+
+func answers(keys []pair) bool {
+	return slices.ContainsFunc(keys, func(k pair) bool {
+		return k.key == "redirect" || k.key == "respond" || k.key == "pool" || k.key == "files"
+	})
+}
+
+// returns sets what a "return" answers. Nothing is set where that cannot be said.
+func (n *nginx) returns(v *nginxServer, r *route, b *node, s scope) {
+	code, text := b.Text(), b.Arg(1)
+	if len(b.Args) == 1 && (strings.HasPrefix(code, "http") || strings.HasPrefix(code, "$scheme")) {
+		code, text = "302", code
+	}
+	status, err := strconv.Atoi(code)
+	to, ok := n.variables(text, s)
+	switch {
+	case err != nil || status < 200 || status > 599 || status == 444 || status == 499:
+		n.d.note(&v.mark, b, "the connection is not closed without an answer")
+	case slices.Contains([]int{301, 302, 303, 307, 308}, status) && ok:
+		r.set("redirect", mapping([]pair{{"to", quote(absolute(to))}, {"status", code}}))
+	case status >= 300 && status < 400, text != "" && strings.Contains(text, "$"):
+		n.d.note(&v.mark, b, "a variable without a counterpart")
+	case text != "":
+		kind := "text/plain"
+		if t := s.get("default_type"); t != nil {
+			kind = t.Text()
+		}
+		r.set("respond", mapping([]pair{{"status", code}, {"body", quote(unescaped(text))}, {"type", quote(kind)}}))
+	default:
+		r.set("respond", mapping([]pair{{"status", code}}))
+	}
+}
+
+// unescaped is a text with its line breaks.
+func unescaped(text string) string {
+	return strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\r`, "\r").Replace(text)
+}
+
+// ifCondition takes apart the condition of an if: variable, operator, text.
+var ifCondition = regexp.MustCompile(`^\(\s*\$([a-z_0-9]+)\s*(?:(=|!=|~\*?|!~\*?)\s*(.*?))?\s*\)$`)
+
+// conditions adds routes for the ifs of a block that answer by themselves. Others are noted.
+func (n *nginx) conditions(v *nginxServer, l *location, s scope) {
+	for _, b := range s.own("if") {
+		var answer *node
+		for _, k := range b.Kids {
+			if k.Name == "return" && answer == nil {
+				answer = k
+			}
+		}
+		r := &route{}
+		if l != nil {
+			r.keys = l.match()
+		}
+		found := ifCondition.FindStringSubmatch(strings.Join(b.Args, " "))
+		if answer == nil || len(b.Kids) > 1 || found == nil || !n.condition(r, found[1], found[2], strings.Trim(found[3], `"'`)) {
+			n.d.note(&v.mark, b, "a condition without a counterpart")
+			continue
+		}
+		before := len(v.mark)
+		n.returns(v, r, answer, s)
+		if len(v.mark) == before {
+			n.add(v, r)
+		}
+	}
+}
+
+// condition sets what a route must match for a condition to hold.
+func (n *nginx) condition(r *route, variable, operator, text string) bool {
+	value := text
+	switch operator {
+	case "":
+		value = "~.*[^0].*|^..+"
+	case "=":
+	case "~":
+		value = "~" + text
+	case "~*":
+		value = "~(?i)" + text
+	default:
+		return false
+	}
+	if strings.HasPrefix(value, "~") && !compiles(value[1:]) {
+		return false
+	}
+	has := slices.ContainsFunc(r.keys, func(k pair) bool { return k.key == "header" || k.key == "query" })
+	switch {
+	case has:
+	case variable == "scheme" && operator == "=":
+		r.text("scheme", value)
+		return value == "http" || value == "https"
+	case variable == "request_method" && operator == "=":
+		r.set("method", list([]string{value}))
+		return true
+	case variable == "request_method" && strings.HasPrefix(operator, "~"):
+		methods := regexp.MustCompile(`^\^?\(?([A-Z]+(?:\|[A-Z]+)*)\)?\$?$`).FindStringSubmatch(text)
+		if methods == nil {
+			return false
+		}
+		r.set("method", list(strings.Split(methods[1], "|")))
+		return true
+	case variable == "host" && operator == "=":
+		r.set("header", "{Host: "+quote("~(?i)^"+regexp.QuoteMeta(value)+"(:[0-9]+)?$")+"}")
+		return true
+	case variable == "host" || variable == "http_host":
+		r.set("header", "{Host: "+quote(value)+"}")
+		return true
+	case strings.HasPrefix(variable, "http_"):
+		r.set("header", mapping([]pair{{quote(strings.ReplaceAll(strings.TrimPrefix(variable, "http_"), "_", "-")), quote(value)}}))
+		return true
+	case strings.HasPrefix(variable, "arg_"):
+		r.set("query", mapping([]pair{{quote(strings.TrimPrefix(variable, "arg_")), quote(value)}}))
+		return true
+	}
+	return false
+}
+
+// common sets what holds for a location whatever answers it.
+func (n *nginx) common(v *nginxServer, l *location, r *route) {
+	n.access(v, l, r)
+	n.limit(v, l, r)
+	n.responseHeaders(v, l.scope, r)
+	n.errorPages(v, l, r)
+	n.bodyOf(l.scope, &r.notes)
+}
+
+// access sets who may ask.
+func (n *nginx) access(v *nginxServer, l *location, r *route) {
+	var rules []*node
+	for i := len(l.scope) - 1; i >= 0 && len(rules) == 0; i-- {
+		for _, b := range l.scope[i] {
+			if b.Name == "allow" || b.Name == "deny" {
+				rules = append(rules, b)
+			}
+		}
+	}
+	n.addresses(v, rules, r)
+	realm, users := l.scope.get("auth_basic"), l.scope.get("auth_basic_user_file")
+	if realm == nil || realm.Text() == "off" {
+		return
+	}
+	if users == nil || strings.Contains(users.Text()+realm.Text(), "$") {
+		n.d.note(&r.notes, realm, "without a file of users whose name is known")
+		return
+	}
+	r.set("auth", mapping([]pair{{"users", quote(n.absolute(users, users.Text()))}, {"realm", quote(realm.Text())}}))
+}
+
+// addresses sets allow and deny. nginx takes the first line that has an address; here the smallest network decides, so a line that
+// stands behind a larger network has no effect, there and here.
+func (n *nginx) addresses(v *nginxServer, rules []*node, r *route) {
+	lists := map[string][]string{}
+	var before []netip.Prefix
+	all := ""
+	for _, b := range rules {
+		if b.Text() == "all" {
+			all = b.Name
+			break
+		}
+		p, err := netip.ParsePrefix(b.Text())
+		if err != nil {
+			a, fault := netip.ParseAddr(b.Text())
+			if fault != nil {
+				n.d.note(&r.notes, b, "")
+				continue
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		p = p.Masked()
+		if slices.ContainsFunc(before, func(q netip.Prefix) bool { return q.Bits() <= p.Bits() && q.Contains(p.Addr()) }) {
+			continue
+		}
+		before = append(before, p)
+		lists[b.Name] = append(lists[b.Name], p.String())
+	}
+	everybody := []string{"0.0.0.0/0", "::/0"}
+	switch {
+	case all == "deny" && len(lists["allow"]) == 0:
+		lists["deny"] = everybody
+	case all != "deny" && len(lists["allow"]) > 0 && len(lists["deny"]) > 0:
+		lists["allow"] = append(lists["allow"], everybody...)
+	case all != "deny":
+		delete(lists, "allow")
+	}
+	for _, name := range []string{"allow", "deny"} {
+		if len(lists[name]) > 0 {
+			r.set(name, list(lists[name]))
+		}
+	}
+}
+
+// limit sets how often the location may be asked.
+func (n *nginx) limit(v *nginxServer, l *location, r *route) {
+	for i, b := range l.scope.all("limit_req") {
+		var zone *node
+		for _, a := range b.Args {
+			if name, ok := strings.CutPrefix(a, "zone="); ok {
+				zone = n.zones[name]
+			}
+			if strings.HasPrefix(a, "burst=") {
+				n.d.note(&r.notes, b, "as many as in a whole second or minute may come at once here, and none is delayed")
+			}
+		}
+		per := map[string]string{"$binary_remote_addr": "client", "$remote_addr": "client", "$server_name": "route"}[zone.Text()]
+		rate := ""
+		if zone != nil {
+			for _, a := range zone.Args {
+				if text, ok := strings.CutPrefix(a, "rate="); ok {
+					rate = strings.TrimPrefix(strings.Replace(text, "r/", "/", 1), "=")
+				}
+			}
+		}
+		if per == "" || rate == "" || i > 0 {
+			n.d.note(&r.notes, b, "a second limit, or a key without a counterpart")
+			continue
+		}
+		r.set("rate", mapping([]pair{{"per", per}, {"limit", quote(rate)}}))
+	}
+}
+
+// responseHeaders sets add_header, expires and what is hidden.
+func (n *nginx) responseHeaders(v *nginxServer, s scope, r *route) {
+	var set, made []pair
+	for _, b := range s.all("proxy_hide_header") {
+		set = append(set, pair{b.Text(), ""})
+	}
+	if e := s.get("expires"); e != nil && e.Text() != "off" {
+		switch seconds, ok := topology.Duration(e.Text(), 1e9); {
+		case e.Text() == "max":
+			set = append(set, pair{"Cache-Control", "max-age=315360000"})
+		case e.Text() == "epoch" || e.Text() == "-1":
+			set = append(set, pair{"Cache-Control", "no-cache"})
+		case ok && len(e.Args) == 1:
+			set = append(set, pair{"Cache-Control", "max-age=" + strconv.Itoa(int(seconds.Seconds()))})
+		default:
+			n.d.note(&r.notes, e, "")
+		}
+	}
+	for _, b := range s.all("add_header") {
+		text, ok := n.variables(b.Arg(1), s)
+		switch {
+		case !ok:
+			n.d.note(&r.notes, b, "a variable without a counterpart")
+		case strings.Contains(text, "$"):
+			made = append(made, pair{b.Text(), text})
+		default:
+			set = append(set, pair{b.Text(), text})
+		}
+	}
+	if len(set) > 0 {
+		r.set("set_response", headers(set))
+	}
+	if len(made) > 0 {
+		r.set("make_response", headers(made))
+	}
+}
+
+// errorPages sets the location's own pages.
+func (n *nginx) errorPages(v *nginxServer, l *location, r *route) {
+	var pages []string
+	for _, b := range l.scope.all("error_page") {
+		if len(b.Args) < 2 {
+			continue
+		}
+		uri := b.Args[len(b.Args)-1]
+		codes := b.Args[:len(b.Args)-1]
+		file, ok := n.fileOf(v, uri)
+		if !ok || slices.ContainsFunc(codes, func(c string) bool { return strings.HasPrefix(c, "=") }) {
+			n.d.note(&r.notes, b, "only files, with the status as it is")
+			continue
+		}
+		page := []pair{{"status", "[" + strings.Join(codes, ", ") + "]"}, {"file", quote(file)}}
+		if on := l.scope.get("proxy_intercept_errors"); on != nil && on.Text() == "on" {
+			page = append(page, pair{"upstream", "true"})
+		}
+		pages = append(pages, mapping(page))
+	}
+	if len(pages) > 0 {
+		r.set("errors", "["+strings.Join(pages, ", ")+"]")
+	}
+}
+
+// fileOf is the file that a path of the server leads to, by the locations that nginx would choose.
+func (n *nginx) fileOf(v *nginxServer, uri string) (string, bool) {
+	if !strings.HasPrefix(uri, "/") || strings.Contains(uri, "$") {
+		return "", false
+	}
+	s := v.scope
+	for _, l := range n.locations(v) {
+		fits := l.kind == exactLocation && l.path == uri || (l.kind == firmLocation || l.kind == prefixLocation) && strings.HasPrefix(uri, l.path)
+		if l.kind == regexLocation {
+			fits = regexp.MustCompile(l.path).MatchString(uri)
+		}
+		if fits {
+			s = l.scope
+			break
+		}
+	}
+	root := s.get("root")
+	if root == nil || strings.Contains(root.Text(), "$") {
+		return "", false
+	}
+	return n.absolute(root, path.Join(root.Text(), uri)), true
+}
+
+// files sets the directory that a location serves from. missing is what becomes of a path without a file.
+func (n *nginx) files(v *nginxServer, l *location, r *route, missing string) {
+	root := l.scope.get("root")
+	keys := []pair{}
+	if alias := l.scope.own("alias"); len(alias) > 0 {
+		root = alias[0]
+		prefix := strings.TrimSuffix(l.path, "/")
+		if l.kind == regexLocation || l.kind == exactLocation || !strings.HasSuffix(l.path, "/") && l.path != "" && strings.HasSuffix(root.Text(), "/") {
+			n.d.note(&r.notes, root, "only for a prefix that ends with a slash")
+			r.set("respond", "{status: 404}")
+			return
+		}
+		if prefix != "" {
+			r.text("strip", prefix)
+		}
+	}
+	if root == nil || strings.Contains(root.Text(), "$") {
+		if root != nil {
+			n.d.note(&r.notes, root, "a directory by variables")
+		}
+		r.set("respond", "{status: 404}")
+		return
+	}
+	keys = append(keys, pair{"root", quote(n.absolute(root, root.Text()))})
+	if index := l.scope.get("index"); index != nil {
+		var names []string
+		for _, name := range index.Args {
+			if strings.ContainsAny(name, "/$") {
+				n.d.note(&r.notes, index, "only names of files")
+				continue
+			}
+			names = append(names, name)
+		}
+		if len(names) > 0 {
+			keys = append(keys, pair{"index", list(names)})
+		}
+	}
+	if missing != "404" {
+		keys = append(keys, pair{"missing", quote(missing)})
+	}
+	if on := l.scope.get("disable_symlinks"); on == nil || on.Text() == "off" {
+		keys = append(keys, pair{"links", "follow"})
+	}
+	keys = append(keys, pair{"hidden", "true"})
+	r.set("files", mapping(keys))
+}
+
+// tryFiles translates a "try_files": files first, and then what its last word says.
+func (n *nginx) tryFiles(v *nginxServer, l *location, b *node) {
+	last := b.Args[max(len(b.Args)-1, 0)]
+	for _, a := range b.Args[:max(len(b.Args)-1, 0)] {
+		if a != "$uri" && a != "$uri/" {
+			n.d.note(&v.mark, b, "only $uri, $uri/ and a last word")
+			n.serves(v, l, l.match(), nil)
+			return
+		}
+	}
+	r := &route{keys: l.match()}
+	n.common(v, l, r)
+	bare, _, _ := strings.Cut(last, "?")
+	switch {
+	case last == "=404":
+		n.files(v, l, r, "404")
+		n.add(v, r)
+	case strings.HasPrefix(last, "@"):
+		n.files(v, l, r, "next")
+		n.add(v, r)
+		for _, named := range v.scope.own("location") {
+			if named.Text() == last {
+				n.account(named.Kids, &v.mark)
+				n.serves(v, &location{node: named, scope: v.scope.in(named.Kids), kind: l.kind, path: l.path}, l.match(), nil)
+			}
+		}
+	case strings.HasPrefix(bare, "/") && strings.Contains(bare, ".php"):
+		n.files(v, l, r, "next")
+		n.add(v, r)
+		n.script(v, l, b, last)
+	case strings.HasPrefix(bare, "/") && !strings.Contains(bare, "$") && bare == last:
+		n.files(v, l, r, bare)
+		n.add(v, r)
+	default:
+		n.d.note(&r.notes, b, "its last word")
+		n.files(v, l, r, "404")
+		n.add(v, r)
+	}
+}
