@@ -14,7 +14,7 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 BINARY     ?= whygate
 
-.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak park bench bench-explain chaos pgo docs lab-matrix test-diagnose test-explain test-lint setup setup-test clean test-kubernetes interop
+.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak park bench bench-explain chaos pgo docs lab-matrix test-diagnose test-explain test-lint test-import setup setup-test clean test-kubernetes interop
 
 build: setup ## one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o whygate ./cmd/whygate
@@ -136,6 +136,15 @@ test-lint: setup ## lint's rules against the real proxies: what was shown, what 
 		PATH="$$PATH:/usr/sbin:/sbin" command -v "$${c%%:*}" >/dev/null || missing="$$missing $${c##*:}"; done; \
 	if [ -n "$$missing" ]; then echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi; fi
 	@set -o pipefail; WHYGATE_LINT=all $(GO) test -count=1 -parallel 4 -timeout 8m -run '^TestProofs$$' ./internal/lint -v | grep -v -E '^ *=== '
+
+# The original proxy and ours, in front of the same upstreams, asked the same.
+IMPORTED = nginx:nginx-light haproxy caddy
+test-import: setup ## whygate import against the real proxies: each feature, 30 requests, all equal; what was skipped and why
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then missing=; for c in $(IMPORTED); do \
+		PATH="$$PATH:/usr/sbin:/sbin" command -v "$${c%%:*}" >/dev/null || missing="$$missing $${c##*:}"; done; \
+	if [ -n "$$missing" ]; then echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi; fi
+	@set -o pipefail; PATH="$$PATH:/usr/sbin:/sbin" WHYGATE_IMPORT=all $(GO) test -count=1 -timeout 8m -run '^TestImported$$' ./cmd/whygate -v | grep -v -E '^ *=== '
+
 test-kubernetes: setup ## diagnose --kubernetes at a real API server: the first time it builds one, which takes a quarter of an hour
 	@if ! command -v etcd >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "installing: etcd-server"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends etcd-server >/dev/null; fi

@@ -16,6 +16,7 @@ type caddy struct {
 	d        *draft
 	file     string
 	snippets map[string]*node
+	plain    bool // no redirect to https
 }
 
 // fromCaddy translates a Caddyfile. Of the JSON nothing is.
@@ -46,6 +47,10 @@ func fromCaddy(d *draft, p *topology.Proxy) {
 func (c *caddy) global(b *node) {
 	for _, k := range b.Kids {
 		switch k.Name {
+		case "auto_https":
+			if c.plain = k.Text() == "off" || k.Text() == "disable_redirects"; !c.plain {
+				c.d.note(&c.d.notes, k, "")
+			}
 		case "email", "log", "admin", "order", "grace_period", "shutdown_delay", "default_sni", "persist_config", "debug", "ocsp_stapling", "storage", "acme_ca", "key_type", "http_port", "https_port":
 			c.d.needless["global: "+k.Name] = true
 		default:
@@ -110,7 +115,7 @@ func (c *caddy) site(b *node) {
 	if secure && len(s.match) == 0 {
 		s.match = []pair{{"scheme", "https"}}
 	}
-	if named {
+	if named && !c.plain {
 		https := s.match
 		s.match = []pair{{"scheme", "http"}}
 		s.add(&route{keys: []pair{{"redirect", "{to: 'https://$host$uri', status: 308}"}}})
@@ -201,6 +206,14 @@ func (s *caddySite) block(kids []*node, c around, asWritten bool) {
 	}
 }
 
+// last is the last word; empty if there is none.
+func last(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[len(args)-1]
+}
+
 func orderOf(k *node) int {
 	i := slices.Index(caddyOrder, k.Name)
 	if i < 0 {
@@ -284,7 +297,7 @@ func (s *caddySite) directive(k *node, c *around) {
 func (s *caddySite) setting(k *node, args []string, c *around) {
 	switch k.Name {
 	case "root":
-		c.root = args[len(args)-1]
+		c.root = last(args)
 	case "header":
 		s.header(k, args, c)
 	case "request_header":
@@ -298,7 +311,7 @@ func (s *caddySite) setting(k *node, args []string, c *around) {
 		}
 		s.d.note(&s.mark, k, "")
 	case "rewrite":
-		to, ok := caddyText(args[len(args)-1])
+		to, ok := caddyText(last(args))
 		if !ok || !strings.HasPrefix(to, "/") {
 			s.d.note(&s.mark, k, "")
 			return
@@ -332,6 +345,10 @@ func (s *caddySite) header(k *node, args []string, c *around) {
 
 // edit is one change of headers: NAME VALUE, -NAME, +NAME VALUE, ?NAME VALUE.
 func (s *caddySite) edit(k *node, args []string, list []pair) []pair {
+	if len(args) == 0 {
+		s.d.note(&s.mark, k, "")
+		return list
+	}
 	name := args[0]
 	switch {
 	case strings.HasPrefix(name, "-") && len(args) == 1 && !strings.Contains(name, "*"):

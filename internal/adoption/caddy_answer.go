@@ -297,7 +297,7 @@ func (p *caddyPool) transport(o *node) {
 		case "tls_server_name":
 			p.secure, p.tls = true, append(p.tls, pair{"server_name", quote(t.Text())})
 		case "tls_trusted_ca_certs", "tls_trust_pool":
-			p.tls = append(p.tls, pair{"ca", quote(beside(p.s.file, t.Args[len(t.Args)-1]))})
+			p.tls = append(p.tls, pair{"ca", quote(beside(p.s.file, last(t.Args)))})
 		case "tls_client_auth":
 			if len(t.Args) == 2 {
 				p.tls = append(p.tls, pair{"cert", quote(beside(p.s.file, t.Arg(0)))}, pair{"key", quote(beside(p.s.file, t.Arg(1)))})

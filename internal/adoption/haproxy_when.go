@@ -243,6 +243,9 @@ func (f *haproxyFront) when(k *node, args []string) (alternatives [][]pair, ok b
 
 // unless is the negation of one test.
 func (f *haproxyFront) unless(args []string) ([][]pair, bool) {
+	if len(args) == 0 {
+		return nil, false
+	}
 	return f.when(nil, append([]string{"if", "!" + args[0]}, args[1:]...))
 }
 

@@ -378,7 +378,7 @@ var handled = words(`server upstream location listen server_name root alias inde
 	proxy_method proxy_set_body grpc_set_header grpc_read_timeout grpc_connect_timeout grpc_send_timeout fastcgi_param fastcgi_index fastcgi_split_path_info default_type gzip brotli`)
 
 // needless are directives that have no counterpart, since Whygate does it by itself, or has nothing of the kind.
-var needless = words(`include types types_hash_max_size types_hash_bucket_size server_names_hash_bucket_size server_names_hash_max_size variables_hash_max_size variables_hash_bucket_size map_hash_bucket_size map_hash_max_size proxy_headers_hash_max_size proxy_headers_hash_bucket_size
+var needless = words(`fastcgi_temp_path uwsgi_temp_path scgi_temp_path include types types_hash_max_size types_hash_bucket_size server_names_hash_bucket_size server_names_hash_max_size variables_hash_max_size variables_hash_bucket_size map_hash_bucket_size map_hash_max_size proxy_headers_hash_max_size proxy_headers_hash_bucket_size
 	sendfile sendfile_max_chunk tcp_nopush tcp_nodelay aio directio output_buffers postpone_output
 	access_log error_log log_format log_not_found log_subrequest rewrite_log open_log_file_cache open_file_cache open_file_cache_valid open_file_cache_min_uses open_file_cache_errors
 	server_tokens charset etag if_modified_since absolute_redirect server_name_in_redirect port_in_redirect merge_slashes msie_padding

@@ -25,7 +25,7 @@ func (r *Reader) HAProxy(name, text string) ([]*Node, error) {
 		if len(s) > lineMax {
 			return nil, fmt.Errorf("%s:%d: %w", name, line, errLine)
 		}
-		words := shellWords(s)
+		words := splitWords(s, haproxyEscape)
 		if len(words) == 0 {
 			continue
 		}
@@ -51,6 +51,26 @@ func sectionAnyway(words []string) bool {
 
 // shellWords splits a line as a shell does: quotes, backslashes, and # at a word's beginning for the rest.
 func shellWords(line string) []string {
+	return splitWords(line, func(c byte) string { return string(c) })
+}
+
+// haproxyEscape is what a backslash and a character stand for in a line of HAProxy: before others than these the backslash stays, as in \1.
+func haproxyEscape(c byte) string {
+	switch c {
+	case ' ', '#', '\\', '"', '\'', '\t':
+		return string(c)
+	case 'n':
+		return "\n"
+	case 'r':
+		return "\r"
+	case 't':
+		return "\t"
+	}
+	return "\\" + string(c)
+}
+
+// splitWords splits a line. escape is what a backslash and a character stand for outside quotes.
+func splitWords(line string, escape func(byte) string) []string {
 	var words []string
 	var b strings.Builder
 	in, quote := false, byte(0)
@@ -72,7 +92,7 @@ func shellWords(line string) []string {
 		case c == '\\' && i+1 < len(line):
 			i++
 			in = true
-			b.WriteByte(line[i])
+			b.WriteString(escape(line[i]))
 		case c == '#' && !in, c == '\n', c == '\r', c == ' ', c == '\t':
 			if in {
 				words = append(words, b.String())
