@@ -64,7 +64,7 @@ func TestCertificatesThatEnd(t *testing.T) {
 	if s := log.String(); strings.Contains(s, later) || strings.Count(s, "ends soon") != 1 {
 		t.Errorf("the log says\n%s", s)
 	}
-	if got, _, err := asked(t, g.Addresses()[0].Address, &tls.Config{ServerName: "shop.example.com"}, nil); err != nil || got != "" {
+	if got, _, err := askedOver(t, g.Addresses()[0].Address, &tls.Config{ServerName: "shop.example.com"}, nil); err != nil || got != "" {
 		t.Fatalf("%q, %v", got, err)
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
