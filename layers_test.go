@@ -28,6 +28,7 @@ var layers = map[string]int{
 
 	"internal/phrase":      1,
 	"internal/h1":          1,
+	"internal/fastcgi":     1,
 	"internal/h2":          1,
 	"internal/conn":        1,
 	"internal/statuscode":  1,
@@ -118,6 +119,8 @@ var only = map[string][]string{
 	"internal/resilience": {"internal/fault", "internal/mono"},
 	// No I/O: not conn.
 	"internal/h1": {"internal/fault", "internal/httpmsg"},
+	// The same.
+	"internal/fastcgi": {},
 	// The same.
 	"internal/h2": {"internal/fault", "internal/httpmsg"},
 	// It shows what is kept.

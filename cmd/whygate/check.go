@@ -145,6 +145,8 @@ func (w *world) describeRoute(cfg *config.Config, i int) {
 		switch {
 		case r.Files.Root != "":
 			what = "files of " + r.Files.Root
+		case r.FastCGI.Address.Network != "":
+			what = "fastcgi " + r.FastCGI.Address.String()
 		case r.Redirect.To != "":
 			what = fmt.Sprintf("redirect %d to %s", r.Redirect.Status, r.Redirect.To)
 		}

@@ -143,19 +143,19 @@ func (d *decoder) checkRoute(c *Config, i int) {
 // checkAnswer wants one thing that answers a route's requests.
 func (d *decoder) checkAnswer(r *Route, path string) {
 	var given []string
-	for _, name := range []string{"pool", "redirect", "respond", "files"} {
-		if d.routes[path][name] {
+	for i, name := range answering {
+		if d.answers[path]&(1<<i) != 0 {
 			given = append(given, name)
 		}
 	}
 	switch {
-	case len(given) == 0 && !d.routes[path]["?"]:
-		d.fail(d.positions[path], path+".pool", quote("pool")+" is missing in "+path, "add pool: web, or redirect, respond or files")
+	case len(given) == 0 && d.answers[path]&misspeltKey == 0:
+		d.fail(d.positions[path], path+".pool", quote("pool")+" is missing in "+path, "add pool: web, or redirect, respond, files or fastcgi")
 	case len(given) > 1:
-		d.fail(d.positions[path+"."+given[1]], path+"."+given[1], "a route has one of pool, redirect, respond and files, and here are "+strings.Join(given, " and "), "make two routes of it")
+		d.fail(d.positions[path+"."+given[1]], path+"."+given[1], "a route has one of pool, redirect, respond, files and fastcgi, and here are "+strings.Join(given, " and "), "make two routes of it")
 	}
 	for _, name := range []string{"strip", "rewrite"} {
-		if at, ok := d.positions[path+"."+name]; ok && r.Pool == "" && len(given) == 1 && !(name == "strip" && given[0] == "files") {
+		if at, ok := d.positions[path+"."+name]; ok && r.Pool == "" && len(given) == 1 && !(name == "strip" && given[0] == "files") && given[0] != "fastcgi" {
 			d.fail(at, path+"."+name, quote(name)+" is about what a pool is asked for, and the route has none", "remove it")
 		}
 	}
@@ -166,15 +166,27 @@ func (d *decoder) checkAnswer(r *Route, path string) {
 	if at, ok := d.positions[path+".redirect.status"]; ok && slices.Contains([]int{304, 305, 306}, r.Redirect.Status) {
 		d.fail(at, path+".redirect.status", "a redirect cannot have the status "+fmt.Sprint(r.Redirect.Status), "write 301, 302, 303, 307 or 308")
 	}
-	for name, t := range map[string]*time.Duration{
-		"connect": &r.Timeouts.Connect, "write": &r.Timeouts.Write, "head": &r.Timeouts.Head, "read": &r.Timeouts.Read, "response": &r.Timeouts.Response,
-	} {
-		if _, ok := d.positions[path+".timeouts."+name]; !ok {
-			*t = PoolsOwn
-		}
-	}
+	d.routeTimeouts(&r.Timeouts, path+".timeouts")
 	if at, ok := d.positions[path+".respond.body"]; ok && slices.Contains([]int{204, 304}, r.Respond.Status) {
 		d.fail(at, path+".respond.body", fmt.Sprintf("an answer %d has no body", r.Respond.Status), "remove the body")
+	}
+}
+
+// routeTimeouts tells a time-out of 0 from one that is not there.
+func (d *decoder) routeTimeouts(t *RouteTimeouts, path string) {
+	own := *t
+	*t = RouteTimeouts{PoolsOwn, PoolsOwn, PoolsOwn, PoolsOwn, PoolsOwn}
+	if _, ok := d.positions[path]; !ok {
+		return
+	}
+	for _, one := range []struct {
+		name string
+		from time.Duration
+		to   *time.Duration
+	}{{"connect", own.Connect, &t.Connect}, {"write", own.Write, &t.Write}, {"head", own.Head, &t.Head}, {"read", own.Read, &t.Read}, {"response", own.Response, &t.Response}} {
+		if _, ok := d.positions[path+"."+one.name]; ok {
+			*one.to = one.from
+		}
 	}
 }
 

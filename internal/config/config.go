@@ -221,6 +221,7 @@ type Route struct {
 	Redirect     Redirect       `key:"redirect"`
 	Respond      Respond        `key:"respond"`
 	Files        Files          `key:"files"`
+	FastCGI      FastCGI        `key:"fastcgi"`
 	Pool         string         `key:"pool"`    // the name of a pool that exists; empty where the gateway answers itself
 	Strip        string         `key:"strip"`   // a prefix taken off the path, without a slash at its end; empty: none
 	Rewrite      string         `key:"rewrite"` // the path to ask for, with variables; empty: the client's
@@ -239,6 +240,15 @@ type Files struct {
 	Missing string   `key:"missing"` // MissingNotFound, MissingNext, or the path of a file below Root
 	Links   string   `key:"links"`   // LinksInside or LinksFollow
 	Hidden  bool     `key:"hidden"`  // names that begin with a dot are served
+}
+
+// FastCGI is an application that speaks FastCGI.
+type FastCGI struct {
+	Address Address `key:"address"` // the zero Address: none
+	Root    string  `key:"root"`    // the scripts' directory, as the application sees it
+	Index   string  `key:"index"`
+	Split   string  `key:"split"`
+	Params  []Field `key:"params"`
 }
 
 // The values of routes[].files.missing that are not a path, and of routes[].files.links.

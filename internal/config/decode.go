@@ -29,18 +29,18 @@ type decoder struct {
 	written   map[string]expansion // of values that have a part from the environment, by their path
 	variables int                  // expanded so far
 	anchors   map[string]ast.Node
-	visits    int                        // values read so far
-	compared  int                        // of routes and their methods so far
-	expanded  int                        // bytes that variables and files stood for so far
-	merging   int                        // merges inside each other
-	routes    map[string]map[string]bool // the keys that routes have, by the route's path; "?" for one that nobody knows
-	secretly  bool                       // what is read is a header's value, which no message repeats
+	visits    int              // values read so far
+	compared  int              // of routes and their methods so far
+	expanded  int              // bytes that variables and files stood for so far
+	merging   int              // merges inside each other
+	answers   map[string]uint8 // which of answering the routes have, a bit for each, by the route's path
+	secretly  bool             // what is read is a header's value, which no message repeats
 }
 
 // Parse reads a configuration. file is its path, for messages and for the paths in it that are relative. The Config is nil
 // if one of the problems is an error.
 func Parse(file string, data []byte, o Options) (*Config, Problems) {
-	d := &decoder{file: file, options: o, positions: map[string]position{}, anchors: map[string]ast.Node{}, routes: map[string]map[string]bool{}}
+	d := &decoder{file: file, options: o, positions: map[string]position{}, anchors: map[string]ast.Node{}, answers: map[string]uint8{}}
 	cfg := &Config{File: file, positions: d.positions}
 	setDefaults(root, reflect.ValueOf(cfg).Elem())
 	if n := d.read(data); n != nil {
@@ -118,15 +118,20 @@ func (d *decoder) section(k *key, n ast.Node, into reflect.Value, path string, f
 	}
 }
 
+// answering are the keys of which a route has one.
+var answering = [...]string{"pool", "redirect", "respond", "files", "fastcgi"}
+
+// misspeltKey is the bit of a key that nobody knows: it may have been what is missing.
+const misspeltKey = 1 << len(answering)
+
 // given notes that a route has a key.
 func (d *decoder) given(path, name string, known bool) {
-	if !known { // it may have been what is missing
-		name = "?"
+	if i := slices.Index(answering[:], name); i >= 0 {
+		d.answers[path] |= 1 << i
 	}
-	if d.routes[path] == nil {
-		d.routes[path] = map[string]bool{}
+	if !known {
+		d.answers[path] |= misspeltKey
 	}
-	d.routes[path][name] = true
 }
 
 // unknown notes a key that a section does not have. What has no colon behind it may be a value at the wrong place, and is not repeated.

@@ -275,8 +275,22 @@ application that runs in the browser.`},
 Whether a symbolic link may lead out of the root (follow), or is taken for no file then (inside).`},
 	{path: "routes[].files.hidden", kind: boolean, def: "false", aka: []string{"dotfiles", "hide"}, doc: `
 Whether names that begin with a dot are served, as .git and .env do. .well-known always is.`},
+	{path: "routes[].fastcgi", kind: section, aka: []string{"fastcgi_pass", "php_fastcgi", "php", "fcgi"}, doc: `
+Answer by an application that speaks FastCGI, such as php-fpm. It is given the parameters of CGI/1.1 (RFC 3875) and those that PHP expects; the
+route's set_request, timeouts and errors hold. Before it stands a route of files with missing: next, for what is no script. A request body whose length the
+client does not say may have 1 MiB.`},
+	{path: "routes[].fastcgi.address", kind: cgiAddress, required: true, example: "unix:/run/php/php8.2-fpm.sock", aka: []string{"pass", "socket", "url", "server", "upstream"}, doc: `
+Where it listens: fastcgi://host:port, host:port, or unix:/path.`},
+	{path: "routes[].fastcgi.root", kind: cgiRoot, required: true, example: "/var/www/shop", aka: []string{"document_root", "script_root", "dir"}, doc: `
+The directory of the scripts as the application sees it, which may be in another container.`},
+	{path: "routes[].fastcgi.index", kind: fileName, def: "index.php", aka: []string{"fastcgi_index", "script"}, doc: `
+The script for a path that ends with a slash.`},
+	{path: "routes[].fastcgi.split", kind: cgiSplit, def: ".php", aka: []string{"split_path_info", "fastcgi_split_path_info", "extension"}, doc: `
+What a script's name ends with. What follows it in a path is PATH_INFO. A path without it that does not end with a slash is answered 404.`},
+	{path: "routes[].fastcgi.params", kind: fields, max: 100, example: "{APP_ENV: production}", aka: []string{"param", "fastcgi_param", "env", "variables"}, doc: `
+Further parameters, in place of ours.`},
 	{path: "routes[].pool", kind: poolName, example: "web", aka: []string{"upstream", "backend", "service", "proxy_pass", "target", "to", "cluster"}, doc: `
-The pool that answers what the route matches. A route has a pool, or a redirect, respond or files.`},
+The pool that answers what the route matches. A route has a pool, or a redirect, respond, files or fastcgi.`},
 	{path: "routes[].strip", kind: stripPrefix, example: "/api", aka: []string{"strip_prefix", "rewrite", "strip_path", "trim"}, doc: `
 A prefix that is taken off the path before the request is sent on: with /api the upstream sees /users for /api/users, and /
 for /api. It has to be a prefix of the route's path.`},

@@ -129,6 +129,28 @@ var (
 		},
 		schema: map[string]any{"type": "integer", "minimum": 1, "maximum": 65535},
 	}
+	cgiAddress = &kind{
+		what: "an address of an application", parse: parseCGIAddress,
+		schema: map[string]any{"type": "string", "minLength": 2},
+	}
+	cgiRoot = &kind{
+		what: "an absolute path", parse: func(k *key, s string) (any, *trouble) {
+			if !strings.HasPrefix(s, "/") || strings.ContainsAny(s, "\x00\n") {
+				return nil, k.not(s, "write /var/www/app")
+			}
+			return s, nil
+		},
+		schema: map[string]any{"type": "string", "pattern": "^/"},
+	}
+	cgiSplit = &kind{
+		what: "the end of a file's name", parse: func(k *key, s string) (any, *trouble) {
+			if len(s) < 2 || strings.ContainsAny(s, "/\x00\\") {
+				return nil, k.not(s, "write .php")
+			}
+			return s, nil
+		},
+		schema: map[string]any{"type": "string", "minLength": 2},
+	}
 	fileName = &kind{what: "a file's name", parse: parseFileName, schema: map[string]any{"type": "string", "pattern": "^[^/]+$"}}
 	missing  = &kind{
 		what: "the path of a file below the root", parse: parseMissing,
@@ -320,6 +342,18 @@ func parseAnswerBody(_ *key, s string) (any, *trouble) {
 		return nil, &trouble{"must have 64KiB at most", "serve a file: files: {root: ...}"}
 	}
 	return s, nil
+}
+
+// parseCGIAddress reads where an application listens.
+func parseCGIAddress(k *key, s string) (any, *trouble) {
+	v, t := parseAddress(k, strings.TrimPrefix(s, "fastcgi://"))
+	if t != nil {
+		return nil, &trouble{t.message, "write fastcgi://127.0.0.1:9000 or unix:/run/php/php-fpm.sock"}
+	}
+	if a := v.(Address); a.Network != "unix" && (a.Network != "tcp" || strings.HasPrefix(a.Address, ":") || strings.HasSuffix(a.Address, ":0")) {
+		return nil, k.not(s, "write fastcgi://127.0.0.1:9000 or unix:/run/php/php-fpm.sock")
+	}
+	return v, nil
 }
 
 // parseFileName reads a name without a directory.

@@ -62,7 +62,7 @@ func TestMatchCovers(t *testing.T) {
 func TestAnswerKeys(t *testing.T) {
 	for _, tt := range []struct{ route, want string }{
 		{`{path: /a}`, `"pool" is missing in routes[0] | add pool: web`},
-		{`{pool: web, redirect: {to: /b}}`, "a route has one of pool, redirect, respond and files, and here are pool and redirect"},
+		{`{pool: web, redirect: {to: /b}}`, "a route has one of pool, redirect, respond, files and fastcgi, and here are pool and redirect"},
 		{`{redirect: {to: /b}, strip: /a}`, `"strip" is about what a pool is asked for`},
 		{`{redirect: {to: b}}`, "must be a place to go to"},
 		{`{redirect: {to: "/b c"}}`, "without spaces"},
@@ -71,6 +71,9 @@ func TestAnswerKeys(t *testing.T) {
 		{`{respond: {status: 204, body: x}}`, "an answer 204 has no body"},
 		{`{respond: {body: x}}`, `the key "status" is missing`},
 		{`{path: /a/*, pool: web, strip: /a, rewrite: /$rest}`, "two answers to the same question"},
+		{`{fastcgi: {address: 'fastcgi://:9000', root: /a}}`, "must be an address of an application"},
+		{`{fastcgi: {address: '127.0.0.1:9000', root: a}}`, "must be an absolute path"},
+		{`{fastcgi: {root: /a}}`, `the key "address" is missing`},
 		{`{pool: web, auth: {}}`, `the key "users" is missing`},
 		{`{pool: web, allow: [10.0.0.1/8]}`, "has bits set outside its network"},
 	} {

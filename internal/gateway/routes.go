@@ -66,6 +66,9 @@ func local(cfg *config.Config, i int, r config.Route, made *proxy.Route) *config
 		}
 		l.Files = filesOf(r.Files)
 	}
+	if r.FastCGI.Address.Network != "" {
+		l.FastCGI = fastCGIOf(r)
+	}
 	if *l != (proxy.Local{}) {
 		made.Local = l
 	}
@@ -228,4 +231,23 @@ func (g *generation) poolFor(r config.Route) *proxy.Pool {
 		pool.Endpoints[i].Target = b.targets[name]
 	}
 	return &pool
+}
+
+// fastCGIOf is an application, with the time-outs that a pool has by itself where the route sets none.
+func fastCGIOf(r config.Route) *proxy.FastCGI {
+	a := r.FastCGI
+	text := a.Address.String()
+	if a.Address.Network == "tcp" {
+		text = "fastcgi://" + text
+	}
+	or := func(own, other time.Duration) time.Duration {
+		if own == config.PoolsOwn {
+			return other
+		}
+		return own
+	}
+	return &proxy.FastCGI{
+		Network: a.Address.Network, Address: a.Address.Address, Text: text, Root: a.Root, Index: a.Index, Split: a.Split, Params: edits(a.Params),
+		Connect: or(r.Timeouts.Connect, 3*time.Second), Write: or(r.Timeouts.Write, 30*time.Second), Head: or(r.Timeouts.Head, time.Minute), Read: or(r.Timeouts.Read, time.Minute),
+	}
 }

@@ -15,14 +15,15 @@ import (
 type Local struct {
 	Access   *Access   // who may ask; nil for everybody
 	Auth     *Auth     // who has a password; nil for everybody
-	Redirect *Redirect // answer with this; at most one of the three is set
+	Redirect *Redirect // answer with this; at most one of these is set
 	Respond  *Respond
 	Files    *Files
+	FastCGI  *FastCGI
 }
 
 // answers reports whether no endpoint is asked.
 func (l *Local) answers() bool {
-	return l != nil && (l.Redirect != nil || l.Respond != nil || l.Files != nil)
+	return l != nil && (l.Redirect != nil || l.Respond != nil || l.Files != nil || l.FastCGI != nil)
 }
 
 // Redirect sends the client elsewhere.
@@ -50,6 +51,8 @@ func (s *serving) here(l *Local) bool {
 		s.ownAnswer(l.Respond.Status, l.Respond.Type, l.Respond.Body)
 	case l.Files != nil:
 		return s.serveFile(l.Files)
+	case l.FastCGI != nil:
+		s.callFastCGI(l.FastCGI)
 	default:
 		return false
 	}

@@ -1,0 +1,587 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/whygate/whygate/internal/fastcgi"
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/route"
+	"github.com/whygate/whygate/internal/telemetry"
+)
+
+// FastCGI is an application that speaks FastCGI, such as php-fpm.
+type FastCGI struct {
+	Network, Address string // tcp and host:port, or unix and a path
+	Text             string // as the configuration spells it
+	Root             string // the directory of the scripts, as the application sees it
+	Index            string // the script of a path that ends with a slash
+	Split            string // what a script's name ends with: behind it is PATH_INFO
+	Params           []Edit // further parameters
+
+	Connect, Write, Head, Read time.Duration // 0 for no bound, except Connect
+}
+
+// Limits of one exchange with an application.
+const (
+	requestHeld = 1 << 20  // octets of a request body whose length is not known
+	stderrHeld  = 2 << 10  // octets of what the application says on its side
+	earlyHeld   = 1 << 20  // octets of an answer that comes while the request is sent
+	cgiBuffer   = 32 << 10 // octets that are read at once
+	cgiGlance   = 50 * time.Millisecond
+	cgiLook     = time.Second
+)
+
+// calling is one request at an application.
+type calling struct {
+	s      *serving
+	f      *FastCGI
+	c      net.Conn
+	ev     fault.Evidence
+	since  time.Time // the stage began
+	in     []byte    // what was read and not looked at
+	out    []byte    // of the answer, without records
+	stderr []byte
+	left   record
+	ended  bool
+	status byte // of the protocol
+}
+
+// record is what is left of the record that is being read.
+type record struct {
+	kind             fastcgi.Kind
+	content, padding int
+}
+
+// callFastCGI answers a request by an application. It always answers.
+func (s *serving) callFastCGI(f *FastCGI) {
+	script, info, ok := f.script(s.scriptPath())
+	if !ok {
+		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.NoRoute})
+		return
+	}
+	c := &calling{s: s, f: f, since: time.Now()}
+	c.ev = fault.Evidence{Stage: fault.Dial, Endpoint: f.Text, Addr: f.Address, Declared: -1}
+	params := c.params(script, info)
+	body, fits := c.held()
+	if !fits {
+		s.beginOwn(411, 0)
+		s.endOwn(nil)
+		return
+	}
+	if !c.dial() {
+		c.fail()
+		return
+	}
+	defer c.c.Close()
+	if !c.send(params, body) {
+		c.fail()
+		return
+	}
+	c.answer()
+}
+
+// scriptPath is the path that the script is found by: with the route's rewrite or strip.
+func (s *serving) scriptPath() []byte {
+	if s.route.Rewrite != nil {
+		p, _ := s.rewritten(s.route.Rewrite)
+		return p
+	}
+	p := s.path()
+	if !route.Plain(p) {
+		p = route.Canonical(nil, p)
+	}
+	return p
+}
+
+// script finds the script's name, from the root, and PATH_INFO. The name never leads out of the root.
+func (f *FastCGI) script(requested []byte) (name, info string, ok bool) {
+	text, valid := decodedPath(requested)
+	if !valid {
+		return "", "", false
+	}
+	for from := 0; ; {
+		i := strings.Index(text[from:], f.Split)
+		if i < 0 {
+			break
+		}
+		if end := from + i + len(f.Split); end == len(text) || text[end] == '/' {
+			return text[:end], text[end:], true
+		}
+		from += i + len(f.Split)
+	}
+	if !strings.HasSuffix(text, "/") {
+		return "", "", false
+	}
+	return text + f.Index, "", true
+}
+
+// decodedPath is a path with its percent-encoding undone. valid is false where that could lead elsewhere.
+func decodedPath(p []byte) (text string, valid bool) {
+	name, err := (&Files{Hidden: true}).fileName(p)
+	if err != nil {
+		return "", false
+	}
+	if name == "." {
+		return "/", true
+	}
+	if bytes.HasSuffix(p, []byte{'/'}) {
+		name += "/"
+	}
+	return "/" + name, true
+}
+
+// params is the stream of parameters: those of RFC 3875, and those that PHP expects.
+func (c *calling) params(script, info string) []byte {
+	s, q := c.s, &c.s.x.Request
+	var b []byte
+	put := func(name, value string) { b = fastcgi.AppendParam(b, name, []byte(value)) }
+	query := q.Query
+	if s.route.Rewrite != nil {
+		_, query = s.rewritten(s.route.Rewrite)
+	}
+	host := string(hostOf(q.Authority))
+	put("GATEWAY_INTERFACE", "CGI/1.1")
+	put("SERVER_SOFTWARE", s.snap.Name)
+	put("SERVER_PROTOCOL", "HTTP/1.1")
+	put("REQUEST_METHOD", string(q.Name))
+	put("REQUEST_URI", string(q.Path)+string(q.Query))
+	put("QUERY_STRING", strings.TrimPrefix(string(query), "?"))
+	put("SCRIPT_NAME", script)
+	put("SCRIPT_FILENAME", path.Join(c.f.Root, script))
+	put("DOCUMENT_ROOT", c.f.Root)
+	put("DOCUMENT_URI", script+info)
+	if info != "" {
+		put("PATH_INFO", info)
+		put("PATH_TRANSLATED", path.Join(c.f.Root, info))
+	}
+	put("REMOTE_ADDR", s.x.Peer.Client)
+	put("SERVER_NAME", host)
+	put("SERVER_PORT", strconv.Itoa(int(portOf(s.x.Peer.Local))))
+	if at := portOf(s.x.Peer.Local); at != 0 {
+		put("SERVER_ADDR", strings.TrimSuffix(s.x.Peer.Local, ":"+strconv.Itoa(int(at))))
+	}
+	put("REQUEST_SCHEME", s.scheme())
+	if s.scheme() == "https" {
+		put("HTTPS", "on")
+	}
+	put("REDIRECT_STATUS", "200") // php-cgi asks for it
+	if q.Length >= 0 && (q.Length > 0 || q.Fields.Has(httpmsg.ContentLength)) {
+		put("CONTENT_LENGTH", strconv.FormatInt(q.Length, 10))
+	}
+	b = c.fields(b)
+	for _, p := range c.f.Params {
+		put(p.Name, p.Value)
+	}
+	return b
+}
+
+// fields appends the request's headers as parameters. Proxy is left out, since libraries take HTTP_PROXY for a proxy to use (CVE-2016-5385),
+// and so is a name with an underscore, which would be another header's.
+func (c *calling) fields(b []byte) []byte {
+	s := c.s
+	f := &s.x.Request.Fields
+	trusted := len(s.snap.Trusted) > 0 && s.snap.trusts(s.x.Peer.Addr)
+	b = fastcgi.AppendParam(b, "HTTP_HOST", s.x.Request.Authority)
+	for i := range f.Len() {
+		name := string(f.Name(i))
+		switch {
+		case httpmsg.EqualFold(f.Name(i), "content-type"):
+			b = fastcgi.AppendParam(b, "CONTENT_TYPE", f.Value(i))
+		case httpmsg.EqualFold(f.Name(i), "proxy"), strings.Contains(name, "_"), !s.forwards(i, trusted):
+		default:
+			b = fastcgi.AppendParam(b, "HTTP_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_")), f.Value(i))
+		}
+	}
+	for _, e := range s.route.SetRequest {
+		value := []byte(e.Value)
+		if e.Made != nil {
+			value = e.Made.expand(nil, s, s.canonical())
+		}
+		if len(value) > 0 {
+			b = fastcgi.AppendParam(b, "HTTP_"+strings.ToUpper(strings.ReplaceAll(e.Name, "-", "_")), value)
+		}
+	}
+	return b
+}
+
+// held reads a request body whose length is not known, since an application asks for it beforehand. fits is false where it is too long.
+func (c *calling) held() (body []byte, fits bool) {
+	x := c.s.x
+	if x.BodyHere {
+		return x.Body, true
+	}
+	if x.BodyRead || x.Request.Length >= 0 {
+		return nil, true
+	}
+	x.Detach()
+	for {
+		piece, end := x.Next()
+		switch {
+		case end != fault.Completed:
+			return nil, false
+		case len(piece) == 0:
+			x.Request.Length = int64(len(body))
+			return body, true
+		case len(body)+len(piece) > requestHeld:
+			return nil, false
+		}
+		body = append(body, piece...)
+	}
+}
+
+// dial connects.
+func (c *calling) dial() bool {
+	conn, err := net.DialTimeout(c.f.Network, c.f.Address, c.f.Connect)
+	c.spent(fault.Dial)
+	if err != nil {
+		c.kernelSaid(err, fault.TimerConnect, c.f.Connect)
+		return false
+	}
+	c.c = conn
+	return true
+}
+
+// spent notes how long a stage took.
+func (c *calling) spent(stage fault.Stage) {
+	now := time.Now()
+	c.ev.Spent[stage] += now.Sub(c.since)
+	c.since = now
+}
+
+// kernelSaid notes how the kernel ended something.
+func (c *calling) kernelSaid(err error, timer fault.Timer, after time.Duration) {
+	var errno syscall.Errno
+	switch {
+	case errors.As(err, &errno):
+		c.ev.Errno, c.ev.End = errno, fault.EndOf(errno)
+		if c.f.Network == "unix" && c.ev.Stage == fault.Dial {
+			c.ev.End = fault.EndOfUnix(errno)
+		}
+	case errors.Is(err, os.ErrDeadlineExceeded), os.IsTimeout(err):
+		c.ev.End, c.ev.Timer, c.ev.After = fault.Timeout, timer, after
+	default:
+		c.ev.End = fault.Closed
+	}
+	c.ev.Detail = c.said()
+}
+
+// said is what the application said on its side, in one line.
+func (c *calling) said() string {
+	if len(c.stderr) == 0 {
+		return ""
+	}
+	return "the application says: " + strconv.Quote(strings.Join(strings.Fields(string(c.stderr)), " "))
+}
+
+// send gives the application the request.
+func (c *calling) send(params, body []byte) bool {
+	c.ev.Stage = fault.Write
+	head := fastcgi.AppendStream(fastcgi.AppendStream(fastcgi.AppendBegin(nil), fastcgi.Params, params), fastcgi.Params, nil)
+	if !c.write(head) {
+		return false
+	}
+	x := c.s.x
+	switch {
+	case len(body) > 0:
+		if !c.write(fastcgi.AppendStream(nil, fastcgi.Stdin, body)) {
+			return false
+		}
+	case !x.BodyRead && !x.BodyHere:
+		x.Detach()
+		for {
+			piece, end := x.Next()
+			if end != fault.Completed {
+				c.ev.By, c.ev.End = fault.PartyClient, end
+				return false
+			}
+			if len(piece) == 0 {
+				break
+			}
+			if !c.write(fastcgi.AppendStream(nil, fastcgi.Stdin, piece)) {
+				return false
+			}
+		}
+	}
+	if !c.write(fastcgi.AppendStream(nil, fastcgi.Stdin, nil)) {
+		return false
+	}
+	c.spent(fault.Write)
+	return true
+}
+
+// write gives the application a piece. An answer that comes meanwhile is read, so that neither waits for the other.
+func (c *calling) write(piece []byte) bool {
+	stalled := time.Now()
+	for len(piece) > 0 {
+		_ = c.c.SetWriteDeadline(time.Now().Add(cgiGlance))
+		n, err := c.c.Write(piece)
+		piece = piece[n:]
+		c.ev.Sent += int64(n)
+		if n > 0 {
+			stalled = time.Now()
+		}
+		switch {
+		case err == nil:
+		case !os.IsTimeout(err):
+			if c.glance(); len(c.out) > 0 || c.ended { // it answered and does not read the rest
+				return true
+			}
+			c.kernelSaid(err, fault.TimerWrite, c.f.Write)
+			return false
+		case c.f.Write > 0 && time.Since(stalled) > c.f.Write:
+			c.kernelSaid(os.ErrDeadlineExceeded, fault.TimerWrite, c.f.Write)
+			return false
+		case len(c.out) > earlyHeld:
+			return true
+		default:
+			c.glance()
+		}
+	}
+	return true
+}
+
+// glance reads what is there already.
+func (c *calling) glance() {
+	_ = c.c.SetReadDeadline(time.Now().Add(time.Millisecond))
+	buf := make([]byte, cgiBuffer)
+	n, _ := c.c.Read(buf)
+	c.ev.Got += int64(n)
+	c.in = append(c.in, buf[:n]...)
+	_ = c.parse()
+}
+
+// read waits for more of the answer, up to a time of silence. Each second it looks whether the client is still there.
+func (c *calling) read(buf []byte, timer fault.Timer, silence time.Duration) bool {
+	for since := time.Now(); ; {
+		_ = c.c.SetReadDeadline(time.Now().Add(cgiLook))
+		n, err := c.c.Read(buf)
+		if n > 0 {
+			c.ev.Got += int64(n)
+			c.in = append(c.in, buf[:n]...)
+			if err := c.parse(); err != nil {
+				c.ev.End, c.ev.Rule, c.ev.Detail, c.ev.Sample = fault.Malformed, fault.RuleStatusLine, err.Error(), bytes.Clone(c.in[:min(len(c.in), fault.SampleMax)])
+				return false
+			}
+			return true
+		}
+		switch {
+		case err != nil && !os.IsTimeout(err):
+			c.kernelSaid(err, timer, silence)
+			return false
+		case silence > 0 && time.Since(since) > silence:
+			c.kernelSaid(os.ErrDeadlineExceeded, timer, silence)
+			return false
+		case c.s.x.Left():
+			c.ev.By, c.ev.End = fault.PartyClient, fault.Canceled
+			return false
+		case c.s.drained():
+			c.ev.End, c.ev.Rule, c.ev.By = fault.Unavailable, fault.RuleDraining, fault.PartyGateway
+			return false
+		}
+	}
+}
+
+// parse takes records apart.
+func (c *calling) parse() error {
+	for !c.ended {
+		if c.left.content == 0 && c.left.padding == 0 {
+			if len(c.in) < fastcgi.HeaderSize {
+				return nil
+			}
+			h, err := fastcgi.ParseHeader(c.in)
+			if err != nil {
+				return err
+			}
+			if h.Kind == fastcgi.End {
+				if len(c.in) < fastcgi.HeaderSize+h.Content {
+					return nil
+				}
+				_, c.status, _ = fastcgi.ParseEnd(c.in[fastcgi.HeaderSize : fastcgi.HeaderSize+h.Content])
+				c.ended = true
+				return nil
+			}
+			c.left, c.in = record{h.Kind, h.Content, h.Padding}, c.in[fastcgi.HeaderSize:]
+			continue
+		}
+		if len(c.in) == 0 {
+			return nil
+		}
+		n := min(len(c.in), c.left.content)
+		if c.left.kind == fastcgi.Stdout {
+			c.out = append(c.out, c.in[:n]...)
+		} else if room := stderrHeld - len(c.stderr); room > 0 {
+			c.stderr = append(c.stderr, c.in[:min(n, room)]...)
+		}
+		c.left.content -= n
+		c.in = c.in[n:]
+		n = min(len(c.in), c.left.padding)
+		if c.left.content == 0 {
+			c.left.padding -= n
+			c.in = c.in[n:]
+		}
+	}
+	return nil
+}
+
+// answer reads the answer and passes it on.
+func (c *calling) answer() {
+	c.ev.Stage = fault.FirstByte
+	buf := make([]byte, cgiBuffer)
+	var head fastcgi.Head
+	for {
+		h, n, err := fastcgi.ParseHead(c.out)
+		if err != nil {
+			c.ev.Stage, c.ev.End, c.ev.Rule = fault.Head, fault.Malformed, fault.RuleFieldName
+			c.ev.Detail, c.ev.Sample = err.Error(), bytes.Clone(c.out[:min(len(c.out), fault.SampleMax)])
+			c.fail()
+			return
+		}
+		if n > 0 {
+			head = fastcgi.Head{Status: h.Status, Length: h.Length, Reason: bytes.Clone(h.Reason)}
+			for _, f := range h.Fields {
+				head.Fields = append(head.Fields, fastcgi.Field{Name: bytes.Clone(f.Name), Value: bytes.Clone(f.Value)})
+			}
+			c.out = c.out[n:]
+			break
+		}
+		if c.ended {
+			c.noHead()
+			return
+		}
+		if !c.read(buf, fault.TimerHead, c.f.Head) {
+			c.fail()
+			return
+		}
+		if len(c.out) > 0 && c.ev.Stage == fault.FirstByte {
+			c.spent(fault.FirstByte)
+			c.ev.Stage = fault.Head
+		}
+	}
+	c.spent(c.ev.Stage)
+	c.ev.Stage, c.ev.Status, c.ev.Declared = fault.Body, head.Status, head.Length
+	if c.replaced(&head) {
+		return
+	}
+	c.head(&head)
+	c.body(buf)
+}
+
+// noHead is an end without an answer.
+func (c *calling) noHead() {
+	c.ev.Detail = c.said()
+	switch c.status {
+	case fastcgi.Overloaded: // it has no worker, and no room to wait for one
+		c.ev.End, c.ev.Told, c.ev.By = fault.Unavailable, fault.CauseQueueFull, fault.PartyUpstream
+	default:
+		c.ev.End = fault.Closed
+	}
+	c.fail()
+}
+
+// replaced answers with a page of the route's where there is one for the status.
+func (c *calling) replaced(h *fastcgi.Head) bool {
+	if h.Status < 400 {
+		return false
+	}
+	p := c.s.errorPage(h.Status, true)
+	if p == nil {
+		return false
+	}
+	c.note(h.Status)
+	c.s.beginOwn(h.Status, int64(len(p.Body)))
+	c.s.record.By = telemetry.ByOrigin
+	c.s.extra.AppendKnown(httpmsg.ContentType, []byte(p.Type))
+	c.s.endOwn(p.Body)
+	return true
+}
+
+// ours are headers of an answer that the connection to the client has of its own.
+var ours = []string{"Connection", "Keep-Alive", "Transfer-Encoding", "Upgrade", "Proxy-Connection", "Trailer", "TE"}
+
+// head passes the answer's head on.
+func (c *calling) head(h *fastcgi.Head) {
+	s := c.s
+	length := h.Length
+	if length < 0 {
+		length = httpmsg.LengthUnknown
+	}
+	s.beginOwn(h.Status, length)
+	s.record.By = telemetry.ByOrigin
+	s.head.Reason = h.Reason
+	for _, f := range h.Fields {
+		name := string(f.Name)
+		own := false
+		for _, o := range ours {
+			own = own || strings.EqualFold(o, name)
+		}
+		if !own && !strings.EqualFold(name, "Date") && !edited(s.route.SetResponse, f.Name) {
+			s.extra.Append(name, f.Value, httpmsg.Other)
+		}
+	}
+	s.setOwn()
+	s.x.Head(&s.head)
+	s.extraBuf = s.extra.Buffer()
+}
+
+// body passes the answer's body on, and ends it only where the application did.
+func (c *calling) body(buf []byte) {
+	s := c.s
+	for {
+		if len(c.out) > 0 && !s.head.NoBody {
+			if s.x.Write(c.out) != fault.Completed {
+				c.ev.By, c.ev.End = fault.PartyClient, fault.Canceled
+				c.fail()
+				return
+			}
+		}
+		c.ev.Body += int64(len(c.out))
+		c.out = c.out[:0]
+		if c.ended {
+			break
+		}
+		s.x.Flush()
+		if !c.read(buf, fault.TimerRead, c.f.Read) {
+			c.fail()
+			return
+		}
+	}
+	c.spent(fault.Body)
+	if !s.x.End(nil) && !s.head.NoBody && c.ev.Declared > c.ev.Body {
+		c.ev.End = fault.Closed
+		c.fail()
+		return
+	}
+	c.note(c.ev.Status)
+}
+
+// note keeps what the application answered with an error, and what it said on its side: php-fpm's "Primary script unknown" is a 404.
+func (c *calling) note(status int) {
+	if status < 500 && (status != 404 || len(c.stderr) == 0) {
+		return
+	}
+	c.ev.Detail = c.said()
+	c.s.own = c.ev
+	c.s.record.Fault = fault.Fault{Cause: fault.CauseUpstreamStatus, Stage: fault.Done}
+	c.s.record.Evidence = &c.s.own
+	if c.s.record.Incident == "" {
+		c.s.record.Incident = NewIncidentID()
+	}
+}
+
+// fail ends the exchange with what was observed.
+func (c *calling) fail() {
+	if c.ev.Detail == "" {
+		c.ev.Detail = c.said()
+	}
+	c.s.own = c.ev
+	c.s.conclude(&c.s.own, fault.Classify(&c.s.own))
+}
