@@ -569,9 +569,8 @@ func (c *calling) note(status int) {
 		return
 	}
 	c.ev.Detail = c.said()
-	c.s.own = c.ev
 	c.s.record.Fault = fault.Fault{Cause: fault.CauseUpstreamStatus, Stage: fault.Done}
-	c.s.record.Evidence = &c.s.own
+	c.s.record.Evidence = c.s.keepOwn(&c.ev)
 	if c.s.record.Incident == "" {
 		c.s.record.Incident = NewIncidentID()
 	}
@@ -582,6 +581,6 @@ func (c *calling) fail() {
 	if c.ev.Detail == "" {
 		c.ev.Detail = c.said()
 	}
-	c.s.own = c.ev
-	c.s.conclude(&c.s.own, fault.Classify(&c.s.own))
+	own := c.s.keepOwn(&c.ev)
+	c.s.conclude(own, fault.Classify(own))
 }
