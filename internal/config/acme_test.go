@@ -8,7 +8,10 @@ import (
 
 // parsed is a configuration of some lines, with a pool.
 func parsed(lines string) (*Config, Problems) {
-	return Parse("/etc/whygate/whygate.yaml", []byte("version: 1\n"+lines+"\npools: {web: {endpoints: [http://127.0.0.1:3000]}}\n"), Options{})
+	if !strings.Contains(lines, "pools:") {
+		lines += "\npools: {web: {endpoints: [http://127.0.0.1:3000]}}"
+	}
+	return Parse("/etc/whygate/whygate.yaml", []byte("version: 1\n"+lines+"\n"), Options{})
 }
 
 // tls: auto is short for its section, and certificates are for the hosts of routes that an authority could give one for.
@@ -36,20 +39,21 @@ func TestTLSAuto(t *testing.T) {
 func TestACMEProblems(t *testing.T) {
 	const auto, shop = "listen: [{address: :443, tls: auto}]\n", "routes: [{host: shop.example.com, pool: web}]\n"
 	for lines, want := range map[string]string{
-		auto + "routes: [{pool: web}]":                                                      "there is no name to get a certificate for",
-		auto + shop + "acme: {names: [other.example.com]}":                                  `no route is for "other.example.com"`,
-		auto + shop + "acme: {names: ['*.shop.example.com']}":                               "only dns-01 can prove the wildcard",
-		auto + "routes: [{pool: web}]\nacme: {names: [localhost]}":                          `no authority gives a certificate for "localhost"`,
-		auto + "routes: [{pool: web}]\nacme: {on_demand: {}}":                               "nobody decides which names may get a certificate",
-		auto + shop + "acme: {challenge: dns-01}":                                           "dns-01 needs a command",
-		auto + shop + "acme: {email: nobody}":                                               `"email" must be an e-mail address`,
-		auto + shop + "acme: {challenge: http-01}":                                          "every listener speaks TLS",
-		"listen: [{address: :443}]\n" + shop + "acme: {email: a@example.com}":               "no listener has tls: auto",
-		"listen: [{address: :443, proxy_protocol: on}]\n" + shop:                            "nobody is trusted to say who the client is",
-		"listen: [{address: :443, tls: automatic}]\n" + shop:                                `"issue" must be auto, not "automatic"`,
-		"listen: [{address: :443, tls: {client_auth: optional, cert: a, key: b}}]\n" + shop: "client_auth without client_ca",
-		"listen: [{address: :443, tls: {certificates: []}}]\n" + shop:                       "tls has no certificate",
-		"listen: [{address: :443, tls: {certificates: [{cert: a}]}}]\n" + shop:              `"key" is missing`,
+		auto + "routes: [{pool: web}]":                                                                             "there is no name to get a certificate for",
+		auto + shop + "acme: {names: [other.example.com]}":                                                         `no route is for "other.example.com"`,
+		auto + shop + "acme: {names: ['*.shop.example.com']}":                                                      "only dns-01 can prove the wildcard",
+		auto + "routes: [{pool: web}]\nacme: {names: [localhost]}":                                                 `no authority gives a certificate for "localhost"`,
+		auto + "routes: [{pool: web}]\nacme: {on_demand: {}}":                                                      "nobody decides which names may get a certificate",
+		auto + shop + "acme: {challenge: dns-01}":                                                                  "dns-01 needs a command",
+		auto + shop + "acme: {email: nobody}":                                                                      `"email" must be an e-mail address`,
+		auto + shop + "acme: {challenge: http-01}":                                                                 "every listener speaks TLS",
+		"listen: [{address: :443}]\n" + shop + "acme: {email: a@example.com}":                                      "no listener has tls: auto",
+		"listen: [{address: :443, proxy_protocol: on}]\n" + shop:                                                   "nobody is trusted to say who the client is",
+		"listen: [{address: :443, tls: automatic}]\n" + shop:                                                       `"issue" must be auto, not "automatic"`,
+		"listen: [{address: :443, tls: {client_auth: optional, cert: a, key: b}}]\n" + shop:                        "client_auth without client_ca",
+		"listen: [{address: :443, tls: {certificates: []}}]\n" + shop:                                              "tls has no certificate",
+		"listen: [{address: :443, tls: {certificates: [{cert: a}]}}]\n" + shop:                                     `"key" is missing`,
+		"listen: [{address: :80}]\n" + shop + "pools: {web: {endpoints: [h2c://127.0.0.1:1], proxy_protocol: v2}}": "cannot be shared",
 	} {
 		_, problems := parsed(lines)
 		if !slices.ContainsFunc(problems, func(p Problem) bool { return strings.Contains(p.Message, want) }) {

@@ -22,6 +22,7 @@ func (d *decoder) check(c *Config) {
 	}
 	for i := range c.Pools {
 		_, c.Pools[i].Check.On = d.positions["pools."+c.Pools[i].Name+".check"]
+		d.checkAnnounce(&c.Pools[i])
 		path := "pools." + c.Pools[i].Name + ".tls"
 		d.checkPair(path, false)
 		if at, given := d.positions[path+".crl"]; given && !c.Pools[i].TLS.Verify {
@@ -44,6 +45,17 @@ func (d *decoder) check(c *Config) {
 	}
 	for i := range c.Pools {
 		d.warnPool(&c.Pools[i], used)
+	}
+}
+
+// checkAnnounce refuses the PROXY protocol before HTTP/2, whose connections many clients share.
+func (d *decoder) checkAnnounce(p *Pool) {
+	path := "pools." + p.Name + ".proxy_protocol"
+	if p.ProxyProtocol == Off || p.ProxyProtocol == "" {
+		return
+	}
+	if p.Protocol == ProtocolHTTP2 || slices.ContainsFunc(p.Endpoints, func(e Endpoint) bool { return e.Scheme == "h2c" }) {
+		d.fail(d.positions[path], path, "a connection that begins with one client's address cannot be shared, and HTTP/2 is spoken to these endpoints", "write protocol: h1 and http:// endpoints, or remove proxy_protocol")
 	}
 }
 

@@ -73,6 +73,12 @@ const (
 	ProtocolHTTP2 = "h2"
 )
 
+// The values of pools.NAME.proxy_protocol beside Off.
+const (
+	ProxyV1 = "v1"
+	ProxyV2 = "v2"
+)
+
 // HashKey is what an endpoint is chosen by where balance is hash.
 type HashKey struct {
 	By   string // HashIP, HashPath, HashHeader or HashCookie
@@ -330,19 +336,22 @@ type Field struct {
 // Pool is a set of endpoints that answer the same.
 type Pool struct {
 	Name      string
-	Endpoints []Endpoint  `key:"endpoints"`
-	Balance   string      `key:"balance"`
-	Protocol  string      `key:"protocol"`
-	Hash      HashKey     `key:"hash"`
-	Sticky    Sticky      `key:"sticky"`
-	Check     Check       `key:"check"`
-	Eject     string      `key:"eject"` // On or Off
-	Host      string      `key:"host"`  // HostClient, HostEndpoint or a literal host
-	TLS       UpstreamTLS `key:"tls"`
-	Timeouts  Timeouts    `key:"timeouts"`
-	Overload  Overload    `key:"overload"`
-	Limits    PoolLimits  `key:"limits"`
-	Retry     Retry       `key:"retry"`
+	Endpoints []Endpoint `key:"endpoints"`
+	Balance   string     `key:"balance"`
+	Protocol  string     `key:"protocol"`
+	Hash      HashKey    `key:"hash"`
+
+	ProxyProtocol string `key:"proxy_protocol"` // Off, ProxyV1 or ProxyV2
+
+	Sticky   Sticky      `key:"sticky"`
+	Check    Check       `key:"check"`
+	Eject    string      `key:"eject"` // On or Off
+	Host     string      `key:"host"`  // HostClient, HostEndpoint or a literal host
+	TLS      UpstreamTLS `key:"tls"`
+	Timeouts Timeouts    `key:"timeouts"`
+	Overload Overload    `key:"overload"`
+	Limits   PoolLimits  `key:"limits"`
+	Retry    Retry       `key:"retry"`
 }
 
 // Endpoint is one place that answers requests, and its part in the pool.

@@ -386,6 +386,11 @@ Which version of HTTP the endpoints are spoken to in. auto lets an https endpoin
 in clear. h1 is HTTP/1.1 and nothing else. h2 is HTTP/2 and nothing else, also without TLS, where it is the same as writing h2c://. A request
 that asks for another protocol, as a WebSocket does, goes to an https endpoint over HTTP/1.1 under auto, and cannot reach one that is
 spoken to in HTTP/2 alone.`},
+	{path: "pools.NAME.proxy_protocol", kind: choice, def: Off, choices: []string{Off, ProxyV1, ProxyV2}, aka: []string{"send_proxy", "send-proxy", "send-proxy-v2", "proxy"}, doc: `
+Begin each connection with a header of the PROXY protocol, by which the endpoint learns the client's address and port, and those it came to.
+The client is who connected here, or whom listen[].proxy_protocol told of. The endpoint must expect it (accept-proxy in HAProxy, listen ...
+proxy_protocol in nginx). Each request has a connection of its own then, so that none is ever another client's, and HTTP/2 is not spoken.
+Checks say that they speak for themselves.`},
 	{path: "pools.NAME.host", kind: hostLiteral, def: HostClient, choices: []string{HostClient, HostEndpoint}, aka: []string{"host_header", "preserve_host", "pass_host_header"}, doc: `
 The Host header that upstreams get: what the client sent (client), the endpoint's own host (endpoint), which virtual hosts and
 most services on the internet need, or a literal name.`},

@@ -57,7 +57,7 @@ routes[].errors routes[].errors[].status routes[].errors[].file routes[].errors[
 pools pools.NAME.endpoints pools.NAME.endpoints[].url pools.NAME.endpoints[].weight pools.NAME.endpoints[].backup pools.NAME.balance pools.NAME.hash
 pools.NAME.sticky pools.NAME.sticky.cookie
 pools.NAME.check pools.NAME.check.path pools.NAME.check.every pools.NAME.check.timeout pools.NAME.check.status pools.NAME.check.fall pools.NAME.check.rise
-pools.NAME.check.type pools.NAME.check.host pools.NAME.eject pools.NAME.protocol pools.NAME.host
+pools.NAME.check.type pools.NAME.check.host pools.NAME.eject pools.NAME.protocol pools.NAME.proxy_protocol pools.NAME.host
 pools.NAME.tls pools.NAME.tls.ca pools.NAME.tls.crl pools.NAME.tls.server_name pools.NAME.tls.cert pools.NAME.tls.key pools.NAME.tls.verify
 pools.NAME.timeouts pools.NAME.timeouts.connect pools.NAME.timeouts.tls pools.NAME.timeouts.write pools.NAME.timeouts.head
 pools.NAME.timeouts.read pools.NAME.timeouts.response pools.NAME.timeouts.idle

@@ -51,6 +51,7 @@ type Exchange struct {
 type Peer struct {
 	Client string     // the peer's address as text, without its port; empty for a unix socket
 	Addr   netip.Addr // the same; not valid for a unix socket
+	Port   uint16     // of the peer; 0 for a unix socket
 	Local  string     // the address that the client came to
 	Secure bool       // it came over TLS
 

@@ -119,7 +119,7 @@ func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *c
 	b := &builtPool{cfg: p, targets: map[string]*upstream.Target{}, resolver: g.resolver}
 	pool := &proxy.Pool{
 		Name: p.Name, Balance: balance.New(len(p.Endpoints), policyOf(p.Balance)), Budget: resilience.NewBudget(p.Retry.Budget),
-		Attempts: p.Retry.Attempts, ReplayBody: int(p.Retry.ReplayBody), Read: p.Timeouts.Read, Response: p.Timeouts.Response,
+		Announce: announceVersion(p.ProxyProtocol) != 0, Attempts: p.Retry.Attempts, ReplayBody: int(p.Retry.ReplayBody), Read: p.Timeouts.Read, Response: p.Timeouts.Response,
 	}
 	switch p.Host {
 	case config.HostClient:
@@ -171,8 +171,19 @@ func (b *builtPool) options(t config.Timeouts, resolver *upstream.Resolver) upst
 	return upstream.Options{
 		Connect: t.Connect, TLS: t.TLS, Write: t.Write, Head: t.Head, Read: t.Read,
 		Idle: idle, Learn: learn, HeadMax: int(b.cfg.Limits.ResponseHead), TLSConf: b.tls, Resolver: resolver,
-		Protocol: protocol(b.cfg.Protocol),
+		Protocol: protocol(b.cfg.Protocol), Announce: announceVersion(b.cfg.ProxyProtocol),
 	}
+}
+
+// announceVersion is the version of the PROXY protocol that endpoints are spoken to in, 0 for none.
+func announceVersion(text string) int {
+	switch text {
+	case config.ProxyV1:
+		return 1
+	case config.ProxyV2:
+		return 2
+	}
+	return 0
 }
 
 // policyOf is the way of choosing that the configuration names.
@@ -307,7 +318,7 @@ func endpointsOf(b *builtPool) []config.Endpoint {
 // sameOptions reports whether connections made under one pool's settings may be used under the other's. Certificate files
 // may have changed under the same name, so a pool that has some starts anew.
 func sameOptions(a, b config.Pool) bool {
-	return a.Protocol == b.Protocol && a.TLS == b.TLS && a.TLS.CA+a.TLS.CRL+a.TLS.Cert == "" && a.Timeouts == b.Timeouts && a.Limits.ResponseHead == b.Limits.ResponseHead
+	return a.Protocol == b.Protocol && a.ProxyProtocol == b.ProxyProtocol && a.TLS == b.TLS && a.TLS.CA+a.TLS.CRL+a.TLS.Cert == "" && a.Timeouts == b.Timeouts && a.Limits.ResponseHead == b.Limits.ResponseHead
 }
 
 // retire closes what the next generation did not take over.

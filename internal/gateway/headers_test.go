@@ -14,8 +14,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/whygate/whygate/internal/proxyproto"
 )
 
 // forwardedFor is an upstream that answers who the client is.
@@ -100,26 +103,10 @@ func TestProxyProtocolIn(t *testing.T) {
 // HAProxy in front says who the client is, in both versions.
 func TestProxyProtocolFromHAProxy(t *testing.T) {
 	t.Parallel()
-	haproxy, err := exec.LookPath("haproxy")
-	if err != nil {
-		if haproxy, err = exec.LookPath("/usr/sbin/haproxy"); err != nil {
-			t.Skip("haproxy is not installed: make setup-test")
-		}
-	}
 	g := startText(t, strings.Replace(pool("127.0.0.1:0", forwardedFor(t), "trusted_proxies: [127.0.0.1]"), `:0"}`, `:0", proxy_protocol: on}`, 1))
 	for _, send := range []string{"send-proxy", "send-proxy-v2", "send-proxy-v2 proxy-v2-options crc32c"} {
 		front := freeAddress(t)
-		file := filepath.Join(t.TempDir(), "haproxy.cfg")
-		text := fmt.Sprintf("defaults\n mode tcp\n timeout connect 5s\n timeout client 20s\n timeout server 20s\nlisten l\n bind %s\n server s %s %s\n", front, g.address, send)
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		c := exec.Command(haproxy, "-f", file)
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
-		open(t, front)
+		runHAProxy(t, front, fmt.Sprintf("defaults\n mode tcp\n timeout connect 5s\n timeout client 20s\n timeout server 20s\nlisten l\n bind %s\n server s %s %s\n", front, g.address, send))
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}
 		nc, err := d.Dial("tcp", front)
 		if err != nil {
@@ -131,6 +118,114 @@ func TestProxyProtocolFromHAProxy(t *testing.T) {
 		_ = nc.Close()
 		if err != nil || !strings.HasSuffix(string(b), "127.0.0.9") {
 			t.Errorf("%s: %q, %v", send, b, err)
+		}
+	}
+}
+
+// An endpoint is told who the client is, in both versions, and a connection is never another client's. HAProxy understands it.
+func TestProxyProtocolOut(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"v1", "v2"} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			var mu sync.Mutex
+			nth := 0
+			up := listen(t, func(p *peer) {
+				h, err := proxyproto.Read(p.r)
+				if err != nil {
+					t.Errorf("the connection begins with no header: %v", err)
+					return
+				}
+				mu.Lock()
+				nth++
+				mu.Unlock()
+				for {
+					req, err := http.ReadRequest(p.r)
+					if err != nil {
+						return
+					}
+					_, _ = io.Copy(io.Discard, req.Body)
+					fmt.Fprintf(p, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(h.Source.String()), h.Source)
+				}
+			})
+			g := startText(t, strings.Replace(pool("127.0.0.1:0", "http://"+up.address, ""), "]}}\n", "], proxy_protocol: "+version+"}}\n", 1))
+			for i := range 6 { // three requests each of two clients, in turn
+				d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+i%2))}}
+				c, err := d.Dial("tcp", g.address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = c.SetDeadline(time.Now().Add(patience))
+				r := bufio.NewReader(c)
+				for range 2 {
+					fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+					res, err := http.ReadResponse(r, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if b, err := io.ReadAll(res.Body); err != nil || string(b) != c.LocalAddr().String() {
+						t.Errorf("the endpoint was told %q of %s, %v", b, c.LocalAddr(), err)
+					}
+				}
+				_ = c.Close()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if nth != 12 {
+				t.Errorf("%d connections for 12 requests", nth)
+			}
+		})
+	}
+}
+
+// HAProxy behind takes what it is told for the client's address.
+func TestProxyProtocolToHAProxy(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"v1", "v2"} {
+		behind := freeAddress(t)
+		runHAProxy(t, behind, fmt.Sprintf("defaults\n mode http\n timeout connect 5s\n timeout client 20s\n timeout server 20s\nfrontend f\n bind %s accept-proxy\n http-request return status 200 content-type text/plain lf-string %%[src]\n", behind))
+		g := startText(t, strings.Replace(pool("127.0.0.1:0", "http://"+behind, ""), "]}}\n", "], proxy_protocol: "+version+"}}\n", 1))
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}
+		c, err := d.Dial("tcp", g.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetDeadline(time.Now().Add(patience))
+		fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		b, err := io.ReadAll(c)
+		_ = c.Close()
+		if err != nil || !strings.HasSuffix(string(b), "127.0.0.9") {
+			t.Errorf("%s: %q, %v", version, b, err)
+		}
+	}
+}
+
+// runHAProxy runs HAProxy until the test ends.
+func runHAProxy(t *testing.T, listens, text string) {
+	t.Helper()
+	haproxy, err := exec.LookPath("haproxy")
+	if err != nil {
+		if haproxy, err = exec.LookPath("/usr/sbin/haproxy"); err != nil {
+			t.Skip("haproxy is not installed: make setup-test")
+		}
+	}
+	file := filepath.Join(t.TempDir(), "haproxy.cfg")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(haproxy, "-f", file)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		nc, err := net.Dial("tcp", listens)
+		if err == nil {
+			_ = nc.Close()
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("HAProxy does not listen")
 		}
 	}
 }

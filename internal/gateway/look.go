@@ -45,7 +45,7 @@ func (g *Gateway) LookAround(ctx context.Context, told func(Look)) {
 			options := upstream.Options{
 				Connect: bound(p.Timeouts.Connect), TLS: bound(p.Timeouts.TLS), Write: lookTime, Head: lookTime,
 				HeadMax: int(p.Limits.ResponseHead), TLSConf: tlsConf, Resolver: upstream.NewResolver(cfg.Resolver.Servers, bound(cfg.Resolver.Timeout)),
-				Protocol: protocol(p.Protocol),
+				Protocol: protocol(p.Protocol), Announce: announceVersion(p.ProxyProtocol),
 			}
 			for _, e := range p.Endpoints {
 				one := make(chan Look, 1)

@@ -103,7 +103,7 @@ func (s *Server) accept(nc net.Conn, tlsConf *tls.Config, h2c bool) {
 	ss.http.Init(ss.conn, &s.host, limits)
 	if announced != nil {
 		p, h := ss.http.Peer(), announced.Header
-		p.Addr, p.Client, p.Local = h.Source.Addr(), h.Source.Addr().String(), h.Destination.String()
+		p.Addr, p.Client, p.Port, p.Local = h.Source.Addr(), h.Source.Addr().String(), h.Source.Port(), h.Destination.String()
 	}
 	s.mu.Lock()
 	if s.host.Draining.Load() { // Drain has looked, or is about to: it would not wait for this one

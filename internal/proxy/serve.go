@@ -317,6 +317,9 @@ func (s *serving) attempt(i int) *upstream.Attempt {
 	a.Begin(s.pool.Endpoints[i].Target, s.now)
 	a.Cancel, a.Again = s.x.Cancel, s.pool.Attempts > 1 && s.idempotent()
 	a.Whole = upstream.Whole{Until: s.until, Setting: s.setting, Timer: s.timer}
+	if s.pool.Announce {
+		a.Client = announced(s.x.Peer)
+	}
 	return a
 }
 

@@ -68,8 +68,9 @@ type Pool struct {
 	Host        Host
 	HostName    []byte // for HostFixed
 	RetryOn     []StatusRange
-	Attempts    int // at most so many per request
-	ReplayBody  int // octets of a request body kept for another attempt
+	Attempts    int  // at most so many per request
+	ReplayBody  int  // octets of a request body kept for another attempt
+	Announce    bool // the endpoints are told who the client is by the PROXY protocol
 	Read        time.Duration
 	Response    time.Duration // from the first attempt to the last octet of the answer, 0 for no bound
 }

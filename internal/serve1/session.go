@@ -54,7 +54,7 @@ func (ss *Session) Peer() *exchange.Peer {
 	if p.Local == "" {
 		if t, ok := ss.conn.RemoteAddr().(*net.TCPAddr); ok {
 			p.Addr = t.AddrPort().Addr().Unmap()
-			p.Client = p.Addr.String()
+			p.Client, p.Port = p.Addr.String(), t.AddrPort().Port()
 		}
 		p.Local = ss.conn.LocalAddr().String()
 		p.Secure = ss.conn.TLS() != nil

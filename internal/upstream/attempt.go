@@ -9,6 +9,7 @@ import (
 	"github.com/whygate/whygate/internal/h1"
 	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/mono"
+	"github.com/whygate/whygate/internal/proxyproto"
 )
 
 // Attempt is one try at one endpoint. The zero value is ready; an exchange reuses its own.
@@ -30,6 +31,10 @@ type Attempt struct {
 	// Cancel ends whatever the attempt waits for: a name, a connection, a handshake, room to write, the answer. It may be nil. Set
 	// after Begin.
 	Cancel *cancel.Cancel
+
+	// Client says who the client is, for an endpoint that is told by the PROXY protocol; nil where that is nobody's, such as a check's. Set
+	// after Begin.
+	Client *proxyproto.Header
 
 	target     *Target
 	call       *call           // in place of conn over HTTP/2
@@ -96,7 +101,7 @@ const (
 func (a *Attempt) Begin(t *Target, now mono.Time) {
 	a.Evidence = fault.Evidence{Stage: fault.Select, Endpoint: t.Text, Declared: -1}
 	a.call, a.conn, a.target, a.began, a.Whole, a.Interim = nil, nil, t, now, Whole{}, nil
-	a.trailers, a.Charge = nil, nil
+	a.trailers, a.Charge, a.Client = nil, nil, nil
 	a.tunnel, a.uploading, a.sentAll, a.Again, a.Cancel, a.upgrade = false, false, false, false, nil, nil
 	a.parse.Reset()
 	a.limits = h1.Limits{Head: t.HeadMax, Trailers: t.HeadMax}

@@ -50,7 +50,7 @@ func (a *Attempt) openWith(conf *tls.Config) *Conn {
 	go func() { // ends by its own timers, or with ctx; the loop below waits for it
 		defer close(done)
 		defer caught(&bug)
-		c = a.target.dialAll(ctx, conf, &a.Evidence, a.began)
+		c = a.target.dialAll(ctx, conf, &a.Evidence, a.began, a.announcement())
 	}()
 	made := a.await(done)
 	if !made {

@@ -28,6 +28,7 @@ type Options struct {
 	Protocol Protocol
 	TLSConf  *tls.Config // for https endpoints; ServerName empty is the endpoint's host
 	Resolver *Resolver
+	Announce int // the version of the PROXY protocol that each connection begins with, 0 for none: none is used for another exchange then
 
 	// Refuse reports whether an address is not to be dialed: a name with such an address is not dialed at all. Nil refuses none.
 	Refuse func(netip.Addr) bool
@@ -95,6 +96,9 @@ type Conn struct {
 // New makes a target. It opens nothing.
 func New(e Endpoint, o Options) *Target {
 	t := &Target{Endpoint: e, Options: o, protocol: o.Protocol}
+	if o.Announce != 0 {
+		t.Options.Idle, t.Learn, t.protocol = 0, IdleFixed, ProtocolHTTP1
+	}
 	if e.Prior {
 		t.protocol = ProtocolHTTP2
 	}
@@ -330,7 +334,7 @@ func (t *Target) agreed(c *Conn, ev *fault.Evidence) bool {
 }
 
 // dialAll resolves, dials and shakes hands. It ends soon after ctx does.
-func (t *Target) dialAll(ctx context.Context, conf *tls.Config, ev *fault.Evidence, now mono.Time) *Conn {
+func (t *Target) dialAll(ctx context.Context, conf *tls.Config, ev *fault.Evidence, now mono.Time, first []byte) *Conn {
 	t.mu.Lock()
 	era := t.era
 	t.mu.Unlock()
@@ -352,7 +356,7 @@ func (t *Target) dialAll(ctx context.Context, conf *tls.Config, ev *fault.Eviden
 		nc = t.dialTCP(ctx, ev, addrs)
 	}
 	now = stamp(ev, fault.Dial, now)
-	if nc == nil {
+	if nc == nil || !t.announce(nc, first, ev) {
 		return nil
 	}
 	c := &Conn{target: t, addr: ev.Addr, era: era, http2: t.protocol == ProtocolHTTP2}
