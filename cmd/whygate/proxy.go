@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/gateway"
+	"github.com/whygate/whygate/internal/store"
 )
 
 func (w *world) proxyCommand() *cobra.Command {
@@ -21,12 +23,15 @@ func (w *world) proxyCommand() *cobra.Command {
 		Short: "A gateway in one line, without a file",
 		Long: `Forward every request that comes to --from to one of --to. The gateway starts even if nothing answers there yet.
 
-Clients speak HTTP/1.1. For TLS and HTTP/2, go on with a file: --print-config makes it, its keys are listen[].tls and listen[].h2c.
+With --domain clients are spoken to over TLS, with a certificate from Let's Encrypt that is obtained and renewed by itself: the name must lead
+to this machine, and port 443 be reachable. You agree to the authority's terms of service by it. Only that name is answered. Without it
+clients speak HTTP/1.1 in clear. For certificates from files go on with a file: --print-config makes it, its key is listen[].tls.
 
 An address is host:port, :port or a port. A URL is http://host:port, https://host or unix:/path. SIGHUP opens the access log again;
 SIGTERM drains and stops.`,
 		Example: `  whygate proxy --from 127.0.0.1:8080 --to http://127.0.0.1:3000
   whygate proxy --from :8080 --to https://10.0.0.7:8443 --ca internal-ca.pem --server-name app.internal
+  whygate proxy --from :443 --to http://127.0.0.1:3000 --domain shop.example.com
   whygate proxy --from :8080 --to http://127.0.0.1:3000 --print-config > whygate.yaml`,
 		Args: proxyArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -44,7 +49,8 @@ SIGTERM drains and stops.`,
 			if err := s.check(); err != nil {
 				return err
 			}
-			return w.serve(cmd.Context(), cfg, gateway.Options{Flags: true, AnyAdminPort: flags.Admin == ""}, s)
+			state, _ := store.StateDirectory(os.Getenv) // whoever needs it says that it is missing
+			return w.serve(cmd.Context(), cfg, gateway.Options{Flags: true, AnyAdminPort: flags.Admin == "", State: state}, s)
 		},
 	}
 	f := cmd.Flags()
@@ -53,6 +59,10 @@ SIGTERM drains and stops.`,
 	f.StringVar(&flags.CA, "ca", "", "PEM `FILE` of the authorities to trust for https://, in place of the system's; or the certificate itself")
 	f.StringVar(&flags.ServerName, "server-name", "", "the `NAME` to ask for (SNI) and to verify the certificate against, in place of the URL's host")
 	f.BoolVar(&flags.Insecure, "insecure", false, "do not verify certificates: anybody on the way can read and change what passes")
+	f.StringArrayVar(&flags.Domains, "domain", nil, "`NAME` to get a certificate for and to answer by; may be repeated")
+	f.StringVar(&flags.Email, "email", "", "`ADDRESS` that the authority writes to about certificates")
+	f.StringVar(&flags.Directory, "acme-directory", "", "`URL` of another authority than Let's Encrypt")
+	f.StringVar(&flags.Root, "acme-ca", "", "PEM `FILE` of who signs that authority's own certificate")
 	f.StringVar(&flags.Admin, "admin", "", "admin `ADDRESS` (default 127.0.0.1:9502, or a free port if that is taken; off for none)")
 	f.StringVar(&flags.AccessLog, "access-log", "", "stdout, stderr, off or a `FILE` (default stdout)")
 	f.StringVar(&flags.ErrorPages, "error-pages", "", "full or plain (default full)")

@@ -64,3 +64,33 @@ func TestACMEProblems(t *testing.T) {
 		t.Error(problems)
 	}
 }
+
+// whygate proxy --domain is a file with tls: auto and a route for each name, and says what cannot be a name.
+func TestDomainFlags(t *testing.T) {
+	c, err := FromFlags([]string{":443"}, []string{"3000"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Overrides{Domains: []string{"Shop.example.com", "www.example.com"}, Email: "a@example.com", Admin: "off"}
+	if problems := o.Apply(c); problems.Failed() {
+		t.Fatal(problems)
+	}
+	if got := c.CertificateNames(); !slices.Equal(got, []string{"shop.example.com", "www.example.com"}) || !c.Auto() || len(c.Routes) != 2 {
+		t.Errorf("names %q", got)
+	}
+	again, problems := Parse("printed.yaml", PrintFlags(c), Options{})
+	if again == nil || !slices.Equal(again.CertificateNames(), c.CertificateNames()) || again.ACME.Email != c.ACME.Email || !again.Auto() || len(problems) > 0 {
+		t.Errorf("printed it means another thing: %v\n%s", problems, PrintFlags(c))
+	}
+	for domain, want := range map[string]string{"*.example.com": "cannot be a wildcard", "localhost": "no", "10.0.0.1": "nothing that an authority", "a b": "must be a host name"} {
+		c, _ := FromFlags([]string{":443"}, []string{"3000"})
+		problems := Overrides{Domains: []string{domain}, Admin: "off"}.Apply(c)
+		if !problems.Failed() || !strings.Contains(problems.Err().Error(), want) {
+			t.Errorf("%s: %v", domain, problems)
+		}
+	}
+	c, _ = FromFlags([]string{":443"}, []string{"3000"})
+	if problems := (Overrides{Email: "a@example.com", Admin: "off"}).Apply(c); !problems.Failed() {
+		t.Error("--email without --domain is taken")
+	}
+}

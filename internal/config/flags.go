@@ -93,6 +93,10 @@ type Overrides struct {
 	Admin, AccessLog, ErrorPages string
 	CA, ServerName               string // of the endpoints, which are https then
 	Insecure                     bool   // their certificates are not verified
+
+	Domains         []string // the listeners speak TLS with certificates for these, by ACME; nothing else is answered
+	Email           string   // whom the authority writes to
+	Directory, Root string   // the authority, and a PEM file of who signs its own certificate
 }
 
 // Apply puts the settings into c, or says what is wrong with them and with what they leave together. Paths become absolute.
@@ -105,6 +109,9 @@ func (o Overrides) Apply(c *Config) Problems {
 		{"--admin", o.Admin, "admin", func(v any) { c.Admin = v.(Address) }},
 		{"--access-log", o.AccessLog, "access_log", func(v any) { c.AccessLog = v.(string) }},
 		{"--error-pages", o.ErrorPages, "error_pages", func(v any) { c.ErrorPages = v.(string) }},
+		{"--email", o.Email, "acme.email", func(v any) { c.ACME.Email = v.(string) }},
+		{"--acme-directory", o.Directory, "acme.directory", func(v any) { c.ACME.Directory = v.(string) }},
+		{"--acme-ca", o.Root, "acme.ca", func(v any) { c.ACME.CA = v.(string) }},
 		{"--ca", o.CA, "pools.NAME.tls.ca", func(v any) { c.Pools[0].TLS.CA = v.(string) }},
 		{"--server-name", o.ServerName, "pools.NAME.tls.server_name", func(v any) { c.Pools[0].TLS.ServerName = v.(string) }},
 	} {
@@ -133,7 +140,46 @@ func (o Overrides) Apply(c *Config) Problems {
 			})
 		}
 	}
-	return append(problems, o.secure(c)...)
+	return append(append(problems, o.secure(c)...), o.certify(c)...)
+}
+
+// certify makes the listeners speak TLS for the domains, and routes of them.
+func (o Overrides) certify(c *Config) (problems Problems) {
+	refuse := func(flag, message, hint string) {
+		problems = append(problems, Problem{Path: flag, Message: flag + " " + message, Hint: hint})
+	}
+	if len(o.Domains) == 0 {
+		for flag, value := range map[string]string{"--email": o.Email, "--acme-directory": o.Directory, "--acme-ca": o.Root} {
+			if value != "" {
+				refuse(flag, "is about certificates, and there is no --domain", "write --domain shop.example.com")
+			}
+		}
+		return problems
+	}
+	every := c.Routes[0]
+	c.Routes = nil
+	k := find("acme.names")
+	for _, domain := range o.Domains {
+		v, t := parseHostPattern(k, domain)
+		switch {
+		case t != nil:
+			refuse("--domain", t.message, t.hint)
+			continue
+		case !certifiable(v.(string)):
+			refuse("--domain", "is nothing that an authority gives a certificate for: "+quote(domain), "write a name with a dot in it that leads to this machine")
+			continue
+		case strings.HasPrefix(v.(string), "*."):
+			refuse("--domain", "cannot be a wildcard, which dns-01 alone can prove: "+quote(domain), "go on with a file: --print-config makes it, its keys are acme.challenge and acme.dns")
+			continue
+		}
+		r := every
+		r.Host = v.(string)
+		c.Routes = append(c.Routes, r)
+	}
+	for i := range c.Listen {
+		c.Listen[i].TLS.Issue = IssueAuto
+	}
+	return problems
 }
 
 // secure puts in what is said about the endpoints' certificates, which they must have then.

@@ -16,7 +16,11 @@ func PrintFlags(c *Config, comment ...string) []byte {
 	b.WriteString("version: 1\nlisten:\n")
 	for _, l := range c.Listen {
 		fmt.Fprintf(&b, "  - address: %s\n", yamlText(l.Address.String()))
+		if l.TLS.Issue != "" {
+			fmt.Fprintf(&b, "    tls: %s\n", l.TLS.Issue)
+		}
 	}
+	printACME(&b, &c.ACME)
 	for _, k := range []struct{ name, value string }{
 		{"admin", c.Admin.String()}, {"access_log", c.AccessLog}, {"error_pages", c.ErrorPages},
 	} {
@@ -26,6 +30,10 @@ func PrintFlags(c *Config, comment ...string) []byte {
 	}
 	b.WriteString("routes:\n")
 	for _, r := range c.Routes {
+		if r.Host != "" {
+			fmt.Fprintf(&b, "  - host: %s\n    pool: %s\n", yamlText(r.Host), yamlText(r.Pool))
+			continue
+		}
 		fmt.Fprintf(&b, "  - pool: %s\n", yamlText(r.Pool))
 	}
 	b.WriteString("pools:\n")
@@ -37,6 +45,17 @@ func PrintFlags(c *Config, comment ...string) []byte {
 		printTLS(&b, p.TLS)
 	}
 	return []byte(b.String())
+}
+
+// printACME writes what of the section has not its default.
+func printACME(b *strings.Builder, a *ACME) {
+	head := "acme:\n"
+	for _, k := range []struct{ name, value, def string }{{"email", a.Email, ""}, {"directory", a.Directory, DefaultDirectory}, {"ca", a.CA, ""}} {
+		if k.value != k.def {
+			fmt.Fprintf(b, "%s  %s: %s\n", head, k.name, yamlText(k.value))
+			head = ""
+		}
+	}
 }
 
 func printTLS(b *strings.Builder, t UpstreamTLS) {

@@ -5,7 +5,9 @@ package gateway_test
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +16,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/gateway"
+	"github.com/whygate/whygate/internal/store"
 )
 
 const shopRoute = "{host: shop.example.com, pool: web}"
@@ -214,5 +220,33 @@ func TestACMERenewal(t *testing.T) {
 	if c, err := tls.Dial("tcp", g.address, &tls.Config{ServerName: "shop.example.com", InsecureSkipVerify: true, NextProtos: []string{"acme-tls/1"}}); err == nil {
 		t.Error("the challenge's protocol is spoken without a challenge")
 		_ = c.Close()
+	}
+}
+
+// The flags of whygate proxy are enough for a first site, whose certificates are in the state directory.
+func TestACMEByFlags(t *testing.T) {
+	t.Parallel()
+	p := newPebble(t).run(t)
+	cfg, err := config.FromFlags([]string{p.tls}, []string{httpOrigin(t, "x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems := (config.Overrides{Domains: []string{"shop.example.com"}, Directory: p.directory, Root: p.ca, Admin: "off", AccessLog: "off"}).Apply(cfg); problems.Failed() {
+		t.Fatal(problems)
+	}
+	c := &certified{log: &transcript{}, address: p.tls, storage: t.TempDir()}
+	o := gateway.Options{Store: store.Nowhere, Stdout: io.Discard, Stderr: io.Discard, Version: "test", Flags: true, Log: slog.New(slog.NewTextHandler(c.log, nil))}
+	if _, err := gateway.New(cfg, o); err == nil || !strings.Contains(err.Error(), "no directory to keep certificates in") {
+		t.Fatalf("without a state directory: %v", err)
+	}
+	o.State = c.storage
+	if c.Gateway, err = gateway.New(cfg, o); err != nil {
+		t.Fatal(err)
+	}
+	c.Start()
+	defer c.end(t)
+	c.awaitCertificate(t, "shop.example.com")
+	if _, err := os.Stat(filepath.Join(c.storage, "acme", "certificates")); err != nil {
+		t.Error(err)
 	}
 }
