@@ -41,7 +41,10 @@ func TestACMEChallenges(t *testing.T) {
 			first := g.awaitCertificate(t, name)
 			g.awaitLog(t, "certificate obtained")
 			g.end(t)
-			_ = filepath.WalkDir(storage, func(path string, d fs.DirEntry, err error) error {
+			_ = filepath.WalkDir(storage, func(path string, d fs.DirEntry, wrong error) error {
+				if wrong != nil {
+					t.Fatal(wrong)
+				}
 				info, err := d.Info()
 				if err != nil || info.Mode().Perm()&0o077 != 0 {
 					t.Errorf("%s: mode %v, %v", path, info.Mode(), err)
