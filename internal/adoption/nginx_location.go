@@ -185,6 +185,7 @@ func (n *nginx) serves(v *nginxServer, l *location, match, extra []pair) {
 	n.common(v, l, r)
 	n.files(v, l, r, "404")
 	n.add(v, r)
+	n.index(v, l, match)
 }
 
 // slash redirects a prefix without its slash to the one with it, as nginx does where requests are passed on.

@@ -286,8 +286,10 @@ func (n *nginx) limit(v *nginxServer, l *location, r *route) {
 // responseHeaders sets add_header, expires and what is hidden.
 func (n *nginx) responseHeaders(v *nginxServer, s scope, r *route) {
 	var set, made []pair
-	for _, b := range s.all("proxy_hide_header") {
-		set = append(set, pair{b.Text(), ""})
+	for _, name := range []string{"proxy_hide_header", "fastcgi_hide_header", "grpc_hide_header"} {
+		for _, b := range s.all(name) {
+			set = append(set, pair{b.Text(), ""})
+		}
 	}
 	if e := s.get("expires"); e != nil && e.Text() != "off" {
 		switch seconds, ok := topology.Duration(e.Text(), 1e9); {
@@ -335,8 +337,11 @@ func (n *nginx) errorPages(v *nginxServer, l *location, r *route) {
 			continue
 		}
 		page := []pair{{"status", "[" + strings.Join(codes, ", ") + "]"}, {"file", quote(file)}}
-		if on := l.scope.get("proxy_intercept_errors"); on != nil && on.Text() == "on" {
-			page = append(page, pair{"upstream", "true"})
+		for _, name := range []string{"proxy_intercept_errors", "fastcgi_intercept_errors"} {
+			if on := l.scope.get(name); on != nil && on.Text() == "on" {
+				page = append(page, pair{"upstream", "true"})
+				break
+			}
 		}
 		pages = append(pages, mapping(page))
 	}
@@ -405,6 +410,12 @@ func (n *nginx) files(v *nginxServer, l *location, r *route, missing string) {
 			keys = append(keys, pair{"index", list(names)})
 		}
 	}
+	if php, _ := n.phpOf(v, "/index.php"); php != nil || n.passesPrograms(v) {
+		keys = append(keys, pair{"scripts", "['.php']"}) // never as they are
+	}
+	if missing == "404" && n.indexIsProgram(v, l) {
+		missing = "next"
+	}
 	if missing != "404" {
 		keys = append(keys, pair{"missing", quote(missing)})
 	}
@@ -415,9 +426,41 @@ func (n *nginx) files(v *nginxServer, l *location, r *route, missing string) {
 	r.set("files", mapping(keys))
 }
 
+// indexIsProgram reports whether a directory of the location may be answered by a program.
+func (n *nginx) indexIsProgram(v *nginxServer, l *location) bool {
+	php, _ := n.phpOf(v, "/index.php")
+	return php != nil && l.kind != regexLocation && l.scope.get("index").Has("index.php") && len(l.scope.own("alias")) == 0
+}
+
+// index adds the route that runs a directory's index where that is a program: after the one for files.
+func (n *nginx) index(v *nginxServer, l *location, match []pair) {
+	if !n.indexIsProgram(v, l) {
+		return
+	}
+	php, pass := n.phpOf(v, "/index.php")
+	n.cgi(v, &location{node: php.node, scope: php.scope, kind: l.kind, path: l.path}, pass, match, nil)
+}
+
+// passesPrograms reports whether some location passes programs on.
+func (n *nginx) passesPrograms(v *nginxServer) bool {
+	return slices.ContainsFunc(n.locations(v), func(l *location) bool { return len(l.scope.own("fastcgi_pass")) > 0 })
+}
+
 // tryFiles translates a "try_files": files first, and then what its last word says.
 func (n *nginx) tryFiles(v *nginxServer, l *location, b *node) {
-	last := b.Args[max(len(b.Args)-1, 0)]
+	final := last(b.Args)
+	for _, name := range []string{"proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass"} {
+		if len(l.scope.own(name)) == 0 {
+			continue
+		}
+		if final == "=404" { // the application says so by itself
+			n.d.needless["try_files before "+name] = true
+		} else {
+			n.d.note(&v.mark, b, "it chooses what is passed on")
+		}
+		n.serves(v, l, l.match(), nil)
+		return
+	}
 	for _, a := range b.Args[:max(len(b.Args)-1, 0)] {
 		if a != "$uri" && a != "$uri/" {
 			n.d.note(&v.mark, b, "only $uri, $uri/ and a last word")
@@ -427,16 +470,17 @@ func (n *nginx) tryFiles(v *nginxServer, l *location, b *node) {
 	}
 	r := &route{keys: l.match()}
 	n.common(v, l, r)
-	bare, _, _ := strings.Cut(last, "?")
+	bare, _, _ := strings.Cut(final, "?")
 	switch {
-	case last == "=404":
+	case final == "=404":
 		n.files(v, l, r, "404")
 		n.add(v, r)
-	case strings.HasPrefix(last, "@"):
+		n.index(v, l, l.match())
+	case strings.HasPrefix(final, "@"):
 		n.files(v, l, r, "next")
 		n.add(v, r)
 		for _, named := range v.scope.own("location") {
-			if named.Text() == last {
+			if named.Text() == final {
 				n.account(named.Kids, &v.mark)
 				n.serves(v, &location{node: named, scope: v.scope.in(named.Kids), kind: l.kind, path: l.path}, l.match(), nil)
 			}
@@ -444,8 +488,8 @@ func (n *nginx) tryFiles(v *nginxServer, l *location, b *node) {
 	case strings.HasPrefix(bare, "/") && strings.Contains(bare, ".php"):
 		n.files(v, l, r, "next")
 		n.add(v, r)
-		n.script(v, l, b, last)
-	case strings.HasPrefix(bare, "/") && !strings.Contains(bare, "$") && bare == last:
+		n.script(v, l, b, final)
+	case strings.HasPrefix(bare, "/") && !strings.Contains(bare, "$") && bare == final:
 		n.files(v, l, r, bare)
 		n.add(v, r)
 	default:

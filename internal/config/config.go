@@ -246,6 +246,7 @@ type Files struct {
 	Missing string   `key:"missing"` // MissingNotFound, MissingNext, or the path of a file below Root
 	Links   string   `key:"links"`   // LinksInside or LinksFollow
 	Hidden  bool     `key:"hidden"`  // names that begin with a dot are served
+	Scripts []string `key:"scripts"` // what the names of programs end with, which are not served
 }
 
 // FastCGI is an application that speaks FastCGI.

@@ -275,6 +275,9 @@ application that runs in the browser.`},
 Whether a symbolic link may lead out of the root (follow), or is taken for no file then (inside).`},
 	{path: "routes[].files.hidden", kind: boolean, def: "false", aka: []string{"dotfiles", "hide"}, doc: `
 Whether names that begin with a dot are served, as .git and .env do. .well-known always is.`},
+	{path: "routes[].files.scripts", kind: list(cgiSplit), max: 16, example: "[.php]", aka: []string{"script", "programs", "deny_files"}, doc: `
+What the names of programs end with. They are never sent as they are: with missing: next a request for one goes on to the next route, and so does one
+for a directory whose index is one, as index.php, which a route of fastcgi then runs.`},
 	{path: "routes[].fastcgi", kind: section, aka: []string{"fastcgi_pass", "php_fastcgi", "php", "fcgi"}, doc: `
 Answer by an application that speaks FastCGI, such as php-fpm. It is given the parameters of CGI/1.1 (RFC 3875) and those that PHP expects; the
 route's set_request, timeouts and errors hold. Before it stands a route of files with missing: next, for what is no script. A request body whose length the

@@ -165,7 +165,7 @@ func directory(name string) error {
 }
 
 func filesOf(f config.Files) *proxy.Files {
-	files := &proxy.Files{Root: f.Root, Index: f.Index, Links: f.Links == config.LinksFollow, Hidden: f.Hidden}
+	files := &proxy.Files{Root: f.Root, Index: f.Index, Links: f.Links == config.LinksFollow, Hidden: f.Hidden, Scripts: f.Scripts}
 	if len(files.Index) == 0 {
 		files.Index = []string{"index.html"}
 	}

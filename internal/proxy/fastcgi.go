@@ -64,6 +64,9 @@ type record struct {
 // callFastCGI answers a request by an application. It always answers.
 func (s *serving) callFastCGI(f *FastCGI) {
 	script, info, ok := f.script(s.scriptPath())
+	if s.indexed != "" {
+		script, info, ok = s.indexed, "", true
+	}
 	if !ok {
 		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.NoRoute})
 		return
@@ -145,7 +148,7 @@ func (c *calling) params(script, info string) []byte {
 	var b []byte
 	put := func(name, value string) { b = fastcgi.AppendParam(b, name, []byte(value)) }
 	query := q.Query
-	if s.route.Rewrite != nil {
+	if s.route.Rewrite != nil && s.indexed == "" {
 		_, query = s.rewritten(s.route.Rewrite)
 	}
 	host := string(hostOf(q.Authority))

@@ -22,6 +22,7 @@ type Files struct {
 	Fallback string   // the file for a path that leads to none, from the root; empty for none
 	Links    bool     // a symbolic link may lead out of Root
 	Hidden   bool     // names that begin with a dot are served
+	Scripts  []string // what names end with that are programs: they are left to the next route, also where they are a directory's index
 	Next     bool     // a path that leads to no file goes on to the next route
 }
 
@@ -72,6 +73,16 @@ func (f *Files) fileName(requested []byte) (string, error) {
 		name = "."
 	}
 	return name, nil
+}
+
+// script reports whether a file is a program.
+func (f *Files) script(name string) bool {
+	for _, end := range f.Scripts {
+		if len(name) >= len(end) && strings.EqualFold(name[len(name)-len(end):], end) {
+			return true
+		}
+	}
+	return false
 }
 
 // serveFile answers with a file. False means that there is none, and that the next route is to be asked.
@@ -137,6 +148,9 @@ func (s *serving) sendFile(f *Files, root directory, name string, slash bool) er
 	if info.IsDir() {
 		return s.sendIndex(f, root, name, slash)
 	}
+	if f.script(name) {
+		return errNoFile
+	}
 	content, seeks := file.(*os.File)
 	if !info.Mode().IsRegular() || !seeks || slash {
 		return errNoFile
@@ -163,6 +177,10 @@ func (s *serving) sendIndex(f *Files, root directory, name string, slash bool) e
 		if !slash {
 			s.toSlash()
 			return nil
+		}
+		if f.script(index) {
+			s.indexed = path.Join("/", name, index)
+			return errNoFile
 		}
 		return s.sendFile(f, root, path.Join(name, index), false)
 	}

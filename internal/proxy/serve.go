@@ -65,6 +65,7 @@ type serving struct {
 	charge     func(int64)
 	asked      upstream.Head
 	ask        route.Ask
+	indexed    string // the script that is the index of the directory that was asked for; empty for none
 	id         [idSize]byte
 	tried      balance.Tried
 	response   httpmsg.Response
@@ -443,6 +444,7 @@ func (s *serving) begin(p *Proxy, x *exchange.Exchange) {
 	s.adm.held = -1
 	s.adm.entered, s.adm.woken, s.adm.full, s.adm.passed, s.adm.since = false, false, -1, false, 0
 	s.made, s.raced, s.lost, s.streamed, s.full, s.until, s.upgrade = 0, 0, false, false, 0, 0, false
+	s.indexed = ""
 	s.setting, s.timer, s.grpc = 0, fault.TimerNone, isGRPC(&x.Request)
 	s.connect = connectsWebSocket(&x.Request)
 	s.replay = s.replay[:0]
