@@ -18,7 +18,7 @@ type Result struct {
 }
 
 // ErrNothing: there is no configuration that can be translated in the files.
-var ErrNothing = errors.New("no configuration of nginx, HAProxy or Caddy")
+var ErrNothing = errors.New("no configuration of nginx, HAProxy, Caddy or Traefik")
 
 // Translate reads the files of one proxy, as topology.Read does, and translates them. The errors are those of Read, and ErrNothing.
 func Translate(ctx context.Context, names []string, stdin io.Reader) (*Result, error) {
@@ -50,4 +50,5 @@ var translators = map[string]func(*draft, *topology.Proxy){
 	"nginx":   fromNginx,
 	"haproxy": fromHAProxy,
 	"caddy":   fromCaddy,
+	"traefik": fromTraefik,
 }
