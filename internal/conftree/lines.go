@@ -116,7 +116,7 @@ func splitWords(line string, escape func(byte) string) []string {
 // Words splits a command as a shell does, without what a shell expands. It gives the first words of a very long one.
 func Words(command string) []string { return shellWords(command[:min(len(command), lineMax)]) }
 
-// Apache reads a file of Apache: directives, and <sections> with what stands in them. Includes are not followed.
+// Apache reads a file of Apache: directives, and <sections> with what stands in them. Includes are not followed; see ApacheFiles.
 func (r *Reader) Apache(name, text string) ([]*Node, error) {
 	root := &Node{}
 	open := []*Node{root}
@@ -198,7 +198,7 @@ func apacheWords(line string, section bool) []string {
 	return words
 }
 
-// Caddyfile reads a Caddyfile: blocks of lines. Imports of snippets are not put in place.
+// Caddyfile reads a Caddyfile: blocks of lines. Imports are not put in place; see CaddyFiles.
 func (r *Reader) Caddyfile(name, text string) ([]*Node, error) {
 	root := &Node{}
 	open := []*Node{root}

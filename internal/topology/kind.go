@@ -44,9 +44,9 @@ func (k kind) parse(r *conftree.Reader, name, text string) ([]*Node, error) {
 	case haproxyKind:
 		return r.HAProxy(name, text)
 	case apacheKind:
-		return r.Apache(name, text)
+		return r.ApacheFiles(name, text)
 	case caddyfileKind:
-		return r.Caddyfile(name, text)
+		return r.CaddyFiles(name, text)
 	case caddyKind, traefikKind, envoyKind, kubernetesKind, composeKind:
 		return r.YAML(name, text)
 	case traefikTOMLKind:

@@ -126,7 +126,7 @@ func (t *Topology) take(r *conftree.Reader, sources []source) {
 	first := ""
 	var mains []string // directories of nginx's main files
 	for _, s := range sources {
-		if s.kind == nginxKind && r.Included[filepath.Clean(s.name)] {
+		if r.Included[filepath.Clean(s.name)] {
 			t.Files = append(t.Files, s.name)
 			continue
 		}
