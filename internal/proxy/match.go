@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/route"
 )
 
 // match finds the request's route, the first from one on; -1 if there is none.
@@ -11,12 +12,11 @@ import (
 // hot: once per request.
 func (s *serving) match(from int) int {
 	q := &s.x.Request
-	s.ask.Host, s.ask.Method, s.ask.Path, s.ask.Query = q.Authority, q.Name, q.Path, q.Query
-	s.ask.From = from
+	ask := route.Ask{Host: q.Authority, Method: q.Name, Path: q.Path, Query: q.Query, From: from, Header: s.rare.header, Kept: &s.rare.canonical}
 	if s.snap.Ways {
-		s.ask.Scheme, s.ask.Port = s.scheme(), portOf(s.x.Peer.Local)
+		ask.Scheme, ask.Port = s.scheme(), portOf(s.x.Peer.Local)
 	}
-	return s.snap.Table.Find(&s.ask)
+	return s.snap.Table.Find(&ask)
 }
 
 // nth is the nth value of the request's header of that name. The Host header is the authority, whatever the version of HTTP.

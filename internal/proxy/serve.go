@@ -13,7 +13,6 @@ import (
 	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/overload"
 	"github.com/whygate/whygate/internal/resilience"
-	"github.com/whygate/whygate/internal/route"
 	"github.com/whygate/whygate/internal/telemetry"
 	"github.com/whygate/whygate/internal/upstream"
 )
@@ -60,12 +59,11 @@ type serving struct {
 	grpc       bool      // the request is a call of gRPC
 	lost       bool      // the request body was larger than replay holds: it cannot be sent again
 	streamed   bool      // the request body was read piece by piece
+	connect    bool      // it asked for another protocol by an extended CONNECT
 	overflow   bool      // an interim response named too many fields in Connection
 	interim    func(*httpmsg.Response)
 	charge     func(int64)
 	asked      upstream.Head
-	ask        route.Ask
-	indexed    string // the script that is the index of the directory that was asked for; empty for none
 	id         [idSize]byte
 	tried      balance.Tried
 	response   httpmsg.Response
@@ -75,8 +73,6 @@ type serving struct {
 	record     telemetry.Record
 	first      upstream.Attempt
 	evidence   [attemptsMax]*fault.Evidence // those of the attempts, for the record
-
-	connect bool // it asked for another protocol by an extended CONNECT
 
 	*rare
 }
@@ -90,6 +86,9 @@ type rare struct {
 	later     [attemptsMax - 1]*upstream.Attempt // the attempts after the first; nil until there is such a one
 	waiter    overload.Waiter                    // in the pool's queue
 	wsKey     []byte                             // of the WebSocket that we ask for in place of an extended CONNECT
+	indexed   string                             // the script that is the index of the directory that was asked for; empty for none
+	canonical []byte                             // the path, where it was not canonical
+	header    func(string, int) ([]byte, bool)   // nth, made once
 }
 
 // stateOf is the exchange's state of ours, which stays with it from one request to the next.
@@ -102,7 +101,7 @@ func stateOf(x *exchange.Exchange) *serving {
 	s.evidence[0] = &s.first.Evidence
 	s.interim = s.passInterim // made once, so that it does not allocate
 	s.charge = func(n int64) { s.x.Charge(n) }
-	s.ask.Header = s.nth
+	s.header = s.nth
 	return s
 }
 

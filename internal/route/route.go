@@ -136,7 +136,7 @@ type Ask struct {
 	// request without headers.
 	Header func(name string, n int) ([]byte, bool)
 
-	canonical []byte // of a path that is not in canonical form; kept from one request to the next
+	Kept *[]byte // memory for a path that is not in canonical form, from one request to the next; nil for none
 }
 
 // Match is Find for a request that has no headers and no query.
@@ -163,10 +163,15 @@ func (t *Table) findCanonical(a *Ask) int {
 	if _, ambiguous := dotSegments(a.Path); ambiguous {
 		return -1
 	}
-	a.canonical = Canonical(a.canonical[:0], a.Path)
-	i := t.find(a, a.canonical)
-	if cap(a.canonical) > canonicalKept {
-		a.canonical = nil
+	var fresh []byte
+	kept := a.Kept
+	if kept == nil {
+		kept = &fresh
+	}
+	*kept = Canonical((*kept)[:0], a.Path)
+	i := t.find(a, *kept)
+	if cap(*kept) > canonicalKept {
+		*kept = nil
 	}
 	return i
 }

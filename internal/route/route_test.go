@@ -206,7 +206,8 @@ func TestMatchAllocates(t *testing.T) {
 		{Path: "/h", Headers: []Condition{{"X-Beta", "1"}}},
 		{Path: "/q", Query: []Condition{{"debug", "~^[01]$"}}},
 	})
-	ask := Ask{Method: []byte("GET"), Query: []byte("?a=b&debug=1"), Header: func(string, int) ([]byte, bool) { return ask1, true }}
+	var kept []byte
+	ask := Ask{Kept: &kept, Method: []byte("GET"), Query: []byte("?a=b&debug=1"), Header: func(string, int) ([]byte, bool) { return ask1, true }}
 	for _, tt := range []struct{ host, path string }{
 		{"A.test:80", "/x"},
 		{"x.y.b.test", "/"},
