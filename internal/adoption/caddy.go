@@ -179,15 +179,13 @@ var caddyOrder = strings.Fields(`tracing map vars fs root log_append log_skip lo
 
 // around is what directives before have set for those after.
 type around struct {
-	match    []pair
-	out      []pair // headers of the answer
-	in       []pair // headers of the request
-	root     string
-	auth     bool
-	strip    string
-	rewrite  string
-	try      *node
-	notFound bool
+	match   []pair
+	out     []pair // headers of the answer
+	in      []pair // headers of the request
+	root    string
+	strip   string
+	rewrite string
+	try     *node
 }
 
 // block translates the directives of a block, in Caddy's order, or in the file's where that is asked for by "route".
