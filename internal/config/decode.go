@@ -170,6 +170,9 @@ func (d *decoder) value(k *key, e entry, into reflect.Value, path string) {
 		}
 		d.section(k, n, into, path, e.at)
 	case sectionsShape:
+		if items, ok := n.(*ast.SequenceNode); ok && len(items.Values) > 0 { // a route is large, and there may be thousands
+			into.Set(reflect.MakeSlice(into.Type(), 0, min(len(items.Values), int(k.max))))
+		}
 		d.list(k, n, path, e.at, func(item ast.Node, path string) {
 			one := reflect.New(into.Type().Elem()).Elem()
 			setDefaults(k, one)
