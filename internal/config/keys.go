@@ -451,7 +451,7 @@ limits.requests instead, and routes where short and very long requests are of on
 	{path: "pools.NAME.overload.delay", kind: duration, def: "100ms", min: int64(time.Millisecond), max: int64(time.Minute), aka: []string{"target", "target_delay", "latency"}, doc: `
 How much an endpoint may add to what a request takes by itself, in a queue of its own; half of what the request takes, if that is more.
 It is also how long a request waits in the gateway for room, once there was an overload.`},
-	{path: "pools.NAME.overload.queue", kind: number, def: "1024", min: 1, max: 1024, zero: "none waits", aka: []string{"max_queue", "queue_size", "maxqueue"}, doc: `
+	{path: "pools.NAME.overload.queue", kind: number, def: "16384", min: 1, max: 16384, zero: "none waits", aka: []string{"max_queue", "queue_size", "maxqueue"}, doc: `
 How many requests may wait. The oldest comes first in a burst; in an overload that lasts it is the newest, which can still be served in
 time. A client that left meanwhile costs the endpoint nothing.`},
 

@@ -11,7 +11,7 @@ import (
 // engine is what is known so far of all sources. One goroutine has it.
 type engine struct {
 	ended   ended // the worker whose end was told last
-	grown   bool // the lines that are taken were appended after their file had been opened
+	grown   bool  // the lines that are taken were appended after their file had been opened
 	o       *Options
 	formats []*Format // those that lines are offered to, and those of lines that were read loosely
 	places  map[*Format]int

@@ -50,7 +50,7 @@ func (g *Gateway) wakeReplaced(now mono.Time) (crowded bool) {
 
 // decide moves the limits of the pools' endpoints, and ends what has waited for too long. It ends with stop.
 func (g *Gateway) decide() {
-	ticked := mono.Now()
+	ticked, meter := mono.Now(), newLagMeter()
 	timer := time.NewTimer(overload.TickEvery)
 	defer timer.Stop()
 	for {
@@ -69,8 +69,9 @@ func (g *Gateway) decide() {
 			}
 			g.mu.Unlock()
 			due := now.Sub(ticked) >= overload.TickEvery
+			lag := time.Duration(0)
 			if due {
-				ticked = now
+				ticked, lag = now, meter.read()
 			}
 			for _, b := range current.pools {
 				gate := b.pool.Gate
@@ -78,6 +79,7 @@ func (g *Gateway) decide() {
 					continue
 				}
 				if due && !gate.Limiter.Idle() {
+					gate.Limiter.Late(lag)
 					gate.Limiter.Tick(now)
 				}
 				gate.Wake(now)

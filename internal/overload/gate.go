@@ -26,7 +26,7 @@ type Gate struct {
 	queue Queue
 }
 
-// NewGate makes a gate before a limiter's endpoints. most is how many requests may wait, at most 1,024; 0 for none.
+// NewGate makes a gate before a limiter's endpoints. most is how many requests may wait, at most 16,384; 0 for none.
 func NewGate(l *Limiter, most int64, delay time.Duration) *Gate {
 	return &Gate{Limiter: l, delay: delay, most: most}
 }
@@ -88,7 +88,7 @@ func (g *Gate) Wake(now mono.Time) {
 	defer g.mu.Unlock()
 	room := g.rooms(now) - g.going.Load()
 	for g.queue.Length() > 0 {
-		wait := g.queue.Wait(Calm(g.Limiter.Calm(now)), g.delay, now)
+		wait := g.queue.Wait(Calm(g.Limiter.Calm(now)), g.delay, now) + time.Duration(g.Limiter.lag.Load())
 		if w := g.queue.Expired(wait, now); w != nil {
 			w.Ready <- TooLong
 			continue

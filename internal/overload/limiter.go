@@ -62,6 +62,8 @@ type Limiter struct {
 	endpoints []*endpoint
 	classes   *[Classes]class
 
+	lag atomic.Int64 // nanoseconds that answers wait for us
+
 	cutAt mono.Atomic // when a limit was cut last, 0 for never
 	mu    sync.Mutex  // guards ticks: there is one at a time
 	tick  mono.Time   // the last one
@@ -194,7 +196,7 @@ func (l *Limiter) Answered(i int, s *Sample) {
 	if l.fixed {
 		return
 	}
-	lat := log2(s.Took)
+	lat := log2(l.took(s))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.answers++
@@ -246,6 +248,18 @@ func log2(d time.Duration) float64 {
 	return float64(n) + f*(1.346-0.346*f)
 }
 
+// Late tells how late the gateway itself is to see an answer that has come, since it has more to do than it can. That is not the
+// endpoint's doing: it is left out of what answers took. Of several values the longest counts for a while.
+func (l *Limiter) Late(lag time.Duration) {
+	l.lag.Store(int64(max(lag, time.Duration(l.lag.Load())*lagKept/8)))
+}
+
+// lagKept is how many eighths of a lag are kept from one Late to the next.
+const lagKept = 7
+
+// took is what an answer took but for the gateway's own lag.
+func (l *Limiter) took(s *Sample) time.Duration { return s.Took - time.Duration(l.lag.Load()) }
+
 // Failed ends what Enter began without an answer that says anything about load.
 func (l *Limiter) Failed(i int) { l.endpoints[i].inFlight.Add(-1) }
 
@@ -257,7 +271,7 @@ func (l *Limiter) Left(i int, s *Sample) {
 		e.inFlight.Add(-1)
 		return
 	}
-	lat := log2(s.Took)
+	lat := log2(l.took(s))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if c := l.class(s.Class); s.Sent >= e.epoch && c.base.Load() != 0 && lat > math.Float64frombits(c.allowed.Load()) {

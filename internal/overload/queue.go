@@ -9,7 +9,7 @@ import (
 // The constants of the queue.
 const (
 	Priorities  = 4                     // 0 is served first
-	queueMost   = 1024                  // requests
+	queueMost   = 16384                 // requests: what comes at once where thousands of connections are kept
 	persistent  = time.Second           // not empty for so long: the queue does not absorb a burst, it is a delay
 	waitShort   = 20 * time.Millisecond // is then all that is waited
 	waitLongest = time.Second           // while no limit was cut: a cold start, or a burst
