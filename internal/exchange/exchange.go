@@ -55,6 +55,11 @@ type Peer struct {
 	Local  string     // the address that the client came to
 	Secure bool       // it came over TLS
 
+	Shown *Shown // what the handshake showed beside; nil for nothing, and in clear
+}
+
+// Shown is what certificates say of a connection. It has memory of its own: connections in clear have no use for it.
+type Shown struct {
 	// Subject is whom the client's certificate is for, as a header's value; empty if it showed none. It has been verified.
 	Subject string
 

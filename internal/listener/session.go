@@ -10,6 +10,7 @@ import (
 
 	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/conn"
+	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h2"
 	"github.com/whygate/whygate/internal/mono"
@@ -101,7 +102,7 @@ func (ss *session) tooMany() {
 func (ss *session) agreed() string {
 	state := ss.conn.TLS().ConnectionState()
 	if len(state.VerifiedChains) > 0 {
-		ss.http.Peer().Subject = certs.Subject(state.VerifiedChains[0][0])
+		ss.http.Peer().Shown = &exchange.Shown{Subject: certs.Subject(state.VerifiedChains[0][0])}
 	}
 	return state.NegotiatedProtocol
 }
@@ -145,7 +146,10 @@ func (ss *session) serveHTTP2(d *door) {
 	}
 	peer := *ss.http.Peer()
 	if d != nil {
-		peer.Covers = ss.covers
+		if peer.Shown == nil {
+			peer.Shown = &exchange.Shown{}
+		}
+		peer.Shown.Covers = ss.covers
 	}
 	two := serve2.NewSession(&peer, ss.limits)
 	ss.http2.Store(two)

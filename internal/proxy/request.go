@@ -48,12 +48,12 @@ func (s *serving) refused() *fault.Evidence {
 func (s *serving) noRoute() *fault.Evidence {
 	e := &fault.Evidence{Stage: fault.Select, End: fault.NoRoute}
 	q := &s.x.Request
-	if q.Version >= httpmsg.HTTP2 && s.x.Peer.Covers != nil {
+	if q.Version >= httpmsg.HTTP2 && s.x.Peer.Shown != nil && s.x.Peer.Shown.Covers != nil {
 		host := string(q.Authority)
 		if name, _, err := net.SplitHostPort(host); err == nil {
 			host = name
 		}
-		if !s.x.Peer.Covers(host) {
+		if !s.x.Peer.Shown.Covers(host) {
 			e.Rule = fault.RuleMisdirected
 		}
 	}
@@ -268,9 +268,9 @@ func (s *serving) addHop(trusted bool) {
 		}
 		add.AppendKnown(httpmsg.XRequestID, id)
 	}
-	if subject := s.x.Peer.Subject; subject != "" && !s.edits(subjectHeader) {
+	if shown := s.x.Peer.Shown; shown != nil && shown.Subject != "" && !s.edits(subjectHeader) {
 		add.Begin(subjectHeader, httpmsg.Other)
-		add.PutString(subject)
+		add.PutString(shown.Subject)
 		add.End()
 	}
 	if f.Has(httpmsg.CDNLoop) {
