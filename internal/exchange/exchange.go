@@ -52,10 +52,9 @@ type Peer struct {
 	Client string     // the peer's address as text, without its port; empty for a unix socket
 	Addr   netip.Addr // the same; not valid for a unix socket
 	Port   uint16     // of the peer; 0 for a unix socket
-	Local  string     // the address that the client came to
 	Secure bool       // it came over TLS
-
-	Shown *Shown // what the handshake showed beside; nil for nothing, and in clear
+	Local  string     // the address that the client came to
+	Shown  *Shown     // what the handshake showed beside; nil for nothing, and in clear
 }
 
 // Shown is what certificates say of a connection. It has memory of its own: connections in clear have no use for it.
