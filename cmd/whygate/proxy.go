@@ -24,8 +24,9 @@ func (w *world) proxyCommand() *cobra.Command {
 		Long: `Forward every request that comes to --from to one of --to. The gateway starts even if nothing answers there yet.
 
 With --domain clients are spoken to over TLS, with a certificate from Let's Encrypt that is obtained and renewed by itself: the name must lead
-to this machine, and port 443 be reachable. You agree to the authority's terms of service by it. Only that name is answered. Without it
-clients speak HTTP/1.1 in clear. For certificates from files go on with a file: --print-config makes it, its key is listen[].tls.
+to this machine, and port 443 be reachable. You agree to the authority's terms of service by it. Only that name is answered. Beside port 443
+port 80 is listened on, and who comes there is sent to https://; --no-redirect leaves it alone. With another port it is not, unless there is
+a --from for it. Without --domain clients speak HTTP/1.1 in clear. For certificates from files go on with a file: --print-config makes it, its key is listen[].tls.
 
 An address is host:port, :port or a port. A URL is http://host:port, https://host or unix:/path. SIGHUP opens the access log again;
 SIGTERM drains and stops.`,
@@ -60,6 +61,7 @@ SIGTERM drains and stops.`,
 	f.StringVar(&flags.ServerName, "server-name", "", "the `NAME` to ask for (SNI) and to verify the certificate against, in place of the URL's host")
 	f.BoolVar(&flags.Insecure, "insecure", false, "do not verify certificates: anybody on the way can read and change what passes")
 	f.StringArrayVar(&flags.Domains, "domain", nil, "`NAME` to get a certificate for and to answer by; may be repeated")
+	f.BoolVar(&flags.NoRedirect, "no-redirect", false, "do not listen on port 80 for --domain, to send clients to https://")
 	f.StringVar(&flags.Email, "email", "", "`ADDRESS` that the authority writes to about certificates")
 	f.StringVar(&flags.Directory, "acme-directory", "", "`URL` of another authority than Let's Encrypt")
 	f.StringVar(&flags.Root, "acme-ca", "", "PEM `FILE` of who signs that authority's own certificate")

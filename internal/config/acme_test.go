@@ -75,7 +75,7 @@ func TestDomainFlags(t *testing.T) {
 	if problems := o.Apply(c); problems.Failed() {
 		t.Fatal(problems)
 	}
-	if got := c.CertificateNames(); !slices.Equal(got, []string{"shop.example.com", "www.example.com"}) || !c.Auto() || len(c.Routes) != 2 {
+	if got := c.CertificateNames(); !slices.Equal(got, []string{"shop.example.com", "www.example.com"}) || !c.Auto() || len(c.Routes) != 4 {
 		t.Errorf("names %q", got)
 	}
 	again, problems := Parse("printed.yaml", PrintFlags(c), Options{})
@@ -92,5 +92,60 @@ func TestDomainFlags(t *testing.T) {
 	c, _ = FromFlags([]string{":443"}, []string{"3000"})
 	if problems := (Overrides{Email: "a@example.com", Admin: "off"}).Apply(c); !problems.Failed() {
 		t.Error("--email without --domain is taken")
+	}
+}
+
+// Beside port 443 there is port 80, which sends to https the names that there are, and nobody else. Other ports have it if it is asked for.
+func TestDomainRedirect(t *testing.T) {
+	const nobody = "nobody listens on port 80"
+	for _, tt := range []struct {
+		from       []string
+		none       bool
+		clear      string // the listeners without TLS
+		routes     int
+		says, hint string
+	}{
+		{[]string{":443"}, false, ":80", 2, "", ""},
+		{[]string{"10.0.0.1:443", "[2001:db8::1]:443"}, false, "10.0.0.1:80 [2001:db8::1]:80", 2, "", ""},
+		{[]string{":443", "127.0.0.1:80"}, false, "127.0.0.1:80", 2, "", ""},
+		{[]string{":8443", ":80"}, false, ":80", 2, "", ""},
+		{[]string{":443"}, true, "", 1, "", ""},
+		{[]string{":8443"}, false, "", 1, nobody, "add --from :80"},
+		{[]string{"systemd:web"}, false, "", 1, nobody, "--no-redirect"},
+		{[]string{":8443"}, true, "", 1, "", ""},
+		{[]string{":80"}, false, "", 0, "port 80 alone", "write --from :443"},
+		{[]string{":443", ":80"}, true, "", 0, "is against a listener on port 80", "leave one"},
+	} {
+		c, err := FromFlags(tt.from, []string{"3000"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		problems := Overrides{Domains: []string{"shop.example.com"}, NoRedirect: tt.none, Admin: "off"}.Apply(c)
+		if text := problems.Error(); !strings.Contains(text, tt.says) || !strings.Contains(text, tt.hint) || tt.says == "" && text != "" {
+			t.Errorf("%q: %q, want %q and %q", tt.from, text, tt.says, tt.hint)
+		}
+		if problems.Failed() != (tt.routes == 0) || problems.Failed() {
+			continue
+		}
+		var inClear []string
+		for _, l := range c.Listen {
+			if !l.TLS.On() {
+				inClear = append(inClear, l.Address.String())
+			}
+		}
+		if got := strings.Join(inClear, " "); got != tt.clear || len(c.Routes) != tt.routes {
+			t.Errorf("%q: %q in clear and %d routes, want %q and %d", tt.from, got, len(c.Routes), tt.clear, tt.routes)
+		}
+		if r := c.Routes[0]; tt.routes == 2 && (r.Host != "shop.example.com" || r.Scheme != "http" || r.Pool != "" || r.Redirect != Redirect{"https://$host$uri", 308}) {
+			t.Errorf("%q: the first route is %+v", tt.from, r)
+		}
+	}
+	c, _ := FromFlags([]string{":443"}, []string{"3000"})
+	if problems := (Overrides{Domains: []string{"shop.example.com"}, Admin: "127.0.0.1:80"}).Apply(c); !problems.Failed() || !strings.Contains(problems.Error(), "overlaps the admin address 127.0.0.1:80") {
+		t.Errorf("an admin address on port 80: %v", problems)
+	}
+	c, _ = FromFlags([]string{":443"}, []string{"3000"})
+	if problems := (Overrides{NoRedirect: true, Admin: "off"}).Apply(c); !problems.Failed() {
+		t.Error("--no-redirect without --domain is taken")
 	}
 }

@@ -97,6 +97,7 @@ type Overrides struct {
 	Domains         []string // the listeners speak TLS with certificates for these, by ACME; nothing else is answered
 	Email           string   // whom the authority writes to
 	Directory, Root string   // the authority, and a PEM file of who signs its own certificate
+	NoRedirect      bool     // port 80 is not listened on for the domains
 }
 
 // Apply puts the settings into c, or says what is wrong with them and with what they leave together. Paths become absolute.
@@ -132,6 +133,7 @@ func (o Overrides) Apply(c *Config) Problems {
 	if c.Admin.Exposed() {
 		problems = append(problems, Problem{Severity: Warning, Path: "--admin", Message: "the admin address " + c.Admin.String() + exposedWarning, Hint: exposedHint})
 	}
+	problems = append(append(problems, o.secure(c)...), o.certify(c)...)
 	for _, l := range c.Listen {
 		if overlap(l.Address, c.Admin) {
 			problems = append(problems, Problem{
@@ -139,45 +141,6 @@ func (o Overrides) Apply(c *Config) Problems {
 				Hint: "choose another port for one of them: --admin 127.0.0.1:9503",
 			})
 		}
-	}
-	return append(append(problems, o.secure(c)...), o.certify(c)...)
-}
-
-// certify makes the listeners speak TLS for the domains, and routes of them.
-func (o Overrides) certify(c *Config) (problems Problems) {
-	refuse := func(flag, message, hint string) {
-		problems = append(problems, Problem{Path: flag, Message: flag + " " + message, Hint: hint})
-	}
-	if len(o.Domains) == 0 {
-		for flag, value := range map[string]string{"--email": o.Email, "--acme-directory": o.Directory, "--acme-ca": o.Root} {
-			if value != "" {
-				refuse(flag, "is about certificates, and there is no --domain", "write --domain shop.example.com")
-			}
-		}
-		return problems
-	}
-	every := c.Routes[0]
-	c.Routes = nil
-	k := find("acme.names")
-	for _, domain := range o.Domains {
-		v, t := parseHostPattern(k, domain)
-		switch {
-		case t != nil:
-			refuse("--domain", t.message, t.hint)
-			continue
-		case !certifiable(v.(string)):
-			refuse("--domain", "is nothing that an authority gives a certificate for: "+quote(domain), "write a name with a dot in it that leads to this machine")
-			continue
-		case strings.HasPrefix(v.(string), "*."):
-			refuse("--domain", "cannot be a wildcard, which dns-01 alone can prove: "+quote(domain), "go on with a file: --print-config makes it, its keys are acme.challenge and acme.dns")
-			continue
-		}
-		r := every
-		r.Host = v.(string)
-		c.Routes = append(c.Routes, r)
-	}
-	for i := range c.Listen {
-		c.Listen[i].TLS.Issue = IssueAuto
 	}
 	return problems
 }

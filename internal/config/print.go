@@ -30,11 +30,7 @@ func PrintFlags(c *Config, comment ...string) []byte {
 	}
 	b.WriteString("routes:\n")
 	for _, r := range c.Routes {
-		if r.Host != "" {
-			fmt.Fprintf(&b, "  - host: %s\n    pool: %s\n", yamlText(r.Host), yamlText(r.Pool))
-			continue
-		}
-		fmt.Fprintf(&b, "  - pool: %s\n", yamlText(r.Pool))
+		printRoute(&b, &r)
 	}
 	b.WriteString("pools:\n")
 	for _, p := range c.Pools {
@@ -45,6 +41,20 @@ func PrintFlags(c *Config, comment ...string) []byte {
 		printTLS(&b, p.TLS)
 	}
 	return []byte(b.String())
+}
+
+// printRoute writes a route to a pool, or one that redirects.
+func printRoute(b *strings.Builder, r *Route) {
+	dash := "  - "
+	for _, k := range []struct{ name, value string }{{"host", r.Host}, {"scheme", r.Scheme}, {"pool", r.Pool}} {
+		if k.value != "" {
+			fmt.Fprintf(b, "%s%s: %s\n", dash, k.name, yamlText(k.value))
+			dash = "    "
+		}
+	}
+	if r.Redirect.To != "" {
+		fmt.Fprintf(b, "%sredirect: {to: %s, status: %d}\n", dash, yamlText(r.Redirect.To), r.Redirect.Status)
+	}
 }
 
 // printACME writes what of the section has not its default.

@@ -21,6 +21,8 @@ func TestPrintFlags(t *testing.T) {
 		{[]string{"8080", "127.0.0.1:8081", "[::1]:80"}, []string{"3000", "unix:/run/it's ${HOME}.sock", "https://app.internal"}, Overrides{Admin: "off", AccessLog: "off", ErrorPages: "plain"}},
 		{[]string{"unix:/run/a b: #c.sock"}, []string{"https://[::1]:8443"}, Overrides{CA: "ca.pem", ServerName: "app.internal", AccessLog: "logs/a.log"}},
 		{[]string{"systemd:web"}, []string{"https://a"}, Overrides{Insecure: true, ServerName: "b", Admin: "unix:/run/admin.sock"}},
+		{[]string{":443"}, []string{"3000"}, Overrides{Domains: []string{"shop.example.com", "www.example.com"}}},
+		{[]string{":443"}, []string{"3000"}, Overrides{Domains: []string{"shop.example.com"}, NoRedirect: true, Email: "a@example.com"}},
 		{[]string{"systemd:"}, []string{"https://a"}, Overrides{CA: "/etc/\"ca\"\t\u00e9\\.pem"}},
 	}
 	for _, tt := range tests {

@@ -36,10 +36,17 @@ func TestACMEChallenges(t *testing.T) {
 				acme += fmt.Sprintf(", dns: {command: [%q]}", dnsCommand(t, p))
 				route = "{host: '*.example.com', pool: web}"
 			}
+			if challenge == "http-01" { // the authority comes in clear, and is not sent away as clients are
+				route = "{scheme: http, redirect: {to: 'https://$host$uri', status: 308}}, " + shopRoute
+			}
 			storage := filepath.Join(t.TempDir(), "acme")
 			g := p.certify(t, p.tls, p.http, storage, acme, route)
 			first := g.awaitCertificate(t, name)
 			g.awaitLog(t, "certificate obtained")
+			if challenge == "http-01" {
+				g.awaitLog(t, "the authority looked at a challenge")
+				redirected(t, p.http)
+			}
 			g.end(t)
 			_ = filepath.WalkDir(storage, func(path string, d fs.DirEntry, wrong error) error {
 				if wrong != nil {
@@ -58,6 +65,25 @@ func TestACMEChallenges(t *testing.T) {
 				t.Errorf("started again: %s instead of %s, %d orders after %d", again.SerialNumber, first.SerialNumber, p.orders(), before)
 			}
 		})
+	}
+}
+
+// redirected wants a request in clear to be sent to https.
+func redirected(t *testing.T, address string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, "http://"+address+"/a?b=c", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "shop.example.com"
+	transport := &http.Transport{DisableKeepAlives: true}
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if to := res.Header.Get("Location"); res.StatusCode != 308 || to != "https://shop.example.com/a?b=c" {
+		t.Errorf("in clear: %d to %q", res.StatusCode, to)
 	}
 }
 

@@ -383,7 +383,11 @@ func (g *Gateway) reconcile(cfg *config.Config, anew bool) (c *change, err error
 		kept := have[l.Address]
 		delete(have, l.Address)
 		if kept == nil {
-			if kept, err = g.open(l, g.options.where(cfg, "listen["+strconv.Itoa(i)+"].address", "--from")); err != nil {
+			flag := "--from"
+			if cfg.Auto() && !l.TLS.On() {
+				flag = "--from, or leave it alone with --no-redirect"
+			}
+			if kept, err = g.open(l, g.options.where(cfg, "listen["+strconv.Itoa(i)+"].address", flag)); err != nil {
 				c.undo()
 				return nil, err
 			}
