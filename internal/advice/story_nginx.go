@@ -32,6 +32,16 @@ var storiesOfNginx = []story{
 		alone: true, unlogged: true, certain: true, check: "ss -lntp 'sport = :{bound:80}': who has it",
 	},
 	{
+		products: "nginx", causes: own, words: "primary script unknown|unable to open primary script",
+		title:    "php-fpm does not have the script",
+		sentence: "php-fpm does not have the file that nginx names: SCRIPT_FILENAME is a path that is right for nginx and wrong for php-fpm, or php-fpm's user may not read it",
+		do: []directive{
+			{where: "location", set: "fastcgi_param SCRIPT_FILENAME /var/www/html$fastcgi_script_name;", why: "with the path as php-fpm sees it: in a container of its own the files are often elsewhere, or not mounted at all"},
+			{set: "namei -l /var/www/html/index.php", why: "where php-fpm runs: each directory needs x for its user (www-data), the file r; chroot and doc_root in the pool count too"},
+		},
+		certain: true, check: "ls -l of the script's path where php-fpm runs (docker exec PHP ls -l /var/www/html/index.php): whether it is there",
+	},
+	{
 		products: "nginx", causes: starting, words: "permission denied", and: "bind() to",
 		title:    "nginx did not start",
 		sentence: "nginx did not start: it may not open the port",

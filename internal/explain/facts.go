@@ -231,7 +231,7 @@ func requestIn(text []byte) (method, target []byte, ok bool) {
 				end++
 			}
 			target := text[start:end]
-			if starts(target, "/") || starts(target, "http://") || starts(target, "https://") {
+			if starts(target, "/") || starts(target, "http://") || starts(target, "https://") || len(target) > 0 && starts(text[end:], " HTTP/") {
 				return text[i : i+len(m)], target, true
 			}
 			if path := pathAfter(text[end:]); path != nil { // scheme, host and path in fields of their own

@@ -212,6 +212,9 @@ func nginxPeer(b []byte) []byte {
 	if i := indexText(b, "://"); i >= 0 {
 		b = b[i+3:]
 	}
+	if path, ok := bytes.CutPrefix(b, []byte("passenger:")); ok { // Phusion's module: the path of its socket
+		return bytes.TrimRight(path, ":")
+	}
 	if starts(b, "unix:") {
 		if i := bytes.IndexByte(b[5:], ':'); i >= 0 {
 			b = b[:5+i]

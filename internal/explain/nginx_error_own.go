@@ -134,7 +134,7 @@ func (l *nginxLine) judgeRules(e *Entry) bool {
 		e.fail(ByGateway, fault.Select, fault.Misconfigured)
 	case starts(m, "auth request unexpected status: "):
 		l.judgeAuth(e)
-	case starts(m, "open() ") || starts(m, "mkdir() ") || starts(m, "directory index of") || has(m, " is not found ("), has(m, " is forbidden ("):
+	case starts(m, "open() ") || starts(m, "stat() ") || starts(m, "opendir() ") || starts(m, "mkdir() ") || starts(m, "directory index of") || has(m, " is not found ("), has(m, " is forbidden ("):
 		if has(m, "Permission denied") {
 			e.fail(ByGateway, fault.Select, fault.Misconfigured)
 			return true

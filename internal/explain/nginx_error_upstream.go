@@ -29,7 +29,7 @@ func (l *nginxLine) judgeConnect(e *Entry) bool {
 		return false
 	}
 	errno := l.errno()
-	blameConnect(e, errno, starts(e.Upstream, "unix:") || starts(m, "connect() to unix:"))
+	blameConnect(e, errno, starts(e.Upstream, "unix:") || starts(m, "connect() to unix:") || starts(m, "connect() to /"))
 	return true
 }
 
@@ -260,6 +260,8 @@ func judgeNginxSent(e *Entry, m []byte, stage fault.Stage) {
 // judgePHP reads what a FastCGI application wrote to its standard error: PHP's warnings are no fault of an exchange.
 func judgePHP(e *Entry, m []byte) {
 	switch {
+	case has(m, "rimary script"): // unknown, or could not be opened: php-fpm has no such file
+		e.fail(ByGateway, fault.Select, fault.Misconfigured)
 	case has(m, "Allowed memory size of"), has(m, "Out of memory"):
 		told(e, ByOrigin, fault.FirstByte, fault.Completed, fault.CauseApplicationError)
 	case has(m, "Maximum execution time of"):

@@ -140,7 +140,7 @@ var programs = [...]struct{ mark, product string }{
 var others = [...]string{
 	"sshd[", "sshd-session[", "postfix/", "dovecot", "exim", "sendmail", "named[", "unbound[", "unbound:", "dnsmasq", "ntpd[", "chronyd", "cron[", "crond[", "sudo[", "sudo:", "su[",
 	"systemd-resolved", "systemd-timesyncd", "systemd-networkd", "networkmanager", "dhclient", "dhcpcd", "smartd", "fail2ban", "rsyslogd", "snmpd", "smbd", "nmbd", "winbindd", "slapd",
-	"cupsd", "bluetoothd", "avahi-daemon", "openvpn", "strongswan", "charon", "wpa_supplicant", "postgres[", "mysqld[", "mariadbd[", "mongod[", "redis[", "smtp", ":25:", "]:25", ":22:", " port 22",
+	"cupsd", "bluetoothd", "avahi-daemon", "openvpn", "strongswan", "charon", "wpa_supplicant", "postgres[", "mysqld[", "mariadbd[", "mongod[", "redis[", "smtp", "]:25", " port 22",
 	"checkpoint", "socket for sync", "master <-> replica", "master <-> slave", "clamd", "freshclam", "apt-get", "rsync", "ntp server", "ldap_", "imap", "pop3", "sasl",
 }
 
@@ -212,6 +212,21 @@ func oneOfList(text []byte, words []string) bool {
 	head := text[:min(len(text), 200)]
 	for _, w := range words {
 		if phrase.Index(head, w) >= 0 {
+			return true
+		}
+	}
+	return portOfOthers(head)
+}
+
+// portOfOthers reports whether an address has the port of mail or of a remote shell, as in 10.0.0.7:25: and in no time of day.
+func portOfOthers(head []byte) bool {
+	for _, port := range [...]string{":25:", ":22:"} {
+		i := indexText(head, port)
+		if i <= 0 {
+			continue
+		}
+		host := head[bytes.LastIndexAny(head[:i], " \t\"'=[(,")+1 : i]
+		if bytes.IndexByte(host, '.') > 0 && bytes.IndexByte(host, ':') < 0 {
 			return true
 		}
 	}

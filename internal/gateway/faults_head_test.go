@@ -218,7 +218,7 @@ func TestHeadFaults(t *testing.T) {
 			},
 		},
 		{
-			covers: "R15 no answer before the deadline", upstream: silent(hold), pool: "timeouts: {response: 300ms}",
+			covers: "R15 no answer before the deadline", upstream: silent(hold), pool: "timeouts: {response: 1s}",
 			want: want{
 				status: 504, typ: "http_response_timeout", cause: "response-too-slow", attempts: "1 first_byte timeout",
 				evidence: map[string]any{"timer": "timeouts.response", "after_ms": 300},
@@ -226,14 +226,14 @@ func TestHeadFaults(t *testing.T) {
 		},
 		{
 			covers: "R15 a head in drops", upstream: drips("HTTP/1.1 200 OK\r\nX-A: "+strings.Repeat("a", 1000), 20*time.Millisecond, hold),
-			pool: "timeouts: {response: 300ms}",
+			pool: "timeouts: {response: 1s}",
 			want: want{
 				status: 504, typ: "http_response_timeout", cause: "response-too-slow", attempts: "1 head timeout",
 				evidence: map[string]any{"timer": "timeouts.response"},
 			},
 		},
 		{
-			covers: "R15 a streamed request", upstream: silent(hold), pool: "timeouts: {response: 300ms}", request: chunked("POST"),
+			covers: "R15 a streamed request", upstream: silent(hold), pool: "timeouts: {response: 1s}", request: chunked("POST"),
 			want: want{
 				status: 504, typ: "http_response_timeout", cause: "response-too-slow", attempts: "1 first_byte timeout",
 				evidence: map[string]any{"timer": "timeouts.response"},

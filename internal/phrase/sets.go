@@ -143,6 +143,8 @@ var (
 	envoyFailure   = []fault.Cause{fault.CauseConnectionRefused, fault.CauseConnectTimeout, fault.CauseTLSProtocolError, fault.CauseHostUnreachable}
 	tunnelRefused  = []fault.Cause{fault.CauseConnectionRefused, fault.CauseDNSNXDomain, fault.CauseConnectTimeout, fault.CauseHostUnreachable}
 	wayMissing     = []fault.Cause{fault.CauseRouteBroken}
+	noScript       = []fault.Cause{fault.CauseRouteBroken}
+	noPreface      = []fault.Cause{fault.CauseClosedBeforeAnswer, fault.CauseHTTP2OnHTTP1Port, fault.CausePlainToTLSPort}
 	envoyLocal     = []fault.Cause{fault.CauseConnectionLost, fault.CauseConnectTimeout}
 	nghttpxBlocked = []fault.Cause{fault.CauseConnectionRefused, fault.CauseNobodyAvailable}
 	squidFailed    = []fault.Cause{fault.CauseConnectionRefused, fault.CauseConnectTimeout}
