@@ -52,6 +52,11 @@ func TestPosted(t *testing.T) {
 		"Apache's message without what is before it": {"`AH01144: No protocol handler was valid for the URL /index.php. If you are using a DSO version of mod_proxy, make sure the proxy submodules are included`", fault.CauseRouteBroken, ""},
 		"Apache's number with an errno":              {"> (104)Connection reset by peer: [client 10.0.0.9:41416] AH01075: Error dispatching request to : ", fault.CauseResetBeforeAnswer, ""},
 		"YARP's own sentence":                        {"RequestTimedOut: The request timed out before receiving a response.", fault.CauseHeadTimeout, ""},
+		"a health check's own reason":                {"haproxy Server XXXXX is DOWN, reason: Layer4 timeout check duration: 10001ms. 2 active and 0 backup servers left.", fault.CauseConnectTimeout, ""},
+		"a time of day is no port":                   {`2018/11/06 20:25:11 server.go:1005: [error] could not fetch: rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing dial tcp 172.16.30.67:10085: connect: connection refused"`, fault.CauseConnectionRefused, "172.16.30.67:10085"},
+		"a script that php-fpm does not have":        {`2021/12/14 07:43:17 [error] 48715#48715: *1 FastCGI sent in stderr: "Primary script unknown" while reading response header from upstream, client: 10.0.0.9, server: a, request: "GET / HTTP/2.0", upstream: "fastcgi://127.0.0.1:9000", host: "a"`, fault.CauseRouteBroken, "127.0.0.1:9000"},
+		"a file that nginx may not read":             {`> 2772 stat() "/var/www/html/remote.php" failed (13: Permission denied), client: 10.0.0.9, server: a, request: "PROPFIND /remote.php HTTP/1.1", host: "a"`, fault.CauseRouteBroken, ""},
+		"Passenger's socket":                         {`2014/08/06 11:17:45 [error] 9455#0: *1 connect() to /tmp/passenger.1.0/generation-0/request failed (111: Connection refused) while connecting to upstream, client: 10.0.0.9, server: a, request: "GET / HTTP/1.1", upstream: "passenger:/tmp/passenger.1.0/generation-0/request:", host: "a"`, fault.CauseConnectionRefused, "/tmp/passenger.1.0/generation-0/request"},
 		"curl behind a proxy that tunnels":           {"curl: (56) Received HTTP code 504 from proxy after CONNECT", fault.CauseConnectTimeout, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
