@@ -120,6 +120,40 @@ func fileConditions(t *testing.T, url string) {
 }
 
 // TestErrorPages: a route's own pages, for the gateway's answers and for an endpoint's.
+// TestOneFileOnePath: no spelling of a path leads to a file past the route that is for it, nor shows a program's text.
+func TestOneFileOnePath(t *testing.T) {
+	t.Parallel()
+	root := site(t)
+	for name, text := range map[string]string{"private/s.txt": "secret", "conf.php": "<?php secret", "d.sql": "secret", "sub/.htaccess": "secret", "a+b/c.txt": "secret"} {
+		file := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	url := gatewayWith(t, `
+  - {path: "/private/*", deny: [0.0.0.0/0, "::/0"], files: {root: `+root+`}}
+  - {path: "/a+b/*", respond: {status: 403}}
+  - {path: '~/\.ht', respond: {status: 403}}
+  - {path: '~\.sql$', respond: {status: 403}}
+  - {path: '~\.php(/|$)', respond: {status: 403}}
+  - {files: {root: `+root+`, hidden: true}}`, "")
+	for _, target := range []string{
+		"/private/s.txt", "//private/s.txt", "/private%2fs.txt", "/%70rivate/s.txt", "/private//s.txt", "/x/..%2fprivate/s.txt", "/private%5cs.txt", "/./private/s.txt",
+		"/conf.php", "/conf.php%2f", "/conf.php/", "//conf.php", "/conf%2ephp", "/d.sql", "/d.sql%2F", "/d.sql/", "//d.sql", "/sub%2f.htaccess", "/sub/%2ehtaccess", "//sub/.htaccess",
+		"/a+b/c.txt", "/a%2Bb/c.txt", "/a%2bb%2fc.txt",
+	} {
+		if res, body := asked(t, "GET", url+target); res.StatusCode < 400 || strings.Contains(body, "secret") {
+			t.Errorf("%s: %d %q", target, res.StatusCode, body)
+		}
+	}
+	if res, body := asked(t, "GET", url+"//a%2fb.txt"); res.StatusCode != 200 || body != "0123456789" {
+		t.Errorf("a path whose spellings all have one route: %d %q", res.StatusCode, body)
+	}
+}
+
 func TestErrorPages(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

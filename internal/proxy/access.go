@@ -33,8 +33,11 @@ func NewAccess(allow, deny []netip.Prefix) *Access {
 	return a
 }
 
-// allows reports whether an address may ask. One that is not known may only where everybody may.
+// allows reports whether an address may ask. One that is not known, as of a client behind a unix socket, may only where nobody is denied.
 func (a *Access) allows(addr netip.Addr) bool {
+	if addr = addr.Unmap().WithZone(""); !addr.IsValid() {
+		return len(a.networks) == 0
+	}
 	for i := range a.networks {
 		if a.networks[i].network.Contains(addr) {
 			return a.networks[i].allowed

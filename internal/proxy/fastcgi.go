@@ -129,14 +129,14 @@ func (f *FastCGI) script(requested []byte) (name, info string, ok bool) {
 
 // decodedPath is a path with its percent-encoding undone. valid is false where that could lead elsewhere.
 func decodedPath(p []byte) (text string, valid bool) {
-	name, err := (&Files{Hidden: true}).fileName(p)
+	name, slash, err := (&Files{Hidden: true}).fileName(p)
 	if err != nil {
 		return "", false
 	}
 	if name == "." {
 		return "/", true
 	}
-	if bytes.HasSuffix(p, []byte{'/'}) {
+	if slash {
 		name += "/"
 	}
 	return "/" + name, true

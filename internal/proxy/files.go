@@ -57,22 +57,23 @@ func (f *Files) open() (directory, error) {
 // errNoFile: the path leads to no file that may be served.
 var errNoFile = errors.New("no file")
 
-// fileName is the path as the name of a file, from the root and without a slash in front; "." is the root itself.
-func (f *Files) fileName(requested []byte) (string, error) {
+// fileName is the path as the name of a file, from the root and without a slash in front; "." is the root itself. slash reports whether the
+// path ends with one.
+func (f *Files) fileName(requested []byte) (name string, slash bool, err error) {
 	text, err := url.PathUnescape(string(requested))
 	if err != nil || strings.ContainsAny(text, "\x00\\") {
-		return "", errNoFile
+		return "", false, errNoFile
 	}
 	for segment := range strings.SplitSeq(text, "/") {
 		if segment == ".." || !f.Hidden && len(segment) > 1 && segment[0] == '.' && segment != ".well-known" {
-			return "", errNoFile
+			return "", false, errNoFile
 		}
 	}
-	name := strings.TrimPrefix(path.Clean("/"+text), "/")
+	name = strings.TrimPrefix(path.Clean("/"+text), "/")
 	if name == "" {
 		name = "."
 	}
-	return name, nil
+	return name, strings.HasSuffix(text, "/"), nil
 }
 
 // script reports whether a file is a program.
@@ -103,9 +104,9 @@ func (s *serving) serveFile(f *Files) bool {
 	}
 	defer root.Close()
 	requested := s.path()
-	name, err := f.fileName(requested)
+	name, slash, err := f.fileName(requested)
 	if err == nil {
-		err = s.sendFile(f, root, name, bytes.HasSuffix(requested, []byte{'/'}))
+		err = s.sendFile(f, root, name, slash)
 	}
 	switch {
 	case err == nil:

@@ -142,3 +142,20 @@ func BenchmarkFindRegex(b *testing.B) {
 		})
 	}
 }
+
+// A path that servers read in different ways has no rule where that makes a difference, and its rule where it makes none.
+func TestAmbiguousSlashes(t *testing.T) {
+	t.Parallel()
+	table, err := New([]Rule{{Path: "/private/*"}, {Path: "/a+b/*"}, {Path: "/raw%2fx"}, {Path: "~^/v%2F"}, {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]int{
+		"/private/x": 0, "/%70rivate/x": 0, "//private/x": -1, "/private%2fx": -1, "/private%5Cx": -1, `/private\x`: -1, "/y//private/x": 4, "/private//x": 0,
+		"/a+b/c": 1, "/a%2Bb/c": -1, "/raw%2fx": 2, "/v%2Fx": 3, "/group%2Fproject": 4, "//other": 4, "/caf%C3%A9": 4, "/": 4, "//": 4, "/100%25": 4,
+	} {
+		if got := table.Match(nil, []byte("GET"), []byte(path)); got != want {
+			t.Errorf("%s: rule %d, want %d", path, got, want)
+		}
+	}
+}

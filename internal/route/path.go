@@ -2,15 +2,15 @@ package route
 
 import "bytes"
 
-// Plain reports whether the path is in canonical form already, as nearly every path is: it has no percent sign, no
-// backslash, and no segment that begins with a dot.
+// Plain reports whether the path is in canonical form already and says the same to every server, as nearly every path does: it has no
+// percent sign, no backslash, no empty segment, and none that begins with a dot.
 //
 // hot: once per request.
 func Plain(path []byte) bool {
-	return bytes.IndexByte(path, '%') < 0 && bytes.IndexByte(path, '\\') < 0 && !bytes.Contains(path, slashDot)
+	return bytes.IndexByte(path, '%') < 0 && bytes.IndexByte(path, '\\') < 0 && !bytes.Contains(path, slashDot) && !bytes.Contains(path, slashSlash)
 }
 
-var slashDot = []byte("/.")
+var slashDot, slashSlash = []byte("/."), []byte("//")
 
 // Dotted reports whether the path has a dot segment, as it is or percent-encoded: /a/../b, /a/%2e%2E/b. Segments that only
 // some servers take for one count as well: those that end at an encoded slash or at a backslash (/a/..%2fb, /a/..\b), and
@@ -104,6 +104,26 @@ func Canonical(dst, path []byte) []byte {
 		}
 		if len(path) == 0 { // "/a/." and "/a/b/.." are directories
 			dst = append(dst, '/')
+		}
+	}
+	return dst
+}
+
+// appendLoose appends the path as a server reads it that decodes it, takes a backslash for a slash, and several slashes for one. What is not
+// ASCII stays encoded, as it is in rules.
+func appendLoose(dst, path []byte) []byte {
+	base := len(dst)
+	for i := 0; i < len(path); i++ {
+		c := path[i]
+		if decoded, ok := unescape(path[i:]); ok && decoded > ' ' && decoded < 0x7f && decoded != '%' {
+			c = decoded
+			i += 2
+		}
+		if c == '\\' {
+			c = '/'
+		}
+		if n := len(dst); c != '/' || n == base || dst[n-1] != '/' {
+			dst = append(dst, c)
 		}
 	}
 	return dst

@@ -5,6 +5,7 @@
 package route
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -147,8 +148,10 @@ func (t *Table) Match(host, method, path []byte) int {
 // Find gives the index of the first rule that fits, -1 if none does.
 //
 // Paths are compared in the form that Canonical gives, so that neither /a/../admin nor /%61dmin slips past a rule for
-// /admin. A path with dot segments that servers read in different ways (see Dotted) fits no rule at all: whatever rule
-// were chosen, the upstream might see a path that another rule was meant for.
+// /admin. A path that servers read in different ways fits no rule at all where that makes a difference: whatever rule were chosen, the
+// upstream might see a path that another rule was meant for. These are dot segments that only some take for such (see Dotted), and
+// encoded or doubled slashes, encoded reserved characters and backslashes, where the path without them would fit another rule:
+// //admin, /admin%2fx.
 //
 // hot: once per request.
 func (t *Table) Find(a *Ask) int {
@@ -168,8 +171,14 @@ func (t *Table) findCanonical(a *Ask) int {
 	if kept == nil {
 		kept = &fresh
 	}
-	*kept = Canonical((*kept)[:0], a.Path)
-	i := t.find(a, *kept)
+	canonical := Canonical((*kept)[:0], a.Path)
+	*kept = appendLoose(canonical, canonical) // one behind the other in the same memory
+	canonical, loose := (*kept)[:len(canonical)], (*kept)[len(canonical):]
+	i := t.find(a, canonical)
+	written := i >= 0 && (strings.Contains(t.rules[i].path, "%") || t.rules[i].pattern != nil && strings.Contains(t.rules[i].pattern.expr.String(), "%")) // somebody wants just that
+	if !bytes.Equal(canonical, loose) && !written && t.find(a, loose) != i {
+		i = -1
+	}
 	if cap(*kept) > canonicalKept {
 		*kept = nil
 	}
