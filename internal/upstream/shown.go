@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"crypto/x509"
+	"slices"
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
@@ -44,7 +45,7 @@ func (t *Target) see(chain []*x509.Certificate) {
 // chainInfo is what is told of a chain.
 func chainInfo(chain []*x509.Certificate) (out []fault.CertificateInfo) {
 	for _, x := range chain[:min(len(chain), chainMax)] {
-		names := x.DNSNames
+		names := slices.Clone(x.DNSNames) // crypto/tls gives every connection the same certificate
 		for _, ip := range x.IPAddresses {
 			names = append(names, ip.String())
 		}
