@@ -40,8 +40,6 @@ const (
 	newMax        = 10
 	demandedMax   = 10_000 // names that came on demand, over all
 	pollTime      = 90 * time.Second
-	dnsTime       = 2 * time.Minute // for one run of the DNS command
-	forget        = 10 * time.Minute
 )
 
 // ACMEOptions are what an ACME works by. They do not change; the names do.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 
 	"github.com/mholt/acmez/v3"
 	"github.com/mholt/acmez/v3/acme"
@@ -100,10 +102,28 @@ func (s solveDNS) Present(ctx context.Context, c acme.Challenge) error {
 	return s.run(ctx, "present", c)
 }
 
-// CleanUp has its own time: the order may have run out of it.
+// CleanUp goes on for cleanTime where the order ends before it: it may have run out of its time, or the gateway stops.
 func (s solveDNS) CleanUp(ctx context.Context, c acme.Challenge) error {
-	return s.run(context.WithoutCancel(ctx), "cleanup", c)
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { // ends with longer
+		timer := time.NewTimer(cleanTime)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-longer.Done():
+		}
+	})()
+	return s.run(longer, "cleanup", c)
 }
+
+// Bounds of the DNS command.
+const (
+	dnsTime   = 2 * time.Minute // for one run
+	cleanTime = 3 * time.Second // for taking a record out once its order has ended
+	dnsPipe   = time.Second     // for what the command left running and holds its output
+)
 
 // saidMax bounds what of a command's output is repeated, in bytes.
 const saidMax = 300
@@ -131,10 +151,25 @@ func (s solveDNS) run(ctx context.Context, action string, c acme.Challenge) erro
 	defer cancel()
 	args := append(slices.Clone(s.command[1:]), action, c.DNS01TXTRecordName(), c.DNS01KeyAuthorization())
 	cmd := exec.CommandContext(ctx, s.command[0], args...)
-	out, err := cmd.CombinedOutput()
+	var said head
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &said, &said, dnsPipe
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what the command starts ends with it
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	err := cmd.Run()
+	if errors.Is(err, exec.ErrWaitDelay) { // it has ended well, and left somebody behind who holds its output
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		err = ctx.Err()
+	}
 	if err == nil {
 		return nil
 	}
-	said := strings.TrimSpace(string(out[:min(len(out), saidMax)]))
-	return &commandError{s.command[0], said, err}
+	return &commandError{s.command[0], strings.TrimSpace(string(said)), err}
+}
+
+// head keeps the first saidMax bytes that are written to it.
+type head []byte
+
+func (h *head) Write(p []byte) (int, error) {
+	*h = append(*h, p[:min(len(p), saidMax-len(*h))]...)
+	return len(p), nil
 }
