@@ -76,7 +76,7 @@ type Happening struct {
 // Each try is our own: certmagic is asked to do it once, so that it is known why it failed and when the next one comes.
 type ACME struct {
 	options ACMEOptions
-	storage certmagic.Storage
+	storage *files
 	magic   *certmagic.Config
 	cache   *certmagic.Cache // certmagic wants one; it stays empty
 	client  *acmez.Client

@@ -5,7 +5,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -154,64 +153,8 @@ func (a *ACME) storedAccount(ctx context.Context, dir string) (account acme.Acco
 	return account, err
 }
 
-// errNoCertificate is that the storage has no certificate for a name.
-var errNoCertificate = errors.New("there is no certificate yet")
-
-// loaded reads the certificate of a name from the storage. One that cannot be used is put aside, so that another is obtained: nothing would
-// ever come of it again.
-func (a *ACME) loaded(ctx context.Context, name string) (*tls.Certificate, error) {
-	key := issuer{a}.IssuerKey()
-	chain, err := a.storage.Load(ctx, certmagic.StorageKeys.SiteCert(key, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errNoCertificate
-	}
-	if err != nil {
-		return nil, err
-	}
-	secret, err := a.storage.Load(ctx, certmagic.StorageKeys.SitePrivateKey(key, name))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	pair, wrong := tls.X509KeyPair(chain, secret)
-	if wrong == nil {
-		wrong = pair.Leaf.VerifyHostname(strings.Replace(name, "*", "any", 1))
-	}
-	if wrong == nil {
-		meta, err := a.storage.Load(ctx, certmagic.StorageKeys.SiteMeta(key, name))
-		if err != nil || !json.Valid(meta) {
-			wrong = errors.New("what belongs to it is damaged")
-		}
-	}
-	if wrong == nil {
-		return &pair, nil
-	}
-	a.log("a stored certificate cannot be used, and is obtained anew", "name", name, "error", wrong)
-	if err := a.storage.Delete(ctx, certmagic.StorageKeys.CertsSitePrefix(key, name)); err != nil {
-		return nil, err
-	}
-	return nil, errNoCertificate
-}
-
 func (a *ACME) log(message string, args ...any) {
 	if a.options.Log != nil {
 		a.options.Log.Warn(message, args...)
 	}
-}
-
-// renewalInfo asks the authority when a certificate should be renewed (RFC 9773). It is empty where the authority does not say.
-func (a *ACME) renewalInfo(ctx context.Context, leaf *x509.Certificate) acme.RenewalInfo {
-	if len(leaf.AuthorityKeyId) == 0 {
-		return acme.RenewalInfo{}
-	}
-	dir, err := a.client.GetDirectory(ctx)
-	if err != nil || dir.RenewalInfo == "" {
-		return acme.RenewalInfo{}
-	}
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	info, err := a.client.GetRenewalInfo(ctx, leaf)
-	if err != nil {
-		return acme.RenewalInfo{}
-	}
-	return info
 }
