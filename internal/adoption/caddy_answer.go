@@ -18,6 +18,7 @@ func (s *caddySite) add(r *route) {
 	}
 	for i, h := range hosts {
 		one := r.clone()
+		one.rank = rank(serverName{text: h})
 		if i == 0 {
 			one.notes = r.notes
 		}

@@ -30,10 +30,11 @@ type draft struct {
 	body     string // limits.request_body
 	notes    []Note // of nothing below
 	all      []Note
+	told     map[Note]bool   // what all holds
 	needless map[string]bool // settings that need no counterpart
 }
 
-func newDraft() *draft { return &draft{needless: map[string]bool{}} }
+func newDraft() *draft { return &draft{needless: map[string]bool{}, told: map[Note]bool{}} }
 
 // listen is something to listen on.
 type listen struct {
@@ -48,8 +49,10 @@ type pair struct{ key, value string }
 
 // route is one route. What it matches comes first.
 type route struct {
-	keys  []pair
-	notes []Note
+	keys    []pair
+	notes   []Note
+	rank    int  // of its server among all
+	refused bool // who may ask cannot be said: it is answered 501
 }
 
 func (r *route) set(key, value string) { r.keys = append(r.keys, pair{key, value}) }
@@ -62,7 +65,9 @@ func (r *route) text(key, value string) {
 }
 
 // clone is another route with the same keys. Its comments stay with the first.
-func (r *route) clone() *route { return &route{keys: slices.Clone(r.keys)} }
+func (r *route) clone() *route {
+	return &route{keys: slices.Clone(r.keys), rank: r.rank, refused: r.refused}
+}
 
 // pool is one pool.
 type pool struct {
@@ -81,9 +86,10 @@ func (d *draft) note(at *[]Note, n *conftree.Node, why string, args ...any) {
 		text += ": " + why
 	}
 	one := Note{n.Place, text}
-	if slices.Contains(d.all, one) { // a level that several routes inherit
+	if d.told[one] { // a level that several routes inherit
 		return
 	}
+	d.told[one] = true
 	*at, d.all = append(*at, one), append(d.all, one)
 }
 
@@ -158,9 +164,28 @@ func (d *draft) prune() {
 	d.notes = append(d.notes, notes...)
 }
 
+// drop leaves out pools that no route leads to. Their comments stay.
+func (d *draft) drop() {
+	used := map[string]bool{}
+	for _, r := range d.routes {
+		for _, k := range r.keys {
+			if k.key == "pool" {
+				used[k.value] = true
+			}
+		}
+	}
+	d.pools = slices.DeleteFunc(d.pools, func(p *pool) bool {
+		if !used[quote(p.name)] {
+			d.notes = append(d.notes, p.notes...)
+		}
+		return !used[quote(p.name)]
+	})
+}
+
 // write makes the file.
 func (d *draft) write(from []string) []byte {
 	d.prune()
+	d.drop()
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Made by whygate import %s\n", comment(strings.Join(from, " ")))
 	if len(d.needless) > 0 {

@@ -70,9 +70,19 @@ type nginxServer struct {
 	scope   scope
 	names   []serverName
 	listens []topology.Listen
-	main    bool // of a port: it takes what is for no other name
-	match   []pair
+	ways    []nginxWay
 	mark    []Note // what waits for a route to stand before
+
+	whole    []*location // as locations lists them, once asked for
+	programs map[string]program
+	looked   bool // passes is known
+	passes   bool
+}
+
+// nginxWay is some of a server's addresses: what a route must match for them.
+type nginxWay struct {
+	match []pair
+	main  bool // it takes what comes there for no other name
 }
 
 // serverName is one name: an exact one, *. and one, or a regular expression for the Host header.
@@ -143,7 +153,7 @@ func (n *nginx) trust(b *node) {
 
 // read takes a server's names and addresses.
 func (n *nginx) read(b *node, s scope) *nginxServer {
-	v := &nginxServer{node: b, scope: s}
+	v := &nginxServer{node: b, scope: s, programs: map[string]program{}}
 	for _, names := range s.own("server_name") {
 		for _, name := range names.Args {
 			n.name(v, names, strings.ToLower(name))
@@ -167,7 +177,6 @@ func (n *nginx) read(b *node, s scope) *nginxServer {
 		if l.Has("proxy_protocol") {
 			n.d.note(&v.mark, l, "the PROXY protocol")
 		}
-		v.main = v.main || l.Has("default_server") || l.Has("default")
 		v.listens = append(v.listens, at)
 	}
 	if len(v.listens) == 0 {
@@ -209,21 +218,13 @@ func (n *nginx) name(v *nginxServer, at *node, name string) {
 
 // order says which server takes what comes to a port for no name, and which way each of them is for.
 func (n *nginx) order() {
-	first := map[string]*nginxServer{}
-	for _, v := range n.servers {
-		for _, l := range v.listens {
-			key := l.Host + ":" + l.Port + l.Unix
-			if old := first[key]; old == nil || l.Node.Has("default_server") && !old.main {
-				first[key] = v
-			}
-		}
-	}
+	first, said := map[string]*nginxServer{}, map[string]bool{}
 	plain, secure := map[string]bool{}, map[string]bool{}
 	for _, v := range n.servers {
-		v.main = false
 		for _, l := range v.listens {
-			if first[l.Host+":"+l.Port+l.Unix] == v {
-				v.main = true
+			key := addressOf(l)
+			if says := l.Node.Has("default_server") || l.Node.Has("default"); first[key] == nil || says && !said[key] {
+				first[key], said[key] = v, says
 			}
 			if l.TLS {
 				secure[l.Port] = true
@@ -235,18 +236,69 @@ func (n *nginx) order() {
 	}
 	for _, v := range n.servers {
 		n.patterns = n.patterns || slices.ContainsFunc(v.names, func(s serverName) bool { return s.regex || strings.HasPrefix(s.text, "*") })
-		n.way(v, len(plain), len(secure))
+		var mine, others []topology.Listen
+		for _, l := range v.listens {
+			if first[addressOf(l)] == v {
+				mine = append(mine, l)
+			} else {
+				others = append(others, l)
+			}
+		}
+		for _, listens := range [][]topology.Listen{mine, others} {
+			if len(listens) > 0 {
+				v.ways = append(v.ways, nginxWay{way(listens, len(plain), len(secure)), first[addressOf(listens[0])] == v})
+			}
+		}
+		if len(v.ways) == 0 { // HTTP/3 alone
+			v.ways = []nginxWay{{}}
+		}
+	}
+	n.sameAddresses()
+}
+
+// addressOf is what servers share whose names are compared.
+func addressOf(l topology.Listen) string {
+	if l.Host == "*" || l.Host == "0.0.0.0" || l.Host == "[::]" || l.Host == "::" {
+		return ":" + l.Port
+	}
+	return l.Host + ":" + l.Port + l.Unix
+}
+
+// sameAddresses tells of servers that one address of a port has and another has not: routes look at the port alone.
+func (n *nginx) sameAddresses() {
+	ports := map[string]map[string][]*nginxServer{}
+	for _, v := range n.servers {
+		for _, l := range v.listens {
+			if l.Port == "" {
+				continue
+			}
+			if ports[l.Port] == nil {
+				ports[l.Port] = map[string][]*nginxServer{}
+			}
+			ports[l.Port][addressOf(l)] = append(ports[l.Port][addressOf(l)], v)
+		}
+	}
+	for _, v := range n.servers {
+		for _, l := range v.listens {
+			mine := ports[l.Port][addressOf(l)]
+			for _, theirs := range ports[l.Port] {
+				if !slices.Equal(mine, theirs) {
+					n.d.note(&v.mark, l.Node, "other servers have port %s of another address; routes look at the port alone", l.Port)
+					break
+				}
+			}
+		}
 	}
 }
 
-// way says which scheme, or which ports, a server is for, where not all are.
-func (n *nginx) way(v *nginxServer, plain, secure int) {
+// way says which scheme, or which ports, addresses are of, where not all are.
+func way(listens []topology.Listen, plain, secure int) []pair {
 	if plain+secure < 2 {
-		return
+		return nil
 	}
 	var ports []string
 	tls, clear := false, false
-	for _, l := range v.listens {
+	for _, l := range listens {
 		tls, clear = tls || l.TLS, clear || !l.TLS
 		if l.Port != "" && !slices.Contains(ports, l.Port) {
 			ports = append(ports, l.Port)
@@ -255,12 +307,13 @@ func (n *nginx) way(v *nginxServer, plain, secure int) {
 	switch {
 	case plain <= 1 && secure <= 1 && tls && clear || len(ports) == plain+secure:
 	case plain <= 1 && secure <= 1 && tls:
-		v.match = []pair{{"scheme", "https"}}
+		return []pair{{"scheme", "https"}}
 	case plain <= 1 && secure <= 1:
-		v.match = []pair{{"scheme", "http"}}
+		return []pair{{"scheme", "http"}}
 	case len(ports) > 0:
-		v.match = []pair{{"port", "[" + strings.Join(ports, ", ") + "]"}}
+		return []pair{{"port", "[" + strings.Join(ports, ", ") + "]"}}
 	}
+	return nil
 }
 
 // listen opens a listener for a server.
@@ -363,6 +416,10 @@ func (n *nginx) account(block []*node, notes *[]Note) {
 		switch {
 		case (b.Name == "gzip" || b.Name == "brotli" || b.Name == "gzip_static") && b.Text() == "off", b.Name == "real_ip_header" && strings.EqualFold(b.Text(), "X-Forwarded-For"):
 			n.d.needless[b.Name] = true
+		case guards[b.Name] && unguarded(b):
+			n.d.needless[b.Name+" "+b.Text()] = true
+		case guards[b.Name]:
+			n.d.note(notes, b, "what it guards is answered 501")
 		case handled[b.Name]:
 		case needless[b.Name], outside[b.Name]:
 			n.d.needless[b.Name] = true
@@ -430,59 +487,84 @@ func (n *nginx) always(v *nginxServer) bool {
 
 // add adds a route for each of the server's names, or for any where it takes what is for none.
 func (n *nginx) add(v *nginxServer, r *route) {
-	r.notes, v.mark = append(v.mark, r.notes...), nil
-	hosts := slices.Clone(v.names)
-	switch {
-	case v.main && !n.patterns:
-		hosts = []serverName{{}} // what is for no other name: its own are among that
-	case v.main || len(hosts) == 0:
-		hosts = append(hosts, serverName{})
+	if r.refused {
+		r.keys = slices.DeleteFunc(r.keys, func(k pair) bool { return !matching[k.key] })
+		r.set("respond", "{status: 501}")
 	}
-	for i, h := range hosts {
-		one := r.clone()
-		if i == 0 {
-			one.notes = r.notes
-		}
-		match := slices.Clone(v.match)
+	r.notes, v.mark = append(v.mark, r.notes...), nil
+	for _, w := range v.ways {
+		hosts := slices.Clone(v.names)
 		switch {
-		case h.regex:
-			one.keys = addHost(one.keys, h.text)
-		case h.text != "":
-			match = append([]pair{{"host", quote(h.text)}}, match...)
+		case w.main && !n.patterns:
+			hosts = []serverName{{}} // what is for no other name: its own are among that
+		case w.main || len(hosts) == 0:
+			hosts = append(hosts, serverName{})
 		}
-		one.keys = append(match, one.keys...)
-		n.d.routes = append(n.d.routes, one)
+		for _, h := range hosts {
+			one := &route{keys: slices.Clone(r.keys), notes: r.notes, rank: rank(h)}
+			r.notes = nil
+			fits := true
+			if h.regex {
+				if one.keys, fits = addHost(one.keys, h.text); !fits {
+					n.d.note(&one.notes, v.node, "a condition on the Host header in a server whose name is an expression; without it")
+				}
+			}
+			if one.keys, fits = withWay(one.keys, w.match); !fits {
+				n.d.notes = append(n.d.notes, one.notes...)
+				continue
+			}
+			if h.text != "" && !h.regex {
+				one.keys = append([]pair{{"host", quote(h.text)}}, one.keys...)
+			}
+			n.d.routes = append(n.d.routes, one)
+		}
 	}
 }
 
-// addHost asks for a Host header beside other conditions of the route.
-func addHost(keys []pair, expression string) []pair {
+// withWay adds what a route must match for some addresses. False means that the route is for another scheme alone.
+func withWay(keys, match []pair) ([]pair, bool) {
+	for _, m := range match {
+		i := slices.IndexFunc(keys, func(k pair) bool { return k.key == m.key })
+		switch {
+		case i < 0:
+			keys = append([]pair{m}, keys...)
+		case keys[i].value != m.value:
+			return keys, false
+		}
+	}
+	return keys, true
+}
+
+// addHost asks for a Host header beside other conditions of the route. False means that the route asks for another one.
+func addHost(keys []pair, expression string) ([]pair, bool) {
 	for i, k := range keys {
 		if k.key == "header" {
+			if strings.HasPrefix(k.value, "{Host: ") {
+				return keys, false
+			}
 			keys = slices.Clone(keys)
 			keys[i].value = "{Host: " + quote(expression) + ", " + k.value[1:]
-			return keys
+			return keys, true
 		}
 	}
-	return append([]pair{{"header", "{Host: " + quote(expression) + "}"}}, keys...)
+	return append([]pair{{"header", "{Host: " + quote(expression) + "}"}}, keys...), true
 }
 
-// rank orders routes by how nginx chooses a server: exact names, wildcards, the longest first, expressions, and what is for no name.
-func rank(r *route) int {
-	for _, k := range r.keys {
-		switch {
-		case k.key == "host" && !strings.HasPrefix(k.value, "'*."):
-			return 0
-		case k.key == "host":
-			return 1000 - len(k.value)
-		case k.key == "header" && strings.HasPrefix(k.value, "{Host: "):
-			return 1001
-		}
+// rank is the place of a server's name in the order in which nginx chooses: exact names, wildcards, the longest first, expressions, and
+// what is for no name.
+func rank(name serverName) int {
+	switch {
+	case name.regex:
+		return 1001
+	case strings.HasPrefix(name.text, "*."):
+		return 1000 - len(name.text)
+	case name.text != "":
+		return 0
 	}
 	return 1002
 }
 
-// sortByHost puts the routes into the order in which nginx chooses servers.
+// sortByHost puts the routes into the order in which servers are chosen.
 func (d *draft) sortByHost() {
-	slices.SortStableFunc(d.routes, func(a, b *route) int { return cmp.Compare(rank(a), rank(b)) })
+	slices.SortStableFunc(d.routes, func(a, b *route) int { return cmp.Compare(a.rank, b.rank) })
 }

@@ -1,7 +1,6 @@
 package adoption
 
 import (
-	"cmp"
 	"path"
 	"regexp"
 	"regexp/syntax"
@@ -25,28 +24,29 @@ type location struct {
 	node  *node
 	scope scope
 	kind  locationKind
-	path  string // empty for /
-	deep  int    // in which order it stands
+	path  string    // empty for /
+	outer *location // the one that it stands in; nil for the server
+
+	compiled *regexp.Regexp // of a location with an expression
 }
 
-// locations lists a server's locations in the order in which nginx decides, those within others among them. The named are left out.
-func (n *nginx) locations(v *nginxServer) []*location {
-	var all []*location
-	n.collect(v, v.scope, nil, &all, 0)
-	slices.SortStableFunc(all, func(a, b *location) int {
-		if c := cmp.Compare(a.kind, b.kind); c != 0 || a.kind == regexLocation {
-			return c
-		}
-		return len(b.path) - len(a.path)
-	})
-	return all
+// takes reports whether a path is one of the location's.
+func (l *location) takes(uri string) bool {
+	switch l.kind {
+	case exactLocation:
+		return l.path == uri
+	case regexLocation:
+		return l.compiled != nil && l.compiled.MatchString(uri)
+	case firmLocation, prefixLocation:
+	}
+	return strings.HasPrefix(uri, l.path)
 }
 
 const deepest = 20
 
 func (n *nginx) collect(v *nginxServer, s scope, outer *location, all *[]*location, depth int) {
 	for _, b := range s.own("location") {
-		l := &location{node: b, scope: s.in(b.Kids), kind: prefixLocation, deep: len(*all)}
+		l := &location{node: b, scope: s.in(b.Kids), kind: prefixLocation, outer: outer}
 		sign, text := "", b.Text()
 		if len(b.Args) > 1 {
 			sign, text = b.Text(), b.Arg(1)
@@ -61,6 +61,10 @@ func (n *nginx) collect(v *nginxServer, s scope, outer *location, all *[]*locati
 		if strings.HasPrefix(text, "@") && sign == "" {
 			continue
 		}
+		if outer != nil && (outer.kind == regexLocation || outer.kind == exactLocation) {
+			n.d.note(&v.mark, b, "a location within one that is no prefix; it is answered as the rest of that one")
+			continue
+		}
 		switch sign {
 		case "=":
 			l.kind, l.path = exactLocation, text
@@ -71,51 +75,50 @@ func (n *nginx) collect(v *nginxServer, s scope, outer *location, all *[]*locati
 				text = "(?i)" + text
 			}
 			l.kind, l.path = regexLocation, text
-			if !n.expression(v, l, outer) {
+			var err error
+			if l.compiled, err = regexp.Compile(l.path); err != nil {
+				n.d.note(&v.mark, l.node, "the regular expression needs what RE2 has not")
 				continue
 			}
 		default:
-			l.path = strings.TrimSuffix(text, "")
-			if outer != nil && outer.kind == firmLocation {
-				l.kind = firmLocation
-			}
+			l.path = text
 		}
 		if l.kind != regexLocation && l.path == "/" && l.kind != exactLocation {
 			l.path = ""
 		}
+		if l.hidden() {
+			continue
+		}
+		*all = append(*all, l)
 		if depth < deepest {
 			n.collect(v, l.scope, l, all, depth+1)
 		}
-		*all = append(*all, l)
 	}
 }
 
-// expression reads a location's regular expression, and binds it to the location around it.
-func (n *nginx) expression(v *nginxServer, l, outer *location) bool {
-	if _, err := regexp.Compile(l.path); err != nil {
-		n.d.note(&v.mark, l.node, "the regular expression needs what RE2 has not")
+// hidden reports whether a location is never chosen, since one that stands beside one around it has a longer prefix of its path.
+func (l *location) hidden() bool {
+	if l.kind == regexLocation {
 		return false
 	}
-	if outer == nil || outer.path == "" {
-		return true
+	for o := l.outer; o != nil; o = o.outer {
+		for _, b := range o.scope[len(o.scope)-2] {
+			if b.Name != "location" || b == o.node {
+				continue
+			}
+			beside := b.Text()
+			if len(b.Args) > 1 {
+				if b.Text() != "^~" {
+					continue
+				}
+				beside = b.Arg(1)
+			}
+			if len(beside) > len(o.path) && strings.HasPrefix(beside, "/") && strings.HasPrefix(l.path, beside) {
+				return true
+			}
+		}
 	}
-	if outer.kind == regexLocation || outer.kind == exactLocation {
-		n.d.note(&v.mark, l.node, "a location with an expression within one that is no prefix")
-		return false
-	}
-	fold, text := "", l.path
-	if rest, ok := strings.CutPrefix(text, "(?i)"); ok {
-		fold, text = "(?i)", rest
-	}
-	if strings.HasPrefix(text, "^"+regexp.QuoteMeta(outer.path)) || strings.HasPrefix(text, "^"+outer.path) {
-		return true
-	}
-	if strings.HasPrefix(text, "^") {
-		n.d.note(&v.mark, l.node, "an expression that is bound to another beginning than that of the location around it")
-		return false
-	}
-	l.path = fold + "^" + regexp.QuoteMeta(outer.path) + ".*(?:" + text + ")"
-	return true
+	return false
 }
 
 // match is the path of a route for the location.
@@ -145,8 +148,12 @@ func (n *nginx) location(v *nginxServer, l *location) {
 	if l.node != v.node {
 		n.account(l.node.Kids, &v.mark)
 	}
-	if len(l.scope.own("internal")) > 0 {
-		return // clients cannot ask for it; error_page looks for the file itself
+	if l.scope.get("internal") != nil { // no client sees it; error_page looks for the file itself
+		r := &route{keys: l.match()}
+		n.errorPages(v, l, r)
+		r.set("respond", "{status: 404}")
+		n.add(v, r)
+		return
 	}
 	n.conditions(v, l, l.scope)
 	if l.node != v.node {
@@ -307,9 +314,6 @@ func (n *nginx) redirect(v *nginxServer, l *location, b *node, expression, to, f
 		to += "$search"
 	}
 	r := &route{keys: []pair{{"path", quote("~" + expression)}}}
-	if l != nil {
-		n.access(v, l, r)
-	}
 	r.set("redirect", mapping([]pair{{"to", quote(absolute(to))}, {"status", status}}))
 	n.add(v, r)
 }

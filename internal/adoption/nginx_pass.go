@@ -89,10 +89,23 @@ var cgiParams = words(`SCRIPT_FILENAME SCRIPT_NAME QUERY_STRING REQUEST_METHOD C
 
 // phpOf is the location of a program's path, where it is passed by FastCGI; nil if there is none.
 func (n *nginx) phpOf(v *nginxServer, uri string) (*location, *node) {
+	if found, known := v.programs[uri]; known {
+		return found.location, found.pass
+	}
+	l, pass := n.programOf(v, uri)
+	v.programs[uri] = program{l, pass}
+	return l, pass
+}
+
+// program is a location that passes to an application, and the line that says so.
+type program struct {
+	location *location
+	pass     *node
+}
+
+func (n *nginx) programOf(v *nginxServer, uri string) (*location, *node) {
 	for _, l := range n.locations(v) {
-		fits := l.kind == exactLocation && l.path == uri || l.kind == regexLocation && compiles(l.path) && regexp.MustCompile(l.path).MatchString(uri) ||
-			(l.kind == firmLocation || l.kind == prefixLocation) && strings.HasPrefix(uri, l.path)
-		if fits {
+		if l.takes(uri) {
 			if pass := l.scope.own("fastcgi_pass"); len(pass) > 0 {
 				return l, pass[0]
 			}

@@ -50,13 +50,11 @@ func (n *nginx) variables(text string, s scope) (out string, ok bool) {
 	return strings.ReplaceAll(out, "\x00", "$search"), ok
 }
 
-// answer adds the route of a "return".
+// answer adds the route of a "return". Who may ask does not matter to it: nginx looks at that later.
 func (n *nginx) answer(v *nginxServer, l *location, b *node, s scope) {
 	r := &route{}
 	if l != nil {
 		r.keys = l.match()
-		n.access(v, l, r)
-		n.responseHeaders(v, s, r)
 	}
 	n.returns(v, r, b, s)
 	if len(r.keys) == 0 || !answers(r.keys) {
@@ -79,6 +77,7 @@ func (n *nginx) returns(v *nginxServer, r *route, b *node, s scope) {
 	}
 	status, err := strconv.Atoi(code)
 	to, ok := n.variables(text, s)
+	n.responseHeaders(v, s, r)
 	switch {
 	case err != nil || status < 200 || status > 599 || status == 444 || status == 499:
 		n.d.note(&v.mark, b, "the connection is not closed without an answer")
@@ -199,16 +198,48 @@ func (n *nginx) access(v *nginxServer, l *location, r *route) {
 			}
 		}
 	}
+	r.refused = r.refused || n.accessLost(l.scope, len(rules) > 0)
 	n.addresses(v, rules, r)
 	realm, users := l.scope.get("auth_basic"), l.scope.get("auth_basic_user_file")
 	if realm == nil || realm.Text() == "off" {
 		return
 	}
 	if users == nil || strings.Contains(users.Text()+realm.Text(), "$") {
-		n.d.note(&r.notes, realm, "without a file of users whose name is known")
+		n.d.note(&r.notes, realm, "without a file of users whose name is known; it is answered 501")
+		r.refused = true
 		return
 	}
 	r.set("auth", mapping([]pair{{"users", quote(n.absolute(users, users.Text()))}, {"realm", quote(realm.Text())}}))
+}
+
+// guards are directives that say who may ask, and have no counterpart. What they guard is answered 501, so that nobody gets in who did not.
+var guards = words(`auth_request auth_jwt auth_oidc auth_ldap auth_pam auth_digest auth_gss access_by_lua access_by_lua_block access_by_lua_file js_access secure_link secure_link_secret
+	secure_link_md5 ssl_verify_client limit_except satisfy auth_delay modsecurity`)
+
+// unguarded are those of them that ask for nothing.
+func unguarded(b *node) bool {
+	return b.Text() == "off" || b.Name == "satisfy" && b.Text() != "any" || b.Name == "auth_delay"
+}
+
+// accessLost reports whether a location is guarded by what has no counterpart.
+func (n *nginx) accessLost(s scope, addresses bool) bool {
+	for name := range guards {
+		b := s.get(name)
+		if name == "limit_except" { // it stands in a location, and is not inherited
+			b = nil
+			if own := s.own(name); len(own) > 0 {
+				b = own[0]
+			}
+		}
+		if b == nil || unguarded(b) {
+			continue
+		}
+		if realm := s.get("auth_basic"); b.Name == "satisfy" && (!addresses || realm == nil || realm.Text() == "off") {
+			continue // there is one way in alone
+		}
+		return true
+	}
+	return false
 }
 
 // addresses sets allow and deny. nginx takes the first line that has an address; here the smallest network decides, so a line that
@@ -357,11 +388,7 @@ func (n *nginx) fileOf(v *nginxServer, uri string) (string, bool) {
 	}
 	s := v.scope
 	for _, l := range n.locations(v) {
-		fits := l.kind == exactLocation && l.path == uri || (l.kind == firmLocation || l.kind == prefixLocation) && strings.HasPrefix(uri, l.path)
-		if l.kind == regexLocation {
-			fits = regexp.MustCompile(l.path).MatchString(uri)
-		}
-		if fits {
+		if l.takes(uri) {
 			s = l.scope
 			break
 		}
@@ -443,7 +470,11 @@ func (n *nginx) index(v *nginxServer, l *location, match []pair) {
 
 // passesPrograms reports whether some location passes programs on.
 func (n *nginx) passesPrograms(v *nginxServer) bool {
-	return slices.ContainsFunc(n.locations(v), func(l *location) bool { return len(l.scope.own("fastcgi_pass")) > 0 })
+	if !v.looked {
+		v.looked = true
+		v.passes = slices.ContainsFunc(n.locations(v), func(l *location) bool { return len(l.scope.own("fastcgi_pass")) > 0 })
+	}
+	return v.passes
 }
 
 // tryFiles translates a "try_files": files first, and then what its last word says.

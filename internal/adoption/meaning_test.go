@@ -1,0 +1,156 @@
+package adoption
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// meaning is a configuration and what must become of it.
+type meaning struct {
+	name, text string
+	order      []string // stand in the result, in this order
+	without    []string // do not stand in it, except in comments
+	notes      []string // are told
+}
+
+// holds translates the configuration and looks at the result, which must be one that Whygate takes.
+func (m meaning) holds(t *testing.T) {
+	t.Helper()
+	made, err := Translate(t.Context(), []string{"-"}, strings.NewReader(m.text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inOrder(t, made)
+	var lines []string
+	for line := range strings.Lines(string(made.File)) {
+		if !strings.HasPrefix(strings.TrimSpace(line), "#") || strings.Contains(line, "needs no counterpart") {
+			lines = append(lines, line)
+		}
+	}
+	text := strings.Join(lines, "")
+	rest := text
+	for _, want := range m.order {
+		_, after, found := strings.Cut(rest, want)
+		if !found {
+			t.Errorf("no %q, or not in order, in\n%s", want, text)
+			break
+		}
+		rest = after
+	}
+	for _, no := range m.without {
+		if strings.Contains(text, no) {
+			t.Errorf("%q stands in\n%s", no, text)
+		}
+	}
+	told := fmt.Sprint(made.Notes)
+	for _, want := range m.notes {
+		if !strings.Contains(told, want) {
+			t.Errorf("nothing tells of %q: %s", want, told)
+		}
+	}
+	if len(m.notes) == 0 && len(made.Notes) > 0 {
+		t.Errorf("remarks that nobody expects: %.1000s", told)
+	}
+}
+
+func meanings(t *testing.T, all []meaning) {
+	for _, m := range all {
+		t.Run(m.name, m.holds)
+	}
+}
+
+func server(lines string) string {
+	return "events {}\nhttp {\nserver {\nlisten 8080;\n" + lines + "\n}\n}\n"
+}
+
+// TestNginxAccess: what nginx keeps from people, the result keeps from them.
+func TestNginxAccess(t *testing.T) {
+	meanings(t, []meaning{
+		{name: "internal", text: server("root /srv;\nlocation /private/ { internal; }\nlocation / { }"), order: []string{"'/private/*'", "status: 404", "files:"}},
+		{
+			name: "auth_request", text: server("location /p/ { auth_request /auth; proxy_pass http://127.0.0.1:9; }\nlocation / { proxy_pass http://127.0.0.1:8; }"),
+			order: []string{"'/p/*'", "respond: {status: 501}", "pool: '127-0-0-1-8'"}, notes: []string{"auth_request /auth"}, without: []string{"127.0.0.1:9"},
+		},
+		{
+			name: "auth_request for all but one", text: server("auth_request /auth;\nlocation /p/ { auth_request off; proxy_pass http://127.0.0.1:9; }\nlocation / { root /srv; }"),
+			order: []string{"'/p/*'", "pool:", "respond: {status: 501}"}, notes: []string{"auth_request /auth"}, without: []string{"files:"},
+		},
+		{
+			name: "limit_except", text: server("location /m/ { limit_except GET { deny all; } proxy_pass http://127.0.0.1:9; }"),
+			order: []string{"'/m/*'", "status: 501"}, notes: []string{"limit_except GET"},
+		},
+		{
+			name: "satisfy any", text: server("satisfy any; allow 10.0.0.0/8; deny all; auth_basic x; auth_basic_user_file /etc/users;\nlocation / { proxy_pass http://127.0.0.1:9; }"),
+			order: []string{"status: 501"}, notes: []string{"satisfy any"},
+		},
+		{name: "satisfy any of one", text: server("location / { allow 10.0.0.0/8; deny all; proxy_pass http://127.0.0.1:9; satisfy all; }"), order: []string{"allow: ['10.0.0.0/8']"}},
+		{
+			name: "certificates of clients", text: server("ssl_verify_client on;\nlocation / { proxy_pass http://127.0.0.1:9; }"),
+			order: []string{"status: 501"}, notes: []string{"ssl_verify_client on"},
+		},
+		{
+			name: "users by variables", text: server("location / { auth_basic x; auth_basic_user_file /etc/$host; root /srv; }"),
+			order: []string{"status: 501"}, notes: []string{"auth_basic x"}, without: []string{"files:"},
+		},
+		{name: "return is before access", text: server("location /ret { deny all; return 200 before; }"), order: []string{"'~^/ret'", "status: 200"}, without: []string{"deny:"}},
+	})
+}
+
+// TestNginxOrder: the first route that fits is the location that nginx chooses.
+func TestNginxOrder(t *testing.T) {
+	meanings(t, []meaning{
+		{
+			name: "firm and longer", text: server("location ^~ /st/ { return 200 firm; }\nlocation /st/deep/ { return 200 deep; }\nlocation ~ \\.php$ { return 200 outer; }"),
+			order: []string{`~^/st/deep/.*(?:\.php$)`, "outer", "'/st/deep/*'", "deep", "'/st/*'", "firm", `'~\.php$'`, "outer"},
+		},
+		{
+			name: "firm without expressions", text: server("location ^~ /st/ { return 200 firm; }\nlocation /st/deep/ { return 200 deep; }"), order: []string{"deep", "firm"},
+		},
+		{
+			name: "within another", text: server("location ~ \\.php$ { return 200 outer; }\nlocation /a/ { location ~ \\.php$ { return 200 nested; } return 200 a; }"),
+			order: []string{"nested", "outer", "'a'"},
+		},
+		{
+			name: "beside a longer one", text: server("location /n/ { location ~ \\.x$ { return 200 nested; } return 200 short; }\nlocation /n/b/ { return 200 long; }"),
+			order: []string{"'/n/b/*'", "long", `~^/n/.*(?:\.x$)`, "nested", "short"},
+		},
+		{
+			name: "from the slash", text: server("location /a/ { location ~ /[^/]+\\.php$ { return 200 nested; } return 200 a; }"),
+			order: []string{`'~^/a(?:/.*)?(?:/[^/]+\.php$)'`, "nested"},
+		},
+		{
+			name: "never chosen", text: server("location /a/ { location /a/b/c/ { return 200 hidden; } return 200 a; }\nlocation /a/b/ { return 200 ab; }"),
+			order: []string{"ab", "'a'"}, without: []string{"hidden"},
+		},
+		{
+			name: "a condition on the host", text: server("server_name old.test;\nlocation = /x { return 200 exact; }\nlocation / { if ($host = old.test) { return 301 http://new/; } return 200 root; }"),
+			order: []string{"exact", "http://new/", "root"},
+		},
+		{
+			name: "the default of one address", text: "events {}\nhttp {\nserver { listen 81 default_server; listen 82; server_name b.test; return 200 b; }\nserver { listen 82 default_server; server_name a.test; return 200 a; }\n}\n",
+			order: []string{"host: b.test\n    port: [82]", "'b'", "port: [81]", "'b'", "port: [82]", "'a'"},
+		},
+		{
+			name: "two addresses of a port", text: "events {}\nhttp {\nserver { listen 127.0.0.1:81; return 200 b; }\nserver { listen 127.0.0.2:81; return 200 a; }\n}\n",
+			order: []string{"'b'"}, notes: []string{"listen 127.0.0.2:81"},
+		},
+	})
+}
+
+// TestNginxMany: a server with as many locations as a large site has takes a moment, not minutes.
+func TestNginxMany(t *testing.T) {
+	var b strings.Builder
+	for i := range 1200 {
+		fmt.Fprintf(&b, "location /l%d/ { proxy_pass http://127.0.0.1:%d; }\nlocation ~ ^/r%d/.*\\.x$ { root /srv; error_page 404 /e.html; }\n", i, 1000+i, i)
+	}
+	b.WriteString("location ~ \\.php$ { fastcgi_pass 127.0.0.1:9000; root /srv; }")
+	start := time.Now()
+	meaning{text: server("root /srv;\n" + b.String()), order: []string{"'/l7/*'"}}.holds(t)
+	if took := time.Since(start); took > time.Minute {
+		t.Errorf("%v", took)
+	} else {
+		t.Log(took)
+	}
+}
