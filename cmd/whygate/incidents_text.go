@@ -36,6 +36,8 @@ func (w *world) incidentLine(r *store.Row) {
 	status := style.Red(fmt.Sprint(r.Status))
 	after := ""
 	switch {
+	case r.Status == 0: // nobody was answered
+		status = style.Yellow(" - ")
 	case r.Saved:
 		status, after = style.Green(fmt.Sprint(r.Status)), " (saved by a retry)"
 	case r.Late:

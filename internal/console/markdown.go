@@ -69,7 +69,9 @@ func (v *view) markdown() string {
 	row := func(name, value string) { fmt.Fprintf(&b, "- %s: %s\n", name, value) }
 	row("when", inline(clock(v.At)+" UTC"))
 	row("request", inline(strings.TrimSpace(v.Method+" "+v.Host+v.Target)))
-	row("answered", inline(fmt.Sprint(v.Status))+v.outcome())
+	if v.Status != 0 {
+		row("answered", inline(fmt.Sprint(v.Status))+v.outcome())
+	}
 	row("cause", inline(v.Cause)+", Proxy-Status error "+inline(v.Type)+" (RFC 9209, section 2.3)")
 	if v.Request != "" {
 		row("request id", inline(v.Request))

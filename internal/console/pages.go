@@ -291,6 +291,15 @@ func (c *Console) advice(cause, pool string) (meaning string, lines []string) {
 	return e.Meaning, c.options.Advice(e.Advice, pool)
 }
 
+// ownAdvice are the lines of an incident that are not its cause's: somebody knew more, such as an authority's words.
+func ownAdvice(cause string, lines []string) []string {
+	known, ok := fault.ParseCause(cause)
+	if !ok || known != fault.CauseCertificateNotObtained {
+		return nil // older incidents have their cause's lines as they were
+	}
+	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return slices.Contains(known.Entry().Advice, line) })
+}
+
 // incidentsData is what the list of incidents shows.
 type incidentsData struct {
 	Rows        []store.Row
@@ -335,7 +344,7 @@ func (c *Console) incident(w http.ResponseWriter, r *http.Request) {
 	}
 	meaning, advice := c.advice(v.Cause, v.Pool)
 	if len(advice) > 0 {
-		v.Advice = advice
+		v.Advice = append(ownAdvice(v.Cause, v.Advice), advice...)
 	}
 	v.Meaning = meaning
 	if near, err := c.options.Store().Nearest(ctx, v.At, changeLag); err == nil && near != nil {

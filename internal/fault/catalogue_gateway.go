@@ -128,6 +128,28 @@ var entriesGateway = []Entry{
 		Retry:   retryIdempotent,
 	},
 	{
+		Cause:    CauseCertificateNotObtained,
+		Title:    "No certificate could be obtained",
+		Family:   FamilyGateway,
+		Type:     TypeProxyConfigurationError,
+		sentence: "the gateway could not obtain a certificate from the authority",
+		Meaning: "The listener gets its certificates by ACME, and the authority gave none for a name, or could not be asked. " +
+			"Clients of that name are shown the old certificate while it lasts, and without one their handshake fails. It is tried again.",
+		Proof: []string{
+			"The incident's detail has ACME's word for the problem and what the authority said.",
+			"whygate certificates shows for each name why the last try failed, and when the next one is.",
+			"whygate diagnose https://NAME, from a machine outside, shows where the name leads and what answers on port 443.",
+		},
+		Advice: []string{
+			"See that the name's A and AAAA records are both this machine's, and that port 443 is open to everybody: port 80 for http-01.",
+			"Behind a CDN or a load balancer that ends TLS use acme.challenge: dns-01.",
+			"Try with the authority's staging directory until it works: failures are counted. Then whygate certificates renew NAME.",
+		},
+		Covers:  []string{"A17"},
+		Related: []Cause{CauseRequestTLSFailed, CauseRouteBroken, CauseDNSNXDomain},
+		Retry:   retryNone,
+	},
+	{
 		Cause:    CauseUpstreamStatus,
 		Title:    "The upstream itself answered with an error",
 		Family:   FamilyApplication,

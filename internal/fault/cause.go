@@ -131,6 +131,7 @@ const (
 	CauseOwnLimit
 	CauseShuttingDown
 	CauseInternalError
+	CauseCertificateNotObtained
 
 	// HTTP/2 and gRPC to the upstream.
 	CauseHTTP2GoAway
@@ -287,6 +288,7 @@ var causeSlugs = [Causes]string{
 	CauseOwnLimit:                       "own-limit",
 	CauseShuttingDown:                   "shutting-down",
 	CauseInternalError:                  "internal-error",
+	CauseCertificateNotObtained:         "certificate-not-obtained",
 	CauseHTTP2GoAway:                    "http2-goaway",
 	CauseHTTP2RefusedStream:             "http2-refused-stream",
 	CauseHTTP2StreamReset:               "http2-stream-reset",

@@ -310,6 +310,7 @@ var verdicts = []verdict{
 	{CauseQueueFull, TypeConnectionLimitReached, 503, told(CauseQueueFull)},
 	{CauseQueueTimeout, TypeConnectionLimitReached, 503, told(CauseQueueTimeout)},
 	{CauseMaintenance, TypeProxyInternalResponse, 503, told(CauseMaintenance)},
+	{CauseCertificateNotObtained, TypeProxyConfigurationError, 500, told(CauseCertificateNotObtained)},
 	{CauseRateLimited, TypeHTTPRequestError, 429, told(CauseRateLimited)},
 	{CauseContentFilter, TypeHTTPRequestDenied, 403, told(CauseContentFilter)},
 	{CauseResponseBlocked, TypeHTTPProtocolError, 502, told(CauseResponseBlocked)},

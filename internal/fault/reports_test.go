@@ -20,6 +20,7 @@ var noReport = map[Cause]string{
 	CauseRequestExpectation:      "not looked at",
 	CauseMemoryExhausted:         "not looked at",
 	CauseShuttingDown:            "our own",
+	CauseCertificateNotObtained:  "our own",
 	CauseWrongHost:               "the upstream's answer is passed on",
 	CauseRedirectLoop:            "the upstream's answer is passed on",
 	CauseUnknown:                 "nothing to tell",

@@ -7,12 +7,16 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/exchange"
+	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/incident"
+	"github.com/whygate/whygate/internal/proxy"
 )
 
 // useACME gives what obtains certificates for a configuration: the one that there is, where its settings are the same, or another one. It
@@ -118,6 +122,60 @@ func (g *Gateway) certificateCame(h *certs.Happening) {
 	}
 	g.log.Log(context.Background(), level, what, args...)
 	g.Changed(changeCertificate, h.Name, what+": "+f.Error()+"; "+f.Do)
+	if g.untold.take(h.Name, time.Now()) {
+		g.record(certificateIncident(f))
+	}
+}
+
+// Bounds of incidents about certificates: a thousand names of an authority that is down are one trouble.
+const (
+	certificateEvery = time.Hour // for each name
+	certificateMost  = 20        // in that time, over all names
+)
+
+// certificateIncidents say for which names there was an incident of late. Its zero value is ready.
+type certificateIncidents struct {
+	mu   sync.Mutex // guards last
+	last map[string]time.Time
+}
+
+// take reports whether there may be an incident for a name now, and notes it then.
+func (c *certificateIncidents) take(name string, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for other, at := range c.last {
+		if now.Sub(at) >= certificateEvery {
+			delete(c.last, other)
+		}
+	}
+	if _, told := c.last[name]; told || len(c.last) >= certificateMost {
+		return false
+	}
+	if c.last == nil {
+		c.last = map[string]time.Time{}
+	}
+	c.last[name] = now
+	return true
+}
+
+// certificateIncident is a certificate that could not be obtained, with the authority's words. Nobody was answered: it has no status.
+func certificateIncident(f *certs.Failure) *incident.Incident {
+	e := fault.Evidence{Stage: fault.Select, End: fault.Misconfigured, By: fault.PartyGateway, Told: fault.CauseCertificateNotObtained, Declared: -1, Detail: f.Error()}
+	verdict := fault.Classify(&e)
+	entry := verdict.Cause.Entry()
+	return &incident.Incident{
+		ID: proxy.NewIncidentID(), At: f.At.UTC(), Type: verdict.Type, Cause: verdict.Cause, Family: verdict.Family(), Stage: verdict.Stage,
+		Title: verdict.Title(), Sentence: verdict.Sentence(&e), Advice: append([]string{upperFirst(f.Do) + "."}, entry.Advice...),
+		Request: incident.Request{Host: f.Name}, Evidence: &e,
+	}
+}
+
+// upperFirst makes a line of advice begin as the catalogue's do.
+func upperFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // urgent is how little time may be left of a certificate that is not renewed before it is an error and no warning any more.

@@ -4,6 +4,7 @@ package gateway_test
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
@@ -113,7 +114,7 @@ func TestACMEFailures(t *testing.T) {
 		"no address": {
 			func(t *testing.T, p *pebble) { p.say(t, "set-default-ipv4", map[string]string{"ip": ""}) },
 			func(p *pebble) string { return p.tls }, "",
-			[]string{"no certificate obtained", "name=shop.example.com", "problem=", "A or AAAA record", "next_try="},
+			[]string{"no certificate obtained", "name=shop.example.com", "next_try=", "problem=", "A or AAAA record"},
 		},
 		"closed port": {
 			nil, func(*pebble) string { return "127.0.0.1:0" }, "",
@@ -133,6 +134,7 @@ func TestACMEFailures(t *testing.T) {
 			g := p.certify(t, tt.at(p), "", filepath.Join(t.TempDir(), "acme"), tt.acme, shopRoute)
 			defer g.end(t)
 			g.awaitLog(t, tt.words...)
+			g.awaitCertificateIncident(t, "shop.example.com", tt.words[len(tt.words)-1])
 		})
 	}
 }
@@ -277,5 +279,27 @@ func TestACMEByFlags(t *testing.T) {
 	c.awaitCertificate(t, "shop.example.com")
 	if _, err := os.Stat(filepath.Join(c.storage, "acme", "certificates")); err != nil {
 		t.Error(err)
+	}
+}
+
+// awaitCertificateIncident waits for the incident of a name, whose advice begins with what is to be done about it.
+func (c *certified) awaitCertificateIncident(t *testing.T, name, do string) {
+	t.Helper()
+	var got struct {
+		Incidents []struct {
+			ID, Cause, Sentence string
+			Status              int
+			Advice              []string
+			Request             struct{ Host string }
+		}
+	}
+	body := ""
+	eventually(t, "there is no incident", func() bool {
+		_, body = fetchAs(t, c.Gateway, "/incidents", "", "")
+		return json.Unmarshal([]byte(body), &got) == nil && len(got.Incidents) > 0
+	})
+	i := got.Incidents[0]
+	if len(got.Incidents) != 1 || i.Cause != "certificate-not-obtained" || i.Request.Host != name || i.Status != 0 || !strings.Contains(i.Sentence, name+": ") || len(i.Advice) < 4 || !strings.Contains(strings.ToLower(i.Advice[0]), strings.ToLower(do)) {
+		t.Errorf("incidents: %s", body)
 	}
 }

@@ -73,6 +73,7 @@ type Gateway struct {
 	bugged     mono.Atomic   // when a bug was logged last, on mono's clock; 0 for never
 	bugs       atomic.Uint64 // how many were not logged since
 	door       door
+	untold     certificateIncidents // which names had one of late
 	refused    refusedHeaders
 	proving    atomic.Pointer[certs.ACME] // what answers http-01, nil while nothing does
 	activated  *activation
