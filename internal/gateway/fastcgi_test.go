@@ -227,3 +227,64 @@ func TestPHP(t *testing.T) {
 		t.Errorf("%d %q", res.StatusCode, body)
 	}
 }
+
+// TestHeadersOfAnApplication: no client's header is taken for the gateway's, whatever an application makes of its name; of several values
+// none is lost; and who asks is who trusted proxies tell of.
+func TestHeadersOfAnApplication(t *testing.T) {
+	t.Parallel()
+	socket := application(t, func(w http.ResponseWriter, r *http.Request) {
+		for name, values := range r.Header {
+			fmt.Fprintf(w, "%s: %s\n", name, strings.Join(values, " AND "))
+		}
+		fmt.Fprintf(w, "from %s\n", r.RemoteAddr)
+	})
+	url := gatewayWith(t, `
+  - {fastcgi: {address: "unix:`+socket+`", root: /srv/app}, set_request: {X-User: gateway}, make_request: {X-Who: $client}}`, "trusted_proxies: [127.0.0.0/8]\n")
+	_, body := asked(t, "GET", url+"/a.php", "X-Client.Cert.Subject: CN=admin", "X.User: forged", "X_User: forged", "CF.Connecting.IP: 6.6.6.6", "Proxy: evil",
+		"X-A: 1", "X-A: 2", "X-Forwarded-For: 203.0.113.9", "X-Request-ID: abc")
+	for _, want := range []string{"X-User: gateway\n", "X-A: 1, 2\n", "X-Forwarded-For: 203.0.113.9, 127.0.0.1\n", "X-Who: 203.0.113.9\n", "X-Request-Id: abc\n", "from 203.0.113.9"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%q is not in\n%s", want, body)
+		}
+	}
+	for _, not := range []string{"forged", "admin", "6.6.6.6", "evil"} {
+		if strings.Contains(body, not) {
+			t.Errorf("%q is in\n%s", not, body)
+		}
+	}
+}
+
+// TestFastCGIBodies: what is more than was announced is left out, and a request body that cannot be held is refused with its reason.
+func TestFastCGIBodies(t *testing.T) {
+	t.Parallel()
+	long := gatewayWith(t, "\n  - {fastcgi: {address: '"+raw(t, rec(6, "Content-Length: 3\n\nabcdefghij")+rec(3, "\x00\x00\x00\x00\x00\x00\x00\x00"))+"', root: /srv}}", "")
+	if res, body := asked(t, "GET", long+"/a.php"); res.StatusCode != 200 || body != "abc" {
+		t.Errorf("more than its Content-Length: %d %q", res.StatusCode, body)
+	}
+	socket := application(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprint(w, r.ContentLength, " ", len(body))
+	})
+	url := gatewayWith(t, "\n  - {fastcgi: {address: 'unix:"+socket+"', root: /srv}}", "")
+	res, err := http.Post(url+"/a.php", "text/plain", io.MultiReader(strings.NewReader(strings.Repeat("x", 100_000)))) // in chunks
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	if string(body) != "100000 100000" {
+		t.Errorf("in chunks: %d %q", res.StatusCode, body)
+	}
+	reads, writes := io.Pipe()
+	defer writes.Close()
+	go func() { _, _ = writes.Write(make([]byte, 1<<20+1)) }() // and goes on for ever: it ends when the pipe is closed
+	if res, err = http.Post(url+"/a.php", "text/plain", reads); err != nil || res.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Fatalf("more than is held: %v %v", res, err)
+	}
+	_ = res.Body.Close()
+	denied := gatewayWith(t, "\n  - {fastcgi: {address: '"+raw(t, rec(6, "Status: 401\nWWW-Authenticate: Basic realm=x\nContent-Length: 0\n\n")+rec(3, "\x00\x00\x00\x00\x00\x00\x00\x00"))+"', root: /srv}, errors: [{status: [401], body: 'who are you?'}]}", "")
+	if res, body := asked(t, "GET", denied+"/a.php"); res.StatusCode != 401 || body != "who are you?" || res.Header.Get("WWW-Authenticate") == "" {
+		t.Errorf("a page of one's own: %d %q %v", res.StatusCode, body, res.Header)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}

@@ -8,7 +8,10 @@ import (
 	"encoding/base64"
 	"runtime"
 	"sync"
+	"sync/atomic"
+	"time"
 
+	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
 )
 
@@ -20,6 +23,8 @@ type Auth struct {
 
 	turns chan struct{} // so many passwords are compared at once: their hashes are slow on purpose
 	key   [32]byte      // of what is remembered, so that it is no use to who reads the memory later
+
+	waiting atomic.Int64 // for a turn
 
 	mu   sync.Mutex            // guards the field below
 	good map[[32]byte]struct{} // user and password that were right
@@ -49,43 +54,90 @@ func credentials(value []byte) (user, password []byte, ok bool) {
 	return user, password, ok
 }
 
-// authorized reports whether the request has a name and its password.
+// authorized reports whether the request has a name and its password. Otherwise it has been answered: by a challenge, by 503 where too
+// many passwords wait to be compared, or not at all where the client left.
 func (s *serving) authorized(a *Auth) bool {
 	value, given := s.x.Request.Fields.Lookup("Authorization")
-	if !given {
+	user, password, ok := credentials(value)
+	if !given || !ok {
+		s.challenge(a)
 		return false
 	}
-	user, password, ok := credentials(value)
-	return ok && a.right(user, password)
+	sum := a.sum(user, password)
+	if a.known(sum) {
+		return true
+	}
+	if !s.takeTurn(a) {
+		return false
+	}
+	right := a.Check(user, password)
+	<-a.turns
+	if !right {
+		s.challenge(a)
+		return false
+	}
+	a.remember(sum)
+	return true
 }
 
-// right compares a password, once for as long as it is remembered.
-func (a *Auth) right(user, password []byte) bool {
+// waitingMax is how many passwords wait to be compared. More are of somebody who tries them out.
+const waitingMax = 256
+
+// takeTurn waits for a turn to compare a password. It is false where the request has been answered instead: there are too many before it,
+// the client left, or the gateway ends.
+func (s *serving) takeTurn(a *Auth) bool {
+	select {
+	case a.turns <- struct{}{}:
+		return true
+	default:
+	}
+	defer a.waiting.Add(-1)
+	if a.waiting.Add(1) > waitingMax {
+		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Limit, Told: fault.CauseRateLimited, By: fault.PartyGateway, Detail: "too many passwords wait to be compared", Declared: -1})
+		return false
+	}
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case a.turns <- struct{}{}:
+			return true
+		case <-s.x.Cancel.Done():
+			s.gone()
+			return false
+		case <-look.C:
+			if s.x.Cancel.Ask() {
+				s.gone()
+				return false
+			}
+		}
+	}
+}
+
+// sum stands for a user and a password that were right. It is of no use to who reads the memory later.
+func (a *Auth) sum(user, password []byte) (sum [32]byte) {
 	mac := hmac.New(sha256.New, a.key[:])
 	mac.Write(user)
 	mac.Write([]byte{':'}) // a name has none
 	mac.Write(password)
-	var sum [32]byte
 	mac.Sum(sum[:0])
+	return sum
+}
+
+func (a *Auth) known(sum [32]byte) bool {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	_, known := a.good[sum]
-	a.mu.Unlock()
-	if known {
-		return true
-	}
-	a.turns <- struct{}{} // as long as those before take
-	right := a.Check(user, password)
-	<-a.turns
-	if !right {
-		return false
-	}
+	return known
+}
+
+func (a *Auth) remember(sum [32]byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.good) >= goodMax {
 		clear(a.good)
 	}
 	a.good[sum] = struct{}{}
-	return true
 }
 
 // challenge asks for a name and a password.

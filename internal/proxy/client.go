@@ -75,3 +75,11 @@ func hashAddr(a netip.Addr) uint64 {
 	}
 	return hash(fnvOffset, b[:8])
 }
+
+// clientText is the client's address as text: the one that trusted proxies tell of, or the peer's. It is empty where there is none.
+func (s *serving) clientText() string {
+	if addr, unknown := s.clientAddr(); unknown == nil && addr.IsValid() && addr != s.x.Peer.Addr.Unmap() {
+		return addr.String()
+	}
+	return s.x.Peer.Client
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"path"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,7 +13,6 @@ import (
 	"github.com/whygate/whygate/internal/fastcgi"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
-	"github.com/whygate/whygate/internal/route"
 	"github.com/whygate/whygate/internal/telemetry"
 )
 
@@ -73,13 +71,12 @@ func (s *serving) callFastCGI(f *FastCGI) {
 	}
 	c := &calling{s: s, f: f, since: time.Now()}
 	c.ev = fault.Evidence{Stage: fault.Dial, Endpoint: f.Text, Addr: f.Address, Declared: -1}
-	params := c.params(script, info)
-	body, fits := c.held()
-	if !fits {
-		s.beginOwn(411, 0)
-		s.endOwn(nil)
+	body, bad := c.held()
+	if bad != nil {
+		s.failEarly(bad)
 		return
 	}
+	params := c.params(script, info) // which tell the body's length
 	if !c.dial() {
 		c.fail()
 		return
@@ -92,150 +89,27 @@ func (s *serving) callFastCGI(f *FastCGI) {
 	c.answer()
 }
 
-// scriptPath is the path that the script is found by: with the route's rewrite or strip.
-func (s *serving) scriptPath() []byte {
-	if s.route.Rewrite != nil {
-		p, _ := s.rewritten(s.route.Rewrite)
-		return p
-	}
-	p := s.path()
-	if !route.Plain(p) {
-		p = route.Canonical(nil, p)
-	}
-	return p
-}
-
-// script finds the script's name, from the root, and PATH_INFO. The name never leads out of the root.
-func (f *FastCGI) script(requested []byte) (name, info string, ok bool) {
-	text, valid := decodedPath(requested)
-	if !valid {
-		return "", "", false
-	}
-	for from := 0; ; {
-		i := strings.Index(text[from:], f.Split)
-		if i < 0 {
-			break
-		}
-		if end := from + i + len(f.Split); end == len(text) || text[end] == '/' {
-			return text[:end], text[end:], true
-		}
-		from += i + len(f.Split)
-	}
-	if !strings.HasSuffix(text, "/") {
-		return "", "", false
-	}
-	return text + f.Index, "", true
-}
-
-// decodedPath is a path with its percent-encoding undone. valid is false where that could lead elsewhere.
-func decodedPath(p []byte) (text string, valid bool) {
-	name, slash, err := (&Files{Hidden: true}).fileName(p)
-	if err != nil {
-		return "", false
-	}
-	if name == "." {
-		return "/", true
-	}
-	if slash {
-		name += "/"
-	}
-	return "/" + name, true
-}
-
-// params is the stream of parameters: those of RFC 3875, and those that PHP expects.
-func (c *calling) params(script, info string) []byte {
-	s, q := c.s, &c.s.x.Request
-	var b []byte
-	put := func(name, value string) { b = fastcgi.AppendParam(b, name, []byte(value)) }
-	query := q.Query
-	if s.route.Rewrite != nil && s.indexed == "" {
-		_, query = s.rewritten(s.route.Rewrite)
-	}
-	host := string(hostOf(q.Authority))
-	put("GATEWAY_INTERFACE", "CGI/1.1")
-	put("SERVER_SOFTWARE", s.snap.Name)
-	put("SERVER_PROTOCOL", "HTTP/1.1")
-	put("REQUEST_METHOD", string(q.Name))
-	put("REQUEST_URI", string(q.Path)+string(q.Query))
-	put("QUERY_STRING", strings.TrimPrefix(string(query), "?"))
-	put("SCRIPT_NAME", script)
-	put("SCRIPT_FILENAME", path.Join(c.f.Root, script))
-	put("DOCUMENT_ROOT", c.f.Root)
-	put("DOCUMENT_URI", script+info)
-	if info != "" {
-		put("PATH_INFO", info)
-		put("PATH_TRANSLATED", path.Join(c.f.Root, info))
-	}
-	put("REMOTE_ADDR", s.x.Peer.Client)
-	put("SERVER_NAME", host)
-	put("SERVER_PORT", strconv.Itoa(int(portOf(s.x.Peer.Local))))
-	if at := portOf(s.x.Peer.Local); at != 0 {
-		put("SERVER_ADDR", strings.TrimSuffix(s.x.Peer.Local, ":"+strconv.Itoa(int(at))))
-	}
-	put("REQUEST_SCHEME", s.scheme())
-	if s.scheme() == "https" {
-		put("HTTPS", "on")
-	}
-	put("REDIRECT_STATUS", "200") // php-cgi asks for it
-	if q.Length >= 0 && (q.Length > 0 || q.Fields.Has(httpmsg.ContentLength)) {
-		put("CONTENT_LENGTH", strconv.FormatInt(q.Length, 10))
-	}
-	b = c.fields(b)
-	for _, p := range c.f.Params {
-		put(p.Name, p.Value)
-	}
-	return b
-}
-
-// fields appends the request's headers as parameters. Proxy is left out, since libraries take HTTP_PROXY for a proxy to use (CVE-2016-5385),
-// and so is a name with an underscore, which would be another header's.
-func (c *calling) fields(b []byte) []byte {
-	s := c.s
-	f := &s.x.Request.Fields
-	trusted := len(s.snap.Trusted) > 0 && s.snap.trusts(s.x.Peer.Addr)
-	b = fastcgi.AppendParam(b, "HTTP_HOST", s.x.Request.Authority)
-	for i := range f.Len() {
-		name := string(f.Name(i))
-		switch {
-		case httpmsg.EqualFold(f.Name(i), "content-type"):
-			b = fastcgi.AppendParam(b, "CONTENT_TYPE", f.Value(i))
-		case httpmsg.EqualFold(f.Name(i), "proxy"), strings.Contains(name, "_"), !s.forwards(i, trusted):
-		default:
-			b = fastcgi.AppendParam(b, "HTTP_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_")), f.Value(i))
-		}
-	}
-	for _, e := range s.route.SetRequest {
-		value := []byte(e.Value)
-		if e.Made != nil {
-			value = e.Made.expand(nil, s, s.canonical())
-		}
-		if len(value) > 0 {
-			b = fastcgi.AppendParam(b, "HTTP_"+strings.ToUpper(strings.ReplaceAll(e.Name, "-", "_")), value)
-		}
-	}
-	return b
-}
-
-// held reads a request body whose length is not known, since an application asks for it beforehand. fits is false where it is too long.
-func (c *calling) held() (body []byte, fits bool) {
+// held reads a request body whose length is not known, since an application asks for it beforehand. bad says how it broke, or that it is too
+// long to be held.
+func (c *calling) held() (body []byte, bad *fault.Evidence) {
 	x := c.s.x
 	if x.BodyHere {
-		return x.Body, true
+		return x.Body, nil
 	}
 	if x.BodyRead || x.Request.Length >= 0 {
-		return nil, true
+		return nil, nil
 	}
 	x.Detach()
 	for {
 		piece, end := x.Next()
 		switch {
 		case end != fault.Completed:
-			return nil, false
+			return nil, &x.Broke
 		case len(piece) == 0:
 			x.Request.Length = int64(len(body))
-			return body, true
+			return body, nil
 		case len(body)+len(piece) > requestHeld:
-			return nil, false
+			return nil, &fault.Evidence{Stage: fault.Receive, End: fault.TooLarge, Rule: fault.RuleBodySize, Limit: requestHeld, By: fault.PartyClient, Declared: -1}
 		}
 		body = append(body, piece...)
 	}
@@ -503,9 +377,19 @@ func (c *calling) replaced(h *fastcgi.Head) bool {
 	c.s.beginOwn(h.Status, int64(len(p.Body)))
 	c.s.record.By = telemetry.ByOrigin
 	c.s.extra.AppendKnown(httpmsg.ContentType, []byte(p.Type))
+	for _, f := range h.Fields {
+		for _, name := range keptOfErrors {
+			if strings.EqualFold(string(f.Name), name) {
+				c.s.extra.Append(name, f.Value, httpmsg.Other)
+			}
+		}
+	}
 	c.s.endOwn(p.Body)
 	return true
 }
+
+// keptOfErrors are headers of an error that mean something without its body: who may ask, when again, and how.
+var keptOfErrors = []string{"WWW-Authenticate", "Retry-After", "Allow"}
 
 // ours are headers of an answer that the connection to the client has of its own.
 var ours = []string{"Connection", "Keep-Alive", "Transfer-Encoding", "Upgrade", "Proxy-Connection", "Trailer", "TE"}
@@ -538,7 +422,11 @@ func (c *calling) head(h *fastcgi.Head) {
 // body passes the answer's body on, and ends it only where the application did.
 func (c *calling) body(buf []byte) {
 	s := c.s
+	long := false
 	for {
+		if rest := c.ev.Declared - c.ev.Body; c.ev.Declared >= 0 && int64(len(c.out)) > rest {
+			c.out, long = c.out[:rest], true
+		}
 		if len(c.out) > 0 && !s.head.NoBody {
 			if s.x.Write(c.out) != fault.Completed {
 				c.ev.By, c.ev.End = fault.PartyClient, fault.Canceled
@@ -561,6 +449,14 @@ func (c *calling) body(buf []byte) {
 	if !s.x.End(nil) && !s.head.NoBody && c.ev.Declared > c.ev.Body {
 		c.ev.End = fault.Closed
 		c.fail()
+		return
+	}
+	if long {
+		c.ev.Detail = "the application sent more than its Content-Length says; the rest was left out"
+		own := s.keepOwn(&c.ev)
+		own.Told, own.By = fault.CauseExtraOctets, fault.PartyUpstream
+		s.record.Fault, s.record.Evidence = fault.Classify(own), own
+		s.record.Incident = NewIncidentID()
 		return
 	}
 	c.note(c.ev.Status)

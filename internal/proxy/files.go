@@ -29,6 +29,7 @@ type Files struct {
 // directory opens names below a root.
 type directory interface {
 	Open(name string) (fs.File, error)
+	Stat(name string) (fs.FileInfo, error)
 	Close() error
 }
 
@@ -42,6 +43,10 @@ type linked string
 
 func (l linked) Open(name string) (fs.File, error) {
 	return os.Open(path.Join(string(l), path.Clean("/"+name)))
+}
+
+func (l linked) Stat(name string) (fs.FileInfo, error) {
+	return os.Stat(path.Join(string(l), path.Clean("/"+name)))
 }
 func (l linked) Close() error { return nil }
 
@@ -137,6 +142,11 @@ func withoutPath(err error) string {
 
 // sendFile answers with the file of a name, or with the index of a directory. Nothing was answered where it fails.
 func (s *serving) sendFile(f *Files, root directory, name string, slash bool) error {
+	if info, err := root.Stat(name); err != nil {
+		return err
+	} else if !info.IsDir() && !info.Mode().IsRegular() { // a FIFO would be waited for
+		return errNoFile
+	}
 	file, err := root.Open(name)
 	if err != nil {
 		return err

@@ -43,8 +43,7 @@ type Respond struct {
 // here answers a request without an endpoint, or finds that it may go on to one, or to another route. True means that it was answered.
 func (s *serving) here(l *Local) bool {
 	switch {
-	case l.Auth != nil && !s.authorized(l.Auth):
-		s.challenge(l.Auth)
+	case l.Auth != nil && !s.authorized(l.Auth): // which has answered
 	case l.Redirect != nil:
 		s.redirect(l.Redirect)
 	case l.Respond != nil:

@@ -148,7 +148,7 @@ func (t *Template) expand(dst []byte, s *serving, path []byte) []byte {
 		case varURI:
 			dst = append(append(dst, q.Path...), q.Query...)
 		case varClient:
-			dst = append(dst, s.x.Peer.Client...)
+			dst = append(dst, s.clientText()...)
 		case varRest:
 			dst = append(dst, bytes.TrimPrefix(path, []byte(t.prefix))...)
 		case varGroup:
