@@ -3,11 +3,9 @@ package certs
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -38,7 +36,8 @@ const (
 	askedAtOnce   = 8               // decisions under way
 	newEach       = time.Minute     // in which newMax names may come on demand
 	newMax        = 10
-	demandedMax   = 10_000 // names that came on demand, over all
+	demandedMax   = 10_000              // names that came on demand, over all
+	unusedMax     = 30 * 24 * time.Hour // how long a name that came on demand stays without being asked for
 	pollTime      = 90 * time.Second
 )
 
@@ -82,34 +81,41 @@ type ACME struct {
 	client  *acmez.Client
 	ask     *http.Client
 
-	shown atomic.Pointer[shelf] // what handshakes are served with
-	turns chan struct{}         // triesAtOnce
-	asks  chan struct{}         // askedAtOnce
-	wake  chan struct{}
-	ctx   context.Context // ends with Close
-	stop  context.CancelFunc
-	wait  sync.WaitGroup
+	shown  atomic.Pointer[shelf] // what handshakes are served with
+	turns  chan struct{}         // triesAtOnce
+	asks   chan struct{}         // askedAtOnce
+	wake   chan struct{}         // something may be due
+	held   chan struct{}         // a certificate is there that the authority was not asked about
+	ctx    context.Context       // ends with Close
+	stop   context.CancelFunc
+	begins context.Context // ends with Quiet
+	quiet  context.CancelFunc
+	wait   sync.WaitGroup
 
 	solving challenges
 
-	mu     sync.Mutex // guards the fields below
-	names  map[string]*managed
-	denied map[string]time.Time // names that may have none, and until when that holds
-	came   []time.Time          // when the last newMax names came on demand
+	mu      sync.Mutex // guards the fields below
+	names   map[string]*managed
+	denied  map[string]time.Time // names that may have none, and until when that holds
+	refused map[string]refusal   // names that came on demand, and whose orders failed
+	came    []time.Time          // when the last newMax names came on demand
+	demands int                  // tries under way for names that came on demand
 }
 
 // managed is a name and how far it is. ACME.mu guards it.
 type managed struct {
 	name     string
-	demand   bool // it came in a handshake
+	demand   bool          // it came in a handshake
+	used     *atomic.Int64 // when it was asked for last, in seconds since 1970; nothing guards it
 	cert     *tls.Certificate
 	window   acme.RenewalInfo
+	ask      time.Time // when the authority is asked when to renew
 	due      time.Time // when something is to be done next
 	renew    time.Time // when the certificate is renewed; zero without one
-	force    bool      // it is renewed now
+	asked    *renewal  // somebody wants it renewed now, and no try has begun since; else nil
 	failed   int       // tries in a row
 	failure  *Failure  // why the last try failed
-	tried    bool      // once at least
+	tried    time.Time // when the last try ended; zero if none has
 	working  bool
 	finished chan struct{} // closed when the try under way, or the next one, has ended
 }
@@ -133,13 +139,14 @@ func NewACME(o ACMEOptions) (*ACME, error) {
 		return nil, err
 	}
 	a := &ACME{
-		options: o, storage: storage, names: map[string]*managed{}, denied: map[string]time.Time{},
-		turns: make(chan struct{}, triesAtOnce), asks: make(chan struct{}, askedAtOnce), wake: make(chan struct{}, 1),
+		options: o, storage: storage, names: map[string]*managed{}, denied: map[string]time.Time{}, refused: map[string]refusal{},
+		turns: make(chan struct{}, triesAtOnce), asks: make(chan struct{}, askedAtOnce), wake: make(chan struct{}, 1), held: make(chan struct{}, 1),
 		ask: &http.Client{Timeout: askTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	a.solving.byName, a.solving.byToken = map[string]*tls.Certificate{}, map[string]string{}
 	a.shown.Store(&shelf{byName: map[string][]*tls.Certificate{}})
 	a.ctx, a.stop = context.WithCancel(context.Background())
+	a.begins, a.quiet = context.WithCancel(a.ctx)
 	a.client = &acmez.Client{
 		Client: &acme.Client{
 			Directory: o.Directory, UserAgent: o.Agent, PollTimeout: pollTime,
@@ -148,11 +155,15 @@ func NewACME(o ACMEOptions) (*ACME, error) {
 		ChallengeSolvers: map[string]acmez.Solver{o.Challenge: a.solver()},
 	}
 	a.useMagic()
-	a.wait.Go(a.run) // ends with ctx
+	a.wait.Go(a.run)     // ends with begins
+	a.wait.Go(a.inquire) // ends with begins
 	return a, nil
 }
 
-// Close ends what is under way, and waits for it.
+// Quiet has nothing new begin: challenges may lead to another process now. What is under way goes on.
+func (a *ACME) Quiet() { a.quiet() }
+
+// Close ends what is under way, and waits for it: some seconds, where a DNS command takes a record out.
 func (a *ACME) Close() {
 	a.stop()
 	a.wait.Wait()
@@ -162,56 +173,100 @@ func (a *ACME) Close() {
 }
 
 // Manage makes these the names that certificates are kept for. Those that were there before go on as they are; those that came on demand
-// stay while requests for them lead anywhere.
+// stay while requests for them lead anywhere. What the storage has for new ones is shown when Manage returns; nobody is asked before.
 func (a *ACME) Manage(names []string) {
+	want := map[string]*tls.Certificate{}
+	for _, name := range names {
+		want[strings.ToLower(name)] = nil
+	}
+	a.mu.Lock()
+	var others []string
+	for name := range want {
+		if a.names[name] == nil {
+			others = append(others, name)
+		}
+	}
+	a.mu.Unlock()
+	for _, name := range others {
+		want[name] = a.valid(name)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	want := map[string]bool{}
-	for _, name := range names {
-		name = strings.ToLower(name)
-		want[name] = true
+	for name, cert := range want {
 		if m := a.names[name]; m != nil {
 			m.demand = false
-			continue
+		} else {
+			a.add(name, cert)
 		}
-		a.add(name, false)
 	}
 	for name, m := range a.names {
-		if !want[name] && (!m.demand || !a.options.Routed(name)) {
-			delete(a.names, name)
+		if _, wanted := want[name]; !wanted && (!m.demand || !a.options.Routed(name)) {
+			a.remove(m)
 		}
 	}
 	a.arrange()
 	a.nudge()
 }
 
-// add takes a name up. a.mu is held.
-func (a *ACME) add(name string, demand bool) *managed {
-	m := &managed{name: name, demand: demand, due: time.Now(), finished: make(chan struct{})}
+// valid is what the storage has for a name and is good now, nil if there is nothing. Where it is damaged a try sees to it.
+func (a *ACME) valid(name string) *tls.Certificate {
+	cert, err := a.stored(a.ctx, name)
+	if err != nil || time.Now().After(cert.Leaf.NotAfter) {
+		return nil
+	}
+	return cert
+}
+
+// add takes a name up, with its certificate, nil if there is none yet. a.mu is held.
+func (a *ACME) add(name string, cert *tls.Certificate) *managed {
+	now := time.Now()
+	m := &managed{name: name, used: &atomic.Int64{}, due: now, finished: make(chan struct{})}
+	m.used.Store(now.Unix())
 	a.names[name] = m
+	if cert != nil {
+		m.hold(cert, now)
+		signal(a.held)
+	}
 	return m
+}
+
+// remove gives a name up. a.mu is held.
+func (a *ACME) remove(m *managed) {
+	delete(a.names, m.name)
+	m.asked.end(fmt.Errorf("%s: %w", m.name, ErrUnknownName))
+	m.asked = nil
+	if !m.working {
+		close(m.finished)
+	}
 }
 
 // arrange puts what there is on a new shelf. a.mu is held.
 func (a *ACME) arrange() {
-	next := &shelf{byName: map[string][]*tls.Certificate{}}
+	next := &shelf{byName: map[string][]*tls.Certificate{}, used: map[string]*atomic.Int64{}}
 	names := make([]string, 0, len(a.names))
 	for name := range a.names {
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if c := a.names[name].cert; c != nil {
-			next.put(c)
+		m := a.names[name]
+		if m.cert != nil {
+			next.put(m.cert)
+		}
+		if m.demand {
+			next.used[name] = m.used
 		}
 	}
 	a.shown.Store(next)
 }
 
 // nudge makes run look what is due.
-func (a *ACME) nudge() {
+func (a *ACME) nudge() { signal(a.wake) }
+
+// signal wakes who waits for a channel of one place.
+func signal(c chan<- struct{}) {
 	select {
-	case a.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -225,7 +280,7 @@ func (a *ACME) run() {
 	defer timer.Stop()
 	for {
 		select {
-		case <-a.ctx.Done():
+		case <-a.begins.Done():
 			return
 		case <-a.wake:
 		case <-timer.C:
@@ -234,10 +289,15 @@ func (a *ACME) run() {
 	}
 }
 
-// start begins a try for each name that is due, as far as there is a turn, and says when to look again.
+// start begins a try for each name that is due, as far as there is a turn, and says when to look again. One turn is left to the names that
+// are configured, whatever is asked for.
 func (a *ACME) start(now time.Time) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.begins.Err() != nil {
+		return lookMost
+	}
+	a.forget(now)
 	rest := lookMost
 	for _, m := range a.names {
 		if m.working {
@@ -247,203 +307,118 @@ func (a *ACME) start(now time.Time) time.Duration {
 			rest = min(rest, left)
 			continue
 		}
+		if m.demand && a.demands >= triesAtOnce-1 {
+			continue // whoever ends nudges
+		}
 		select {
 		case a.turns <- struct{}{}:
-			m.working = true
-			a.wait.Go(func() { // ends with a.ctx, or after tryTime
-				a.try(m)
-				<-a.turns
-				a.nudge()
-			})
 		default: // whoever ends nudges
 			return lookMost
 		}
-	}
-	for name, until := range a.denied {
-		if now.After(until) {
-			delete(a.denied, name)
+		m.working = true
+		demands := 0
+		if m.demand {
+			demands = 1
 		}
+		a.demands += demands
+		a.wait.Go(func() { // ends with a.ctx, or after tryTime
+			a.try(m)
+			a.mu.Lock()
+			a.demands -= demands
+			a.mu.Unlock()
+			<-a.turns
+			a.nudge()
+		})
 	}
 	return rest
 }
+
+// errLeaves is that a name is no longer one that certificates are obtained for.
+var errLeaves = errors.New("it is given up")
 
 // try does what is due for a name, and writes down what came of it.
 func (a *ACME) try(m *managed) {
 	ctx, cancel := context.WithTimeout(a.ctx, tryTime)
 	defer cancel()
 	a.mu.Lock()
-	had, force := m.cert, m.force
+	had, asked := m.cert, m.asked
+	m.asked = nil
 	due := had != nil && !time.Now().Before(m.renew)
 	a.mu.Unlock()
 	cert, err := a.loaded(ctx, m.name)
+	var order func() error
 	switch {
 	case err != nil && !errors.Is(err, errNoCertificate):
 	case cert == nil:
-		if err = a.magic.ObtainCertSync(ctx, m.name); err == nil {
-			cert, err = a.loaded(ctx, m.name)
+		order = func() error { return a.magic.ObtainCertSync(ctx, m.name) }
+	case asked != nil, had != nil && same(had, cert) && due, (had == nil || !same(had, cert)) && time.Now().After(renewalOf(cert.Leaf)): // else another gateway has renewed it
+		ctx := context.WithValue(ctx, replacing{}, cert.Leaf)
+		order = func() error { return a.magic.RenewCertSync(ctx, m.name, true) }
+	}
+	if order != nil {
+		if err = a.mayOrder(ctx, m, had != nil); err == nil {
+			err = order()
 		}
-	case force, time.Now().After(renewalOf(cert.Leaf)), due && same(had, cert): // else another gateway has renewed it
-		err = a.magic.RenewCertSync(context.WithValue(ctx, replacing{}, cert.Leaf), m.name, true)
 		if err == nil {
 			cert, err = a.loaded(ctx, m.name)
 		}
 	}
-	var window acme.RenewalInfo
-	if err == nil {
-		window = a.renewalInfo(ctx, cert.Leaf)
-	}
 	if a.ctx.Err() != nil {
 		return // it is us who leave
 	}
-	a.ended(m, cert, window, err)
+	a.ended(m, cert, asked, err)
 }
 
-// ended writes down how a try ended, and tells of it.
-func (a *ACME) ended(m *managed, cert *tls.Certificate, window acme.RenewalInfo, err error) {
+// ended writes down how a try ended, and tells of it. asked is who wanted it, nil for nobody.
+func (a *ACME) ended(m *managed, cert *tls.Certificate, asked *renewal, err error) {
 	now := time.Now()
 	a.mu.Lock()
 	h := &Happening{Name: m.name, Renewed: m.cert != nil}
 	news := true
-	m.working, m.tried = false, true
-	if cert != nil {
+	m.working, m.tried = false, now
+	close(m.finished)
+	m.finished = make(chan struct{})
+	known := a.names[m.name] == m // another try may be for one that was given up, and taken up again
+	switch {
+	case errors.Is(err, errLeaves):
+		news = false
+		m.due = now // it may have been configured since
+		if known && m.demand {
+			a.remove(m)
+			a.deny(m.name, now)
+		}
+		asked.end(fmt.Errorf("%s: %w", m.name, ErrUnknownName))
+	case err == nil:
 		news = m.cert == nil || !same(m.cert, cert)
-		m.cert = cert
-		m.renew = renewalOf(cert.Leaf)
-		h.NotAfter = cert.Leaf.NotAfter
-	}
-	if err == nil {
-		m.force, m.failed, m.failure, m.window = false, 0, nil, window
-		m.schedule(now)
-	} else {
-		m.force = false
+		m.failed, m.failure = 0, nil
+		delete(a.refused, m.name)
+		asked.end(nil)
+	default:
 		m.failure = a.failureOf(m.name, err)
 		m.failure.At = now
 		m.due = now.Add(pause(m.failed, m.failure))
 		m.failure.Next = m.due
 		m.failed++
-		h.Failure, news = m.failure, true
+		h.Failure = m.failure
+		asked.end(m.failure)
 	}
-	close(m.finished)
-	m.finished = make(chan struct{})
-	if m.demand && m.cert == nil {
-		delete(a.names, m.name) // a name that nobody vouches for is not tried again by itself
-		a.denied[m.name] = m.due
+	if cert != nil && (m.cert == nil || err == nil || !same(m.cert, cert)) {
+		m.hold(cert, now)
+		signal(a.held)
+	}
+	if m.cert != nil {
+		h.NotAfter = m.cert.Leaf.NotAfter
+	}
+	if known && m.demand && m.cert == nil && m.failure != nil { // a name that nobody vouches for is not tried again by itself
+		a.remove(m)
+		a.refuse(m)
+	}
+	if m.asked != nil { // while this try was under way
+		m.due = now
 	}
 	a.arrange()
 	a.mu.Unlock()
 	if news {
 		a.options.Told(h)
 	}
-}
-
-// schedule sets when the certificate is renewed, and when the authority is asked again for when that is. a.mu is held.
-func (m *managed) schedule(now time.Time) {
-	if at := m.window.SelectedTime; !at.IsZero() && at.Before(m.cert.Leaf.NotAfter) {
-		m.renew = at
-	}
-	m.due = m.renew
-	ask := now.Add(windowEvery)
-	if m.window.RetryAfter != nil {
-		ask = *m.window.RetryAfter
-	}
-	if ask.Before(m.due) {
-		m.due = ask
-	}
-	if least := now.Add(time.Minute); m.due.Before(least) { // whatever an authority says, it is asked no more often
-		m.due = least
-	}
-}
-
-// windowEvery is how often an authority is asked when to renew, where it does not say (RFC 9773, section 4.3.3).
-const windowEvery = 6 * time.Hour
-
-// renewalOf is when a certificate is renewed where the authority does not say: when a third of its time is left, a little of it by chance
-// earlier, the same each time.
-func renewalOf(leaf *x509.Certificate) time.Time {
-	life := leaf.NotAfter.Sub(leaf.NotBefore)
-	spread := time.Duration(leaf.SerialNumber.Uint64()%1000) * (life / 30_000)
-	return leaf.NotAfter.Add(-life/3 - spread)
-}
-
-// The times between two tries, the first after the first failure. What an authority refused is counted by it (Let's Encrypt: five in an
-// hour); one that could not be asked is asked again soon.
-var (
-	pausesRefused = [...]time.Duration{time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour, 3 * time.Hour, 6 * time.Hour}
-	pausesUnheard = [...]time.Duration{2 * time.Second, 10 * time.Second, 30 * time.Second, 2 * time.Minute, 5 * time.Minute}
-)
-
-// pause is how long to wait after so many failures before this one: less or more by a fifth.
-func pause(failed int, f *Failure) time.Duration {
-	list := pausesRefused[:]
-	switch f.Problem {
-	case "", "badNonce", "serverInternal": // the name was not judged
-		list = pausesUnheard[:]
-	}
-	d := list[min(failed, len(list)-1)]
-	if f.Problem == "rateLimited" {
-		d = max(d, time.Hour)
-	}
-	return d + time.Duration((rand.Float64()-0.5)*0.4*float64(d))
-}
-
-// CertificateStatus is how a name stands.
-type CertificateStatus struct {
-	Name      string
-	Issuer    string // of the certificate; empty without one
-	NotAfter  time.Time
-	Renewal   time.Time // when it is renewed, or tried again after a failure
-	OnDemand  bool
-	UnderWay  bool
-	Failure   *Failure // why the last try failed, nil if it did not
-	NotBefore time.Time
-}
-
-// Status is how each name stands, in order.
-func (a *ACME) Status() []CertificateStatus {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	var out []CertificateStatus
-	for _, m := range a.names {
-		s := CertificateStatus{Name: m.name, OnDemand: m.demand, UnderWay: m.working, Failure: m.failure, Renewal: m.renew}
-		if m.cert != nil {
-			s.Issuer, s.NotAfter, s.NotBefore = m.cert.Leaf.Issuer.String(), m.cert.Leaf.NotAfter, m.cert.Leaf.NotBefore
-		}
-		if m.failure != nil {
-			s.Renewal = m.failure.Next
-		}
-		out = append(out, s)
-	}
-	slices.SortFunc(out, func(a, b CertificateStatus) int { return strings.Compare(a.Name, b.Name) })
-	return out
-}
-
-// ErrUnknownName is that no certificate is kept for a name.
-var ErrUnknownName = errors.New("no certificate is kept for that name")
-
-// Renew obtains the certificate of a name anew, and waits for it. The error is a *Failure, ErrUnknownName or the context's.
-func (a *ACME) Renew(ctx context.Context, name string) error {
-	name = strings.ToLower(name)
-	a.mu.Lock()
-	m := a.names[name]
-	if m == nil {
-		a.mu.Unlock()
-		return fmt.Errorf("%s: %w", name, ErrUnknownName)
-	}
-	m.force, m.due = m.cert != nil, time.Now()
-	finished := m.finished
-	a.mu.Unlock()
-	a.nudge()
-	select {
-	case <-finished:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-a.ctx.Done():
-		return context.Canceled
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if m.failure != nil {
-		return m.failure
-	}
-	return nil
 }

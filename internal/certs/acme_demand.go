@@ -23,7 +23,14 @@ func (a *ACME) get(hello *tls.ClientHelloInfo) *tls.Certificate {
 	if name == "" {
 		return shown.first
 	}
-	if c := shown.find(name, hello); c != nil || hello.Conn == nil {
+	c := shown.find(name, hello)
+	if hello.Conn == nil {
+		return c
+	}
+	if c != nil {
+		if used := shown.used[name]; used != nil {
+			used.Store(time.Now().Unix())
+		}
 		return c
 	}
 	finished := a.awaited(hello.Context(), name)
@@ -52,32 +59,152 @@ func (a *ACME) awaited(ctx context.Context, name string) <-chan struct{} {
 	}
 	if m != nil {
 		defer a.mu.Unlock()
-		if m.tried && !m.working {
+		if !m.working && (!m.tried.IsZero() || m.cert != nil || a.begins.Err() != nil) {
 			return nil // it failed, and is tried again later
 		}
 		return m.finished
 	}
-	until, denied := a.denied[name]
+	now := time.Now()
+	denied := now.Before(a.denied[name]) || now.Before(a.refused[name].until)
 	a.mu.Unlock()
-	if !a.options.OnDemand || denied && time.Now().Before(until) || !a.mayHave(ctx, name) {
+	if !a.options.OnDemand || denied || a.begins.Err() != nil || !a.mayHave(ctx, name) {
 		return nil
 	}
+	return a.demanded(name, a.valid(name))
+}
+
+// demanded takes up a name that may have a certificate, with the one that the storage has, nil if it has none. What is stored already costs
+// the authority nothing, and is not counted. The channel is closed when there is something to show; it is nil if the name must wait.
+func (a *ACME) demanded(name string, cert *tls.Certificate) <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if m := a.names[name]; m != nil { // somebody else was faster
+		if m.cert != nil {
+			return over()
+		}
 		return m.finished
 	}
-	now := time.Now()
-	for len(a.came) > 0 && now.Sub(a.came[0]) > newEach {
-		a.came = a.came[1:]
+	n := 0
+	for _, m := range a.names {
+		if m.demand {
+			n++
+		}
 	}
-	if len(a.came) >= newMax || len(a.names) >= demandedMax {
+	if n >= demandedMax || !a.options.Routed(name) { // it was when it was decided, and that may be a while ago
 		return nil
 	}
-	a.came = append(a.came, now)
-	m = a.add(name, true)
+	if cert == nil {
+		now := time.Now()
+		for len(a.came) > 0 && now.Sub(a.came[0]) > newEach {
+			a.came = a.came[1:]
+		}
+		if len(a.came) >= newMax {
+			return nil
+		}
+		a.came = append(a.came, now)
+	}
+	m := a.add(name, cert)
+	m.demand, m.failed = true, a.refused[name].failed
 	a.nudge()
-	return m.finished
+	if cert == nil {
+		return m.finished
+	}
+	a.arrange()
+	return over()
+}
+
+// over is of something that has ended.
+func over() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}
+
+// askError is that whoever decides about names on demand could not be asked.
+type askError struct {
+	url string
+	err error
+}
+
+func (e *askError) Error() string { return e.url + " could not be asked: " + e.err.Error() }
+
+// mayOrder reports whether a name is still one to order a certificate for; errLeaves if it is not. Of one that came on demand, and is to be
+// renewed, whoever decides is asked again.
+func (a *ACME) mayOrder(ctx context.Context, m *managed, renew bool) error {
+	a.mu.Lock()
+	known, demand := a.names[m.name] == m, m.demand
+	a.mu.Unlock()
+	if !known || demand && !a.options.Routed(m.name) {
+		return errLeaves
+	}
+	if !demand || !renew || a.options.Ask == "" {
+		return nil
+	}
+	yes, err := a.decided(ctx, m.name)
+	switch {
+	case err != nil:
+		return &askError{a.options.Ask, err}
+	case !yes:
+		return errLeaves
+	}
+	return nil
+}
+
+// refusal is what is remembered of a name that came on demand, and whose orders failed.
+type refusal struct {
+	until  time.Time // it is not ordered before
+	failed int       // tries in a row
+}
+
+// Bounds of what is remembered of failed orders.
+const (
+	refusedMax  = 10_000
+	refusedKeep = 24 * time.Hour // after the name could be ordered again
+)
+
+// refuse remembers that orders for a name failed. Where there are too many the one that could be ordered first is forgotten. a.mu is held.
+func (a *ACME) refuse(m *managed) {
+	if _, known := a.refused[m.name]; !known && len(a.refused) >= refusedMax {
+		first := ""
+		for name, r := range a.refused {
+			if first == "" || r.until.Before(a.refused[first].until) {
+				first = name
+			}
+		}
+		delete(a.refused, first)
+	}
+	a.refused[m.name] = refusal{m.due, m.failed}
+}
+
+// deny remembers for a minute that a name may have no certificate. a.mu is held.
+func (a *ACME) deny(name string, now time.Time) {
+	if len(a.denied) < deniedMax {
+		a.denied[name] = now.Add(time.Minute)
+	}
+}
+
+// forget drops what is remembered no longer, and the names that came on demand and are asked for no more. a.mu is held.
+func (a *ACME) forget(now time.Time) {
+	for name, until := range a.denied {
+		if now.After(until) {
+			delete(a.denied, name)
+		}
+	}
+	for name, r := range a.refused {
+		if now.Sub(r.until) > refusedKeep {
+			delete(a.refused, name)
+		}
+	}
+	gone := false
+	for _, m := range a.names {
+		if m.demand && !m.working && now.Sub(time.Unix(m.used.Load(), 0)) > unusedMax {
+			a.remove(m)
+			gone = true
+		}
+	}
+	if gone {
+		a.arrange()
+	}
 }
 
 // deniedMax bounds how many names it is remembered of that they may have no certificate.
@@ -106,9 +233,7 @@ func (a *ACME) mayHave(ctx context.Context, name string) bool {
 	if !yes {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		if len(a.denied) < deniedMax {
-			a.denied[name] = time.Now().Add(time.Minute)
-		}
+		a.deny(name, time.Now())
 	}
 	return yes
 }

@@ -66,6 +66,7 @@ func (a *ACME) failureOf(name string, err error) *Failure {
 	f := &Failure{Name: name}
 	var problem acme.Problem
 	var command *commandError
+	var ask *askError
 	var verify *tls.CertificateVerificationError
 	var dns *net.DNSError
 	var dial *net.OpError
@@ -77,6 +78,8 @@ func (a *ACME) failureOf(name string, err error) *Failure {
 			f.Detail += "; " + sub.Detail
 		}
 		f.Do = strings.ReplaceAll(advised[f.Problem], "%d", places[a.options.Challenge])
+	case errors.As(err, &ask):
+		f.Detail, f.Do = "the name came on demand, and whether it may still have a certificate is not known: "+ask.Error(), "see that acme.on_demand.ask answers; it is tried again"
 	case errors.As(err, &command):
 		f.Detail, f.Do = "the DNS command failed: "+command.Error(), "run it by hand: "+command.program+" present _acme-challenge."+name+" VALUE"
 	case errors.As(err, &verify):

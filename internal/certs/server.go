@@ -40,7 +40,8 @@ type Server struct {
 // shelf has certificates by the names that they are for, in lower case, wildcards as they are written.
 type shelf struct {
 	byName map[string][]*tls.Certificate
-	first  *tls.Certificate // nil if there is none
+	first  *tls.Certificate         // nil if there is none
+	used   map[string]*atomic.Int64 // of the names that came on demand: when each was asked for last
 }
 
 // NewServer loads every file, and watches them until Close.
