@@ -94,7 +94,41 @@ func (g *Gateway) backToACME(before *certs.ACME) {
 // leaveACME ends what obtained certificates before, which the listeners use no more.
 func (g *Gateway) leaveACME(old *certs.ACME) {
 	if old != nil && old != g.acme {
-		g.serving.Go(old.Close) // an order may be under way: it ends soon
+		g.leaving.Go(old.Close) // an order may be under way: it ends soon
+	}
+}
+
+// quietACME has no order begin any more: the gateway is going, and challenges may lead to the one that follows it.
+func (g *Gateway) quietACME() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.acme != nil {
+		g.acme.Quiet()
+	}
+}
+
+// endACME ends the orders that are under way, and does not wait for it: awaitACME does.
+func (g *Gateway) endACME() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.acme != nil {
+		g.leaving.Go(g.acme.Close) // ends soon: certs.ACME has bounds for all it does
+	}
+}
+
+// acmeTime is how long Stop waits at most for orders that were ended, beyond its own bound.
+const acmeTime = 5 * time.Second
+
+// awaitACME waits for what endACME and leaveACME began, acmeTime at most: the process may end then.
+func (g *Gateway) awaitACME() {
+	done := make(chan struct{})
+	go func() { g.leaving.Wait(); close(done) }() // ends with the orders, which have bounds
+	timer := time.NewTimer(acmeTime)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		g.log.Warn("an order for a certificate has not ended, and is left behind")
 	}
 }
 

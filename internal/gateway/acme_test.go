@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/gateway"
@@ -136,6 +137,26 @@ func TestACMEFailures(t *testing.T) {
 			g.awaitLog(t, tt.words...)
 			g.awaitCertificateIncident(t, "shop.example.com", tt.words[len(tt.words)-1])
 		})
+	}
+}
+
+// A gateway that is stopped while a DNS command hangs does not hang with it.
+func TestACMEStopsDNSCommand(t *testing.T) {
+	t.Parallel()
+	p := newPebble(t).run(t)
+	script := filepath.Join(t.TempDir(), "zone-record")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\ntouch $0.$1\nsleep 300 &\nwait\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	g := p.certify(t, p.tls, "", filepath.Join(t.TempDir(), "acme"), fmt.Sprintf("challenge: dns-01, dns: {command: [%q]}", script), shopRoute)
+	eventually(t, "the command is not run", func() bool { _, err := os.Stat(script + ".present"); return err == nil })
+	began := time.Now()
+	g.end(t)
+	if took := time.Since(began); took > time.Minute {
+		t.Errorf("it took %s", took)
+	}
+	if _, err := os.Stat(script + ".cleanup"); err != nil {
+		t.Errorf("the record was not taken out: %v", err)
 	}
 }
 

@@ -87,6 +87,7 @@ type Gateway struct {
 	replaced  []replacedGate
 	sockets   []*socket
 	serving   sync.WaitGroup
+	leaving   sync.WaitGroup // what obtained certificates and is being closed
 	stop      chan struct{}
 	failed    chan error
 	changes   chan health.Event // of endpoints, on their way to the log
@@ -427,6 +428,7 @@ const quietTime = 2 * time.Second
 
 // Retire is Stop for a gateway whose sockets another process has: readiness is that one's to tell, and there is nobody to announce to.
 func (g *Gateway) Retire(bound time.Duration) bool {
+	g.quietACME()
 	g.server.Quiet(quietTime)
 	return g.Stop(0, bound)
 }
@@ -440,18 +442,18 @@ func (g *Gateway) Stop(announce, bound time.Duration) bool {
 	if asked := g.readyAsked.Load(); asked != 0 && mono.Now().Sub(asked) < readyWatched {
 		time.Sleep(announce)
 	}
+	g.quietACME()
 	clean := g.server.Drain(bound)
 	close(g.stop)
 	if g.admin != nil {
 		g.admin.Close()
 	}
+	g.endACME()
 	g.serving.Wait()
+	g.awaitACME()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closeSockets(g.sockets)
-	if g.acme != nil {
-		g.acme.Close()
-	}
 	g.current.retire(&generation{})
 	g.closeLog(g.access.Load())
 	g.store.Load().Close()
