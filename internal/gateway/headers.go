@@ -30,12 +30,16 @@ func (g *Gateway) takeHeaders(s *socket, l *config.Listen) {
 	case !on:
 		s.headed.Use(nil)
 	default:
-		timeout := 3 * time.Second
-		if limits := g.limits.Load(); limits != nil && limits.HeadTime > 0 {
-			timeout = min(timeout, limits.HeadTime)
-		}
-		s.headed.Use(&proxyproto.Policy{Trusted: g.trustsPeer, Timeout: timeout, Refused: g.headerRefused})
+		s.headed.Use(&proxyproto.Policy{Trusted: g.trustsPeer, Timeout: g.headerTime, Refused: g.headerRefused})
 	}
+}
+
+// headerTime is how long a header may take: as long as a request's head, three seconds at most.
+func (g *Gateway) headerTime() time.Duration {
+	if limits := g.limits.Load(); limits != nil && limits.HeadTime > 0 {
+		return min(limits.HeadTime, 3*time.Second)
+	}
+	return 3 * time.Second
 }
 
 // trustsPeer reports whether a peer may say who the client is: one of trusted_proxies, or one at a unix socket.

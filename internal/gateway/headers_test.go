@@ -229,3 +229,41 @@ func runHAProxy(t *testing.T, listens, text string) {
 		}
 	}
 }
+
+// A reload that changes limits.head_time alone changes how long a header may take.
+func TestHeaderTimeIsReloaded(t *testing.T) {
+	t.Parallel()
+	text := strings.Replace(pool("127.0.0.1:0", "http://127.0.0.1:1", "trusted_proxies: [127.0.0.1]\nlimits: {head_time: 1m}"), `:0"}`, `:0", proxy_protocol: on}`, 1)
+	g := startText(t, text)
+	closed := func(nc net.Conn) time.Time { // when it is closed for its half header
+		_ = nc.SetDeadline(time.Now().Add(patience))
+		if b, err := io.ReadAll(nc); len(b) > 0 {
+			t.Errorf("it is answered %q, %v", b, err)
+		}
+		return time.Now()
+	}
+	begin := func(limit string) net.Conn {
+		g.text = strings.Replace(text, "head_time: 1m", "head_time: "+limit, 1)
+		if err := g.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		nc, err := net.Dial("tcp", g.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = nc.Close() })
+		fmt.Fprint(nc, "PROXY TCP4")
+		return nc
+	}
+	var earlier time.Duration
+	for range 3 { // a machine that is busy may take as long over it as the longer limit is
+		short := begin("100ms")
+		first := make(chan time.Time, 1)
+		go func() { first <- closed(short) }() // ends with patience
+		long := begin("1m")                    // three seconds: no header has longer
+		if earlier = closed(long).Sub(<-first); earlier > time.Second {
+			return
+		}
+	}
+	t.Errorf("a header with a limit of 100 ms was given up %s before one with three seconds", earlier)
+}

@@ -13,7 +13,7 @@ import (
 // Policy says from whom headers are taken.
 type Policy struct {
 	Trusted func(net.Addr) bool          // whether a peer's header is believed; a connection of any other is closed
-	Timeout time.Duration                // for the whole header
+	Timeout func() time.Duration         // for the whole header, asked for with each connection
 	Refused func(peer net.Addr, e error) // is told of a connection that was closed; e is nil for a peer that is not trusted
 }
 
@@ -31,6 +31,8 @@ type Listener struct {
 	waiting chan struct{}
 	closed  chan struct{}
 	close   sync.Once
+	mu      sync.Mutex     // held while wait begins, and while closed is closed: nothing begins after it
+	wait    sync.WaitGroup // every goroutine
 }
 
 type accepted struct {
@@ -48,7 +50,7 @@ func (l *Listener) Use(p *Policy) { l.policy.Store(p) }
 
 // Accept gives the next connection whose header has been read.
 func (l *Listener) Accept() (net.Conn, error) {
-	l.once.Do(func() { go l.run() }) // ends with Close
+	l.once.Do(l.begin)
 	select {
 	case a := <-l.ready:
 		return a.conn, a.err
@@ -57,10 +59,28 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close closes the socket, and the connections that wait for their header.
+// begin has connections accepted, if it is not closed yet.
+func (l *Listener) begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.closed:
+	default:
+		l.wait.Go(l.run) // ends with Close
+	}
+}
+
+// Close closes the socket, and the connections that wait for their header. When it returns nothing is told to Refused any more; it is not
+// to be called from there.
 func (l *Listener) Close() error {
-	l.close.Do(func() { close(l.closed) })
-	return l.Listener.Close()
+	l.close.Do(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		close(l.closed)
+	})
+	err := l.Listener.Close()
+	l.wait.Wait()
+	return err
 }
 
 // File gives the socket to another process.
@@ -95,7 +115,7 @@ func (l *Listener) run() {
 		default:
 			select {
 			case l.waiting <- struct{}{}:
-				go l.greet(nc, p) // ends with the timeout, or when the connection is taken or the socket closed
+				l.wait.Go(func() { l.greet(nc, p) }) // ends with the timeout, or when the connection is taken or the socket closed
 			case <-l.closed:
 				_ = nc.Close()
 				return
@@ -122,14 +142,14 @@ func (l *Listener) greet(nc net.Conn, p *Policy) {
 	defer func() { <-l.waiting }()
 	done := make(chan struct{})
 	defer close(done)
-	go func() { // ends with done
+	_ = nc.SetReadDeadline(time.Now().Add(p.Timeout()))
+	l.wait.Go(func() { // ends with done
 		select {
 		case <-l.closed:
 			_ = nc.SetReadDeadline(time.Unix(1, 0))
 		case <-done:
 		}
-	}()
-	_ = nc.SetReadDeadline(time.Now().Add(p.Timeout))
+	})
 	h, err := Read(nc)
 	if err != nil {
 		_ = nc.Close()
