@@ -110,6 +110,9 @@ func (d *decoder) checkACME(c *Config) {
 	if demand && !a.OnDemand.On() {
 		d.fail(place("acme.on_demand"), "acme.on_demand", "nobody decides which names may get a certificate", "add ask: a URL that answers 200 for a name that may, or suffixes: [example.com]; without one anybody could use up what the authority allows")
 	}
+	if len(a.OnDemand.Suffixes) > 0 && a.OnDemand.Ask == "" && !d.problems.Failed() {
+		d.warn(place("acme.on_demand.suffixes"), "acme.on_demand.suffixes", "any client may have names made up below these ordered, until the authority has had enough and customers get none", "add ask: a URL that answers 200 for the names of your customers alone")
+	}
 	if a.Challenge == ChallengeDNS && len(a.DNS.Command) == 0 {
 		d.fail(place("acme.challenge"), "acme.dns.command", "dns-01 needs a command that puts a record into the zone", "add dns: {command: [/path/of/a/program]}")
 	}

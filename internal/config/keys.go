@@ -99,15 +99,17 @@ How the record for dns-01 comes into the zone.`},
 	{path: "acme.dns.command", kind: list(argument), max: 32, example: "[/usr/local/bin/zone-record, --zone, example.com]", aka: []string{"exec", "hook", "script"}, doc: `
 A program and its arguments, without a shell. Three more are added: present or cleanup, the record's name such as
 _acme-challenge.shop.example.com, and the text of its TXT record. It ends with 0 when every name server of the zone answers with the record,
-and has two minutes. Two records of one name may be wanted at a time.`},
+and has two minutes; three seconds for cleanup once the order has ended. Two records of one name may be wanted at a time. What it leaves
+running ends with it.`},
 	{path: "acme.on_demand", kind: section, aka: []string{"on_demand_tls", "ondemand"}, doc: `
 Obtain certificates for names in the moment that a client asks for them, for those that customers point here. Somebody must decide which:
-ask, suffixes, or both. At most ten new names come in a minute, and a handshake waits eight seconds at most; the order goes on behind.`},
+ask, suffixes, or both. At most ten new names are ordered in a minute, and a handshake waits eight seconds at most; the order goes on behind.
+A name that no client has asked for in 30 days leaves.`},
 	{path: "acme.on_demand.ask", kind: webURL, example: "http://127.0.0.1:3000/may-have-certificate", aka: []string{"url", "endpoint"}, doc: `
-A URL that is asked with ?domain=NAME before anything else is done. 200 is yes, every other answer no; it has three seconds. A no holds for
-a minute.`},
+A URL that is asked with ?domain=NAME before anything else is done, and again before a certificate is renewed. 200 is yes, every other answer
+no; it has three seconds. A no holds for a minute, and makes a name leave.`},
 	{path: "acme.on_demand.suffixes", kind: list(serverName), max: 1000, example: "[customers.example.com]", aka: []string{"domains", "allow", "allowed_domains"}, doc: `
-The names that may: these and those below them.`},
+The names that may: these and those below them. Without ask any client may have names made up below them ordered.`},
 	{path: "acme.storage", kind: file, example: "/var/lib/whygate/acme", aka: []string{"dir", "path", "cache", "cache_dir"}, doc: `
 A directory to keep certificates, keys and the account in, that nobody else may read. Without it it is acme in the directory that systemd
 gives the service (StateDirectory=), or else in ~/.local/state/whygate. What another program made of the same layout (certmagic's) is taken
