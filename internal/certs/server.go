@@ -19,7 +19,10 @@ type Options struct {
 	ClientAuth tls.ClientAuthType
 	MinVersion uint16 // 0: TLS 1.2
 	Protocols  []string
-	ACME       *ACME // what has certificates for other names, nil for nobody
+	ACME       *ACME  // what has certificates for other names, nil for nobody
+	Local      *Local // the same for development, nil for nobody
+	// Routed reports whether requests for a host lead anywhere: for no other does Local sign.
+	Routed func(host string) bool
 
 	// Changed is told of each later load of a file: nil, or why the old one is still used. It is called from several goroutines.
 	Changed func(file string, err error)
@@ -221,6 +224,11 @@ func (s *Server) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if a := s.options.ACME; a != nil {
 		if c := a.get(hello); c != nil && (nameOf(hello) != "" || shown.first == nil) {
 			return c, nil
+		}
+	}
+	if l := s.options.Local; l != nil && (nameOf(hello) != "" || shown.first == nil) {
+		if c, err := l.get(hello, s.options.Routed); c != nil || err != nil {
+			return c, err
 		}
 	}
 	return shown.first, nil // nil makes crypto/tls answer unrecognized_name

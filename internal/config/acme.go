@@ -43,8 +43,11 @@ const (
 // DefaultDirectory is Let's Encrypt's.
 const DefaultDirectory = "https://acme-v02.api.letsencrypt.org/directory"
 
-// IssueAuto is the value of listen[].tls.issue that obtains certificates from an authority.
-const IssueAuto = "auto"
+// The values of listen[].tls.issue.
+const (
+	IssueAuto     = "auto"     // from an authority, by ACME
+	IssueInternal = "internal" // from an authority on this machine, for development
+)
 
 // emailAddress is whom an authority writes to.
 var emailAddress = &kind{what: "an e-mail address", parse: parseEmail, schema: map[string]any{"type": "string", "pattern": `^(.+@.+|.*\$\{.*)$`}}

@@ -49,7 +49,7 @@ func TestACMEProblems(t *testing.T) {
 		auto + shop + "acme: {challenge: http-01}":                                                                 "every listener speaks TLS",
 		"listen: [{address: :443}]\n" + shop + "acme: {email: a@example.com}":                                      "no listener has tls: auto",
 		"listen: [{address: :443, proxy_protocol: on}]\n" + shop:                                                   "nobody is trusted to say who the client is",
-		"listen: [{address: :443, tls: automatic}]\n" + shop:                                                       `"issue" must be auto, not "automatic"`,
+		"listen: [{address: :443, tls: automatic}]\n" + shop:                                                       `"issue" must be auto or internal, not "automatic"`,
 		"listen: [{address: :443, tls: {client_auth: optional, cert: a, key: b}}]\n" + shop:                        "client_auth without client_ca",
 		"listen: [{address: :443, tls: {certificates: []}}]\n" + shop:                                              "tls has no certificate",
 		"listen: [{address: :443, tls: {certificates: [{cert: a}]}}]\n" + shop:                                     `"key" is missing`,

@@ -54,9 +54,10 @@ first of all.`},
 As listen[].tls.cert.`},
 	{path: "listen[].tls.certificates[].key", kind: file, required: true, example: "/etc/whygate/shop-key.pem", aka: []string{"private_key"}, doc: `
 As listen[].tls.key.`},
-	{path: "listen[].tls.issue", kind: choice, choices: []string{IssueAuto}, example: IssueAuto, aka: []string{"acme", "auto", "letsencrypt", "certresolver"}, doc: `
-auto obtains certificates for the hosts of the routes from an authority, by ACME, and renews them (acme, docs/certificates.md). Certificates
-from files may stand beside it: they come first where they have the name.`},
+	{path: "listen[].tls.issue", kind: choice, choices: []string{IssueAuto, IssueInternal}, example: IssueAuto, aka: []string{"acme", "auto", "letsencrypt", "certresolver"}, doc: `
+auto obtains certificates for the hosts of the routes from an authority, by ACME, and renews them (acme, docs/certificates.md). internal
+signs them here, for development, by an authority that is made in the state directory and that whygate trust gives to whoever shall trust it.
+Certificates from files may stand beside either: they come first where they have the name.`},
 	{path: "listen[].tls.client_ca", kind: file, example: "/etc/whygate/clients-ca.pem", aka: []string{"ssl_client_certificate", "ca", "ca_file", "client_ca_file", "verify_client_ca"}, doc: `
 A PEM file with the authorities whose client certificates are accepted (mTLS). It is read again when it changes. The subject of the
 client's certificate goes to the upstream as X-Client-Cert-Subject, in the form of RFC 4514 (CN=alice,O=Example), or where there is none

@@ -7,7 +7,7 @@ type ListenTLS struct {
 	Cert         string     `key:"cert"` // path of a PEM file, the leaf first; empty: none of its own
 	Key          string     `key:"key"`  // path of a PEM file
 	Certificates []CertPair `key:"certificates"`
-	Issue        string     `key:"issue"`       // IssueAuto, or empty: certificates are from files alone
+	Issue        string     `key:"issue"`       // IssueAuto, IssueInternal, or empty: certificates are from files alone
 	ClientCA     string     `key:"client_ca"`   // path of a PEM file; empty: clients are asked for no certificate
 	ClientAuth   string     `key:"client_auth"` // ClientRequired or ClientOptional
 	MinVersion   string     `key:"min_version"` // TLS12 or TLS13

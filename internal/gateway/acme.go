@@ -48,6 +48,25 @@ func (g *Gateway) useACME(cfg *config.Config) (*certs.ACME, error) {
 	return made, nil
 }
 
+// LocalDirectory is where the authority for development is in a state directory.
+func LocalDirectory(state string) string { return filepath.Join(state, "local-authority") }
+
+// localAuthority is the authority for development, made where there is none. g.mu is held.
+func (g *Gateway) localAuthority() (*certs.Local, error) {
+	if g.local != nil {
+		return g.local, nil
+	}
+	if g.options.State == "" {
+		return nil, &HintError{errors.New("tls: internal has no directory for its authority: neither STATE_DIRECTORY nor a home directory is there"), "set STATE_DIRECTORY, such as /var/lib/whygate"}
+	}
+	made, err := certs.OpenLocal(LocalDirectory(g.options.State))
+	if err != nil {
+		return nil, &HintError{err, "the directory is one that the gateway alone may read; without it a new authority is made, which has to be trusted anew"}
+	}
+	g.local = made
+	return made, nil
+}
+
 // certify makes the names of a configuration those that certificates are obtained for. g.mu is held.
 func (g *Gateway) certify(cfg *config.Config) {
 	if g.acme == nil {

@@ -83,7 +83,8 @@ type Gateway struct {
 	reloading sync.Mutex // held over a reload
 	mu        sync.Mutex // guards the fields below
 	current   *generation
-	acme      *certs.ACME // nil while no listener wants it
+	acme      *certs.ACME  // nil while no listener wants it
+	local     *certs.Local // nil until a listener wants it
 	replaced  []replacedGate
 	sockets   []*socket
 	serving   sync.WaitGroup

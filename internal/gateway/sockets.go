@@ -69,6 +69,13 @@ func (g *Gateway) serverTLS(l *config.ListenTLS) (*certs.Server, error) {
 	if l.Issue == config.IssueAuto {
 		o.ACME = g.acme
 	}
+	if l.Issue == config.IssueInternal {
+		var err error
+		if o.Local, err = g.localAuthority(); err != nil {
+			return nil, err
+		}
+		o.Routed = func(host string) bool { return g.served.Load().Routed(host) }
+	}
 	if l.H2 {
 		o.Protocols = []string{"h2", "http/1.1"}
 	}
