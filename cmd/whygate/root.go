@@ -46,7 +46,7 @@ Exit codes: 0 fine, 1 a fault was found, 2 wrong use.`,
 	root.SetErr(w.stderr)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(w.proxyCommand(), w.runCommand(), w.checkCommand(), w.reloadCommand(), w.codeCommand(), w.causeCommand(), w.demoCommand(),
-		w.incidentsCommand(), w.certificatesCommand(), w.explainCommand(), w.lintCommand(), w.importCommand(), w.diagnoseCommand(), w.labCommand(), w.versionCommand())
+		w.incidentsCommand(), w.certificatesCommand(), w.trustCommand(), w.explainCommand(), w.lintCommand(), w.importCommand(), w.diagnoseCommand(), w.labCommand(), w.versionCommand())
 	root.AddCommand(w.orderCommands()...)
 	root.SetHelpCommand(helpCommand(root))
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { fmt.Fprint(w.stdout, help(cmd, term.New(w.stdout))) })
