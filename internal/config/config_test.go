@@ -196,7 +196,7 @@ func places(list ...Place) (out []Endpoint) {
 // defaultCheck is a check that is off.
 var defaultCheck = Check{Path: "/", Every: 5 * time.Second, Timeout: 2 * time.Second, Fall: 3, Rise: 2, Type: CheckHTTP}
 
-var defaultOverload = Overload{Adaptive: On, Delay: 100 * time.Millisecond, Queue: 1024}
+var defaultOverload = Overload{Adaptive: On, Delay: 100 * time.Millisecond, Queue: 16384}
 
 var defaultTimeouts = Timeouts{
 	Connect: 3 * time.Second, TLS: 5 * time.Second, Write: 30 * time.Second, Head: time.Minute, Read: time.Minute, Response: 0, Idle: IdleAuto,
