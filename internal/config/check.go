@@ -171,6 +171,9 @@ func (d *decoder) checkAnswer(r *Route, path string) {
 			d.fail(at, path+"."+name, quote(name)+" is about what a pool is asked for, and the route has none", "remove it")
 		}
 	}
+	if at, ok := d.positions[path+".compress"]; ok && r.Compress == On && r.Pool == "" && len(given) == 1 {
+		d.fail(at, path+".compress", "compress is about what a pool answers, and the route has none", "remove it")
+	}
 	_, strip := d.positions[path+".strip"]
 	if at, ok := d.positions[path+".rewrite"]; ok && strip {
 		d.fail(at, path+".rewrite", "rewrite and strip are two answers to the same question", "write rewrite: /$rest in the place of strip")

@@ -220,6 +220,7 @@ type Route struct {
 	Ports        []int64        `key:"port"`   // that clients came to; empty: any
 	Rate         Rate           `key:"rate"`
 	Maintenance  string         `key:"maintenance"` // On or Off
+	Compress     string         `key:"compress"`    // On or Off
 	Priority     int            `key:"priority"`    // in the pool's queue, 0 first
 	Allow        []netip.Prefix `key:"allow"`
 	Deny         []netip.Prefix `key:"deny"`

@@ -156,12 +156,12 @@ func TestEverything(t *testing.T) {
 		Limits:         Limits{100, 8 << 10, 5 * time.Second, 0, time.Minute},
 		Routes: []Route{
 			{
-				Host: "shop.example.com", Path: "/api/*", Methods: []string{"GET", "PURGE"}, Rate: Rate{Per: RateKey{By: RateClient}}, Maintenance: Off, Priority: 1, Auth: usualAuth, Redirect: usualRedirect, Respond: usualRespond, Files: usualFiles, FastCGI: usualFastCGI, Timeouts: usualTimeouts, Pool: "api", Strip: "/api",
+				Host: "shop.example.com", Path: "/api/*", Methods: []string{"GET", "PURGE"}, Rate: Rate{Per: RateKey{By: RateClient}}, Maintenance: Off, Compress: Off, Priority: 1, Auth: usualAuth, Redirect: usualRedirect, Respond: usualRespond, Files: usualFiles, FastCGI: usualFastCGI, Timeouts: usualTimeouts, Pool: "api", Strip: "/api",
 				SetRequest:  []Field{{"Authorization", "Bearer abc"}, {"X-Secret", "Bearer from-file"}, {"Cookie", ""}, {"X-Number", "5"}, {"X-Literal", "${A}"}},
 				SetResponse: []Field{{"Server", "edge"}},
 			},
-			{Host: "*.example.com", Methods: []string{"GET"}, Rate: Rate{Per: RateKey{By: RateClient}}, Maintenance: Off, Priority: 1, Auth: usualAuth, Redirect: usualRedirect, Respond: usualRespond, Files: usualFiles, FastCGI: usualFastCGI, Timeouts: usualTimeouts, Pool: "plain"},
-			{Host: "2001:db8::1", Path: "/", Rate: Rate{Per: RateKey{By: RateClient}}, Maintenance: Off, Priority: 1, Auth: usualAuth, Redirect: usualRedirect, Respond: usualRespond, Files: usualFiles, FastCGI: usualFastCGI, Timeouts: usualTimeouts, Pool: "plain"},
+			{Host: "*.example.com", Methods: []string{"GET"}, Rate: Rate{Per: RateKey{By: RateClient}}, Maintenance: Off, Compress: Off, Priority: 1, Auth: usualAuth, Redirect: usualRedirect, Respond: usualRespond, Files: usualFiles, FastCGI: usualFastCGI, Timeouts: usualTimeouts, Pool: "plain"},
+			{Host: "2001:db8::1", Path: "/", Rate: Rate{Per: RateKey{By: RateClient}}, Maintenance: Off, Compress: Off, Priority: 1, Auth: usualAuth, Redirect: usualRedirect, Respond: usualRespond, Files: usualFiles, FastCGI: usualFastCGI, Timeouts: usualTimeouts, Pool: "plain"},
 		},
 		Pools: []Pool{
 			{

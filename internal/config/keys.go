@@ -233,6 +233,10 @@ How many requests in a second, a minute or an hour. They may come at once; then 
 	{path: "routes[].maintenance", kind: choice, def: Off, choices: []string{On, Off}, aka: []string{"disabled", "down"}, doc: `
 Answer what the route matches with 503 and Retry-After, as a page that says so, and ask no endpoint. On a running gateway the same is
 done for a pool by whygate maintenance.`},
+	{path: "routes[].compress", kind: choice, def: Off, choices: []string{On, Off}, aka: []string{"gzip", "encode", "compression", "brotli", "zstd"}, doc: `
+Compress what the route's pool answers with zstd or gzip, for clients that take it (Accept-Encoding): text, JSON, XML, scripts and the like, of
+1 KiB or more. What is compressed already, has Cache-Control: no-transform, a range or a digest, and event streams are passed on as they are. An
+ETag is made weak. Do not compress pages that show a secret beside what the client sent: their size tells of it (BREACH).`},
 	{path: "routes[].priority", kind: number, def: "1", min: 0, max: 3, zero: "first", aka: []string{"weight", "importance"}, doc: `
 Who comes first where requests have to wait for an endpoint of the pool: 0 before 1 before 2 before 3. Where the queue is full, those
 with a higher number are turned away first.`},

@@ -49,7 +49,7 @@ incidents incidents.store incidents.keep incidents.keep.for incidents.keep.size 
 notify notify[].webhook notify[].command notify[].format notify[].key_file notify[].every
 resolver resolver.servers resolver.timeout trusted_proxies
 limits limits.connections limits.request_head limits.head_time limits.request_body limits.idle
-routes routes[].name routes[].host routes[].path routes[].method routes[].header routes[].query routes[].scheme routes[].port routes[].rate routes[].rate.per routes[].rate.limit routes[].maintenance routes[].priority routes[].allow routes[].deny routes[].auth routes[].auth.users routes[].auth.realm routes[].redirect routes[].redirect.to routes[].redirect.status
+routes routes[].name routes[].host routes[].path routes[].method routes[].header routes[].query routes[].scheme routes[].port routes[].rate routes[].rate.per routes[].rate.limit routes[].maintenance routes[].compress routes[].priority routes[].allow routes[].deny routes[].auth routes[].auth.users routes[].auth.realm routes[].redirect routes[].redirect.to routes[].redirect.status
 routes[].respond routes[].respond.status routes[].respond.body routes[].respond.type routes[].files routes[].files.root routes[].files.index routes[].files.missing routes[].files.links routes[].files.hidden routes[].files.scripts
 routes[].fastcgi routes[].fastcgi.address routes[].fastcgi.root routes[].fastcgi.index routes[].fastcgi.split routes[].fastcgi.params routes[].pool routes[].strip routes[].rewrite routes[].set_request routes[].set_response routes[].make_request routes[].make_response
 routes[].timeouts routes[].timeouts.connect routes[].timeouts.write routes[].timeouts.head routes[].timeouts.read routes[].timeouts.response

@@ -82,3 +82,13 @@ func TestAnswerKeys(t *testing.T) {
 		}
 	}
 }
+
+// What the gateway answers itself is not compressed, and a route that asks for it is told so.
+func TestCompressWantsAPool(t *testing.T) {
+	for route, refused := range map[string]bool{"{compress: on, respond: {status: 200}}": true, "{compress: off, respond: {status: 200}}": false, "{compress: on, pool: web}": false} {
+		_, problems := parsed("listen: [{address: :80}]\nroutes: [" + route + ", {pool: web, path: /never}]")
+		if problems.Failed() != refused {
+			t.Errorf("%s: %v", route, problems)
+		}
+	}
+}

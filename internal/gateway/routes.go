@@ -24,7 +24,7 @@ import (
 func (g *generation) routeOf(i int, r config.Route, broken string) (proxy.Route, *config.Problem) {
 	made := proxy.Route{
 		Name: routeName(i, r), Broken: broken, Strip: r.Strip, Priority: r.Priority,
-		SetRequest: edits(r.SetRequest), SetResponse: edits(r.SetResponse), Maintenance: r.Maintenance == config.On,
+		SetRequest: edits(r.SetRequest), SetResponse: edits(r.SetResponse), Maintenance: r.Maintenance == config.On, Compress: r.Compress == config.On,
 	}
 	if r.Pool != "" {
 		made.Pool = g.poolFor(r)

@@ -24,7 +24,13 @@ func (s *serving) relay(a *upstream.Attempt) {
 		s.x.Last = true // RFC 9110, section 10.1.1: who answers before the end of the content says whether he reads the rest
 	}
 	s.passHead(a)
-	read, write := s.relayBody(a)
+	var read bool
+	var write fault.End
+	if s.route.Compress && s.packed != identity {
+		read, write = s.relayPacked(a)
+	} else {
+		read, write = s.relayBody(a)
+	}
 	s.stopUpload(a)
 	switch {
 	case write != fault.Completed:
@@ -83,9 +89,10 @@ func (s *serving) passHead(a *upstream.Attempt) {
 		h.Length = httpmsg.LengthUnknown // it was not said, and need not be
 	}
 	h.Reason, h.Fields = r.Reason, &r.Fields
+	coded := s.route.Compress && s.compress(h)
 	if r.Status == 304 || s.x.Request.Method == httpmsg.HEAD {
 		h.NoBody, h.Length = true, httpmsg.LengthClose
-		if length, _ := httpmsg.NextToken(r.Fields.Get(httpmsg.ContentLength)); length != nil && r.Status != 204 && r.Status >= 200 {
+		if length, _ := httpmsg.NextToken(r.Fields.Get(httpmsg.ContentLength)); length != nil && !coded && r.Status != 204 && r.Status >= 200 {
 			s.extra.AppendKnown(httpmsg.ContentLength, length) // it tells of another answer's body; several lines say the same
 		}
 	}

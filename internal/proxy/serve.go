@@ -25,6 +25,7 @@ type Proxy struct {
 	Panicked func(reason any, stack []byte)
 
 	snapshot atomic.Pointer[Snapshot]
+	packers  packers
 }
 
 // Use makes later exchanges see s. Those under way end with what they began with.
@@ -86,6 +87,7 @@ type rare struct {
 	later     [attemptsMax - 1]*upstream.Attempt // the attempts after the first; nil until there is such a one
 	waiter    overload.Waiter                    // in the pool's queue
 	wsKey     []byte                             // of the WebSocket that we ask for in place of an extended CONNECT
+	packed    coding                             // of the answer's body, where the route compresses
 	indexed   string                             // the script that is the index of the directory that was asked for; empty for none
 	canonical []byte                             // the path, where it was not canonical
 	header    func(string, int) ([]byte, bool)   // nth, made once

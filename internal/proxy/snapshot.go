@@ -38,6 +38,7 @@ type Route struct {
 	RateKey     RateKey
 	RateName    []byte    // of the header, for RateHeader
 	Priority    int       // in the queue of the pool's gate, 0 first
+	Compress    bool      // what endpoints answer, for clients that take it
 	Broken      string    // why it cannot serve; empty for a route in order
 	Strip       string    // a path prefix that is not sent upstream
 	Rewrite     *Template // the path that is sent upstream, perhaps with a query; nil for the client's
