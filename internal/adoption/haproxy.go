@@ -1,6 +1,7 @@
 package adoption
 
 import (
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -87,13 +88,9 @@ func (h *haproxy) front(s *node) {
 			f.bind(k)
 		}
 	}
-	for _, k := range s.Kids {
+	f.monitor()
+	for _, k := range f.inOrder() {
 		f.line(k)
-	}
-	for _, k := range h.defaults[s] {
-		if k.Name == "http-request" || k.Name == "http-response" || k.Name == "default_backend" {
-			f.line(k)
-		}
 	}
 	target := s
 	if s.Name == "frontend" {
@@ -113,6 +110,46 @@ func (h *haproxy) front(s *node) {
 	f.to(nil, target, target)
 }
 
+// inOrder are a frontend's lines in the order in which HAProxy runs them: the rules of its defaults, its own, redirects, and then what
+// chooses a backend. Headers of answers come before, since they hold for all.
+func (f *haproxyFront) inOrder() []*node {
+	var lines []*node
+	for _, k := range f.node.Kids { // an acl may stand behind the rules of the defaults alone
+		if k.Name == "http-response" || k.Name == "http-after-response" {
+			lines = append(lines, k)
+		}
+	}
+	for _, name := range []string{"http-response", "http-after-response", "http-request"} {
+		for _, k := range f.defaults[f.node] {
+			if k.Name == name {
+				lines = append(lines, k)
+			}
+		}
+	}
+	place := map[string]int{"http-response": -1, "http-after-response": -1, "redirect": 1, "use_backend": 2}
+	for i := range 3 {
+		for _, k := range f.node.Kids {
+			if place[k.Name] == i {
+				lines = append(lines, k)
+			}
+		}
+	}
+	return lines
+}
+
+// monitor answers what is asked of HAProxy itself, before any rule.
+func (f *haproxyFront) monitor() {
+	k := f.setting(f.node, "monitor-uri", "")
+	if k == nil {
+		return
+	}
+	if !plainPath(k.Text()) {
+		f.d.note(&f.mark, k, "")
+		return
+	}
+	f.add(&route{keys: []pair{{"path", quote(k.Text())}, {"respond", "{status: 200, type: 'text/html', body: " + quote("<html><body><h1>200 OK</h1>\nService ready.\n</body></html>\n") + "}"}}})
+}
+
 // haproxyFront is a frontend on its way.
 type haproxyFront struct {
 	*haproxy
@@ -126,6 +163,7 @@ type haproxyFront struct {
 	allow  []string
 	deny   []string
 	mark   []Note
+	lost   bool // who may ask cannot be said: what comes after is answered 501
 }
 
 // bind opens listeners.
@@ -172,11 +210,11 @@ func (f *haproxyFront) bind(b *node) {
 }
 
 // haproxyHandled are lines that are translated where they hold.
-var haproxyHandled = words(`bind mode timeout balance server default-server default_backend http-check retries cookie retry-on description`)
+var haproxyHandled = words(`bind mode timeout balance server default-server default_backend http-check retries cookie retry-on description monitor-uri`)
 
 // haproxyNeedless are lines that need no counterpart.
 var haproxyNeedless = words(`log maxconn id bind-process capture unique-id-format unique-id-header
-	log-format log-tag backlog fullconn hash-type email-alert rate-limit load-server-state-from-file monitor-uri`)
+	log-format log-tag backlog fullconn hash-type email-alert rate-limit load-server-state-from-file`)
 
 // line translates one line of a frontend.
 func (f *haproxyFront) line(k *node) {
@@ -238,6 +276,10 @@ func (f *haproxyFront) add(r *route) {
 	if len(f.deny) > 0 {
 		r.set("deny", list(f.deny))
 	}
+	if f.lost && slices.ContainsFunc(r.keys, func(k pair) bool { return k.key == "pool" }) {
+		r.keys = slices.DeleteFunc(r.keys, func(k pair) bool { return !matching[k.key] })
+		r.set("respond", "{status: 501}")
+	}
 	f.d.routes = append(f.d.routes, r)
 }
 
@@ -270,6 +312,8 @@ func (f *haproxyFront) to(keys []pair, target, at *node) {
 		}
 	}
 	r.notes = append(r.notes, b.mark...)
+	defer func(before bool) { f.lost = before }(f.lost)
+	f.lost = f.lost || b.lost
 	for _, h := range []struct {
 		key  string
 		list []pair
@@ -298,6 +342,11 @@ func (f *haproxyFront) to(keys []pair, target, at *node) {
 // backendLine translates a line of a backend: what it does to requests that are on their way to it.
 func (f *haproxyFront) backendLine(k *node) {
 	if k.Name == "http-request" && !slices.Contains([]string{"set-header", "add-header", "del-header"}, k.Text()) || k.Name == "redirect" {
+		if guardsHAProxy[k.Text()] {
+			f.lost = true
+			f.d.note(&f.mark, k, "what comes to the backend is answered 501")
+			return
+		}
 		f.d.note(&f.mark, k, "")
 		return
 	}
@@ -404,7 +453,11 @@ func (f *haproxyFront) request(k *node) {
 	case "redirect":
 		f.redirect(k, k.Args[1:])
 		return
-	case "deny", "reject", "return":
+	case "auth":
+		f.lost = true
+		f.d.note(&f.mark, k, "what comes after it is answered 501")
+		return
+	case "deny", "reject", "tarpit", "return":
 		f.turnAway(k, args, when)
 		return
 	}
@@ -434,9 +487,13 @@ func (f *haproxyFront) request(k *node) {
 	}
 }
 
-// turnAway translates what is answered by HAProxy itself.
+// guardsHAProxy are what turns clients away.
+var guardsHAProxy = words(`deny reject tarpit auth silent-drop`)
+
+// turnAway translates what is answered by HAProxy itself. Where it cannot be said who is turned away, all that may be is answered 501.
 func (f *haproxyFront) turnAway(k *node, args, when []string) {
-	status := "403"
+	status := map[string]string{"return": "200", "tarpit": "500"}[args[0]]
+	status = orElse(status, "403")
 	var answer []pair
 	for j := 1; j < len(args); j++ {
 		switch args[j] {
@@ -448,38 +505,47 @@ func (f *haproxyFront) turnAway(k *node, args, when []string) {
 			answer, j = append(answer, pair{"body", quote(topology.Option(args[j:], args[j]))}), j+1
 		default:
 			f.d.note(&f.mark, k, "a form without a counterpart")
-			return
+			if args[0] == "return" {
+				return
+			}
+			j = len(args)
 		}
 	}
-	if args[0] == "return" && status == "403" {
-		status = "200"
+	if args[0] == "reject" || args[0] == "tarpit" {
+		f.d.note(&f.mark, k, "it is answered %s at once", status)
 	}
 	alternatives, ok := f.when(k, when)
 	if ok && status == "403" && len(answer) == 0 && f.refuse(alternatives) {
 		return
 	}
-	if !ok || args[0] == "reject" {
-		f.d.note(&f.mark, k, "a condition without a counterpart")
+	if !ok {
+		f.lost = f.lost || args[0] != "return"
+		f.d.note(&f.mark, k, "a condition without a counterpart%s", map[bool]string{true: "; what comes after it is answered 501"}[f.lost])
 		return
 	}
 	for _, keys := range alternatives {
+		respond := mapping(append([]pair{{"status", status}}, answer...))
 		if hasSource(keys) {
-			f.d.note(&f.mark, k, "a choice by the client's address")
-			continue
+			if args[0] == "return" {
+				f.d.note(&f.mark, k, "a choice by the client's address")
+				continue
+			}
+			f.d.note(&f.mark, k, "a choice by the client's address beside others; all of it is answered 501")
+			keys, respond = slices.DeleteFunc(slices.Clone(keys), func(k pair) bool { return !matching[k.key] }), "{status: 501}"
 		}
-		f.add(&route{keys: append(slices.Clone(keys), pair{"respond", mapping(append([]pair{{"status", status}}, answer...))})})
+		f.add(&route{keys: append(slices.Clone(keys), pair{"respond", respond})})
 	}
 }
 
-// refuse keeps addresses that are refused, for the routes that come after. False means that the condition is not of addresses alone.
+// refuse keeps addresses that are refused, for the routes that come after. False means that the condition is not of one test of addresses.
 func (f *haproxyFront) refuse(alternatives [][]pair) bool {
 	var allow, deny []string
 	for _, keys := range alternatives {
 		for _, k := range keys {
-			switch k.key {
-			case "src":
+			switch {
+			case k.key == "src" && len(keys) == 1:
 				deny = append(deny, k.value)
-			case "not src":
+			case k.key == "not src":
 				allow = append(allow, k.value)
 			default:
 				return false
@@ -493,7 +559,23 @@ func (f *haproxyFront) refuse(alternatives [][]pair) bool {
 		return false
 	}
 	f.allow, f.deny = append(f.allow, allow...), append(f.deny, deny...)
+	if len(f.allow) == 0 {
+		return true
+	}
+	f.allow = slices.DeleteFunc(f.allow, func(a string) bool { // the smallest network decides here: none within one that is refused may be let in
+		return slices.ContainsFunc(f.deny, func(d string) bool { return holdsNetwork(d, a) })
+	})
+	if len(f.allow) == 0 {
+		f.deny = []string{"0.0.0.0/0", "::/0"}
+	}
 	return true
+}
+
+// holdsNetwork reports whether a network holds all of another one.
+func holdsNetwork(large, small string) bool {
+	l, err := netip.ParsePrefix(large)
+	s, fault := netip.ParsePrefix(small)
+	return err == nil && fault == nil && l.Bits() <= s.Bits() && l.Contains(s.Addr())
 }
 
 // response translates an "http-response" line.

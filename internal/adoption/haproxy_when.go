@@ -124,9 +124,9 @@ func test(name, argument, method, fold, v string) (pair, bool) {
 	}
 	exact := method == "" || method == "str"
 	switch name {
-	case "path", "url", "capture.req.uri", "base":
-		if name == "base" {
-			return pair{}, false
+	case "path", "url", "capture.req.uri":
+		if name != "path" && (method != "beg" || strings.Contains(v, "?") || fold != "") {
+			return pair{}, false // the query is of it too
 		}
 		if exact && fold == "" && plainPath(v) && v != "" {
 			return pair{"path", quote(v)}, true
@@ -179,74 +179,122 @@ func (f *haproxyFront) when(k *node, args []string) (alternatives [][]pair, ok b
 	if len(args) == 0 {
 		return [][]pair{nil}, true
 	}
-	if args[0] == "unless" {
-		return f.unless(args[1:])
-	}
-	if args[0] != "if" {
+	if args[0] != "if" && args[0] != "unless" {
 		return nil, false
 	}
-	all := [][]pair{nil}
+	groups, ok := f.literals(args[1:])
+	if !ok {
+		return nil, false
+	}
+	if args[0] == "unless" {
+		if groups = opposite(groups); groups == nil {
+			return nil, false
+		}
+	}
 	var out [][]pair
-	args = args[1:]
+	for _, group := range groups {
+		all := [][]pair{nil}
+		for _, l := range group {
+			c, known := l.tests, l.known
+			if l.negated {
+				c, known = negate(c, known)
+			}
+			if !known {
+				return nil, false
+			}
+			var next [][]pair
+			for _, a := range all {
+				for _, b := range c {
+					both, fits := merge(a, b)
+					if !fits {
+						return nil, false
+					}
+					next = append(next, both)
+				}
+			}
+			if all = next; len(all) > mostAlternatives {
+				return nil, false
+			}
+		}
+		if out = append(out, all...); len(out) > mostAlternatives {
+			return nil, false
+		}
+	}
+	return out, true
+}
+
+// mostAlternatives is how many routes a condition may become.
+const mostAlternatives = 1000
+
+// literal is an acl in a condition, or its negation.
+type literal struct {
+	tests   condition
+	known   bool
+	negated bool
+}
+
+// literals reads "a b || !c": alternatives, all of each of which must hold.
+func (f *haproxyFront) literals(args []string) ([][]literal, bool) {
+	groups := [][]literal{nil}
 	for i := 0; i < len(args); i++ {
 		word := args[i]
 		if word == "||" || word == "or" {
-			out, all = append(out, all...), [][]pair{nil}
+			groups = append(groups, nil)
 			continue
 		}
-		negated := strings.HasPrefix(word, "!")
+		var l literal
+		l.negated = strings.HasPrefix(word, "!")
 		word = strings.TrimPrefix(word, "!")
-		var c condition
-		var known bool
+		if word == "" && i+1 < len(args) { // "! acl"
+			i++
+			word = args[i]
+		}
 		if word == "{" {
 			end := slices.Index(args[i:], "}")
 			if end < 0 {
 				return nil, false
 			}
-			c, known = haproxyTest(args[i+1 : i+end])
+			l.tests, l.known = haproxyTest(args[i+1 : i+end])
 			i += end
 		} else {
-			c, known = f.acls[word], f.acls[word] != nil && !f.broken[word]
-			switch word {
-			case "TRUE":
-				c, known = condition{nil}, true
-			case "HTTP", "HTTP_1.1":
-				c, known = condition{nil}, true
-			case "METH_GET", "METH_POST", "METH_OPTIONS", "METH_HEAD", "METH_DELETE", "METH_PUT":
-				c, known = condition{{{"method", list([]string{word[5:]})}}}, true
-			case "LOCALHOST":
-				c, known = condition{{{"src", "127.0.0.0/8"}}}, true
-			}
+			l.tests, l.known = f.named(word)
 		}
-		if negated {
-			c, known = negate(c, known)
-		}
-		if !known {
-			return nil, false
-		}
-		var next [][]pair
-		for _, a := range all {
-			for _, b := range c {
-				if both, fits := merge(a, b); fits {
-					next = append(next, both)
-				} else {
-					return nil, false
-				}
-			}
-		}
-		if all = next; len(all) > 1000 {
-			return nil, false
-		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], l)
 	}
-	return append(out, all...), true
+	return groups, !slices.ContainsFunc(groups, func(g []literal) bool { return len(g) == 0 })
 }
 
-// unless is the negation of one test.
-func (f *haproxyFront) unless(args []string) ([][]pair, bool) {
-	if len(args) == 0 {
-		return nil, false
+// named is what an acl's name stands for.
+func (f *haproxyFront) named(word string) (condition, bool) {
+	switch word {
+	case "TRUE", "HTTP":
+		return condition{nil}, true
+	case "METH_GET":
+		return condition{{{"method", "['GET', 'HEAD']"}}}, true
+	case "METH_POST", "METH_OPTIONS", "METH_HEAD", "METH_DELETE", "METH_PUT":
+		return condition{{{"method", list([]string{word[5:]})}}}, true
+	case "LOCALHOST":
+		return condition{{{"src", "127.0.0.0/8"}}}, true
 	}
-	return f.when(nil, append([]string{"if", "!" + args[0]}, args[1:]...))
+	return f.acls[word], f.acls[word] != nil && !f.broken[word]
+}
+
+// opposite is what holds where none of the alternatives does: of each, something does not. It is nil where that is too much to say.
+func opposite(groups [][]literal) [][]literal {
+	out := [][]literal{nil}
+	for _, group := range groups {
+		var next [][]literal
+		for _, before := range out {
+			for _, l := range group {
+				l.negated = !l.negated
+				next = append(next, append(slices.Clone(before), l))
+			}
+		}
+		if out = next; len(out) > mostAlternatives {
+			return nil
+		}
+	}
+	return out
 }
 
 // negate is what holds where none of the alternatives does.

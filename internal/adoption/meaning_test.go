@@ -154,3 +154,54 @@ func TestNginxMany(t *testing.T) {
 		t.Log(took)
 	}
 }
+
+func frontend(lines string) string {
+	return "defaults\n mode http\nfrontend f\n bind :8080\n" + lines + "\n default_backend app\nbackend app\n server s 127.0.0.1:9\n"
+}
+
+// TestHAProxyRules: rules stand in the order in which HAProxy runs them, and turn away whom it turns away.
+func TestHAProxyRules(t *testing.T) {
+	meanings(t, []meaning{
+		{
+			name: "rules before the choice of a backend", text: frontend(" acl adm path_beg /admin/\n use_backend app if adm\n http-request deny deny_status 429 if adm\n http-request set-header X-Late 1"),
+			order: []string{"'/admin/*'\n    respond: {status: 429}", "'X-Late': '1'", "pool: app"},
+		},
+		{
+			name:  "rules of the defaults first",
+			text:  "defaults\n mode http\n http-request deny deny_status 404 if { path_beg /dadm/ }\nfrontend f\n bind :8080\n use_backend app if { path_beg /dadm/ }\n default_backend app\nbackend app\n server s 127.0.0.1:9\n",
+			order: []string{"'/dadm/*'\n    respond: {status: 404}", "pool: app"},
+		},
+		{name: "return", text: frontend(" http-request return status 403 content-type text/plain string no if { path /ret }\n http-request return if { path /ok }"), order: []string{"path: /ret", "status: 403, type: 'text/plain', body: 'no'", "path: /ok", "status: 200"}},
+		{
+			name: "unless one or the other", text: frontend(" http-request redirect location /login unless { ssl_fc } or { path /login }"),
+			without: []string{"/login"}, notes: []string{"redirect location /login"},
+		},
+		{
+			name: "unless both", text: frontend(" http-request deny deny_status 405 unless { ssl_fc } { src 10.0.0.0/8 }"),
+			order: []string{"scheme: http\n    respond: {status: 405}", "respond: {status: 501}"}, notes: []string{"deny_status 405"},
+		},
+		{
+			name: "addresses but some of them", text: frontend(" acl trusted src 10.1.0.0/16\n http-request deny if { src 10.0.0.0/8 } !trusted"),
+			order: []string{"respond: {status: 501}"}, without: []string{"allow", "deny:"}, notes: []string{"!trusted"},
+		},
+		{
+			name: "a path and addresses", text: frontend(" http-request deny if { path_beg /admin/ } !{ src 10.0.0.0/8 }"),
+			order: []string{"path: '/admin/*'\n    respond: {status: 501}", "pool: app"}, notes: []string{"/admin/"},
+		},
+		{name: "all but some", text: frontend(" http-request deny unless { src 10.0.0.0/8 192.168.0.0/16 }"), order: []string{"allow: ['10.0.0.0/8', '192.168.0.0/16']"}},
+		{
+			name: "first these, then all but some of them", text: frontend(" http-request deny if { src 127.0.0.0/8 }\n http-request deny unless { src 127.0.0.1 }"),
+			order: []string{"deny: ['0.0.0.0/0', '::/0']"}, without: []string{"allow:"},
+		},
+		{
+			name: "a condition that cannot be said", text: frontend(" http-request deny if { url_sub attack }"),
+			order: []string{"respond: {status: 501}"}, notes: []string{"url_sub attack"}, without: []string{"pool:"},
+		},
+		{name: "users", text: frontend(" http-request auth realm x unless { path /open }"), order: []string{"respond: {status: 501}"}, notes: []string{"auth realm x"}, without: []string{"pool:"}},
+		{
+			name: "users of a backend", text: frontend(" use_backend two if { path /x }") + "backend two\n http-request auth unless { path /y }\n server s 127.0.0.1:8\n",
+			order: []string{"path: /x\n    respond: {status: 501}", "pool: app"}, notes: []string{"http-request auth"},
+		},
+		{name: "monitor-uri", text: frontend(" monitor-uri /health\n http-request deny deny_status 404"), order: []string{"path: /health", "Service ready", "status: 404"}},
+	})
+}
