@@ -2,6 +2,7 @@ package adoption
 
 import (
 	"cmp"
+	"net"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -94,13 +95,15 @@ func (c *caddy) site(b *node) {
 			c.d.note(&s.mark, b, "an address of that kind")
 			continue
 		}
-		l := c.d.listenOn(":" + port)
-		if tls {
-			secure = true
-			c.certificate(l, b, port)
-			if port == "443" && name != "" {
-				named = true
-				c.d.listenOn(":80")
+		for _, at := range c.binds(b, &s.mark) {
+			l := c.d.listenOn(net.JoinHostPort(at, port))
+			if tls {
+				secure = true
+				c.certificate(l, b, port)
+				if port == "443" && name != "" {
+					named = true
+					c.d.listenOn(net.JoinHostPort(at, "80"))
+				}
 			}
 		}
 		if !slices.Contains(s.hosts, name) {
@@ -121,14 +124,26 @@ func (c *caddy) site(b *node) {
 		s.add(&route{keys: []pair{{"redirect", "{to: 'https://$host$uri', status: 308}"}}})
 		s.match = https
 	}
-	kids := c.expand(b.Kids, 0, &s.mark)
+	kids := c.expand(b.Kids, nil, new(int), &s.mark)
 	for _, k := range kids {
 		if strings.HasPrefix(k.Name, "@") {
 			s.matchers[k.Name] = k
 		}
 	}
-	s.block(kids, around{}, false)
+	from := around{refused: s.clients(kids)}
+	s.block(kids, from, false)
 	s.add(&route{keys: []pair{{"respond", "{status: 200}"}}}) // what no directive answers, Caddy answers so
+}
+
+// clients reports whether a site asks clients for certificates, which is not translated.
+func (s *caddySite) clients(kids []*node) bool {
+	for _, k := range kids {
+		if k.Name == "tls" && k.Get("client_auth") != nil {
+			s.d.note(&s.mark, k, "certificates of clients; it is answered 501")
+			return true
+		}
+	}
+	return false
 }
 
 // certificate says which certificate a listener shows.
@@ -146,32 +161,62 @@ func (c *caddy) certificate(l *listen, b *node, port string) {
 	c.d.note(&l.notes, &node{Name: b.Name, Args: b.Args, Place: b.Place}, "its certificate, which Caddy gets by ACME; add one: tls: {cert: ..., key: ...}")
 }
 
+// binds are the addresses that a site listens on: those of its bind, or all, which is the empty one.
+func (c *caddy) binds(b *node, notes *[]Note) []string {
+	k := b.Get("bind")
+	if k == nil {
+		return []string{""}
+	}
+	var out []string
+	for _, a := range k.Args {
+		if isAddress(a) {
+			out = append(out, a)
+			continue
+		}
+		c.d.note(notes, k, "only addresses; it listens on loopback")
+		out = append(out, "127.0.0.1")
+	}
+	return out
+}
+
 func isAddress(name string) bool {
 	_, err := netip.ParseAddr(name)
 	return err == nil
 }
 
-// expand puts snippets in the place of imports.
-func (c *caddy) expand(kids []*node, depth int, notes *[]Note) []*node {
+// mostNodes is how many lines a site may have once its imports are replaced.
+const mostNodes = 5_000
+
+// expand puts snippets in the place of imports. within are the snippets that it is in; made counts the lines.
+func (c *caddy) expand(kids []*node, within []*node, made *int, notes *[]Note) []*node {
 	var out []*node
 	for _, k := range kids {
+		if *made++; *made > mostNodes {
+			c.d.note(notes, k, "too many lines once imports are replaced: more than %d; this and what follows is left out", mostNodes)
+			return out
+		}
 		s := c.snippets[k.Text()]
 		switch {
 		case k.Name != "import":
 			if len(k.Kids) > 0 {
 				one := *k
-				one.Kids = c.expand(k.Kids, depth, notes)
+				one.Kids = c.expand(k.Kids, within, made, notes)
 				k = &one
 			}
 			out = append(out, k)
-		case s == nil || depth > 8 || len(k.Args) > 1:
+		case slices.Contains(within, s) && s != nil:
+			c.d.note(notes, k, "a cycle: the snippet imports itself")
+		case s == nil || len(k.Args) > 1:
 			c.d.note(notes, k, "a file, or a snippet with arguments")
 		default:
-			out = append(out, c.expand(s.Kids, depth+1, notes)...)
+			out = append(out, c.expand(s.Kids, append(slices.Clone(within), s), made, notes)...)
 		}
 	}
 	return out
 }
+
+// caddyGuards are directives that say who may ask, those of plug-ins among them.
+var caddyGuards = words(`basic_auth basicauth forward_auth authenticate authorize jwtauth jwt crowdsec appsec coraza_waf waf ipfilter geofence`)
 
 // caddyOrder is the order in which Caddy runs directives, whatever theirs is in the file.
 var caddyOrder = strings.Fields(`tracing map vars fs root log_append log_skip log_name header copy_response_headers request_body redir method rewrite uri try_files basic_auth basicauth forward_auth
@@ -186,6 +231,9 @@ type around struct {
 	strip   string
 	rewrite string
 	try     *node
+
+	rewritten *node // the line that changed the path
+	refused   bool  // who may ask cannot be said
 }
 
 // block translates the directives of a block, in Caddy's order, or in the file's where that is asked for by "route".
@@ -247,13 +295,19 @@ func (s *caddySite) directive(k *node, c *around) {
 	var alternatives [][]pair = [][]pair{nil}
 	if len(args) > 0 && (strings.HasPrefix(args[0], "/") && k.Name != "rewrite" && k.Name != "root" || strings.HasPrefix(args[0], "@") || args[0] == "*") && (k.Name != "redir" || len(args) > 1) && (k.Name != "try_files") {
 		var ok bool
-		if alternatives, ok = s.matcher(args[0]); !ok {
-			if !strings.HasPrefix(k.Name, "@") {
-				s.d.note(&s.mark, k, "its matcher")
-			}
+		alternatives, ok = s.matcher(args[0])
+		changed := c.rewritten != nil && slices.ContainsFunc(alternatives, func(keys []pair) bool {
+			return slices.ContainsFunc(keys, func(k pair) bool { return k.key == "path" })
+		})
+		if !ok || changed {
+			s.unmatched(k, changed, c)
 			return
 		}
 		args = args[1:]
+	}
+	if caddyGuards[k.Name] {
+		s.guard(k, alternatives, c)
+		return
 	}
 	unmatched := len(alternatives) == 1 && alternatives[0] == nil
 	switch k.Name {
@@ -291,6 +345,36 @@ func (s *caddySite) directive(k *node, c *around) {
 	}
 }
 
+// unmatched tells of a directive that is left out, since its matcher has no counterpart, or looks at a path that another directive has
+// changed. What would have turned clients away has the rest answered 501.
+func (s *caddySite) unmatched(k *node, changed bool, c *around) {
+	if strings.HasPrefix(k.Name, "@") {
+		return
+	}
+	why := "its matcher"
+	if changed {
+		why = "its matcher looks at the changed path"
+	}
+	if caddyGuards[k.Name] || k.Name == "respond" || k.Name == "error" || k.Name == "abort" {
+		c.refused = true
+		why += "; what comes after it is answered 501"
+	}
+	s.d.note(&s.mark, k, "%s", why)
+}
+
+// guard refuses what a directive guards.
+func (s *caddySite) guard(k *node, alternatives [][]pair, c *around) {
+	s.d.note(&s.mark, k, "what it guards is answered 501")
+	for _, keys := range alternatives {
+		match, ok := merge(c.match, keys)
+		if !ok || len(keys) == 0 {
+			c.refused = true
+			continue
+		}
+		s.add(&route{keys: match, refused: true})
+	}
+}
+
 // setting takes a directive that holds for those after it.
 func (s *caddySite) setting(k *node, args []string, c *around) {
 	switch k.Name {
@@ -304,7 +388,7 @@ func (s *caddySite) setting(k *node, args []string, c *around) {
 		s.d.note(&s.mark, k, "")
 	case "uri":
 		if len(args) == 2 && args[0] == "strip_prefix" {
-			c.strip = args[1]
+			c.strip, c.rewritten = strings.TrimSuffix(args[1], "/"), k
 			return
 		}
 		s.d.note(&s.mark, k, "")
@@ -314,10 +398,11 @@ func (s *caddySite) setting(k *node, args []string, c *around) {
 			s.d.note(&s.mark, k, "")
 			return
 		}
-		c.rewrite = to
+		c.rewrite, c.rewritten = to, k
+	case "bind": // where it listens
 	case "try_files":
 		c.try = k
-	case "tls", "log", "log_skip", "skip_log", "log_name", "log_append", "bind", "tracing", "metrics":
+	case "tls", "log", "log_skip", "skip_log", "log_name", "log_append", "tracing", "metrics":
 		s.d.needless[k.Name] = true
 	default:
 		if !strings.HasPrefix(k.Name, "@") {
@@ -470,19 +555,24 @@ func caddyCondition(l *node) (out condition, ok bool) {
 
 // caddyPath is a path matcher: exact, or with * at an end. Caddy compares without regard to case.
 func caddyPath(p string) ([]pair, bool) {
+	expression := func(head, text, tail string) ([]pair, bool) {
+		return []pair{{"path", quote("~(?i)" + head + regexp.QuoteMeta(text) + tail)}}, true
+	}
 	switch bare := strings.Trim(p, "*"); {
 	case p == "/*" || p == "*":
 		return nil, true
 	case strings.Contains(bare, "*"):
 		return nil, false
 	case strings.HasPrefix(p, "*") && strings.HasSuffix(p, "*"):
-		return []pair{{"path", quote("~(?i)" + regexp.QuoteMeta(bare))}}, true
+		return expression("", bare, "")
 	case strings.HasPrefix(p, "*"):
-		return []pair{{"path", quote("~(?i)" + regexp.QuoteMeta(bare) + "$")}}, true
-	case strings.HasSuffix(p, "/*") && plainPath(bare):
-		return []pair{{"path", quote(p)}}, true
+		return expression("", bare, "$")
 	case strings.HasSuffix(p, "*"):
-		return []pair{{"path", quote("~^" + regexp.QuoteMeta(bare))}}, true
+		return expression("^", bare, "")
+	case !strings.HasPrefix(p, "/"):
+		return nil, false
+	case p == "/":
+		return []pair{{"path", quote(p)}}, true
 	}
-	return []pair{{"path", quote(p)}}, plainPath(p)
+	return expression("^", p, "$")
 }

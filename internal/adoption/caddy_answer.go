@@ -11,6 +11,9 @@ import (
 
 // add adds a route for each host of the site.
 func (s *caddySite) add(r *route) {
+	if r.refused {
+		r.refuse()
+	}
 	r.notes, s.mark = append(s.mark, r.notes...), nil
 	hosts := s.hosts
 	if len(hosts) == 0 {
@@ -36,7 +39,7 @@ func (s *caddySite) add(r *route) {
 
 // answer translates a directive that answers.
 func (s *caddySite) answer(k *node, args []string, match []pair, c *around) {
-	r := &route{keys: slices.Clone(match)}
+	r := &route{keys: slices.Clone(match), refused: c.refused}
 	if len(c.out) > 0 {
 		r.set("set_response", headers(c.out))
 	}
@@ -67,9 +70,19 @@ func (s *caddySite) files(r *route, c *around) {
 	if c.strip != "" {
 		r.text("strip", c.strip)
 	}
+	if c.rewrite != "" {
+		s.d.note(&r.notes, c.rewritten, "before file_server; it is answered 501")
+		r.set("respond", "{status: 501}")
+		s.add(r)
+		return
+	}
 	keys := []pair{{"root", quote(beside(s.file, c.root))}, {"links", "follow"}, {"hidden", "true"}}
 	if c.try != nil {
 		last := c.try.Args[max(len(c.try.Args)-1, 0):]
+		others := c.try.Args[:max(len(c.try.Args)-1, 0)]
+		if slices.ContainsFunc(others, func(a string) bool { return a != "{path}" && a != "{http.request.uri.path}" }) {
+			s.d.note(&r.notes, c.try, "only {path}, and a last word")
+		}
 		if len(last) == 1 && strings.HasPrefix(last[0], "/") && !strings.ContainsAny(last[0], "{}?") {
 			keys = append(keys, pair{"missing", quote(last[0])})
 		} else {

@@ -55,6 +55,12 @@ type route struct {
 	refused bool // who may ask cannot be said: it is answered 501
 }
 
+// refuse makes the route answer 501, where who may ask cannot be said: nobody gets in who did not before.
+func (r *route) refuse() {
+	r.keys = slices.DeleteFunc(r.keys, func(k pair) bool { return !matching[k.key] })
+	r.set("respond", "{status: 501}")
+}
+
 func (r *route) set(key, value string) { r.keys = append(r.keys, pair{key, value}) }
 
 // text sets a key to a text, unless that is empty.

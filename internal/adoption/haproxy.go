@@ -277,8 +277,7 @@ func (f *haproxyFront) add(r *route) {
 		r.set("deny", list(f.deny))
 	}
 	if f.lost && slices.ContainsFunc(r.keys, func(k pair) bool { return k.key == "pool" }) {
-		r.keys = slices.DeleteFunc(r.keys, func(k pair) bool { return !matching[k.key] })
-		r.set("respond", "{status: 501}")
+		r.refuse()
 	}
 	f.d.routes = append(f.d.routes, r)
 }

@@ -205,3 +205,58 @@ func TestHAProxyRules(t *testing.T) {
 		{name: "monitor-uri", text: frontend(" monitor-uri /health\n http-request deny deny_status 404"), order: []string{"path: /health", "Service ready", "status: 404"}},
 	})
 }
+
+func site(lines string) string {
+	return "{\n\tauto_https off\n}\nhttp://:8080 {\n" + lines + "\n}\n"
+}
+
+// TestCaddyMeaning: what Caddy keeps from people, the result keeps from them, and paths are those that Caddy compares.
+func TestCaddyMeaning(t *testing.T) {
+	proxy := "\treverse_proxy 127.0.0.1:9"
+	meanings(t, []meaning{
+		{name: "basic_auth", text: site("\tbasic_auth {\n\t\tu x\n\t}\n" + proxy), order: []string{"status: 501"}, without: []string{"pool:"}, notes: []string{"basic_auth"}},
+		{name: "forward_auth", text: site("\tforward_auth 127.0.0.1:2 {\n\t\turi /x\n\t}\n" + proxy), order: []string{"status: 501"}, without: []string{"pool:"}, notes: []string{"forward_auth"}},
+		{
+			name: "basic_auth of a path", text: site("\tbasicauth /a/* {\n\t\tu x\n\t}\n" + proxy),
+			order: []string{"'~(?i)^/a/'\n    respond: {status: 501}", "pool:"}, notes: []string{"basicauth"},
+		},
+		{
+			name: "in a handle", text: site("\thandle /a/* {\n\t\tbasic_auth {\n\t\t\tu x\n\t\t}\n\t\troot * /srv\n\t\tfile_server\n\t}\n" + proxy),
+			order: []string{"'~(?i)^/a/'\n    respond: {status: 501}", "pool:"}, without: []string{"files:"}, notes: []string{"basic_auth"},
+		},
+		{
+			name: "a matcher that cannot be said", text: site("\t@out not remote_ip 10.0.0.0/8\n\trespond @out 403\n" + proxy),
+			order: []string{"status: 501"}, without: []string{"pool:"}, notes: []string{"respond @out 403"},
+		},
+		{
+			name: "certificates of clients", text: "https://a.test {\n\ttls a.pem a.key {\n\t\tclient_auth {\n\t\t\tmode require_and_verify\n\t\t}\n\t}\n" + proxy + "\n}\n",
+			order: []string{"status: 501"}, without: []string{"pool:"}, notes: []string{"certificates of clients"},
+		},
+		{name: "bind", text: site("\tbind 127.0.0.1\n" + proxy), order: []string{"address: '127.0.0.1:8080'"}},
+		{name: "case", text: site("\trespond /admin/* no 403\n\tredir /old /new\n" + proxy), order: []string{"'~(?i)^/old$'", "'~(?i)^/admin/'", "pool:"}},
+		{
+			name: "order within a site", text: site("\t@a host a.test\n\tredir /old /new\n\trespond /admin/* no 403\n\treverse_proxy @a 127.0.0.1:1\n" + proxy),
+			order: []string{"/old", "/admin/", "host: a.test", "127-0-0-1-9"},
+		},
+		{name: "rewritten files", text: site("\troot * /srv\n\trewrite * /index.html\n\tfile_server"), order: []string{"status: 501"}, without: []string{"files:"}, notes: []string{"rewrite"}},
+		{name: "several words", text: site("\troot * /srv\n\ttry_files {path}.html /index.html\n\tfile_server"), order: []string{"files:"}, notes: []string{"try_files"}},
+		{name: "a last word", text: site("\troot * /srv\n\ttry_files {path} /index.html\n\tfile_server"), order: []string{"missing: /index.html"}},
+		{
+			name: "a path behind a changed one", text: site("\turi strip_prefix /api\n\thandle /users/* {\n\t\treverse_proxy 127.0.0.1:9\n\t}\n\trespond 404"),
+			order: []string{"status: 404"}, without: []string{"pool:"}, notes: []string{"handle /users/*"},
+		},
+		{name: "a snippet in itself", text: "(a) {\n\timport a\n\timport a\n\timport a\n}\n:80 {\n\timport a\n\trespond 204\n}\n", order: []string{"204"}, notes: []string{"a cycle"}},
+		{name: "snippets that multiply", text: multiplied(12), order: []string{"routes:"}, notes: []string{"too many lines"}},
+	})
+}
+
+// multiplied is a Caddyfile of a few lines that are many once imports are replaced.
+func multiplied(levels int) string {
+	var b strings.Builder
+	b.WriteString("(s0) {\n\theader A b\n}\n")
+	for i := 1; i <= levels; i++ {
+		fmt.Fprintf(&b, "(s%d) {\n%s}\n", i, strings.Repeat(fmt.Sprintf("\timport s%d\n", i-1), 5))
+	}
+	fmt.Fprintf(&b, ":80 {\n\timport s%d\n\treverse_proxy 127.0.0.1:9\n}\n", levels)
+	return b.String()
+}

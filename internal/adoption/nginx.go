@@ -488,8 +488,7 @@ func (n *nginx) always(v *nginxServer) bool {
 // add adds a route for each of the server's names, or for any where it takes what is for none.
 func (n *nginx) add(v *nginxServer, r *route) {
 	if r.refused {
-		r.keys = slices.DeleteFunc(r.keys, func(k pair) bool { return !matching[k.key] })
-		r.set("respond", "{status: 501}")
+		r.refuse()
 	}
 	r.notes, v.mark = append(v.mark, r.notes...), nil
 	for _, w := range v.ways {
