@@ -28,27 +28,42 @@ func Translate(ctx context.Context, names []string, stdin io.Reader) (*Result, e
 	}
 	d := newDraft()
 	product := ""
+	var proxies []*topology.Proxy
 	for _, p := range t.Proxies {
-		translate := translators[p.Product]
-		if translate == nil {
+		if translators[p.Product] == nil {
 			continue
 		}
 		if product != "" && product != p.Product {
 			return nil, fmt.Errorf("files of %s and of %s: import one after the other", product, p.Product)
 		}
-		product = p.Product
-		translate(d, p)
+		product, proxies = p.Product, append(proxies, p)
 	}
 	if product == "" {
 		return nil, ErrNothing
 	}
+	if err := translators[product](ctx, d, proxies); err != nil {
+		return nil, err
+	}
 	return &Result{File: d.write(names), Notes: d.all, Problems: t.Problems, Product: product}, nil
 }
 
-// translators are the products whose configurations are translated.
-var translators = map[string]func(*draft, *topology.Proxy){
+// translators are the products whose configurations are translated. Each gets all files of the product.
+var translators = map[string]func(context.Context, *draft, []*topology.Proxy) error{
 	"nginx":   fromNginx,
-	"haproxy": fromHAProxy,
-	"caddy":   fromCaddy,
+	"haproxy": each(fromHAProxy),
+	"caddy":   each(fromCaddy),
 	"traefik": fromTraefik,
+}
+
+// each translates one file after the other, until the context ends.
+func each(translate func(*draft, *topology.Proxy)) func(context.Context, *draft, []*topology.Proxy) error {
+	return func(ctx context.Context, d *draft, all []*topology.Proxy) error {
+		for _, p := range all {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			translate(d, p)
+		}
+		return nil
+	}
 }

@@ -1,10 +1,16 @@
 package adoption
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/whygate/whygate/internal/topology"
 )
 
 // meaning is a configuration and what must become of it.
@@ -18,7 +24,12 @@ type meaning struct {
 // holds translates the configuration and looks at the result, which must be one that Whygate takes.
 func (m meaning) holds(t *testing.T) {
 	t.Helper()
-	made, err := Translate(t.Context(), []string{"-"}, strings.NewReader(m.text))
+	m.ofFiles(t, []string{"-"}, m.text)
+}
+
+func (m meaning) ofFiles(t *testing.T, names []string, stdin string) {
+	t.Helper()
+	made, err := Translate(t.Context(), names, strings.NewReader(stdin))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,4 +270,63 @@ func multiplied(levels int) string {
 	}
 	fmt.Fprintf(&b, ":80 {\n\timport s%d\n\treverse_proxy 127.0.0.1:9\n}\n", levels)
 	return b.String()
+}
+
+// traefikFiles translates several files of Traefik.
+func traefikFiles(t *testing.T, m meaning, files ...string) {
+	t.Helper()
+	var names []string
+	for i, text := range files {
+		name := filepath.Join(t.TempDir(), fmt.Sprintf("f%d.yml", i))
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	m.ofFiles(t, names, "")
+}
+
+// TestTraefikMeaning: routers are for their entry points, stand in their order whatever file they are in, and keep what guards them.
+func TestTraefikMeaning(t *testing.T) {
+	static := "entryPoints:\n  web: {address: \":81\"}\n  secure: {address: \":82\", http: {tls: {}}}\n  internal: {address: \"127.0.0.1:83\"}\n"
+	service := "  services:\n    a: {loadBalancer: {servers: [{url: \"http://127.0.0.1:9/base\"}]}}\n"
+	router := func(more string) string {
+		return "http:\n  routers:\n    one: {rule: \"PathPrefix(`/p`)\", service: a" + more + "}\n" + service
+	}
+	certificate := "its certificate"
+	for name, c := range map[string]struct {
+		meaning
+		files []string
+	}{
+		"an entry point":     {meaning{order: []string{"scheme: http\n    port: [83]\n    path: '~^/p'"}, notes: []string{certificate}, without: []string{"port: [81]"}}, []string{static, router(", entryPoints: [internal]")}},
+		"TLS of an entry":    {meaning{order: []string{"scheme: https\n    port: [82]"}, notes: []string{certificate}}, []string{static, router(", entryPoints: [secure]")}},
+		"unknown entry":      {meaning{order: []string{"pool: 'a'"}, notes: []string{"entry point nowhere"}}, []string{router(", entryPoints: [nowhere]")}},
+		"every entry":        {meaning{order: []string{"scheme: http\n    port: [81]", "scheme: https\n    port: [82]", "scheme: http\n    port: [83]"}, notes: []string{certificate}}, []string{static, router("")}},
+		"order across files": {meaning{order: []string{"/p/longer", "'~^/p'"}}, []string{router(""), "http:\n  routers:\n    two: {rule: \"PathPrefix(`/p/longer`)\", service: a}\n" + service}},
+		"users in the file":  {meaning{order: []string{"status: 501"}, without: []string{"pool:"}, notes: []string{"users in the file"}}, []string{router(", middlewares: [m]") + "  middlewares:\n    m: {basicAuth: {users: [\"u:x\"]}}\n"}},
+		"forwardAuth":        {meaning{order: []string{"status: 501"}, without: []string{"pool:"}, notes: []string{"forwardAuth"}}, []string{router(", middlewares: [c]") + "  middlewares:\n    c: {chain: {middlewares: [m]}}\n    m: {forwardAuth: {address: \"http://127.0.0.1:1\"}}\n"}},
+		"missing middleware": {meaning{order: []string{"status: 501"}, without: []string{"pool:"}, notes: []string{"no such middleware"}}, []string{router(", middlewares: [\"m@docker\"]")}},
+		"ipStrategy":         {meaning{order: []string{"status: 501"}, without: []string{"allow:"}, notes: []string{"ipStrategy"}}, []string{router(", middlewares: [m]") + "  middlewares:\n    m: {ipAllowList: {sourceRange: [10.0.0.0/8], ipStrategy: {depth: 1}}}\n"}},
+		"two paths":          {meaning{order: []string{"rewrite: /y", "endpoints: [http://127.0.0.1:9]"}, without: []string{"/x"}}, []string{router(", middlewares: [m, n]") + "  middlewares:\n    m: {addPrefix: {prefix: /x}}\n    n: {replacePath: {path: /y}}\n"}},
+		"of an entry":        {meaning{order: []string{"allow: ['10.0.0.0/8']"}}, []string{"entryPoints:\n  web: {address: \":81\", http: {middlewares: [m]}}\n", router("") + "  middlewares:\n    m: {ipAllowList: {sourceRange: [10.0.0.0/8]}}\n"}},
+	} {
+		t.Run(name, func(t *testing.T) { traefikFiles(t, c.meaning, c.files...) })
+	}
+}
+
+// TestTranslateEnds: who interrupts a translation does not wait for its end.
+func TestTranslateEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	d := newDraft()
+	if err := fromTraefik(ctx, d, nil); err != nil {
+		t.Error("nothing to interrupt: ", err)
+	}
+	one := &topology.Proxy{Tree: []*node{{Name: "server", Kids: []*node{{Name: "location", Args: []string{"/"}}}}}}
+	if err := fromNginx(ctx, d, []*topology.Proxy{one}); !errors.Is(err, context.Canceled) {
+		t.Error("nginx: ", err)
+	}
+	if err := each(fromCaddy)(ctx, d, []*topology.Proxy{one}); !errors.Is(err, context.Canceled) {
+		t.Error("caddy: ", err)
+	}
 }

@@ -2,6 +2,7 @@ package adoption
 
 import (
 	"cmp"
+	"context"
 	"net"
 	"regexp"
 	"slices"
@@ -91,8 +92,17 @@ type serverName struct {
 	regex bool
 }
 
-// fromNginx translates a configuration of nginx.
-func fromNginx(d *draft, p *topology.Proxy) {
+// fromNginx translates configurations of nginx. It ends where the context does, between two locations.
+func fromNginx(ctx context.Context, d *draft, all []*topology.Proxy) error {
+	for _, p := range all {
+		if err := fromOneNginx(ctx, d, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func fromOneNginx(ctx context.Context, d *draft, p *topology.Proxy) error {
 	n := &nginx{d: d, file: p.File, upstreams: map[string]*node{}, zones: map[string]*node{}}
 	if !p.Whole {
 		n.http(scope{p.Tree})
@@ -107,11 +117,14 @@ func fromNginx(d *draft, p *topology.Proxy) {
 	}
 	n.order()
 	for _, s := range n.servers {
-		n.server(s)
+		if err := n.server(ctx, s); err != nil {
+			return err
+		}
 		d.notes, s.mark = append(d.notes, s.mark...), nil // there was no route to stand before
 	}
 	n.d.sortByHost()
 	n.bodies()
+	return nil
 }
 
 // outside are directives of the main block that need no counterpart.
@@ -451,24 +464,28 @@ var needless = words(`fastcgi_temp_path uwsgi_temp_path scgi_temp_path include t
 	resolver resolver_timeout real_ip_recursive limit_req_log_level limit_conn_log_level limit_req_status disable_symlinks satisfy_log max_ranges recursive_error_pages`)
 
 // server translates one server block.
-func (n *nginx) server(v *nginxServer) {
+func (n *nginx) server(ctx context.Context, v *nginxServer) error {
 	n.account(v.scope[len(v.scope)-1], &v.mark)
 	for _, b := range v.scope.own("set_real_ip_from") {
 		n.trust(b)
 	}
 	whole := n.locations(v)
 	if n.always(v) {
-		return
+		return nil
 	}
 	n.conditions(v, nil, v.scope)
 	catchAll := false
 	for _, l := range whole {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		catchAll = catchAll || l.path == "" && l.kind == prefixLocation
 		n.location(v, l)
 	}
 	if !catchAll {
 		n.location(v, &location{node: v.node, scope: v.scope, kind: prefixLocation})
 	}
+	return nil
 }
 
 // always translates a "return" or "rewrite" that stands in the server itself: they come before every location.

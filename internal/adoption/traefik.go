@@ -1,6 +1,8 @@
 package adoption
 
 import (
+	"cmp"
+	"context"
 	"regexp"
 	"slices"
 	"strconv"
@@ -9,11 +11,24 @@ import (
 	"github.com/whygate/whygate/internal/topology"
 )
 
-// traefik is one file of Traefik on its way.
+// traefik is the files of one Traefik on their way.
 type traefik struct {
-	d    *draft
+	d       *draft
+	https   []traefikFile // what they say of HTTP
+	entries []traefikEntry
+}
+
+// traefikFile is the part on HTTP of one file.
+type traefikFile struct {
 	file string
 	http *node
+}
+
+// traefikEntry is an entry point.
+type traefikEntry struct {
+	node *node
+	port string
+	tls  bool // its routers are for TLS, whatever they say
 }
 
 // traefikRoute is a route with what Traefik sorts it by.
@@ -22,89 +37,192 @@ type traefikRoute struct {
 	priority int
 }
 
-// fromTraefik translates a file of Traefik's, static or dynamic. Labels of containers are not in it.
-func fromTraefik(d *draft, p *topology.Proxy) {
-	t := &traefik{d: d, file: p.File}
-	for _, root := range p.Tree {
-		for e := range root.Get("entryPoints").Keys() {
-			t.entry(e)
-		}
-		for _, k := range root.Kids {
-			switch strings.ToLower(k.Name) {
-			case "entrypoints", "http":
-			case "log", "accesslog", "api", "metrics", "ping", "global", "tracing", "providers", "serverstransport":
-				d.needless[k.Name] = true
-			default:
-				d.note(&d.notes, k, "")
+// fromTraefik translates files of Traefik, static and dynamic: they are one configuration. Labels of containers are not in it.
+func fromTraefik(ctx context.Context, d *draft, proxies []*topology.Proxy) error {
+	t := &traefik{d: d}
+	for _, p := range proxies {
+		for _, root := range p.Tree {
+			for e := range root.Get("entryPoints").Keys() {
+				t.entry(e)
+			}
+			for _, k := range root.Kids {
+				switch strings.ToLower(k.Name) {
+				case "entrypoints", "http":
+				case "log", "accesslog", "api", "metrics", "ping", "global", "tracing", "providers", "serverstransport":
+					d.needless[k.Name] = true
+				default:
+					d.note(&d.notes, k, "")
+				}
+			}
+			if http := root.Get("http"); http != nil {
+				t.https = append(t.https, traefikFile{p.File, http})
 			}
 		}
-		if t.http = root.Get("http"); t.http == nil {
-			continue
-		}
-		var all []traefikRoute
-		for r := range t.http.Get("routers").Keys() {
+	}
+	t.redirections()
+	var all []traefikRoute
+	for _, f := range t.https {
+		for r := range f.http.Get("routers").Keys() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			all = append(all, t.router(r)...)
 		}
-		slices.SortStableFunc(all, func(a, b traefikRoute) int { return b.priority - a.priority })
-		for _, r := range all {
-			d.routes = append(d.routes, r.route)
+	}
+	slices.SortStableFunc(all, func(a, b traefikRoute) int { return cmp.Compare(b.priority, a.priority) })
+	for _, r := range all {
+		d.routes = append(d.routes, r.route)
+	}
+	return nil
+}
+
+// find is what a name stands for in any of the files, and the file; nil if there is none.
+func (t *traefik) find(kind, name string) (*node, string) {
+	for _, f := range t.https {
+		if found := f.http.At(kind, strings.TrimSuffix(name, "@file")); found != nil {
+			return found, f.file
 		}
 	}
+	return nil, ""
 }
 
 // entry opens a listener.
 func (t *traefik) entry(e *node) {
 	address := strings.TrimSuffix(e.Get("address").Text(), "/tcp")
-	_, port, found := strings.Cut(address, ":")
-	if _, err := strconv.Atoi(port); !found || err != nil {
+	i := strings.LastIndexByte(address, ':')
+	port := address[i+1:]
+	if _, err := strconv.Atoi(port); i < 0 || err != nil {
 		t.d.note(&t.d.notes, e, "an address of that kind")
 		return
 	}
 	l := t.d.listenOn(address)
-	if port == "443" || e.At("http", "tls") != nil {
+	tls := e.At("http", "tls") != nil
+	if port == "443" || tls {
 		t.d.note(&l.notes, e, "its certificate; add one: tls: {cert: ..., key: ...}")
 	}
-	if r := e.At("http", "redirections", "entryPoint"); r != nil {
-		t.d.routes = append(t.d.routes, &route{keys: []pair{{"scheme", "http"}, {"port", "[" + port + "]"}, {"redirect", "{to: 'https://$host$uri', status: 301}"}}})
+	for k := range e.Keys() {
+		switch strings.ToLower(k.Name) {
+		case "address", "http", "asdefault":
+		case "transport", "http2", "forwardedheaders", "reuseport":
+			if strings.EqualFold(k.Name, "forwardedHeaders") {
+				t.d.note(&l.notes, k, "write trusted_proxies")
+				continue
+			}
+			t.d.needless["entryPoints: "+k.Name] = true
+		default:
+			t.d.note(&l.notes, k, "")
+		}
+	}
+	t.entries = append(t.entries, traefikEntry{e, port, tls})
+}
+
+// redirections adds the routes of entry points that send everything to another one.
+func (t *traefik) redirections() {
+	for _, e := range t.entries {
+		r := e.node.At("http", "redirections", "entryPoint")
+		if r == nil {
+			continue
+		}
+		to := strings.TrimPrefix(r.Get("to").Text(), ":")
+		for _, other := range t.entries {
+			if other.node.Name == to {
+				to = other.port
+			}
+		}
+		scheme, behind, status := orElse(r.Get("scheme").Text(), "https"), "", "301"
+		if _, err := strconv.Atoi(to); err == nil && to != map[string]string{"https": "443", "http": "80"}[scheme] {
+			behind = ":" + to
+		}
+		if r.Get("permanent").Text() == "false" {
+			status = "302"
+		}
+		t.d.routes = append(t.d.routes, &route{keys: []pair{{"scheme", map[bool]string{true: "https", false: "http"}[e.tls]}, {"port", "[" + e.port + "]"}, {"redirect", mapping([]pair{{"to", quote(scheme + "://$host" + behind + "$uri")}, {"status", status}})}}})
 	}
 }
 
-// router makes the routes of a router: one for each alternative of its rule.
+// traefikWay is some of a router's entry points: what a route must match for them, and middlewares that they put before.
+type traefikWay struct {
+	match  []pair
+	before []*node
+}
+
+// ways are a router's entry points: those that it names, or those that are for routers which name none.
+func (t *traefik) ways(r *node, notes *[]Note) []traefikWay {
+	scheme := func(tls bool) pair {
+		return pair{"scheme", map[bool]string{true: "https", false: "http"}[tls || r.Get("tls") != nil]}
+	}
+	var mine []traefikEntry
+	named := false
+	for name := range r.Get("entryPoints").Items() {
+		named = true
+		i := slices.IndexFunc(t.entries, func(e traefikEntry) bool { return e.node.Name == name.Text() })
+		if i < 0 {
+			t.d.note(notes, name, "the entry point %s is not in the files; the router is for every port", name.Text())
+			return []traefikWay{{match: []pair{scheme(false)}}}
+		}
+		mine = append(mine, t.entries[i])
+	}
+	if !named {
+		for _, e := range t.entries {
+			if e.node.Get("asDefault").Text() == "true" {
+				mine = append(mine, e)
+			}
+		}
+		if mine == nil {
+			mine = t.entries
+		}
+	}
+	if len(mine) == 0 {
+		return []traefikWay{{match: []pair{scheme(false)}}}
+	}
+	apart := func(e traefikEntry) bool { return e.node.At("http", "middlewares") != nil || e.tls }
+	if len(mine) == len(t.entries) && !slices.ContainsFunc(mine, apart) {
+		return []traefikWay{{match: []pair{scheme(false)}}}
+	}
+	var out []traefikWay
+	for _, e := range mine {
+		out = append(out, traefikWay{[]pair{scheme(e.tls), {"port", "[" + e.port + "]"}}, slices.Collect(e.node.At("http", "middlewares").Items())})
+	}
+	return out
+}
+
+// router makes the routes of a router: one for each alternative of its rule, and each way to it.
 func (t *traefik) router(r *node) []traefikRoute {
 	rule := r.Get("rule").Text()
-	made := &route{}
 	alternatives, ok := traefikRule(rule)
 	if !ok {
 		t.d.note(&t.d.notes, r, "the rule %s", rule)
 		return nil
 	}
-	scheme := "http"
-	if r.Get("tls") != nil {
-		scheme = "https"
-	}
-	for m := range r.Get("middlewares").Items() {
-		t.middleware(m, made)
-	}
-	if !answers(made.keys) {
-		name := t.service(r.Get("service"), made)
-		if name == "" {
-			t.d.note(&t.d.notes, r, "a service that is not in the file, or is no loadBalancer of URLs")
-			return nil
-		}
-		made.set("pool", quote(name))
-	}
 	priority := len(rule)
-	if n, err := strconv.Atoi(r.Get("priority").Text()); err == nil && n > 0 {
+	if n, err := strconv.Atoi(r.Get("priority").Text()); err == nil && n != 0 {
 		priority = n
 	}
 	var out []traefikRoute
-	for i, keys := range alternatives {
-		one := made.clone()
-		if i == 0 {
-			one.notes = made.notes
+	var notes []Note
+	for _, w := range t.ways(r, &notes) {
+		made := &route{notes: notes}
+		notes = nil
+		for _, m := range append(slices.Clone(w.before), slices.Collect(r.Get("middlewares").Items())...) {
+			t.middleware(m, made, 0)
 		}
-		one.keys = append(append([]pair{{"scheme", scheme}}, keys...), one.keys...)
-		out = append(out, traefikRoute{one, priority})
+		if !answers(made.keys) {
+			if name := t.service(r.Get("service"), made); name != "" {
+				made.set("pool", quote(name))
+			} else {
+				t.d.note(&made.notes, r, "a service that is not in the files, or is no loadBalancer of URLs; it is answered 501")
+				made.refused = true
+			}
+		}
+		if made.refused {
+			made.refuse()
+		}
+		for _, keys := range alternatives {
+			one := made.clone()
+			one.notes, made.notes = made.notes, nil
+			one.keys = append(append(slices.Clone(w.match), keys...), one.keys...)
+			out = append(out, traefikRoute{one, priority})
+		}
 	}
 	return out
 }
@@ -194,14 +312,17 @@ func traefikMatcher(name string, args []string) (out condition, ok bool) {
 	return nil, false
 }
 
+// traefikURL is the part of a server's URL that Traefik looks at.
+var traefikURL = regexp.MustCompile(`^[^:]+://[^/?#]*`)
+
 // service makes the pool of a service.
 func (t *traefik) service(name *node, r *route) string {
-	s := t.http.At("services", strings.TrimSuffix(name.Text(), "@file"))
+	s, _ := t.find("services", name.Text())
 	balancer := s.Get("loadBalancer")
 	var urls []string
 	for server := range balancer.Get("servers").Items() {
 		if url := server.Get("url").Text(); url != "" {
-			urls = append(urls, strings.TrimSuffix(url, "/"))
+			urls = append(urls, traefikURL.FindString(url)) // Traefik leaves out its path, too
 		}
 	}
 	if len(urls) == 0 {
@@ -221,7 +342,7 @@ func (t *traefik) service(name *node, r *route) string {
 			check := []pair{{"path", quote(orElse(k.Get("path").Text(), "/"))}}
 			keys = append(keys, pair{"check", mapping(check)})
 		case "serverstransport":
-			if t.http.At("serversTransports", strings.TrimSuffix(k.Text(), "@file")).Get("insecureSkipVerify").Text() == "true" {
+			if transport, _ := t.find("serversTransports", k.Text()); transport.Get("insecureSkipVerify").Text() == "true" {
 				keys = append(keys, pair{"tls", "{verify: false}"})
 			}
 		default:
@@ -231,50 +352,78 @@ func (t *traefik) service(name *node, r *route) string {
 	return t.d.pool(s.Name, keys, nil)
 }
 
-// middleware sets what a middleware does.
-func (t *traefik) middleware(name *node, r *route) {
-	m := t.http.At("middlewares", strings.TrimSuffix(name.Text(), "@file"))
-	if m == nil {
-		t.d.note(&r.notes, name, "there is no such middleware in the file")
+// deepestChain is how many chains of middlewares may stand in each other.
+const deepestChain = 8
+
+// put sets a key that a route has once. A second one is told of.
+func (t *traefik) put(k *node, r *route, key, value string) {
+	if slices.ContainsFunc(r.keys, func(p pair) bool { return p.key == key }) {
+		t.d.note(&r.notes, k, "a second one of the kind")
+		r.refused = r.refused || key == "allow" || key == "auth"
 		return
+	}
+	r.set(key, value)
+}
+
+// lose tells of a middleware that says who may ask, and has no counterpart: the router is answered 501.
+func (t *traefik) lose(k *node, r *route, why string) {
+	t.d.note(&r.notes, k, "%s; it is answered 501", why)
+	r.refused = true
+}
+
+// middleware sets what a middleware does.
+func (t *traefik) middleware(name *node, r *route, depth int) {
+	m, file := t.find("middlewares", name.Text())
+	if m == nil || depth > deepestChain {
+		t.lose(name, r, "there is no such middleware in the files")
+		return
+	}
+	if answers(r.keys) {
+		return // it is answered before
 	}
 	for _, k := range m.Kids {
 		switch strings.ToLower(k.Name) {
-		case "stripprefix":
-			var prefixes []string
-			for p := range k.Get("prefixes").Items() {
-				prefixes = append(prefixes, strings.TrimSuffix(p.Text(), "/"))
+		case "chain":
+			for one := range k.Get("middlewares").Items() {
+				t.middleware(one, r, depth+1)
 			}
-			if len(prefixes) != 1 || prefixes[0] == "" {
-				t.d.note(&r.notes, k, "several prefixes, or none")
-				continue
-			}
-			r.set("strip", quote(prefixes[0]))
-		case "addprefix":
-			r.set("rewrite", quote(k.Get("prefix").Text()+"$path"))
-		case "replacepath":
-			r.set("rewrite", quote(k.Get("path").Text()))
+		case "stripprefix", "addprefix", "replacepath":
+			t.path(k, r)
 		case "redirectscheme":
-			status := "302"
+			status, behind := "302", ""
 			if k.Get("permanent").Text() == "true" {
 				status = "301"
 			}
-			r.set("redirect", mapping([]pair{{"to", quote(k.Get("scheme").Text() + "://$host$uri")}, {"status", status}}))
+			if port := k.Get("port").Text(); port != "" && port != "80" && port != "443" {
+				behind = ":" + port
+			}
+			t.put(k, r, "redirect", mapping([]pair{{"to", quote(k.Get("scheme").Text() + "://$host" + behind + "$uri")}, {"status", status}}))
 		case "ipallowlist", "ipwhitelist":
 			var nets []string
 			for n := range k.Get("sourceRange").Items() {
 				nets = append(nets, n.Text())
 			}
-			r.set("allow", list(nets))
-		case "basicauth":
-			if file := k.Get("usersFile").Text(); file != "" {
-				r.set("auth", mapping([]pair{{"users", quote(beside(t.file, file))}}))
+			if k.Get("ipStrategy") != nil || len(nets) == 0 {
+				t.lose(k, r, "ipStrategy, or no sourceRange")
 				continue
 			}
-			t.d.note(&r.notes, k, "users in the file; write them into one of their own")
+			t.put(k, r, "allow", list(nets))
+		case "basicauth":
+			users := k.Get("usersFile").Text()
+			if users == "" || k.Get("users") != nil {
+				t.lose(k, r, "users in the file; write them into one of their own")
+				continue
+			}
+			keys := []pair{{"users", quote(beside(file, users))}}
+			if realm := k.Get("realm").Text(); realm != "" {
+				keys = append(keys, pair{"realm", quote(realm)})
+			}
+			t.put(k, r, "auth", mapping(keys))
+		case "forwardauth", "digestauth", "plugin":
+			t.lose(k, r, "it may say who may ask")
 		case "ratelimit":
 			if average := k.Get("average").Text(); average != "" && k.Get("period") == nil {
-				r.set("rate", mapping([]pair{{"limit", quote(average + "/s")}}))
+				t.put(k, r, "rate", mapping([]pair{{"limit", quote(average + "/s")}}))
 				continue
 			}
 			t.d.note(&r.notes, k, "")
@@ -283,6 +432,36 @@ func (t *traefik) middleware(name *node, r *route) {
 		default:
 			t.d.note(&r.notes, k, "")
 		}
+	}
+}
+
+// path sets what a middleware makes of the path, one after the other.
+func (t *traefik) path(k *node, r *route) {
+	i := slices.IndexFunc(r.keys, func(p pair) bool { return p.key == "rewrite" })
+	stripped := slices.ContainsFunc(r.keys, func(p pair) bool { return p.key == "strip" })
+	kind := strings.ToLower(k.Name)
+	switch {
+	case kind == "replacepath" && stripped: // it takes the place of whatever is there
+		r.keys = slices.DeleteFunc(r.keys, func(p pair) bool { return p.key == "strip" })
+		r.set("rewrite", quote(k.Get("path").Text()))
+	case kind == "replacepath" && i >= 0:
+		r.keys[i].value = quote(k.Get("path").Text())
+	case kind == "replacepath":
+		r.set("rewrite", quote(k.Get("path").Text()))
+	case stripped || i >= 0:
+		t.d.note(&r.notes, k, "a path that is changed twice")
+	case kind == "addprefix":
+		r.set("rewrite", quote(k.Get("prefix").Text()+"$path"))
+	default:
+		var prefixes []string
+		for p := range k.Get("prefixes").Items() {
+			prefixes = append(prefixes, strings.TrimSuffix(p.Text(), "/"))
+		}
+		if len(prefixes) != 1 || prefixes[0] == "" {
+			t.d.note(&r.notes, k, "several prefixes, or none")
+			return
+		}
+		r.set("strip", quote(prefixes[0]))
 	}
 }
 
@@ -310,9 +489,9 @@ func (t *traefik) headers(k *node, r *route) {
 		}
 	}
 	if len(in) > 0 {
-		r.set("set_request", headers(in))
+		t.put(k, r, "set_request", headers(in))
 	}
 	if len(out) > 0 {
-		r.set("set_response", headers(out))
+		t.put(k, r, "set_response", headers(out))
 	}
 }
