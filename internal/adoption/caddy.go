@@ -534,7 +534,9 @@ func caddyCondition(l *node) (out condition, ok bool) {
 			value = "*"
 		} else if strings.Contains(strings.Trim(value, "*"), "*") || strings.HasPrefix(l.Text(), "!") || len(l.Args) > 2 {
 			return nil, false
-		} else if strings.Contains(value, "*") && value != "*" {
+		} else if !strings.Contains(value, "*") {
+			value = literally(value)
+		} else if value != "*" {
 			value = "~^" + strings.ReplaceAll(regexp.QuoteMeta(value), `\*`, ".*") + "$"
 		}
 		out = condition{{{"header", mapping([]pair{{quote(l.Text()), quote(value)}})}}}
@@ -547,6 +549,9 @@ func caddyCondition(l *node) (out condition, ok bool) {
 	case "query":
 		for _, q := range l.Args {
 			name, value, _ := strings.Cut(q, "=")
+			if value != "*" {
+				value = literally(value)
+			}
 			out = append(out, []pair{{"query", mapping([]pair{{quote(name), quote(value)}})}})
 		}
 	}

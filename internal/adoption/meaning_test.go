@@ -330,3 +330,41 @@ func TestTranslateEnds(t *testing.T) {
 		t.Error("caddy: ", err)
 	}
 }
+
+// TestNginxMeaning: what a directive does, the result does, or a remark tells of it.
+func TestNginxMeaning(t *testing.T) {
+	meanings(t, []meaning{
+		{
+			name: "a rewrite before files", text: server("root /srv;\nlocation /dl/ { rewrite ^/dl/(.*)$ /files/$1 break; }"),
+			order: []string{"'~^/dl/(.*)$'\n    respond: {status: 501}"}, notes: []string{"rewrite ^/dl/(.*)$"},
+		},
+		{name: "variables leave the query out", text: server("location ~ ^/u/(.*)$ { proxy_pass http://127.0.0.1:9/x/$1; }"), order: []string{"rewrite: '/x/$1?'"}},
+		{name: "variables with the query", text: server("location ~ ^/u/(.*)$ { proxy_pass http://127.0.0.1:9/x/$1$is_args$args; }"), order: []string{"rewrite: '/x/$1$search?'"}},
+		{name: "a host by a variable", text: server("set $app 127.0.0.1:9;\nlocation /a/ { proxy_pass http://$app/x; }"), order: []string{"rewrite: '/x?'"}},
+		{
+			name: "two headers of a name", text: server("add_header Link \"<a>\"; add_header X-Ok 1; add_header Link \"<b>\";\nlocation / { root /srv; }"),
+			order: []string{"'Link': '<a>', 'X-Ok': '1'"}, notes: []string{"add_header Link <b>"}, without: []string{"<b>"},
+		},
+		{name: "needless only as they are", text: server("location / { proxy_pass http://127.0.0.1:9; proxy_redirect off; merge_slashes off; }"), order: []string{"pool:"}},
+		{
+			name: "not needless", text: server("merge_slashes on;\nlocation / { proxy_pass http://127.0.0.1:9; proxy_redirect http://a/ /b/; proxy_pass_request_headers off; }"),
+			order: []string{"pool:"}, notes: []string{"proxy_redirect", "proxy_pass_request_headers off", "merge_slashes on"},
+		},
+		{name: "pages of a return", text: server("root /srv;\nlocation /err/ { error_page 404 /index.html; return 404; }"), order: []string{"errors: [{status: [404], file: /srv/index.html}]", "status: 404"}},
+		{
+			name: "texts that look like more", text: server("location / { if ($http_x = \"*\") { return 403; } if ($http_x = \"~bot\") { return 402; } return 200 y; }"),
+			order: []string{`'x': '~^\*$'`, "403", "'x': '~^~bot$'", "402"},
+		},
+		{name: "no header", text: server("location / { if ($http_x = \"\") { return 403; } return 200 y; }"), order: []string{"'x': ''", "403", "200"}},
+		{
+			name: "a page that is asked for elsewhere", text: server("root /srv;\nerror_page 404 /e.html;\nlocation / { proxy_pass http://127.0.0.1:9; }"),
+			order: []string{"pool:"}, notes: []string{"error_page 404 /e.html"}, without: []string{"errors:"},
+		},
+		{name: "a host on another port", text: server("if ($host ~ ^www\\.x\\.test$) { return 301 http://x.test/; }\nlocation / { return 200 y; }"), order: []string{`{Host: '~(?i)^www\.x\.test(:[0-9]+)?$'}`, "http://x.test/"}},
+		{
+			name: "what a condition has taken", text: server("if ($host ~* ^www\\.(.*)$) { return 301 https://$1$request_uri; }\nlocation /r { return 301 /q/$1; }"),
+			order: []string{"404"}, notes: []string{"if ($host", "return 301 /q/$1"}, without: []string{"$1"},
+		},
+		{name: "what a location has taken", text: server("location ~ ^/p/(.*)$ { return 301 /q/$1; }"), order: []string{"/q/$1"}},
+	})
+}

@@ -434,6 +434,10 @@ func (n *nginx) account(block []*node, notes *[]Note) {
 		case guards[b.Name]:
 			n.d.note(notes, b, "what it guards is answered 501")
 		case handled[b.Name]:
+		case b.Name == "merge_slashes" && b.Text() != "off":
+			n.d.note(notes, b, "paths are compared as they were sent")
+		case onlyAs[b.Name] != "" && b.Text() != onlyAs[b.Name]:
+			n.d.note(notes, b, "")
 		case needless[b.Name], outside[b.Name]:
 			n.d.needless[b.Name] = true
 		default:
@@ -462,6 +466,12 @@ var needless = words(`fastcgi_temp_path uwsgi_temp_path scgi_temp_path include t
 	ssl_session_cache ssl_session_timeout ssl_session_tickets ssl_protocols ssl_ciphers ssl_prefer_server_ciphers ssl_ecdh_curve ssl_dhparam ssl_stapling ssl_stapling_verify ssl_trusted_certificate ssl_buffer_size ssl_early_data ssl_conf_command http2 http2_max_concurrent_streams http2_push_preload
 	gzip_vary gzip_min_length gzip_comp_level gzip_types gzip_proxied gzip_disable gzip_buffers gzip_http_version brotli_comp_level brotli_types brotli_static
 	resolver resolver_timeout real_ip_recursive limit_req_log_level limit_conn_log_level limit_req_status disable_symlinks satisfy_log max_ranges recursive_error_pages`)
+
+// onlyAs are directives that need no counterpart where they say this.
+var onlyAs = map[string]string{
+	"proxy_redirect": "off", "proxy_pass_request_headers": "on", "proxy_pass_request_body": "on", "underscores_in_headers": "off", "ignore_invalid_headers": "on",
+	"if_modified_since": "exact", "etag": "on", "limit_req_status": "429", "proxy_force_ranges": "off", "ssl_early_data": "off",
+}
 
 // server translates one server block.
 func (n *nginx) server(ctx context.Context, v *nginxServer) error {

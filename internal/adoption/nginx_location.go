@@ -150,7 +150,7 @@ func (n *nginx) location(v *nginxServer, l *location) {
 	}
 	if l.scope.get("internal") != nil { // no client sees it; error_page looks for the file itself
 		r := &route{keys: l.match()}
-		n.errorPages(v, l, r)
+		n.errorPages(v, l.scope, r)
 		r.set("respond", "{status: 404}")
 		n.add(v, r)
 		return
@@ -229,6 +229,11 @@ func (n *nginx) rewrites(v *nginxServer, l *location) bool {
 			n.redirect(v, l, b, expression, replaced, flag)
 		case flag == "last" || flag == "" || i < len(lines)-1 && flag != "break":
 			n.d.note(&v.mark, b, "it has another location chosen")
+		case passOf(l) == nil:
+			n.d.note(&v.mark, b, "only where requests are passed on by HTTP; it is answered 501")
+			n.refuses(v, []pair{{"path", quote("~" + expression)}})
+		case capturesOf(replaced) > regexp.MustCompile(expression).NumSubexp():
+			n.d.note(&v.mark, b, "what its expression has not taken")
 		default:
 			match := []pair{{"path", quote("~" + expression)}}
 			n.pass(v, l, passOf(l), match, []pair{{"rewrite", quote(withSlash(replaced))}})

@@ -169,7 +169,7 @@ func (n *nginx) pass(v *nginxServer, l *location, b *node, match, extra []pair) 
 	}
 	n.common(v, l, r)
 	n.requestHeaders(v, l, r)
-	if len(extra) == 0 && uri != "" && !n.replaced(l, r, uri) {
+	if len(extra) == 0 && uri != "" && !n.replaced(l, r, uri, strings.Contains(b.Text(), "$")) {
 		n.d.note(&r.notes, b, "a path behind the host")
 	}
 	r.keys = append(r.keys, extra...)
@@ -198,13 +198,15 @@ func (n *nginx) known(text string, s scope) string {
 }
 
 // replaced sets the rewrite for a "proxy_pass" with a path: it stands in the place of the location's prefix.
-func (n *nginx) replaced(l *location, r *route, uri string) bool {
+func (n *nginx) replaced(l *location, r *route, uri string, varying bool) bool {
 	to, ok := n.variables(uri, l.scope)
 	switch {
 	case !ok:
 		return false
-	case strings.Contains(uri, "$"):
-		r.set("rewrite", quote(to+questionMark(to)))
+	case capturesOf(to) > groups(r.keys):
+		return false
+	case varying: // it is all of the path, and of the query
+		r.set("rewrite", quote(strings.TrimSuffix(to, "?")+"?"))
 		return true
 	case l.kind == regexLocation:
 		return false
@@ -233,14 +235,6 @@ func (n *nginx) replaced(l *location, r *route, uri string) bool {
 	return true
 }
 
-// questionMark ends a path whose query is whole.
-func questionMark(to string) string {
-	if strings.Contains(to, "$query") || strings.Contains(to, "$search") || strings.Contains(to, "$uri") {
-		return "?"
-	}
-	return ""
-}
-
 // byItself are headers that Whygate writes, or passes on, as these values say.
 var byItself = map[string][]string{
 	"connection":        nil, // whatever it is
@@ -258,7 +252,7 @@ func (n *nginx) requestHeaders(v *nginxServer, l *location, r *route) {
 	for _, name := range []string{"proxy_set_header", "grpc_set_header"} {
 		for _, b := range l.scope.all(name) {
 			values, known := byItself[strings.ToLower(b.Text())]
-			text, ok := n.variables(b.Arg(1), l.scope)
+			text, ok := n.withoutCaptures(b.Arg(1), l.scope)
 			switch {
 			case known && (values == nil || slices.Contains(values, b.Arg(1))):
 			case !ok:

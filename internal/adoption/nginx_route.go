@@ -81,6 +81,8 @@ func (n *nginx) returns(v *nginxServer, r *route, b *node, s scope) {
 	switch {
 	case err != nil || status < 200 || status > 599 || status == 444 || status == 499:
 		n.d.note(&v.mark, b, "the connection is not closed without an answer")
+	case slices.Contains([]int{301, 302, 303, 307, 308}, status) && capturesOf(to) > groups(r.keys):
+		n.d.note(&v.mark, b, "what the expression of a condition has taken, or of none")
 	case slices.Contains([]int{301, 302, 303, 307, 308}, status) && ok:
 		r.set("redirect", mapping([]pair{{"to", quote(absolute(to))}, {"status", code}}))
 	case status >= 300 && status < 400, text != "" && strings.Contains(text, "$"):
@@ -92,8 +94,42 @@ func (n *nginx) returns(v *nginxServer, r *route, b *node, s scope) {
 		}
 		r.set("respond", mapping([]pair{{"status", code}, {"body", quote(unescaped(text))}, {"type", quote(kind)}}))
 	default:
+		if status >= 400 {
+			n.errorPages(v, s, r)
+		}
 		r.set("respond", mapping([]pair{{"status", code}}))
 	}
+}
+
+var capture = regexp.MustCompile(`\$+[1-9]`)
+
+// capturesOf is the highest number of what an expression has taken that a text asks for; 0 for none.
+func capturesOf(text string) int {
+	highest := 0
+	for _, c := range capture.FindAllString(text, -1) {
+		if strings.Count(c, "$")%2 == 1 {
+			highest = max(highest, int(c[len(c)-1]-'0'))
+		}
+	}
+	return highest
+}
+
+// groups is how many parts the expression of a route's path takes.
+func groups(keys []pair) int {
+	for _, k := range keys {
+		if text, ok := strings.CutPrefix(k.value, "'~"); ok && k.key == "path" {
+			if e, err := regexp.Compile(strings.ReplaceAll(strings.TrimSuffix(text, "'"), "''", "'")); err == nil {
+				return e.NumSubexp()
+			}
+		}
+	}
+	return 0
+}
+
+// withoutCaptures is variables, for a text that no expression has taken parts for.
+func (n *nginx) withoutCaptures(text string, s scope) (string, bool) {
+	out, ok := n.variables(text, s)
+	return out, ok && capturesOf(out) == 0
 }
 
 // unescaped is a text with its line breaks.
@@ -122,6 +158,10 @@ func (n *nginx) conditions(v *nginxServer, l *location, s scope) {
 			n.d.note(&v.mark, b, "a condition without a counterpart")
 			continue
 		}
+		if strings.HasPrefix(found[2], "~") && capturesOf(answer.Text()+" "+answer.Arg(1)) > 0 {
+			n.d.note(&v.mark, b, "what the expression of a condition has taken")
+			continue
+		}
 		before := len(v.mark)
 		n.returns(v, r, answer, s)
 		if len(v.mark) == before {
@@ -137,6 +177,13 @@ func (n *nginx) condition(r *route, variable, operator, text string) bool {
 	case "":
 		value = "~.*[^0].*|^..+"
 	case "=":
+		if text == "" {
+			if variable == "host" || variable == "http_host" {
+				return false
+			}
+			break // there is none
+		}
+		value = literally(text)
 	case "~":
 		value = "~" + text
 	case "~*":
@@ -151,6 +198,9 @@ func (n *nginx) condition(r *route, variable, operator, text string) bool {
 	switch {
 	case has:
 	case variable == "scheme" && operator == "=":
+		if slices.ContainsFunc(r.keys, func(k pair) bool { return k.key == "scheme" }) {
+			return false
+		}
 		r.text("scheme", value)
 		return value == "http" || value == "https"
 	case variable == "request_method" && operator == "=":
@@ -164,9 +214,13 @@ func (n *nginx) condition(r *route, variable, operator, text string) bool {
 		r.set("method", list(strings.Split(methods[1], "|")))
 		return true
 	case variable == "host" && operator == "=":
-		r.set("header", "{Host: "+quote("~(?i)^"+regexp.QuoteMeta(value)+"(:[0-9]+)?$")+"}")
+		r.set("header", "{Host: "+quote("~(?i)^"+regexp.QuoteMeta(text)+"(:[0-9]+)?$")+"}")
 		return true
-	case variable == "host" || variable == "http_host":
+	case variable == "host":
+		value, fits := hostWithPort(text)
+		r.set("header", "{Host: "+quote(value)+"}")
+		return fits
+	case variable == "http_host":
 		r.set("header", "{Host: "+quote(value)+"}")
 		return true
 	case strings.HasPrefix(variable, "http_"):
@@ -179,12 +233,32 @@ func (n *nginx) condition(r *route, variable, operator, text string) bool {
 	return false
 }
 
+// literally is a text as the value of a header or of the query: some texts would be expressions, or stand for any.
+func literally(text string) string {
+	if text == "*" || text == "" || strings.HasPrefix(text, "~") {
+		return "~^" + regexp.QuoteMeta(text) + "$"
+	}
+	return text
+}
+
+// hostWithPort makes an expression for a host, which nginx has in lower case and without a port, one for the Host header.
+func hostWithPort(expression string) (string, bool) {
+	head, ended := strings.CutSuffix(expression, "$")
+	if strings.HasSuffix(head, `\`) || strings.Contains(head, "$") || strings.ContainsAny(head, "|") && !strings.HasSuffix(head, ")") && ended {
+		return "", false
+	}
+	if ended {
+		return "~(?i)" + head + "(:[0-9]+)?$", compiles(head)
+	}
+	return "~(?i)" + expression, compiles(expression)
+}
+
 // common sets what holds for a location whatever answers it.
 func (n *nginx) common(v *nginxServer, l *location, r *route) {
 	n.access(v, l, r)
 	n.limit(v, l, r)
 	n.responseHeaders(v, l.scope, r)
-	n.errorPages(v, l, r)
+	n.errorPages(v, l.scope, r)
 	n.bodyOf(l.scope, &r.notes)
 }
 
@@ -334,9 +408,14 @@ func (n *nginx) responseHeaders(v *nginxServer, s scope, r *route) {
 			n.d.note(&r.notes, e, "")
 		}
 	}
+	names := map[string]bool{}
 	for _, b := range s.all("add_header") {
-		text, ok := n.variables(b.Arg(1), s)
+		text, ok := n.withoutCaptures(b.Arg(1), s)
+		name := strings.ToLower(b.Text())
 		switch {
+		case names[name]:
+			n.d.note(&r.notes, b, "a second header of that name")
+			continue
 		case !ok:
 			n.d.note(&r.notes, b, "a variable without a counterpart")
 		case strings.Contains(text, "$"):
@@ -344,6 +423,7 @@ func (n *nginx) responseHeaders(v *nginxServer, s scope, r *route) {
 		default:
 			set = append(set, pair{b.Text(), text})
 		}
+		names[name] = true
 	}
 	if len(set) > 0 {
 		r.set("set_response", headers(set))
@@ -354,9 +434,9 @@ func (n *nginx) responseHeaders(v *nginxServer, s scope, r *route) {
 }
 
 // errorPages sets the location's own pages.
-func (n *nginx) errorPages(v *nginxServer, l *location, r *route) {
+func (n *nginx) errorPages(v *nginxServer, s scope, r *route) {
 	var pages []string
-	for _, b := range l.scope.all("error_page") {
+	for _, b := range s.all("error_page") {
 		if len(b.Args) < 2 {
 			continue
 		}
@@ -369,7 +449,7 @@ func (n *nginx) errorPages(v *nginxServer, l *location, r *route) {
 		}
 		page := []pair{{"status", "[" + strings.Join(codes, ", ") + "]"}, {"file", quote(file)}}
 		for _, name := range []string{"proxy_intercept_errors", "fastcgi_intercept_errors"} {
-			if on := l.scope.get(name); on != nil && on.Text() == "on" {
+			if on := s.get(name); on != nil && on.Text() == "on" {
 				page = append(page, pair{"upstream", "true"})
 				break
 			}
@@ -389,6 +469,11 @@ func (n *nginx) fileOf(v *nginxServer, uri string) (string, bool) {
 	s := v.scope
 	for _, l := range n.locations(v) {
 		if l.takes(uri) {
+			for _, name := range []string{"proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "return"} {
+				if len(l.scope.own(name)) > 0 {
+					return "", false
+				}
+			}
 			s = l.scope
 			break
 		}

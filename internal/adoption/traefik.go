@@ -306,6 +306,8 @@ func traefikMatcher(name string, args []string) (out condition, ok bool) {
 		}
 		if strings.HasSuffix(name, "Regexp") {
 			value = "~" + value
+		} else {
+			value = literally(value)
 		}
 		return condition{{{key, mapping([]pair{{quote(first), quote(value)}})}}}, !strings.HasPrefix(value, "~") || compiles(value[1:])
 	}
