@@ -105,6 +105,18 @@ func TestNginxAccess(t *testing.T) {
 			name: "users by variables", text: server("location / { auth_basic x; auth_basic_user_file /etc/$host; root /srv; }"),
 			order: []string{"status: 501"}, notes: []string{"auth_basic x"}, without: []string{"files:"},
 		},
+		{
+			name: "a condition that cannot be said", text: server("location /a/ { if ($geo) { return 403; } proxy_pass http://127.0.0.1:9; }\nlocation / { root /srv; }"),
+			order: []string{"'/a/*'\n    respond: {status: 501}", "files:"}, notes: []string{"if ($geo)"}, without: []string{"pool:"},
+		},
+		{
+			name: "a condition of the server", text: server("if ($geo) { return 403; }\nlocation /a/ { proxy_pass http://127.0.0.1:9; }"),
+			order: []string{"respond: {status: 501}", "respond: {status: 501}"}, notes: []string{"if ($geo)"}, without: []string{"pool:"},
+		},
+		{
+			name: "a return that cannot be said", text: server("location /a/ { return 403 $geo; }\nlocation /b/ { return 444; }\nlocation / { root /srv; }"),
+			order: []string{"'/a/*'\n    respond: {status: 403}", "'/b/*'\n    respond: {status: 501}", "files:"}, notes: []string{"return 403 $geo", "return 444"},
+		},
 		{name: "return is before access", text: server("location /ret { deny all; return 200 before; }"), order: []string{"'~^/ret'", "status: 200"}, without: []string{"deny:"}},
 	})
 }

@@ -78,6 +78,7 @@ type nginxServer struct {
 	programs map[string]program
 	looked   bool // passes is known
 	passes   bool
+	lost     bool // who may ask cannot be said for any of it
 }
 
 // nginxWay is some of a server's addresses: what a route must match for them.
@@ -483,7 +484,7 @@ func (n *nginx) server(ctx context.Context, v *nginxServer) error {
 	if n.always(v) {
 		return nil
 	}
-	n.conditions(v, nil, v.scope)
+	v.lost = n.conditions(v, nil, v.scope)
 	catchAll := false
 	for _, l := range whole {
 		if err := ctx.Err(); err != nil {
@@ -507,7 +508,10 @@ func (n *nginx) always(v *nginxServer) bool {
 	if len(returns) == 0 {
 		return false
 	}
-	n.conditions(v, nil, v.scope)
+	if n.conditions(v, nil, v.scope) {
+		n.refuses(v, nil)
+		return true
+	}
 	n.answer(v, nil, returns[0], v.scope)
 	return true
 }

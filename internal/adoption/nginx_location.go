@@ -155,7 +155,10 @@ func (n *nginx) location(v *nginxServer, l *location) {
 		n.add(v, r)
 		return
 	}
-	n.conditions(v, l, l.scope)
+	if n.conditions(v, l, l.scope) || v.lost {
+		n.refuses(v, l.match())
+		return
+	}
 	if l.node != v.node {
 		for _, b := range l.scope.own("return") {
 			n.answer(v, l, b, l.scope)

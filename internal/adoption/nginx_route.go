@@ -57,8 +57,8 @@ func (n *nginx) answer(v *nginxServer, l *location, b *node, s scope) {
 		r.keys = l.match()
 	}
 	n.returns(v, r, b, s)
-	if len(r.keys) == 0 || !answers(r.keys) {
-		return
+	if !answers(r.keys) { // another location must not take its requests
+		r.refused = true
 	}
 	n.add(v, r)
 }
@@ -80,13 +80,16 @@ func (n *nginx) returns(v *nginxServer, r *route, b *node, s scope) {
 	n.responseHeaders(v, s, r)
 	switch {
 	case err != nil || status < 200 || status > 599 || status == 444 || status == 499:
-		n.d.note(&v.mark, b, "the connection is not closed without an answer")
+		n.d.note(&v.mark, b, "the connection is not closed without an answer; a location or server that does so is answered 501")
 	case slices.Contains([]int{301, 302, 303, 307, 308}, status) && capturesOf(to) > groups(r.keys):
 		n.d.note(&v.mark, b, "what the expression of a condition has taken, or of none")
 	case slices.Contains([]int{301, 302, 303, 307, 308}, status) && ok:
 		r.set("redirect", mapping([]pair{{"to", quote(absolute(to))}, {"status", code}}))
-	case status >= 300 && status < 400, text != "" && strings.Contains(text, "$"):
+	case status >= 300 && status < 400:
 		n.d.note(&v.mark, b, "a variable without a counterpart")
+	case text != "" && strings.Contains(text, "$"):
+		n.d.note(&v.mark, b, "a text of variables; it is answered without")
+		r.set("respond", mapping([]pair{{"status", code}}))
 	case text != "":
 		kind := "text/plain"
 		if t := s.get("default_type"); t != nil {
@@ -141,7 +144,8 @@ func unescaped(text string) string {
 var ifCondition = regexp.MustCompile(`^\(\s*\$([a-z_0-9]+)\s*(?:(=|!=|~\*?|!~\*?)\s*(.*?))?\s*\)$`)
 
 // conditions adds routes for the ifs of a block that answer by themselves. Others are noted.
-func (n *nginx) conditions(v *nginxServer, l *location, s scope) {
+// lost says that who may ask cannot be said.
+func (n *nginx) conditions(v *nginxServer, l *location, s scope) (lost bool) {
 	for _, b := range s.own("if") {
 		var answer *node
 		for _, k := range b.Kids {
@@ -155,6 +159,11 @@ func (n *nginx) conditions(v *nginxServer, l *location, s scope) {
 		}
 		found := ifCondition.FindStringSubmatch(strings.Join(b.Args, " "))
 		if answer == nil || len(b.Kids) > 1 || found == nil || !n.condition(r, found[1], found[2], strings.Trim(found[3], `"'`)) {
+			if answer != nil && (answer.Text() == "403" || answer.Text() == "401") { // it keeps people out
+				n.d.note(&v.mark, b, "a condition without a counterpart; what stands below it is answered 501")
+				lost = true
+				continue
+			}
 			n.d.note(&v.mark, b, "a condition without a counterpart")
 			continue
 		}
@@ -162,12 +171,12 @@ func (n *nginx) conditions(v *nginxServer, l *location, s scope) {
 			n.d.note(&v.mark, b, "what the expression of a condition has taken")
 			continue
 		}
-		before := len(v.mark)
 		n.returns(v, r, answer, s)
-		if len(v.mark) == before {
+		if answers(r.keys) {
 			n.add(v, r)
 		}
 	}
+	return lost
 }
 
 // condition sets what a route must match for a condition to hold.
