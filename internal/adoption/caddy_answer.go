@@ -1,6 +1,7 @@
 package adoption
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -173,7 +174,7 @@ func (s *caddySite) proxy(k *node, args []string, r *route, c *around) {
 		r.set("make_request", headers(made))
 	}
 	if c.strip != "" {
-		r.text("strip", c.strip)
+		stripped(r, c.strip)
 	} else if c.rewrite != "" {
 		r.text("rewrite", c.rewrite)
 	}
@@ -182,6 +183,19 @@ func (s *caddySite) proxy(k *node, args []string, r *route, c *around) {
 	}
 	r.set("pool", quote(p.name(k)))
 	s.add(r)
+}
+
+// stripped takes a prefix off the path, in whatever case it comes, as Caddy does.
+func stripped(r *route, prefix string) {
+	expression := "~(?i)^" + regexp.QuoteMeta(prefix) + "/"
+	for i, k := range r.keys {
+		if k.key == "path" && k.value == quote(expression) {
+			r.keys[i].value = quote(strings.TrimSuffix(expression, "/") + "(/.*)$")
+			r.text("rewrite", "$1")
+			return
+		}
+	}
+	r.text("strip", prefix)
 }
 
 // headerUp is a header of the request.

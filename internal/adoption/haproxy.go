@@ -147,7 +147,7 @@ func (f *haproxyFront) monitor() {
 		f.d.note(&f.mark, k, "")
 		return
 	}
-	f.add(&route{keys: []pair{{"path", quote(k.Text())}, {"respond", "{status: 200, type: 'text/html', body: " + quote("<html><body><h1>200 OK</h1>\nService ready.\n</body></html>\n") + "}"}}})
+	f.add(&route{keys: []pair{{"path", quote(k.Text())}, {"set_response", "{'Cache-Control': no-cache}"}, {"respond", "{status: 200, type: 'text/html', body: " + quote("<html><body><h1>200 OK</h1>\nService ready.\n</body></html>\n") + "}"}}})
 }
 
 // haproxyFront is a frontend on its way.
