@@ -325,11 +325,24 @@ func merge(a, b []pair) (both []pair, fits bool) {
 		case i < 0 || p.key == "not src":
 			both = append(both, p)
 		case both[i] == p:
-		case p.key == "header" || p.key == "query":
+		case (p.key == "header" || p.key == "query") && !named(both[i].value, p.value):
 			both[i].value = strings.TrimSuffix(both[i].value, "}") + ", " + strings.TrimPrefix(p.value, "{")
 		default:
 			return nil, false
 		}
 	}
 	return both, true
+}
+
+// named reports whether a mapping has a name already that another one of a single pair begins with.
+func named(mapping, one string) bool {
+	name, _, _ := strings.Cut(strings.TrimPrefix(one, "{"), ": ")
+	name = strings.ToLower(strings.Trim(name, "'")) // the name may be written with quotes, or without
+	mapping = strings.ToLower(mapping)
+	for _, before := range []string{"{", ", "} {
+		if strings.Contains(mapping, before+name+": ") || strings.Contains(mapping, before+"'"+name+"': ") {
+			return true
+		}
+	}
+	return false
 }

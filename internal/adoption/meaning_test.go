@@ -225,6 +225,11 @@ func TestHAProxyRules(t *testing.T) {
 			name: "users of a backend", text: frontend(" use_backend two if { path /x }") + "backend two\n http-request auth unless { path /y }\n server s 127.0.0.1:8\n",
 			order: []string{"path: /x\n    respond: {status: 501}", "pool: app"}, notes: []string{"http-request auth"},
 		},
+		{
+			name: "a header twice", text: frontend(" acl a hdr(x-a) -m beg 1\n acl b hdr(X-A) -m end 2\n use_backend app if a b"),
+			order: []string{"pool: app"}, notes: []string{"use_backend app if a b"},
+		},
+		{name: "two headers", text: frontend(" acl a hdr(x-a) 1\n acl b hdr(x-b) 2\n http-request deny if a b"), order: []string{"header: {x-a: '~^1$', x-b: '~^2$'}", "403"}},
 		{name: "monitor-uri", text: frontend(" monitor-uri /health\n http-request deny deny_status 404"), order: []string{"path: /health", "Service ready", "status: 404"}},
 	})
 }
