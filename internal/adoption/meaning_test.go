@@ -367,7 +367,7 @@ func TestNginxMeaning(t *testing.T) {
 			name: "not needless", text: server("merge_slashes on;\nlocation / { proxy_pass http://127.0.0.1:9; proxy_redirect http://a/ /b/; proxy_pass_request_headers off; }"),
 			order: []string{"pool:"}, notes: []string{"proxy_redirect", "proxy_pass_request_headers off", "merge_slashes on"},
 		},
-		{name: "pages of a return", text: server("root /srv;\nlocation /err/ { error_page 404 /index.html; return 404; }"), order: []string{"errors: [{status: [404], file: /srv/index.html}]", "status: 404"}},
+		{name: "pages of a return", text: server("root /srv;\nlocation /err/ { error_page 404 /index.html; return 404; }"), order: []string{"'/err/*'\n    respond: {status: 404}"}, notes: []string{"its page of 404"}},
 		{
 			name: "texts that look like more", text: server("location / { if ($http_x = \"*\") { return 403; } if ($http_x = \"~bot\") { return 402; } return 200 y; }"),
 			order: []string{`'x': '~^\*$'`, "403", "'x': '~^~bot$'", "402"},

@@ -150,7 +150,7 @@ func (n *nginx) location(v *nginxServer, l *location) {
 	}
 	if l.scope.get("internal") != nil { // no client sees it; error_page looks for the file itself
 		r := &route{keys: l.match()}
-		n.errorPages(v, l.scope, r)
+		n.withoutPage(l.scope, "404", &v.mark)
 		r.set("respond", "{status: 404}")
 		n.add(v, r)
 		return

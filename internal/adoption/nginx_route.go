@@ -97,10 +97,17 @@ func (n *nginx) returns(v *nginxServer, r *route, b *node, s scope) {
 		}
 		r.set("respond", mapping([]pair{{"status", code}, {"body", quote(unescaped(text))}, {"type", quote(kind)}}))
 	default:
-		if status >= 400 {
-			n.errorPages(v, s, r)
-		}
+		n.withoutPage(s, code, &v.mark)
 		r.set("respond", mapping([]pair{{"status", code}}))
+	}
+}
+
+// withoutPage tells of a page for what is answered at once, which has none here.
+func (n *nginx) withoutPage(s scope, code string, notes *[]Note) {
+	for _, b := range s.all("error_page") {
+		if slices.Contains(b.Args[:max(len(b.Args)-1, 0)], code) {
+			n.d.note(notes, b, "its page of %s for what is answered at once", code)
+		}
 	}
 }
 
