@@ -77,7 +77,9 @@ func (n *nginx) returns(v *nginxServer, r *route, b *node, s scope) {
 	}
 	status, err := strconv.Atoi(code)
 	to, ok := n.variables(text, s)
-	n.responseHeaders(v, s, r)
+	if headed(status) || !slices.ContainsFunc(s.all("add_header"), func(b *node) bool { return !b.Has("always") }) {
+		n.responseHeaders(v, s, r)
+	}
 	switch {
 	case err != nil || status < 200 || status > 599 || status == 444 || status == 499:
 		n.d.note(&v.mark, b, "the connection is not closed without an answer; a location or server that does so is answered 501")
@@ -100,6 +102,11 @@ func (n *nginx) returns(v *nginxServer, r *route, b *node, s scope) {
 		n.withoutPage(s, code, &v.mark)
 		r.set("respond", mapping([]pair{{"status", code}}))
 	}
+}
+
+// headed reports whether add_header without "always" holds for a status (ngx_http_headers_module).
+func headed(status int) bool {
+	return slices.Contains([]int{200, 201, 204, 206, 301, 302, 303, 304, 307, 308}, status)
 }
 
 // withoutPage tells of a page for what is answered at once, which has none here.
