@@ -377,6 +377,10 @@ func (s *caddySite) guard(k *node, alternatives [][]pair, c *around) {
 
 // setting takes a directive that holds for those after it.
 func (s *caddySite) setting(k *node, args []string, c *around) {
+	if (k.Name == "root" || k.Name == "rewrite") && len(args) > 1 {
+		s.d.note(&s.mark, k, "only for some requests")
+		return
+	}
 	switch k.Name {
 	case "root":
 		c.root = last(args)

@@ -174,6 +174,9 @@ func (s *caddySite) proxy(k *node, args []string, r *route, c *around) {
 		r.set("make_request", headers(made))
 	}
 	if c.strip != "" {
+		if c.rewrite != "" {
+			s.d.note(&r.notes, c.rewritten, "beside a prefix that is taken off")
+		}
 		stripped(r, c.strip)
 	} else if c.rewrite != "" {
 		r.text("rewrite", c.rewrite)

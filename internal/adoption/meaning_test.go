@@ -266,6 +266,12 @@ func TestCaddyMeaning(t *testing.T) {
 			name: "order within a site", text: site("\t@a host a.test\n\tredir /old /new\n\trespond /admin/* no 403\n\treverse_proxy @a 127.0.0.1:1\n" + proxy),
 			order: []string{"/old", "/admin/", "host: a.test", "127-0-0-1-9"},
 		},
+		{name: "a rewrite of a path", text: site("\trewrite /old /new\n" + proxy), order: []string{"pool:"}, notes: []string{"rewrite /old /new"}, without: []string{"rewrite:"}},
+		{name: "a root of a path", text: site("\troot /a/* /srv\n\tfile_server"), order: []string{"501"}, notes: []string{"root /a/*"}, without: []string{"files:"}},
+		{
+			name: "a prefix and a rewrite", text: site("\thandle_path /a/* {\n\t\trewrite * /new\n\t\treverse_proxy 127.0.0.1:9\n\t}"),
+			order: []string{"pool:"}, notes: []string{"rewrite * /new"},
+		},
 		{name: "rewritten files", text: site("\troot * /srv\n\trewrite * /index.html\n\tfile_server"), order: []string{"status: 501"}, without: []string{"files:"}, notes: []string{"rewrite"}},
 		{name: "several words", text: site("\troot * /srv\n\ttry_files {path}.html /index.html\n\tfile_server"), order: []string{"files:"}, notes: []string{"try_files"}},
 		{name: "a last word", text: site("\troot * /srv\n\ttry_files {path} /index.html\n\tfile_server"), order: []string{"missing: /index.html"}},
