@@ -3,6 +3,7 @@
 package gateway_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -275,14 +276,21 @@ func TestFastCGIBodies(t *testing.T) {
 	if string(body) != "100000 100000" {
 		t.Errorf("in chunks: %d %q", res.StatusCode, body)
 	}
-	reads, writes := io.Pipe()
-	defer writes.Close()
-	go func() { _, _ = writes.Write(make([]byte, 1<<20+1)) }() // and goes on for ever: it ends when the pipe is closed
-	if res, err = http.Post(url+"/a.php", "text/plain", reads); err != nil || res.StatusCode != http.StatusRequestEntityTooLarge {
+	c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(patience))
+	fmt.Fprintf(c, "POST /a.php HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s", 1<<20+1, make([]byte, 1<<20+1)) // and says no more
+	if res, err = http.ReadResponse(bufio.NewReader(c), nil); err != nil || res.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Fatalf("more than is held: %v %v", res, err)
 	}
-	_ = res.Body.Close()
-	denied := gatewayWith(t, "\n  - {fastcgi: {address: '"+raw(t, rec(6, "Status: 401\nWWW-Authenticate: Basic realm=x\nContent-Length: 0\n\n")+rec(3, "\x00\x00\x00\x00\x00\x00\x00\x00"))+"', root: /srv}, errors: [{status: [401], body: 'who are you?'}]}", "")
+	page := filepath.Join(t.TempDir(), "401.html")
+	if err := os.WriteFile(page, []byte("who are you?"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	denied := gatewayWith(t, "\n  - {fastcgi: {address: '"+raw(t, rec(6, "Status: 401\nWWW-Authenticate: Basic realm=x\nContent-Length: 0\n\n")+rec(3, "\x00\x00\x00\x00\x00\x00\x00\x00"))+"', root: /srv}, errors: [{status: 401, file: '"+page+"', upstream: true}]}", "")
 	if res, body := asked(t, "GET", denied+"/a.php"); res.StatusCode != 401 || body != "who are you?" || res.Header.Get("WWW-Authenticate") == "" {
 		t.Errorf("a page of one's own: %d %q %v", res.StatusCode, body, res.Header)
 	}

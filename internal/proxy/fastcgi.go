@@ -109,7 +109,7 @@ func (c *calling) held() (body []byte, bad *fault.Evidence) {
 			x.Request.Length = int64(len(body))
 			return body, nil
 		case len(body)+len(piece) > requestHeld:
-			return nil, &fault.Evidence{Stage: fault.Receive, End: fault.TooLarge, Rule: fault.RuleBodySize, Limit: requestHeld, By: fault.PartyClient, Declared: -1}
+			return nil, &fault.Evidence{Stage: fault.Receive, End: fault.TooLarge, Rule: fault.RuleBodySize, Limit: requestHeld, Declared: -1}
 		}
 		body = append(body, piece...)
 	}
