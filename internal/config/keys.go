@@ -212,7 +212,8 @@ example.com. Without it the route matches any host.`},
 	{path: "routes[].path", kind: pathPattern, example: "/api/*", aka: []string{"paths", "location", "prefix", "path_prefix", "match", "uri", "url"}, doc: `
 The path: /a is exactly that, /a/* is /a/ and everything below, and ~ begins a regular expression (RE2) that fits a part of the path unless ^ and
 $ bind it: "~^/user/([0-9]+)$", "~(?i)\\.(jpg|png)$". It is compared as the client sent it, without decoding except for letters, digits
-and -._~, but dot segments are resolved first, so that /a/../admin is matched as /admin. Without it the route matches any path.`},
+and -._~, but dot segments are resolved first, so that /a/../admin is matched as /admin. One with doubled or encoded slashes, such as
+//admin or /admin%2fx, is answered 404 where another route would be for it without them. Without it the route matches any path.`},
 	{path: "routes[].method", kind: list(method), max: 32, example: "[GET, HEAD]", aka: []string{"methods", "verb", "verbs"}, doc: `
 A method or a list of them. GET does not include HEAD. Without it the route matches any method.`},
 	{path: "routes[].header", kind: conditions, max: 16, example: `{X-Beta: "1", Cookie: "~(^|; )group=b(;|$)"}`, aka: []string{"headers_match", "header_regexp", "when_header"}, doc: `

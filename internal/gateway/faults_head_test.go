@@ -221,7 +221,7 @@ func TestHeadFaults(t *testing.T) {
 			covers: "R15 no answer before the deadline", upstream: silent(hold), pool: "timeouts: {response: 1s}",
 			want: want{
 				status: 504, typ: "http_response_timeout", cause: "response-too-slow", attempts: "1 first_byte timeout",
-				evidence: map[string]any{"timer": "timeouts.response", "after_ms": 300},
+				evidence: map[string]any{"timer": "timeouts.response", "after_ms": 1000},
 			},
 		},
 		{
