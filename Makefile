@@ -79,12 +79,12 @@ race: ## all tests with the race detector, which needs cgo
 	if [ $$code != 0 ]; then grep -v -E '^ *(=== (RUN|PAUSE|CONT|NAME)|--- (PASS|SKIP))|^PASS' test.log | tail -n 400; fi; exit $$code
 	$(GO) test -pgo=off -p 1 -run 'Alloc' $(ALLOC)
 	$(GO) test -pgo=cmd/whygate/default.pgo -run 'Stack' ./internal/proxy
-	$(GO) test -pgo=off ./internal/overload
+	$(GO) test -pgo=off ./internal/overload ./internal/proxyconf
 
 FUZZ = $(shell grep -rlE '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
-fuzz-short: ## every fuzz target for a little while, two at a time
+fuzz-short: ## every fuzz target for a little while, four at a time
 	@for d in $(FUZZ); do grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$d/*_test.go | sed "s|^func |$$d |"; done | \
-	GO=$(GO) xargs -P 2 -I {} sh -c '.ci/fuzz {} $(FUZZTIME)'
+	GO=$(GO) xargs -P 4 -I {} sh -c '.ci/fuzz {} $(FUZZTIME)'
 
 fuzz: ## every fuzz target for ten minutes
 	$(MAKE) fuzz-short FUZZTIME=10m
