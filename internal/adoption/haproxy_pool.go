@@ -63,23 +63,9 @@ func (h *haproxy) server(k *node, defaults []string, notes *[]Note, tls *[]pair,
 		return ""
 	}
 	words := append(slices.Clone(k.Args[2:]), defaults...)
-	address := strings.TrimPrefix(strings.TrimPrefix(k.Arg(1), "ipv4@"), "ipv6@")
-	scheme := "http"
-	if slices.Contains(words, "ssl") {
-		scheme = "https"
-	}
-	if topology.Option(words, "proto") == "h2" && scheme == "http" {
-		scheme = "h2c"
-	}
-	url := scheme + "://" + address
-	switch path := strings.TrimPrefix(address, "unix@"); {
-	case strings.HasPrefix(path, "/"):
-		url = "unix:" + path
-	case topology.Option(words, "proto") == "fcgi", strings.ContainsAny(address, "$@"):
-		h.d.note(notes, k, "an address, or a protocol, without a counterpart")
+	url := h.serverURL(k, words, notes)
+	if url == "" {
 		return ""
-	case !strings.Contains(address, ":"):
-		url += ":80"
 	}
 	parts := []pair{{"url", quote(url)}}
 	for i := 0; i < len(words); i++ {
@@ -136,6 +122,29 @@ func (h *haproxy) server(k *node, defaults []string, notes *[]Note, tls *[]pair,
 		return quote(url)
 	}
 	return mapping(parts)
+}
+
+// serverURL is a server's address with its protocol; empty where it has no counterpart, which is told.
+func (h *haproxy) serverURL(k *node, words []string, notes *[]Note) string {
+	address := strings.TrimPrefix(strings.TrimPrefix(k.Arg(1), "ipv4@"), "ipv6@")
+	scheme := "http"
+	if slices.Contains(words, "ssl") {
+		scheme = "https"
+	}
+	if topology.Option(words, "proto") == "h2" && scheme == "http" {
+		scheme = "h2c"
+	}
+	url := scheme + "://" + address
+	switch path := strings.TrimPrefix(address, "unix@"); {
+	case strings.HasPrefix(path, "/"):
+		url = "unix:" + path
+	case topology.Option(words, "proto") == "fcgi", strings.ContainsAny(address, "$@"):
+		h.d.note(notes, k, "an address, or a protocol, without a counterpart")
+		return ""
+	case !strings.Contains(address, ":"):
+		url += ":80"
+	}
+	return url
 }
 
 func setOnce(list *[]pair, p pair) {

@@ -1,0 +1,163 @@
+package adoption
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// What nginx answers with files: root, alias, index and try_files.
+
+// fileOf is the file that a path of the server leads to, by the locations that nginx would choose.
+func (n *nginx) fileOf(v *nginxServer, uri string) (string, bool) {
+	if !strings.HasPrefix(uri, "/") || strings.Contains(uri, "$") {
+		return "", false
+	}
+	s := v.scope
+	for _, l := range n.locations(v) {
+		if l.takes(uri) {
+			for _, name := range []string{"proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "return"} {
+				if len(l.scope.own(name)) > 0 {
+					return "", false
+				}
+			}
+			s = l.scope
+			break
+		}
+	}
+	root := s.get("root")
+	if root == nil || strings.Contains(root.Text(), "$") {
+		return "", false
+	}
+	return n.absolute(root, path.Join(root.Text(), uri)), true
+}
+
+// files sets the directory that a location serves from. missing is what becomes of a path without a file.
+func (n *nginx) files(v *nginxServer, l *location, r *route, missing string) {
+	root := l.scope.get("root")
+	keys := []pair{}
+	if alias := l.scope.own("alias"); len(alias) > 0 {
+		root = alias[0]
+		prefix := strings.TrimSuffix(l.path, "/")
+		if l.kind == regexLocation || l.kind == exactLocation || !strings.HasSuffix(l.path, "/") && l.path != "" && strings.HasSuffix(root.Text(), "/") {
+			n.d.note(&r.notes, root, "only for a prefix that ends with a slash")
+			r.set("respond", "{status: 404}")
+			return
+		}
+		if prefix != "" {
+			r.text("strip", prefix)
+		}
+	}
+	if root == nil || strings.Contains(root.Text(), "$") {
+		if root != nil {
+			n.d.note(&r.notes, root, "a directory by variables")
+		}
+		r.set("respond", "{status: 404}")
+		return
+	}
+	keys = append(keys, pair{"root", quote(n.absolute(root, root.Text()))})
+	if index := l.scope.get("index"); index != nil {
+		var names []string
+		for _, name := range index.Args {
+			if strings.ContainsAny(name, "/$") {
+				n.d.note(&r.notes, index, "only names of files")
+				continue
+			}
+			names = append(names, name)
+		}
+		if len(names) > 0 {
+			keys = append(keys, pair{"index", list(names)})
+		}
+	}
+	if php, _ := n.phpOf(v, "/index.php"); php != nil || n.passesPrograms(v) {
+		keys = append(keys, pair{"scripts", "['.php']"}) // never as they are
+	}
+	if missing == "404" && n.indexIsProgram(v, l) {
+		missing = "next"
+	}
+	if missing != "404" {
+		keys = append(keys, pair{"missing", quote(missing)})
+	}
+	if on := l.scope.get("disable_symlinks"); on == nil || on.Text() == "off" {
+		keys = append(keys, pair{"links", "follow"})
+	}
+	keys = append(keys, pair{"hidden", "true"})
+	r.set("files", mapping(keys))
+}
+
+// indexIsProgram reports whether a directory of the location may be answered by a program.
+func (n *nginx) indexIsProgram(v *nginxServer, l *location) bool {
+	php, _ := n.phpOf(v, "/index.php")
+	return php != nil && l.kind != regexLocation && l.scope.get("index").Has("index.php") && len(l.scope.own("alias")) == 0
+}
+
+// index adds the route that runs a directory's index where that is a program: after the one for files.
+func (n *nginx) index(v *nginxServer, l *location, match []pair) {
+	if !n.indexIsProgram(v, l) {
+		return
+	}
+	php, pass := n.phpOf(v, "/index.php")
+	n.cgi(v, &location{node: php.node, scope: php.scope, kind: l.kind, path: l.path}, pass, match, nil)
+}
+
+// passesPrograms reports whether some location passes programs on.
+func (n *nginx) passesPrograms(v *nginxServer) bool {
+	if !v.looked {
+		v.looked = true
+		v.passes = slices.ContainsFunc(n.locations(v), func(l *location) bool { return len(l.scope.own("fastcgi_pass")) > 0 })
+	}
+	return v.passes
+}
+
+// tryFiles translates a "try_files": files first, and then what its last word says.
+func (n *nginx) tryFiles(v *nginxServer, l *location, b *node) {
+	final := last(b.Args)
+	for _, name := range []string{"proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass"} {
+		if len(l.scope.own(name)) == 0 {
+			continue
+		}
+		if final == "=404" { // the application says so by itself
+			n.d.needless["try_files before "+name] = true
+		} else {
+			n.d.note(&v.mark, b, "it chooses what is passed on")
+		}
+		n.serves(v, l, l.match(), nil)
+		return
+	}
+	for _, a := range b.Args[:max(len(b.Args)-1, 0)] {
+		if a != "$uri" && a != "$uri/" {
+			n.d.note(&v.mark, b, "only $uri, $uri/ and a last word")
+			n.serves(v, l, l.match(), nil)
+			return
+		}
+	}
+	r := &route{keys: l.match()}
+	n.common(v, l, r)
+	bare, _, _ := strings.Cut(final, "?")
+	switch {
+	case final == "=404":
+		n.files(v, l, r, "404")
+		n.add(v, r)
+		n.index(v, l, l.match())
+	case strings.HasPrefix(final, "@"):
+		n.files(v, l, r, "next")
+		n.add(v, r)
+		for _, named := range v.scope.own("location") {
+			if named.Text() == final {
+				n.account(named.Kids, &v.mark)
+				n.serves(v, &location{node: named, scope: v.scope.in(named.Kids), kind: l.kind, path: l.path}, l.match(), nil)
+			}
+		}
+	case strings.HasPrefix(bare, "/") && strings.Contains(bare, ".php"):
+		n.files(v, l, r, "next")
+		n.add(v, r)
+		n.script(v, l, b, final)
+	case strings.HasPrefix(bare, "/") && !strings.Contains(bare, "$") && bare == final:
+		n.files(v, l, r, bare)
+		n.add(v, r)
+	default:
+		n.d.note(&r.notes, b, "its last word")
+		n.files(v, l, r, "404")
+		n.add(v, r)
+	}
+}
