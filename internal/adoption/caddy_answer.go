@@ -126,8 +126,8 @@ func (s *caddySite) respond(k *node, args []string, r *route) {
 		}
 	}
 	if strings.ContainsAny(body, "{}") || len(k.Kids) > 0 {
-		s.d.note(&s.mark, k, "placeholders, or a block")
-		return
+		s.d.note(&r.notes, k, "placeholders, or a block; it is answered without")
+		body = ""
 	}
 	keys := []pair{{"status", status}}
 	if body != "" {

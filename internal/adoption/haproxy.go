@@ -194,7 +194,10 @@ func (f *haproxyFront) bind(b *node) {
 		if !b.Has("ssl") {
 			continue
 		}
-		l.tls = true
+		if topology.Option(b.Args, "verify") == "required" {
+			f.lost = true
+			f.d.note(&l.notes, b, "certificates of clients; what comes to the frontend is answered 501")
+		}
 		crt := topology.Option(b.Args, "crt")
 		if crt == "" || strings.HasSuffix(crt, "/") {
 			f.d.note(&l.notes, b, "a directory of certificates, or none")
@@ -211,6 +214,9 @@ func (f *haproxyFront) bind(b *node) {
 
 // haproxyHandled are lines that are translated where they hold.
 var haproxyHandled = words(`bind mode timeout balance server default-server default_backend http-check retries cookie retry-on description monitor-uri`)
+
+// haproxyRules are lines of a defaults section that stand with each frontend and backend.
+var haproxyRules = words(`http-request http-response http-after-response`)
 
 // haproxyNeedless are lines that need no counterpart.
 var haproxyNeedless = words(`log maxconn id bind-process capture unique-id-format unique-id-header
@@ -298,7 +304,11 @@ func (f *haproxyFront) to(keys []pair, target, at *node) {
 	b.set, b.made, b.out = slices.Clone(f.set), slices.Clone(f.made), slices.Clone(f.out)
 	rewrite := ""
 	if target != f.node {
-		for _, k := range target.Kids {
+		// The rules of the backend's own defaults; those of the frontend's hold already.
+		lines := slices.DeleteFunc(slices.Clone(f.defaults[target]), func(k *node) bool {
+			return !haproxyRules[k.Name] || slices.Contains(f.defaults[f.node], k)
+		})
+		for _, k := range append(lines, target.Kids...) {
 			if path, ok := b.pathOf(k); ok {
 				if rewrite == "" && !slices.ContainsFunc(keys, func(k pair) bool { return k.key == "path" }) {
 					rewrite = path

@@ -72,17 +72,22 @@ func (h *haproxy) server(k *node, defaults []string, notes *[]Note, tls *[]pair,
 		switch w := words[i]; w {
 		case "weight":
 			if n, err := strconv.Atoi(topology.Option(words[i:], w)); err == nil && n > 0 && n <= 100 {
-				parts = append(parts, pair{"weight", strconv.Itoa(n)})
+				setOnce(&parts, pair{"weight", strconv.Itoa(n)})
 			} else {
 				h.d.note(notes, k, "a weight that is not from 1 to 100")
 			}
 			i++
 		case "backup":
-			parts = append(parts, pair{"backup", "true"})
+			setOnce(&parts, pair{"backup", "true"})
 		case "check":
 			*checked = "yes"
 		case "maxconn":
-			*conns = topology.Option(words[i:], w)
+			switch most := topology.Option(words, w); {
+			case *conns != "" && *conns != most:
+				h.d.note(notes, k, "servers with different limits: the first holds for all")
+			default:
+				*conns = most
+			}
 			i++
 		case "verify":
 			if topology.Option(words[i:], w) == "none" {

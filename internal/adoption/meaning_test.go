@@ -117,6 +117,14 @@ func TestNginxAccess(t *testing.T) {
 			name: "a return that cannot be said", text: server("location /a/ { return 403 $geo; }\nlocation /b/ { return 444; }\nlocation / { root /srv; }"),
 			order: []string{"'/a/*'\n    respond: {status: 403}", "'/b/*'\n    respond: {status: 501}", "files:"}, notes: []string{"return 403 $geo", "return 444"},
 		},
+		{
+			name: "a condition that closes", text: server("location /a/ { if ($http_x = 1) { return 444; } proxy_pass http://127.0.0.1:9; }\nlocation /b/ { if ($geo) { return 404; } proxy_pass http://127.0.0.1:9; }"),
+			order: []string{"'/a/*'", "'x': '1'}\n    respond: {status: 501}", "pool:", "'/b/*'\n    respond: {status: 501}"}, notes: []string{"return 444", "if ($geo)"},
+		},
+		{
+			name: "what a condition of a refusal has taken", text: server("location /a/ { if ($http_x ~ ^(b)) { return 403 $1; } proxy_pass http://127.0.0.1:9; }"),
+			order: []string{"'/a/*'\n    respond: {status: 501}"}, notes: []string{"has taken"}, without: []string{"pool:"},
+		},
 		{name: "return is before access", text: server("location /ret { deny all; return 200 before; }"), order: []string{"'~^/ret'", "status: 200"}, without: []string{"deny:"}},
 	})
 }
@@ -194,6 +202,15 @@ func TestHAProxyRules(t *testing.T) {
 			text:  "defaults\n mode http\n http-request deny deny_status 404 if { path_beg /dadm/ }\nfrontend f\n bind :8080\n use_backend app if { path_beg /dadm/ }\n default_backend app\nbackend app\n server s 127.0.0.1:9\n",
 			order: []string{"'/dadm/*'\n    respond: {status: 404}", "pool: app"},
 		},
+		{
+			name:  "rules of a backend's own defaults",
+			text:  "defaults open\n mode http\ndefaults locked\n mode http\n http-request deny unless { src 10.0.0.0/8 }\nfrontend f from open\n bind :8080\n default_backend app\nbackend app from locked\n server s 127.0.0.1:9\n",
+			order: []string{"status: 501"}, notes: []string{"http-request deny unless"}, without: []string{"pool:"},
+		},
+		{
+			name: "certificates of clients", text: frontend(" bind :8443 ssl crt /etc/a.pem ca-file /etc/ca.pem verify required"),
+			order: []string{"status: 501"}, without: []string{"pool:"}, notes: []string{"certificates of clients"},
+		},
 		{name: "return", text: frontend(" http-request return status 403 content-type text/plain string no if { path /ret }\n http-request return if { path /ok }"), order: []string{"path: /ret", "status: 403, type: 'text/plain', body: 'no'", "path: /ok", "status: 200"}},
 		{
 			name: "unless one or the other", text: frontend(" http-request redirect location /login unless { ssl_fc } or { path /login }"),
@@ -230,6 +247,16 @@ func TestHAProxyRules(t *testing.T) {
 			order: []string{"pool: app"}, notes: []string{"use_backend app if a b"},
 		},
 		{name: "two headers", text: frontend(" acl a hdr(x-a) 1\n acl b hdr(x-b) 2\n http-request deny if a b"), order: []string{"header: {x-a: '~^1$', x-b: '~^2$'}", "403"}},
+		{
+			name:  "a server's own words",
+			text:  "defaults\n mode http\nfrontend f\n bind :8080\n default_backend app\nbackend app\n default-server weight 20 maxconn 5\n server s 127.0.0.1:9 weight 10 maxconn 50\n server u 127.0.0.1:8 maxconn 50\n",
+			order: []string{"127.0.0.1:9, weight: 10}", "weight: 20}", "requests: 50"}, without: []string{"requests: 5}"},
+		},
+		{
+			name:  "servers with different limits",
+			text:  "defaults\n mode http\nfrontend f\n bind :8080\n default_backend app\nbackend app\n server s 127.0.0.1:9 maxconn 50\n server u 127.0.0.1:8 maxconn 60\n",
+			order: []string{"requests: 50"}, notes: []string{"different limits"},
+		},
 		{name: "monitor-uri", text: frontend(" monitor-uri /health\n http-request deny deny_status 404"), order: []string{"path: /health", "Service ready", "status: 404"}},
 	})
 }
@@ -255,6 +282,10 @@ func TestCaddyMeaning(t *testing.T) {
 		{
 			name: "a matcher that cannot be said", text: site("\t@out not remote_ip 10.0.0.0/8\n\trespond @out 403\n" + proxy),
 			order: []string{"status: 501"}, without: []string{"pool:"}, notes: []string{"respond @out 403"},
+		},
+		{
+			name: "placeholders in a refusal", text: site("\trespond /admin/* \"no, {remote_host}\" 403\n\trespond /x/* 403 {\n\t\tclose\n\t}\n" + proxy),
+			order: []string{"'~(?i)^/admin/'\n    respond: {status: 403}", "'~(?i)^/x/'\n    respond: {status: 403}", "pool:"}, notes: []string{"placeholders", "respond /x/*"},
 		},
 		{
 			name: "certificates of clients", text: "https://a.test {\n\ttls a.pem a.key {\n\t\tclient_auth {\n\t\t\tmode require_and_verify\n\t\t}\n\t}\n" + proxy + "\n}\n",
@@ -331,6 +362,8 @@ func TestTraefikMeaning(t *testing.T) {
 		"missing middleware": {meaning{order: []string{"status: 501"}, without: []string{"pool:"}, notes: []string{"no such middleware"}}, []string{router(", middlewares: [\"m@docker\"]")}},
 		"ipStrategy":         {meaning{order: []string{"status: 501"}, without: []string{"allow:"}, notes: []string{"ipStrategy"}}, []string{router(", middlewares: [m]") + "  middlewares:\n    m: {ipAllowList: {sourceRange: [10.0.0.0/8], ipStrategy: {depth: 1}}}\n"}},
 		"two paths":          {meaning{order: []string{"rewrite: /y", "endpoints: [http://127.0.0.1:9]"}, without: []string{"/x"}}, []string{router(", middlewares: [m, n]") + "  middlewares:\n    m: {addPrefix: {prefix: /x}}\n    n: {replacePath: {path: /y}}\n"}},
+		"options of TLS":     {meaning{order: []string{"status: 501"}, without: []string{"pool:"}, notes: []string{"clients for certificates"}}, []string{router(", tls: {options: mtls}")}},
+		"several paths":      {meaning{order: []string{"pool:"}, notes: []string{"the rule"}, without: []string{"/a*"}}, []string{router("") + "", "http:\n  routers:\n    two: {rule: \"Path(`/a*`, `/b`)\", service: a}\n"}},
 		"of an entry":        {meaning{order: []string{"allow: ['10.0.0.0/8']"}}, []string{"entryPoints:\n  web: {address: \":81\", http: {middlewares: [m]}}\n", router("") + "  middlewares:\n    m: {ipAllowList: {sourceRange: [10.0.0.0/8]}}\n"}},
 	} {
 		t.Run(name, func(t *testing.T) { traefikFiles(t, c.meaning, c.files...) })

@@ -171,23 +171,23 @@ func (n *nginx) conditions(v *nginxServer, l *location, s scope) (lost bool) {
 			r.keys = l.match()
 		}
 		found := ifCondition.FindStringSubmatch(strings.Join(b.Args, " "))
-		if answer == nil || len(b.Kids) > 1 || found == nil || !n.condition(r, found[1], found[2], strings.Trim(found[3], `"'`)) {
-			if answer != nil && (answer.Text() == "403" || answer.Text() == "401") { // it keeps people out
-				n.d.note(&v.mark, b, "a condition without a counterpart; what stands below it is answered 501")
-				lost = true
-				continue
-			}
-			n.d.note(&v.mark, b, "a condition without a counterpart")
-			continue
+		why := ""
+		switch {
+		case answer == nil || len(b.Kids) > 1 || found == nil || !n.condition(r, found[1], found[2], strings.Trim(found[3], `"'`)):
+			why = "a condition without a counterpart"
+		case strings.HasPrefix(found[2], "~") && capturesOf(answer.Text()+" "+answer.Arg(1)) > 0:
+			why = "what the expression of a condition has taken"
 		}
-		if strings.HasPrefix(found[2], "~") && capturesOf(answer.Text()+" "+answer.Arg(1)) > 0 {
-			n.d.note(&v.mark, b, "what the expression of a condition has taken")
+		if why != "" {
+			if answer != nil && strings.HasPrefix(answer.Text(), "4") { // it keeps people out
+				why, lost = why+"; what stands below it is answered 501", true
+			}
+			n.d.note(&v.mark, b, "%s", why)
 			continue
 		}
 		n.returns(v, r, answer, s)
-		if answers(r.keys) {
-			n.add(v, r)
-		}
+		r.refused = !answers(r.keys)
+		n.add(v, r)
 	}
 	return lost
 }

@@ -214,6 +214,9 @@ func (t *traefik) router(r *node) []traefikRoute {
 				made.refused = true
 			}
 		}
+		if options := r.At("tls", "options"); options != nil {
+			t.lose(options, made, "it may ask clients for certificates")
+		}
 		if made.refused {
 			made.refuse()
 		}
@@ -277,10 +280,12 @@ func traefikMatcher(name string, args []string) (out condition, ok bool) {
 		return out, true
 	case "Path":
 		for _, p := range args {
+			if !plainPath(p) {
+				return nil, false
+			}
 			out = append(out, []pair{{"path", quote(p)}})
-			ok = plainPath(p)
 		}
-		return out, ok
+		return out, true
 	case "PathPrefix":
 		for _, p := range args {
 			if p == "/" {
