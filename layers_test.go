@@ -112,7 +112,7 @@ var only = map[string][]string{
 	// It compares passwords.
 	"internal/htpasswd": {"internal/openfile"},
 	// What was set up, in our words.
-	"internal/adoption": {"internal/conftree", "internal/topology"},
+	"internal/adoption": {"internal/config", "internal/conftree", "internal/topology"},
 	// It reads /proc.
 	"internal/machine": {"internal/openfile"},
 	// It does not know HTTP.

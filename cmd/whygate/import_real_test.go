@@ -36,9 +36,6 @@ type move struct {
 	archive       *txtar.Archive
 }
 
-// importedBy are the programs that are asked beside ours.
-var importedBy = map[string]string{"nginx": "nginx", "haproxy": "haproxy", "caddy": "caddy"}
-
 // asksEach is how many requests each feature is asked, its own over and over.
 const asksEach = 30
 
@@ -81,9 +78,8 @@ func readMove(t *testing.T, file string) *move {
 
 // run plays one feature.
 func (m *move) run(t *testing.T) {
-	program := importedBy[m.product]
-	if _, err := exec.LookPath(program); err != nil {
-		t.Skipf("%s is not installed", program)
+	if _, err := exec.LookPath(m.product); err != nil {
+		t.Skipf("%s is not installed", m.product)
 	}
 	dir, err := os.MkdirTemp("", "import") // short: the path of a socket has a limit
 	if err != nil {
@@ -231,7 +227,7 @@ func (m *move) original(t *testing.T, dir, main, listen string) {
 		"caddy":   {"run", "--config", main, "--adapter", "caddyfile"},
 	}[m.product]
 	var out bytes.Buffer
-	cmd := exec.CommandContext(context.Background(), importedBy[m.product], args...)
+	cmd := exec.CommandContext(context.Background(), m.product, args...)
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

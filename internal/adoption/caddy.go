@@ -148,7 +148,6 @@ func (s *caddySite) clients(kids []*node) bool {
 
 // certificate says which certificate a listener shows.
 func (c *caddy) certificate(l *listen, b *node, port string) {
-	l.tls = true
 	t := b.Get("tls")
 	if t != nil && len(t.Args) == 2 {
 		if l.cert == "" {
@@ -483,23 +482,13 @@ func (s *caddySite) matcher(text string) ([][]pair, bool) {
 	if len(d.Args) > 0 {
 		lines = []*node{{Name: d.Text(), Args: d.Args[1:], Place: d.Place}}
 	}
-	all := [][]pair{nil}
+	all := condition{nil}
 	for _, l := range lines {
 		one, ok := caddyCondition(l)
 		if !ok {
 			return nil, false
 		}
-		var next [][]pair
-		for _, a := range all {
-			for _, b := range one {
-				both, fits := merge(a, b)
-				if !fits {
-					return nil, false
-				}
-				next = append(next, both)
-			}
-		}
-		if all = next; len(all) > 1000 {
+		if all, ok = both(all, one); !ok {
 			return nil, false
 		}
 	}

@@ -1,6 +1,7 @@
 package adoption
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -184,7 +185,7 @@ func (s *caddySite) proxy(k *node, args []string, r *route, c *around) {
 	if c.try != nil {
 		s.d.note(&r.notes, c.try, "")
 	}
-	r.set("pool", quote(p.name(k)))
+	r.set("pool", quote(p.name()))
 	s.add(r)
 }
 
@@ -299,17 +300,10 @@ func (p *caddyPool) policy(o *node) {
 	case "header":
 		p.keys = append(p.keys, pair{"balance", "hash"}, pair{"hash", quote("header:" + o.Arg(1))})
 	case "cookie":
-		p.keys = append(p.keys, pair{"sticky", mapping([]pair{{"cookie", quote(orElse(o.Arg(1), "lb"))}})})
+		p.keys = append(p.keys, pair{"sticky", mapping([]pair{{"cookie", quote(cmp.Or(o.Arg(1), "lb"))}})})
 	default:
 		p.s.d.note(&p.notes, o, "")
 	}
-}
-
-func orElse(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
 }
 
 // transport is how upstreams are spoken to.
@@ -348,7 +342,7 @@ func (p *caddyPool) transport(o *node) {
 }
 
 // name makes the pool.
-func (p *caddyPool) name(k *node) string {
+func (p *caddyPool) name() string {
 	urls := slices.Clone(p.endpoints)
 	for i, u := range urls {
 		if p.secure {

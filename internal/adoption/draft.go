@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/conftree"
 )
 
@@ -40,7 +41,6 @@ func newDraft() *draft { return &draft{needless: map[string]bool{}, told: map[No
 type listen struct {
 	address   string
 	cert, key string
-	tls       bool
 	notes     []Note
 }
 
@@ -261,34 +261,8 @@ func comment(text string) string {
 	}, text)
 }
 
-var plain = regexp.MustCompile(`^(https?://[A-Za-z0-9.:-]+[A-Za-z0-9]|/[A-Za-z0-9._/-]+|[a-z][a-z0-9.-]*[a-z])$`)
-
-// quote writes a text as YAML reads it: in quotes unless it is plain, with ${ as $${.
-func quote(s string) string {
-	switch s {
-	case "null", "true", "false", "yes", "no", "on", "off":
-	default:
-		if plain.MatchString(s) {
-			return s
-		}
-	}
-	s = strings.ReplaceAll(s, "${", "$${")
-	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfeff }) {
-		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
-	}
-	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteString(`\` + string(r))
-		case r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfeff:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return `"` + b.String() + `"`
-}
+// quote writes a text as YAML reads it.
+func quote(s string) string { return config.Text(s) }
 
 // list writes texts.
 func list(texts []string) string {

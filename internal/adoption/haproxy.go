@@ -1,6 +1,7 @@
 package adoption
 
 import (
+	"cmp"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -229,7 +230,7 @@ func (f *haproxyFront) line(k *node) {
 		f.acl(k)
 	case "use_backend":
 		target := f.backends[k.Text()]
-		alternatives, ok := f.when(k, k.Args[min(1, len(k.Args)):])
+		alternatives, ok := f.when(k.Args[min(1, len(k.Args)):])
 		if target == nil || !ok {
 			f.d.note(&f.mark, k, "a backend or a condition without a counterpart")
 			return
@@ -381,7 +382,7 @@ func (f *haproxyFront) redirect(k *node, args []string) {
 	if i >= 0 {
 		args, condition = args[:i], args[i:]
 	}
-	alternatives, ok := f.when(k, condition)
+	alternatives, ok := f.when(condition)
 	if !ok || len(args) < 2 {
 		f.d.note(&f.mark, k, "a condition without a counterpart")
 		return
@@ -502,7 +503,7 @@ var guardsHAProxy = words(`deny reject tarpit auth silent-drop`)
 // turnAway translates what is answered by HAProxy itself. Where it cannot be said who is turned away, all that may be is answered 501.
 func (f *haproxyFront) turnAway(k *node, args, when []string) {
 	status := map[string]string{"return": "200", "tarpit": "500"}[args[0]]
-	status = orElse(status, "403")
+	status = cmp.Or(status, "403")
 	var answer []pair
 	for j := 1; j < len(args); j++ {
 		switch args[j] {
@@ -523,7 +524,7 @@ func (f *haproxyFront) turnAway(k *node, args, when []string) {
 	if args[0] == "reject" || args[0] == "tarpit" {
 		f.d.note(&f.mark, k, "it is answered %s at once", status)
 	}
-	alternatives, ok := f.when(k, when)
+	alternatives, ok := f.when(when)
 	if ok && status == "403" && len(answer) == 0 && f.refuse(alternatives) {
 		return
 	}

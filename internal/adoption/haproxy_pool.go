@@ -51,7 +51,7 @@ func (h *haproxy) pool(s *node, notes *[]Note) string {
 	if t := h.timeouts(s, &own); t != "" {
 		keys = append(keys, pair{"timeouts", t})
 	}
-	if r := h.retry(s, &own); r != "" {
+	if r := h.retry(s); r != "" {
 		keys = append(keys, pair{"retry", r})
 	}
 	return h.d.pool(s.Text(), keys, own)
@@ -260,7 +260,7 @@ func (h *haproxy) timeouts(s *node, notes *[]Note) string {
 const maxConnect = 5 * 60 * 1e9
 
 // retry says how often a request is sent again.
-func (h *haproxy) retry(s *node, notes *[]Note) string {
+func (h *haproxy) retry(s *node) string {
 	var out []pair
 	if k := h.setting(s, "retries", ""); k != nil {
 		if n, err := strconv.Atoi(k.Text()); err == nil {

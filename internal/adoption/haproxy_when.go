@@ -175,7 +175,7 @@ func test(name, argument, method, fold, v string) (pair, bool) {
 }
 
 // when reads "if a b || !c": alternatives, each the keys of a route. ok is false where one of them cannot be said.
-func (f *haproxyFront) when(k *node, args []string) (alternatives [][]pair, ok bool) {
+func (f *haproxyFront) when(args []string) (alternatives [][]pair, ok bool) {
 	if len(args) == 0 {
 		return [][]pair{nil}, true
 	}
@@ -193,7 +193,7 @@ func (f *haproxyFront) when(k *node, args []string) (alternatives [][]pair, ok b
 	}
 	var out [][]pair
 	for _, group := range groups {
-		all := [][]pair{nil}
+		all := condition{nil}
 		for _, l := range group {
 			c, known := l.tests, l.known
 			if l.negated {
@@ -202,17 +202,7 @@ func (f *haproxyFront) when(k *node, args []string) (alternatives [][]pair, ok b
 			if !known {
 				return nil, false
 			}
-			var next [][]pair
-			for _, a := range all {
-				for _, b := range c {
-					both, fits := merge(a, b)
-					if !fits {
-						return nil, false
-					}
-					next = append(next, both)
-				}
-			}
-			if all = next; len(all) > mostAlternatives {
+			if all, ok = both(all, c); !ok {
 				return nil, false
 			}
 		}
@@ -314,6 +304,20 @@ func negate(c condition, known bool) (condition, bool) {
 		nets = append(nets, pair{"not src", a[0].value})
 	}
 	return condition{nets}, true
+}
+
+// both are the alternatives of two conditions that must hold together; false where a route cannot say so, or there are too many.
+func both(one, other condition) (all condition, ok bool) {
+	for _, a := range one {
+		for _, b := range other {
+			merged, fits := merge(a, b)
+			if !fits || len(all) == mostAlternatives {
+				return nil, false
+			}
+			all = append(all, merged)
+		}
+	}
+	return all, true
 }
 
 // merge is both: fits is false where a route cannot say so.

@@ -119,7 +119,7 @@ func TestNginxAccess(t *testing.T) {
 		},
 		{
 			name: "a condition that closes", text: server("location /a/ { if ($http_x = 1) { return 444; } proxy_pass http://127.0.0.1:9; }\nlocation /b/ { if ($geo) { return 404; } proxy_pass http://127.0.0.1:9; }"),
-			order: []string{"'/a/*'", "'x': '1'}\n    respond: {status: 501}", "pool:", "'/b/*'\n    respond: {status: 501}"}, notes: []string{"return 444", "if ($geo)"},
+			order: []string{"'/a/*'", "x: '1'}\n    respond: {status: 501}", "pool:", "'/b/*'\n    respond: {status: 501}"}, notes: []string{"return 444", "if ($geo)"},
 		},
 		{
 			name: "what a condition of a refusal has taken", text: server("location /a/ { if ($http_x ~ ^(b)) { return 403 $1; } proxy_pass http://127.0.0.1:9; }"),
@@ -141,7 +141,7 @@ func TestNginxOrder(t *testing.T) {
 		},
 		{
 			name: "within another", text: server("location ~ \\.php$ { return 200 outer; }\nlocation /a/ { location ~ \\.php$ { return 200 nested; } return 200 a; }"),
-			order: []string{"nested", "outer", "'a'"},
+			order: []string{"nested", "outer", "a"},
 		},
 		{
 			name: "beside a longer one", text: server("location /n/ { location ~ \\.x$ { return 200 nested; } return 200 short; }\nlocation /n/b/ { return 200 long; }"),
@@ -153,7 +153,7 @@ func TestNginxOrder(t *testing.T) {
 		},
 		{
 			name: "never chosen", text: server("location /a/ { location /a/b/c/ { return 200 hidden; } return 200 a; }\nlocation /a/b/ { return 200 ab; }"),
-			order: []string{"ab", "'a'"}, without: []string{"hidden"},
+			order: []string{"ab", "a"}, without: []string{"hidden"},
 		},
 		{
 			name: "a condition on the host", text: server("server_name old.test;\nlocation = /x { return 200 exact; }\nlocation / { if ($host = old.test) { return 301 http://new/; } return 200 root; }"),
@@ -161,11 +161,11 @@ func TestNginxOrder(t *testing.T) {
 		},
 		{
 			name: "the default of one address", text: "events {}\nhttp {\nserver { listen 81 default_server; listen 82; server_name b.test; return 200 b; }\nserver { listen 82 default_server; server_name a.test; return 200 a; }\n}\n",
-			order: []string{"host: b.test\n    port: [82]", "'b'", "port: [81]", "'b'", "port: [82]", "'a'"},
+			order: []string{"host: b.test\n    port: [82]", "b", "port: [81]", "b", "port: [82]", "a"},
 		},
 		{
 			name: "two addresses of a port", text: "events {}\nhttp {\nserver { listen 127.0.0.1:81; return 200 b; }\nserver { listen 127.0.0.2:81; return 200 a; }\n}\n",
-			order: []string{"'b'"}, notes: []string{"listen 127.0.0.2:81"},
+			order: []string{"b"}, notes: []string{"listen 127.0.0.2:81"},
 		},
 	})
 }
@@ -354,7 +354,7 @@ func TestTraefikMeaning(t *testing.T) {
 	}{
 		"an entry point":     {meaning{order: []string{"scheme: http\n    port: [83]\n    path: '~^/p'"}, notes: []string{certificate}, without: []string{"port: [81]"}}, []string{static, router(", entryPoints: [internal]")}},
 		"TLS of an entry":    {meaning{order: []string{"scheme: https\n    port: [82]"}, notes: []string{certificate}}, []string{static, router(", entryPoints: [secure]")}},
-		"unknown entry":      {meaning{order: []string{"pool: 'a'"}, notes: []string{"entry point nowhere"}}, []string{router(", entryPoints: [nowhere]")}},
+		"unknown entry":      {meaning{order: []string{"pool: a"}, notes: []string{"entry point nowhere"}}, []string{router(", entryPoints: [nowhere]")}},
 		"every entry":        {meaning{order: []string{"scheme: http\n    port: [81]", "scheme: https\n    port: [82]", "scheme: http\n    port: [83]"}, notes: []string{certificate}}, []string{static, router("")}},
 		"order across files": {meaning{order: []string{"/p/longer", "'~^/p'"}}, []string{router(""), "http:\n  routers:\n    two: {rule: \"PathPrefix(`/p/longer`)\", service: a}\n" + service}},
 		"users in the file":  {meaning{order: []string{"status: 501"}, without: []string{"pool:"}, notes: []string{"users in the file"}}, []string{router(", middlewares: [m]") + "  middlewares:\n    m: {basicAuth: {users: [\"u:x\"]}}\n"}},
@@ -409,9 +409,9 @@ func TestNginxMeaning(t *testing.T) {
 		{name: "pages of a return", text: server("root /srv;\nlocation /err/ { error_page 404 /index.html; return 404; }"), order: []string{"'/err/*'\n    respond: {status: 404}"}, notes: []string{"its page of 404"}},
 		{
 			name: "texts that look like more", text: server("location / { if ($http_x = \"*\") { return 403; } if ($http_x = \"~bot\") { return 402; } return 200 y; }"),
-			order: []string{`'x': '~^\*$'`, "403", "'x': '~^~bot$'", "402"},
+			order: []string{`x: '~^\*$'`, "403", "x: '~^~bot$'", "402"},
 		},
-		{name: "no header", text: server("location / { if ($http_x = \"\") { return 403; } return 200 y; }"), order: []string{"'x': ''", "403", "200"}},
+		{name: "no header", text: server("location / { if ($http_x = \"\") { return 403; } return 200 y; }"), order: []string{"x: ''", "403", "200"}},
 		{
 			name: "a page that is asked for elsewhere", text: server("root /srv;\nerror_page 404 /e.html;\nlocation / { proxy_pass http://127.0.0.1:9; }"),
 			order: []string{"pool:"}, notes: []string{"error_page 404 /e.html"}, without: []string{"errors:"},

@@ -346,7 +346,6 @@ func (n *nginx) listen(v *nginxServer, l topology.Listen) {
 	if !l.TLS {
 		return
 	}
-	at.tls = true
 	cert, key := v.scope.get("ssl_certificate"), v.scope.get("ssl_certificate_key")
 	switch {
 	case cert == nil || key == nil:
@@ -387,32 +386,12 @@ func (n *nginx) bodyOf(s scope, notes *[]Note) {
 		n.body = append(n.body, 1<<20)
 		return
 	}
-	size, ok := nginxSize(b.Text())
+	size, ok := topology.Size(b.Text())
 	if !ok {
 		n.d.note(notes, b, "")
 		return
 	}
 	n.body = append(n.body, size)
-}
-
-// nginxSize reads a size: 8k, 10m, 1g.
-func nginxSize(text string) (int64, bool) {
-	unit := int64(1)
-	if text != "" {
-		switch text[len(text)-1] | 0x20 {
-		case 'k':
-			unit = 1 << 10
-		case 'm':
-			unit = 1 << 20
-		case 'g':
-			unit = 1 << 30
-		}
-	}
-	if unit > 1 {
-		text = text[:len(text)-1]
-	}
-	v, err := strconv.ParseInt(text, 10, 40)
-	return v * unit, err == nil && v >= 0
 }
 
 // words splits a list of names into a set.

@@ -92,12 +92,12 @@ func (n *nginx) indexIsProgram(v *nginxServer, l *location) bool {
 }
 
 // index adds the route that runs a directory's index where that is a program: after the one for files.
-func (n *nginx) index(v *nginxServer, l *location, match []pair) {
+func (n *nginx) index(v *nginxServer, l *location) {
 	if !n.indexIsProgram(v, l) {
 		return
 	}
 	php, pass := n.phpOf(v, "/index.php")
-	n.cgi(v, &location{node: php.node, scope: php.scope, kind: l.kind, path: l.path}, pass, match, nil)
+	n.cgi(v, &location{node: php.node, scope: php.scope, kind: l.kind, path: l.path}, pass, l.match(), nil)
 }
 
 // passesPrograms reports whether some location passes programs on.
@@ -121,13 +121,13 @@ func (n *nginx) tryFiles(v *nginxServer, l *location, b *node) {
 		} else {
 			n.d.note(&v.mark, b, "it chooses what is passed on")
 		}
-		n.serves(v, l, l.match(), nil)
+		n.serves(v, l)
 		return
 	}
 	for _, a := range b.Args[:max(len(b.Args)-1, 0)] {
 		if a != "$uri" && a != "$uri/" {
 			n.d.note(&v.mark, b, "only $uri, $uri/ and a last word")
-			n.serves(v, l, l.match(), nil)
+			n.serves(v, l)
 			return
 		}
 	}
@@ -138,14 +138,14 @@ func (n *nginx) tryFiles(v *nginxServer, l *location, b *node) {
 	case final == "=404":
 		n.files(v, l, r, "404")
 		n.add(v, r)
-		n.index(v, l, l.match())
+		n.index(v, l)
 	case strings.HasPrefix(final, "@"):
 		n.files(v, l, r, "next")
 		n.add(v, r)
 		for _, named := range v.scope.own("location") {
 			if named.Text() == final {
 				n.account(named.Kids, &v.mark)
-				n.serves(v, &location{node: named, scope: v.scope.in(named.Kids), kind: l.kind, path: l.path}, l.match(), nil)
+				n.serves(v, &location{node: named, scope: v.scope.in(named.Kids), kind: l.kind, path: l.path})
 			}
 		}
 	case strings.HasPrefix(bare, "/") && strings.Contains(bare, ".php"):

@@ -4,7 +4,6 @@ import (
 	"path"
 	"regexp"
 	"regexp/syntax"
-	"slices"
 	"strings"
 )
 
@@ -164,43 +163,39 @@ func (n *nginx) location(v *nginxServer, l *location) {
 			n.answer(v, l, b, l.scope)
 			return
 		}
-		if n.rewrites(v, l) {
-			return
-		}
+		n.rewrites(v, l)
 	}
 	if try := l.scope.own("try_files"); len(try) > 0 { // it is not inherited
 		n.tryFiles(v, l, try[0])
 		return
 	}
-	n.serves(v, l, l.match(), nil)
+	n.serves(v, l)
 }
 
-// serves adds the route of a location that passes requests on, or serves files. extra are keys of its route.
-func (n *nginx) serves(v *nginxServer, l *location, match, extra []pair) {
-	for _, name := range []string{"proxy_pass", "grpc_pass"} {
-		if pass := l.scope.own(name); len(pass) > 0 {
-			n.slash(v, l, match)
-			n.pass(v, l, pass[0], match, extra)
-			return
-		}
+// serves adds the route of a location that passes requests on, or serves files.
+func (n *nginx) serves(v *nginxServer, l *location) {
+	if pass := passOf(l); pass != nil {
+		n.slash(v, l)
+		n.pass(v, l, pass, l.match(), nil)
+		return
 	}
 	for _, name := range []string{"fastcgi_pass", "uwsgi_pass", "scgi_pass"} {
 		if pass := l.scope.own(name); len(pass) > 0 {
-			n.slash(v, l, match)
-			n.cgi(v, l, pass[0], match, extra)
+			n.slash(v, l)
+			n.cgi(v, l, pass[0], l.match(), nil)
 			return
 		}
 	}
-	r := &route{keys: slices.Clone(match)}
+	r := &route{keys: l.match()}
 	n.common(v, l, r)
 	n.files(v, l, r, "404")
 	n.add(v, r)
-	n.index(v, l, match)
+	n.index(v, l)
 }
 
 // slash redirects a prefix without its slash to the one with it, as nginx does where requests are passed on.
-func (n *nginx) slash(v *nginxServer, l *location, match []pair) {
-	if l.kind == regexLocation || l.kind == exactLocation || !strings.HasSuffix(l.path, "/") || len(match) == 0 {
+func (n *nginx) slash(v *nginxServer, l *location) {
+	if l.kind == regexLocation || l.kind == exactLocation || !strings.HasSuffix(l.path, "/") {
 		return
 	}
 	bare := strings.TrimSuffix(l.path, "/")
@@ -214,12 +209,9 @@ func (n *nginx) slash(v *nginxServer, l *location, match []pair) {
 	n.add(v, r)
 }
 
-// rewrites translates the "rewrite" lines of a location. True means that nothing of the location is left to translate.
-func (n *nginx) rewrites(v *nginxServer, l *location) bool {
+// rewrites translates the "rewrite" lines of a location.
+func (n *nginx) rewrites(v *nginxServer, l *location) {
 	lines := l.scope.own("rewrite")
-	if len(lines) == 0 {
-		return false
-	}
 	for i, b := range lines {
 		expression, to, flag := within(b.Text(), l), b.Arg(1), b.Arg(2)
 		replaced, ok := n.variables(to, l.scope)
@@ -229,7 +221,7 @@ func (n *nginx) rewrites(v *nginxServer, l *location) bool {
 		case !ok:
 			n.d.note(&v.mark, b, "a variable without a counterpart")
 		case redirects(to, flag):
-			n.redirect(v, l, b, expression, replaced, flag)
+			n.redirect(v, b, expression, replaced, flag)
 		case flag == "last" || flag == "" || i < len(lines)-1 && flag != "break":
 			n.d.note(&v.mark, b, "it has another location chosen")
 		case passOf(l) == nil:
@@ -242,7 +234,6 @@ func (n *nginx) rewrites(v *nginxServer, l *location) bool {
 			n.pass(v, l, passOf(l), match, []pair{{"rewrite", quote(withSlash(replaced))}})
 		}
 	}
-	return false
 }
 
 // within binds an expression that takes the rest of a path behind a beginning of the location's prefix to the whole of that prefix.
@@ -304,11 +295,11 @@ func (n *nginx) rewriteAlways(v *nginxServer, b *node) {
 		n.d.note(&v.mark, b, "only redirects are translated here")
 		return
 	}
-	n.redirect(v, nil, b, b.Text(), replaced, b.Arg(2))
+	n.redirect(v, b, b.Text(), replaced, b.Arg(2))
 }
 
 // redirect adds a route for a "rewrite" that sends the client elsewhere. The client's query goes with it, unless a question mark ends it.
-func (n *nginx) redirect(v *nginxServer, l *location, b *node, expression, to, flag string) {
+func (n *nginx) redirect(v *nginxServer, b *node, expression, to, flag string) {
 	status := "302"
 	if flag == "permanent" {
 		status = "301"

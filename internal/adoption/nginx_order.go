@@ -52,7 +52,7 @@ func (n *nginx) locations(v *nginxServer) []*location {
 		if own, ok := withoutEnd(mine, outermost); ok && !below { // the server's follow by themselves
 			mine, whole = own, false
 		}
-		v.whole = append(v.whole, n.boundTo(v, l, mine, whole, len(v.whole))...)
+		v.whole = append(v.whole, n.boundTo(v, l, mine, len(v.whole))...)
 		if whole {
 			v.whole = append(v.whole, l)
 		} else {
@@ -96,13 +96,13 @@ func withoutEnd(list, end []*location) ([]*location, bool) {
 	return list[:at], true
 }
 
-// boundTo copies expressions, bound to a prefix. whole says that all of the prefix stands here, with what cannot be bound as a remark.
-func (n *nginx) boundTo(v *nginxServer, l *location, expressions []*location, whole bool, made int) (out []*location) {
+// boundTo copies expressions, bound to a prefix. made is how many copies there are.
+func (n *nginx) boundTo(v *nginxServer, l *location, expressions []*location, made int) (out []*location) {
 	for _, e := range expressions {
 		one := *e
 		var fits, ever bool
 		if one.path, fits, ever = bindTo(e.path, l.path); !fits {
-			n.d.note(&v.mark, e.node, "its expression cannot be bound to the location %s, whose paths it takes", orElse(l.path, "/"))
+			n.d.note(&v.mark, e.node, "its expression cannot be bound to the location %s, whose paths it takes", cmp.Or(l.path, "/"))
 			continue
 		}
 		if made+len(out) > mostCopies {

@@ -146,9 +146,6 @@ func (n *nginx) script(v *nginxServer, l *location, b *node, last string) {
 
 // pass adds the route of a "proxy_pass". extra are keys of its route, such as a rewrite.
 func (n *nginx) pass(v *nginxServer, l *location, b *node, match, extra []pair) {
-	if b == nil {
-		return
-	}
 	text := n.known(b.Text(), l.scope)
 	scheme, rest, _ := strings.Cut(text, "://")
 	if b.Name == "grpc_pass" && !strings.Contains(text, "://") {
@@ -168,12 +165,12 @@ func (n *nginx) pass(v *nginxServer, l *location, b *node, match, extra []pair) 
 		return
 	}
 	n.common(v, l, r)
-	n.requestHeaders(v, l, r)
+	n.requestHeaders(l, r)
 	if len(extra) == 0 && uri != "" && !n.replaced(l, r, uri, strings.Contains(b.Text(), "$")) {
 		n.d.note(&r.notes, b, "a path behind the host")
 	}
 	r.keys = append(r.keys, extra...)
-	name := n.pool(l, r, scheme, host, b)
+	name := n.pool(l, scheme, host, b)
 	if name == "" {
 		n.d.note(&v.mark, b, "no server in it; it is answered 501")
 		n.refuses(v, match)
@@ -186,15 +183,23 @@ func (n *nginx) pass(v *nginxServer, l *location, b *node, match, extra []pair) 
 // known is a text with the variables that are set to a text around it.
 func (n *nginx) known(text string, s scope) string {
 	return nginxVariable.ReplaceAllStringFunc(text, func(v string) string {
-		for i := len(s) - 1; i >= 0; i-- {
-			for _, set := range s[i] {
-				if set.Name == "set" && set.Text() == "$"+strings.Trim(v[1:], "{}") && !strings.Contains(set.Arg(1), "$") {
-					return set.Arg(1)
-				}
-			}
+		if value, ok := s.variable(strings.Trim(v[1:], "{}")); ok {
+			return value
 		}
 		return v
 	})
+}
+
+// variable is the text that a "set" gives a variable, if it is the same for every request.
+func (s scope) variable(name string) (value string, ok bool) {
+	for _, level := range slices.Backward(s) {
+		for _, set := range level {
+			if set.Name == "set" && set.Text() == "$"+name && !strings.Contains(set.Arg(1), "$") {
+				return set.Arg(1), true
+			}
+		}
+	}
+	return "", false
 }
 
 // replaced sets the rewrite for a "proxy_pass" with a path: it stands in the place of the location's prefix.
@@ -247,7 +252,7 @@ var byItself = map[string][]string{
 }
 
 // requestHeaders sets the headers that upstreams get.
-func (n *nginx) requestHeaders(v *nginxServer, l *location, r *route) {
+func (n *nginx) requestHeaders(l *location, r *route) {
 	var set, made []pair
 	for _, name := range []string{"proxy_set_header", "grpc_set_header"} {
 		for _, b := range l.scope.all(name) {
@@ -273,7 +278,7 @@ func (n *nginx) requestHeaders(v *nginxServer, l *location, r *route) {
 }
 
 // pool makes the pool of a route, empty where there is no server in it.
-func (n *nginx) pool(l *location, r *route, scheme, host string, pass *node) string {
+func (n *nginx) pool(l *location, scheme, host string, pass *node) string {
 	var notes []Note
 	var keys []pair
 	endpoints, group := n.endpoints(scheme, host, &notes)
@@ -284,7 +289,7 @@ func (n *nginx) pool(l *location, r *route, scheme, host string, pass *node) str
 	if group != nil {
 		keys = append(keys, n.balance(group, &notes)...)
 	}
-	if h := n.hostOf(l, host, group, pass, &notes); h != "client" {
+	if h := n.hostOf(l, host, group, &notes); h != "client" {
 		keys = append(keys, pair{"host", quote(h)})
 	}
 	if scheme == "https" || scheme == "grpcs" {
@@ -412,7 +417,7 @@ func hashKey(text string) string {
 }
 
 // hostOf is the Host header that upstreams get.
-func (n *nginx) hostOf(l *location, host string, group, pass *node, notes *[]Note) string {
+func (n *nginx) hostOf(l *location, host string, group *node, notes *[]Note) string {
 	for _, name := range []string{"proxy_set_header", "grpc_set_header"} {
 		for _, b := range l.scope.all(name) {
 			if !strings.EqualFold(b.Text(), "Host") {

@@ -36,15 +36,12 @@ func (n *nginx) variables(text string, s scope) (out string, ok bool) {
 				return names.Text()
 			}
 		}
-		for i := len(s) - 1; i >= 0; i-- {
-			for _, set := range s[i] {
-				if set.Name == "set" && set.Text() == "$"+name && !strings.Contains(set.Arg(1), "$") {
-					return set.Arg(1)
-				}
-			}
+		value, known := s.variable(name)
+		if !known {
+			ok = false
+			return v
 		}
-		ok = false
-		return v
+		return value
 	})
 	return strings.ReplaceAll(out, "\x00", "$search"), ok
 }
@@ -77,7 +74,7 @@ func (n *nginx) returns(v *nginxServer, r *route, b *node, s scope) {
 	status, err := strconv.Atoi(code)
 	to, ok := n.variables(text, s)
 	if headed(status) || !slices.ContainsFunc(s.all("add_header"), func(b *node) bool { return !b.Has("always") }) {
-		n.responseHeaders(v, s, r)
+		n.responseHeaders(s, r)
 	}
 	switch {
 	case err != nil || status < 200 || status > 599 || status == 444 || status == 499:
@@ -278,8 +275,8 @@ func hostWithPort(expression string) (string, bool) {
 // common sets what holds for a location whatever answers it.
 func (n *nginx) common(v *nginxServer, l *location, r *route) {
 	n.access(v, l, r)
-	n.limit(v, l, r)
-	n.responseHeaders(v, l.scope, r)
+	n.limit(l, r)
+	n.responseHeaders(l.scope, r)
 	n.errorPages(v, l.scope, r)
 	n.bodyOf(l.scope, &r.notes)
 }
@@ -295,7 +292,7 @@ func (n *nginx) access(v *nginxServer, l *location, r *route) {
 		}
 	}
 	r.refused = r.refused || n.accessLost(l.scope, len(rules) > 0)
-	n.addresses(v, rules, r)
+	n.addresses(rules, r)
 	realm, users := l.scope.get("auth_basic"), l.scope.get("auth_basic_user_file")
 	if realm == nil || realm.Text() == "off" {
 		return
@@ -340,7 +337,7 @@ func (n *nginx) accessLost(s scope, addresses bool) bool {
 
 // addresses sets allow and deny. nginx takes the first line that has an address; here the smallest network decides, so a line that
 // stands behind a larger network has no effect, there and here.
-func (n *nginx) addresses(v *nginxServer, rules []*node, r *route) {
+func (n *nginx) addresses(rules []*node, r *route) {
 	lists := map[string][]string{}
 	var before []netip.Prefix
 	all := ""
@@ -382,7 +379,7 @@ func (n *nginx) addresses(v *nginxServer, rules []*node, r *route) {
 }
 
 // limit sets how often the location may be asked.
-func (n *nginx) limit(v *nginxServer, l *location, r *route) {
+func (n *nginx) limit(l *location, r *route) {
 	for i, b := range l.scope.all("limit_req") {
 		var zone *node
 		for _, a := range b.Args {
@@ -411,7 +408,7 @@ func (n *nginx) limit(v *nginxServer, l *location, r *route) {
 }
 
 // responseHeaders sets add_header, expires and what is hidden.
-func (n *nginx) responseHeaders(v *nginxServer, s scope, r *route) {
+func (n *nginx) responseHeaders(s scope, r *route) {
 	var set, made []pair
 	for _, name := range []string{"proxy_hide_header", "fastcgi_hide_header", "grpc_hide_header"} {
 		for _, b := range s.all(name) {

@@ -129,7 +129,7 @@ func (t *traefik) redirections() {
 				to = other.port
 			}
 		}
-		scheme, behind, status := orElse(r.Get("scheme").Text(), "https"), "", "301"
+		scheme, behind, status := cmp.Or(r.Get("scheme").Text(), "https"), "", "301"
 		if _, err := strconv.Atoi(to); err == nil && to != map[string]string{"https": "443", "http": "80"}[scheme] {
 			behind = ":" + to
 		}
@@ -250,17 +250,7 @@ func traefikRule(rule string) (condition, bool) {
 			if !ok {
 				return nil, false
 			}
-			var next condition
-			for _, a := range all {
-				for _, b := range c {
-					both, fits := merge(a, b)
-					if !fits {
-						return nil, false
-					}
-					next = append(next, both)
-				}
-			}
-			if all = next; len(all) > 1000 {
+			if all, ok = both(all, c); !ok {
 				return nil, false
 			}
 		}
@@ -344,9 +334,9 @@ func (t *traefik) service(name *node, r *route) string {
 				keys = append(keys, pair{"host", "endpoint"})
 			}
 		case "sticky":
-			keys = append(keys, pair{"sticky", mapping([]pair{{"cookie", quote(orElse(k.At("cookie", "name").Text(), "lb"))}})})
+			keys = append(keys, pair{"sticky", mapping([]pair{{"cookie", quote(cmp.Or(k.At("cookie", "name").Text(), "lb"))}})})
 		case "healthcheck":
-			check := []pair{{"path", quote(orElse(k.Get("path").Text(), "/"))}}
+			check := []pair{{"path", quote(cmp.Or(k.Get("path").Text(), "/"))}}
 			keys = append(keys, pair{"check", mapping(check)})
 		case "serverstransport":
 			if transport, _ := t.find("serversTransports", k.Text()); transport.Get("insecureSkipVerify").Text() == "true" {

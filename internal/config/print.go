@@ -15,7 +15,7 @@ func PrintFlags(c *Config, comment ...string) []byte {
 	}
 	b.WriteString("version: 1\nlisten:\n")
 	for _, l := range c.Listen {
-		fmt.Fprintf(&b, "  - address: %s\n", yamlText(l.Address.String()))
+		fmt.Fprintf(&b, "  - address: %s\n", Text(l.Address.String()))
 		if l.TLS.Issue != "" {
 			fmt.Fprintf(&b, "    tls: %s\n", l.TLS.Issue)
 		}
@@ -25,7 +25,7 @@ func PrintFlags(c *Config, comment ...string) []byte {
 		{"admin", c.Admin.String()}, {"access_log", c.AccessLog}, {"error_pages", c.ErrorPages},
 	} {
 		if k.value != find(k.name).def {
-			fmt.Fprintf(&b, "%s: %s\n", k.name, yamlText(k.value))
+			fmt.Fprintf(&b, "%s: %s\n", k.name, Text(k.value))
 		}
 	}
 	b.WriteString("routes:\n")
@@ -34,9 +34,9 @@ func PrintFlags(c *Config, comment ...string) []byte {
 	}
 	b.WriteString("pools:\n")
 	for _, p := range c.Pools {
-		fmt.Fprintf(&b, "  %s:\n    endpoints:\n", yamlText(p.Name))
+		fmt.Fprintf(&b, "  %s:\n    endpoints:\n", Text(p.Name))
 		for _, e := range p.Endpoints {
-			fmt.Fprintf(&b, "      - %s\n", yamlText(e.String()))
+			fmt.Fprintf(&b, "      - %s\n", Text(e.String()))
 		}
 		printTLS(&b, p.TLS)
 	}
@@ -48,12 +48,12 @@ func printRoute(b *strings.Builder, r *Route) {
 	dash := "  - "
 	for _, k := range []struct{ name, value string }{{"host", r.Host}, {"scheme", r.Scheme}, {"pool", r.Pool}} {
 		if k.value != "" {
-			fmt.Fprintf(b, "%s%s: %s\n", dash, k.name, yamlText(k.value))
+			fmt.Fprintf(b, "%s%s: %s\n", dash, k.name, Text(k.value))
 			dash = "    "
 		}
 	}
 	if r.Redirect.To != "" {
-		fmt.Fprintf(b, "%sredirect: {to: %s, status: %d}\n", dash, yamlText(r.Redirect.To), r.Redirect.Status)
+		fmt.Fprintf(b, "%sredirect: {to: %s, status: %d}\n", dash, Text(r.Redirect.To), r.Redirect.Status)
 	}
 }
 
@@ -62,7 +62,7 @@ func printACME(b *strings.Builder, a *ACME) {
 	head := "acme:\n"
 	for _, k := range []struct{ name, value, def string }{{"email", a.Email, ""}, {"directory", a.Directory, DefaultDirectory}, {"ca", a.CA, ""}} {
 		if k.value != k.def {
-			fmt.Fprintf(b, "%s  %s: %s\n", head, k.name, yamlText(k.value))
+			fmt.Fprintf(b, "%s  %s: %s\n", head, k.name, Text(k.value))
 			head = ""
 		}
 	}
@@ -74,10 +74,10 @@ func printTLS(b *strings.Builder, t UpstreamTLS) {
 	}
 	b.WriteString("    tls:\n")
 	if t.CA != "" {
-		fmt.Fprintf(b, "      ca: %s\n", yamlText(t.CA))
+		fmt.Fprintf(b, "      ca: %s\n", Text(t.CA))
 	}
 	if t.ServerName != "" {
-		fmt.Fprintf(b, "      server_name: %s\n", yamlText(t.ServerName))
+		fmt.Fprintf(b, "      server_name: %s\n", Text(t.ServerName))
 	}
 	if !t.Verify {
 		b.WriteString("      verify: false\n")
@@ -85,10 +85,10 @@ func printTLS(b *strings.Builder, t UpstreamTLS) {
 }
 
 // plainText matches what is a word without quotes in YAML wherever it stands, and no number, boolean or null.
-var plainText = regexp.MustCompile(`^(https?://[A-Za-z0-9.:-]+[A-Za-z0-9]|/[A-Za-z0-9._/-]+|[a-z]+)$`)
+var plainText = regexp.MustCompile(`^(https?://[A-Za-z0-9.:-]+[A-Za-z0-9]|/[A-Za-z0-9._/-]+|[a-z]([a-z0-9.-]*[a-z])?)$`)
 
-// yamlText writes a value so that it is read as it is: in quotes unless it is plain, with ${ as $${.
-func yamlText(s string) string {
+// Text writes a value so that it is read as it is: in quotes unless it is plain, with ${ as $${.
+func Text(s string) string {
 	switch s {
 	case "null", "true", "false", "yes", "no", "on", "off":
 	default:

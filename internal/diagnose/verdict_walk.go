@@ -148,7 +148,7 @@ func judgePath(w *Walk) *finding {
 	if len(w.Path) == 0 || w.goodPath() != nil {
 		return nil
 	}
-	f := ofPath(w, w.worstPath())
+	f := ofPath(w.worstPath())
 	if len(w.Path) > 1 {
 		f.proof = append(f.proof, fmt.Sprintf("none of %d addresses can be connected to", len(w.Path)))
 	}
@@ -156,7 +156,7 @@ func judgePath(w *Walk) *finding {
 }
 
 // ofPath is the finding about one address that cannot be connected to.
-func ofPath(w *Walk, p *Path) *finding {
+func ofPath(p *Path) *finding {
 	f := &finding{cause: p.Cause, evidence: p.Evidence}
 	if p.NoFamily {
 		f.proof = append(f.proof, "this machine has no route for IPv6, and the name has an IPv6 address only")
@@ -452,7 +452,7 @@ func judgeAgain(w *Walk) *finding {
 func judgeAddresses(w *Walk) *finding {
 	for _, p := range w.Path {
 		if p.Cause != fault.CauseNone && !p.NoFamily {
-			f := ofPath(w, p)
+			f := ofPath(p)
 			f.pattern = fmt.Sprintf("only on %s, one of %d addresses", p.Address, len(w.Path))
 			f.finish(w)
 			f.sentence += fmt.Sprintf(", 1 of %d addresses of %s", len(w.Path), w.Target.Host)

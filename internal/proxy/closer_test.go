@@ -31,7 +31,8 @@ func TestCloserCostsNoRequest(t *testing.T) {
 				for i := range requests {
 					c.send(method + " /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n")
 					if m := c.response(method); m.status() != 200 {
-						t.Fatalf("request %d: %s", i, m.line)
+						r := g.record()
+						t.Fatalf("request %d: %s: %s, %+v", i, m.line, r.Fault.Cause, r.Attempts)
 					}
 					r := g.record()
 					if r.Fault.Is() && (r.Fault.Cause != fault.CauseKeepaliveRace || !r.Saved) {
