@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,14 +16,18 @@ import (
 func TestCloserCostsNoRequest(t *testing.T) {
 	t.Parallel()
 	const requests = 300
+	const atOnce = 200 * time.Millisecond // the gateway takes 250 ms without an end for a sign that the connection is kept
 	for _, lag := range []time.Duration{0, 200 * time.Microsecond, 5 * time.Millisecond} { // how long after its answer it closes
 		for _, method := range []string{"GET", "POST"} {
 			t.Run(fmt.Sprint(method, " ", lag), func(t *testing.T) {
 				t.Parallel()
+				var slowest atomic.Int64 // nanoseconds from an answer to its end
 				o := upstreamOf(t, func(p *peer) {
 					if _, good := p.request(); good {
 						p.send(ok)
+						answered := time.Now()
 						time.Sleep(lag) // the lag is what is tested
+						slowest.Store(max(slowest.Load(), int64(time.Since(answered))))
 					}
 				})
 				// No budget to speak of: a repeat after a lost race must not need one.
@@ -30,11 +35,14 @@ func TestCloserCostsNoRequest(t *testing.T) {
 				c := g.dial()
 				for i := range requests {
 					c.send(method + " /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n")
-					if m := c.response(method); m.status() != 200 {
-						r := g.record()
-						t.Fatalf("request %d: %s: %s, %+v", i, m.line, r.Fault.Cause, r.Attempts)
-					}
+					m := c.response(method)
 					r := g.record()
+					if late := time.Duration(slowest.Load()); m.status() != 200 && late > atOnce {
+						t.Skipf("request %d: the machine was so busy that the endpoint closed only %v after its answer", i, late)
+					}
+					if m.status() != 200 {
+						t.Fatalf("request %d: %s: %s, %+v", i, m.line, r.Fault.Cause, *r.Attempts[len(r.Attempts)-1])
+					}
 					if r.Fault.Is() && (r.Fault.Cause != fault.CauseKeepaliveRace || !r.Saved) {
 						t.Fatalf("request %d: %s, saved %t", i, r.Fault.Cause, r.Saved)
 					}
