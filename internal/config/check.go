@@ -181,6 +181,9 @@ func (d *decoder) checkAnswer(r *Route, path string) {
 	if at, ok := d.positions[path+".redirect.status"]; ok && slices.Contains([]int{304, 305, 306}, r.Redirect.Status) {
 		d.fail(at, path+".redirect.status", "a redirect cannot have the status "+fmt.Sprint(r.Redirect.Status), "write 301, 302, 303, 307 or 308")
 	}
+	if at, ok := d.positions[path+".timeouts"]; ok && len(given) == 1 && given[0] != "pool" && given[0] != "fastcgi" {
+		d.fail(at, path+".timeouts", "timeouts are about a pool or an application, and "+given[0]+" asks none", "remove them")
+	}
 	d.routeTimeouts(&r.Timeouts, path+".timeouts")
 	if at, ok := d.positions[path+".respond.body"]; ok && slices.Contains([]int{204, 304}, r.Respond.Status) {
 		d.fail(at, path+".respond.body", fmt.Sprintf("an answer %d has no body", r.Respond.Status), "remove the body")
@@ -190,7 +193,7 @@ func (d *decoder) checkAnswer(r *Route, path string) {
 // routeTimeouts tells a time-out of 0 from one that is not there.
 func (d *decoder) routeTimeouts(t *RouteTimeouts, path string) {
 	own := *t
-	*t = RouteTimeouts{PoolsOwn, PoolsOwn, PoolsOwn, PoolsOwn, PoolsOwn}
+	*t = poolsTimeouts
 	if _, ok := d.positions[path]; !ok {
 		return
 	}

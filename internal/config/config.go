@@ -286,6 +286,9 @@ type RouteTimeouts struct {
 	Response time.Duration `key:"response"`
 }
 
+// poolsTimeouts are those of a route that sets none.
+var poolsTimeouts = RouteTimeouts{PoolsOwn, PoolsOwn, PoolsOwn, PoolsOwn, PoolsOwn}
+
 // Auth asks for a name and a password.
 type Auth struct {
 	Users string `key:"users"` // path of a file as htpasswd writes it; empty: nobody is asked

@@ -391,6 +391,6 @@ var (
 	usualRedirect = Redirect{Status: 302}
 	usualFastCGI  = FastCGI{Index: "index.php", Split: ".php"}
 	usualFiles    = Files{Missing: MissingNotFound, Links: LinksInside}
-	usualTimeouts = RouteTimeouts{PoolsOwn, PoolsOwn, PoolsOwn, PoolsOwn, PoolsOwn}
+	usualTimeouts = poolsTimeouts
 	usualRespond  = Respond{Type: "text/plain; charset=utf-8"}
 )

@@ -17,7 +17,7 @@ func FromFlags(from, to []string) (*Config, error) {
 	c := &Config{Version: 1, Routes: []Route{{}}}
 	setDefaults(root.child("routes"), reflect.ValueOf(&c.Routes[0]).Elem())
 	c.Routes[0].Pool = FlagPool
-	c.Routes[0].Timeouts = RouteTimeouts{PoolsOwn, PoolsOwn, PoolsOwn, PoolsOwn, PoolsOwn}
+	c.Routes[0].Timeouts = poolsTimeouts
 	setDefaults(root, reflect.ValueOf(c).Elem())
 	pool := Pool{Name: FlagPool}
 	setDefaults(root.child("pools"), reflect.ValueOf(&pool).Elem())

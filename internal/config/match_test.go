@@ -64,6 +64,8 @@ func TestAnswerKeys(t *testing.T) {
 		{`{path: /a}`, `"pool" is missing in routes[0] | add pool: web`},
 		{`{pool: web, redirect: {to: /b}}`, "a route has one of pool, redirect, respond, files and fastcgi, and here are pool and redirect"},
 		{`{redirect: {to: /b}, strip: /a}`, `"strip" is about what a pool is asked for`},
+		{`{redirect: {to: /b}, timeouts: {head: 1s}}`, `timeouts are about a pool or an application, and redirect asks none`},
+		{`{files: {root: /srv}, timeouts: {read: 1s}}`, `files asks none`},
 		{`{redirect: {to: b}}`, "must be a place to go to"},
 		{`{redirect: {to: "/b c"}}`, "without spaces"},
 		{`{redirect: {to: /b, status: 304}}`, "cannot have the status 304"},

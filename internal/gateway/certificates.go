@@ -74,10 +74,11 @@ func (g *Gateway) certificates() []Certificate {
 		}
 	}
 	for pool, b := range current.pools {
-		for text, t := range b.targets {
-			if s := t.Shown(); s != nil {
+		for _, t := range b.targets { // of a route's own time-outs there are more of an endpoint
+			if s, key := t.Shown(), pool+" "+t.Text; s != nil && !seen[key] {
+				seen[key] = true
 				out = append(out, Certificate{
-					From: FromUpstream, Name: text, Pool: pool, Names: s.Chain[0].Names, Issuer: s.Chain[0].Issuer, NotAfter: s.NotAfter, notBefore: s.Chain[0].NotBefore,
+					From: FromUpstream, Name: t.Text, Pool: pool, Names: s.Chain[0].Names, Issuer: s.Chain[0].Issuer, NotAfter: s.NotAfter, notBefore: s.Chain[0].NotBefore,
 				})
 			}
 		}

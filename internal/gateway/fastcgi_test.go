@@ -168,6 +168,57 @@ func TestFastCGIFaults(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
+// TestFastCGIEnds: an application is waited for no longer than the route says, nor for a client that has left, nor past a drain.
+func TestFastCGIEnds(t *testing.T) {
+	t.Parallel()
+	asks, ends := make(chan struct{}, 8), make(chan time.Time, 8)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() { // ends when the listener is closed
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { // ends with the connection, which the gateway closes
+				defer c.Close()
+				first := make([]byte, 1)
+				_, _ = io.ReadFull(c, first)
+				asks <- struct{}{}
+				_, _ = io.Copy(io.Discard, c)
+				ends <- time.Now()
+			}()
+		}
+	}()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	url := gatewayWith(t, "\n  - {path: /long.php, fastcgi: {address: 'localhost:"+port+"', root: /srv}}\n  - {fastcgi: {address: 'localhost:"+port+"', root: /srv}, timeouts: {response: 300ms}}", "proxy_status: full")
+	began := time.Now()
+	res, _ := asked(t, "GET", url+"/a.php")
+	if took := time.Since(began); res.StatusCode != 504 || !strings.Contains(res.Header.Get("Proxy-Status"), "timeouts.response") || took < 250*time.Millisecond {
+		t.Errorf("%d after %v, %s", res.StatusCode, took, res.Header.Get("Proxy-Status"))
+	}
+	<-asks
+	<-ends
+	c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(c, "GET /long.php HTTP/1.1\r\nHost: a.test\r\n\r\n")
+	<-asks
+	left := time.Now()
+	_ = c.(*net.TCPConn).SetLinger(0)
+	_ = c.Close()
+	select {
+	case at := <-ends:
+		t.Logf("the application's connection ended %v after the client had left", at.Sub(left))
+	case <-time.After(patience):
+		t.Error("a client that has left is still worked for")
+	}
+}
+
 // TestPHP: the real php-fpm, and what it says of a script that is not there.
 func TestPHP(t *testing.T) {
 	fpm := ""

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -39,6 +40,14 @@ func site(t *testing.T) string {
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	root := site(t)
+	if err := os.Mkdir(filepath.Join(root, "pipe"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"pipe/index.html", "fifo"} {
+		if err := syscall.Mkfifo(filepath.Join(root, name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	url := gatewayWith(t, `
   - {path: "/spa/*", strip: /spa, files: {root: `+root+`, missing: /index.html}}
   - {path: "/next/*", strip: /next, files: {root: `+root+`, missing: next}}
@@ -59,6 +68,8 @@ func TestFiles(t *testing.T) {
 		{"/a/", 200, "", "a's home"},
 		{"//a/", 200, "", "a's home"},
 		{"/empty/", 404, "", ""},
+		{"/pipe/", 404, "", ""}, // nobody writes to it
+		{"/fifo", 404, "", ""},
 		{"/a/b.txt/", 404, "", ""},
 		{"/none", 404, "", ""},
 		{"/in", 200, "", "0123456789"},
@@ -157,7 +168,7 @@ func TestOneFileOnePath(t *testing.T) {
 func TestErrorPages(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"404.html": "<p>our 404", "50x.json": `{"sorry":true}`} {
+	for name, text := range map[string]string{"users": "ann:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M=", "404.html": "<p>our 404", "50x.json": `{"sorry":true}`} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -169,16 +180,18 @@ func TestErrorPages(t *testing.T) {
 		_, _ = w.Write([]byte("upstream's"))
 	}))
 	t.Cleanup(upstream.Close)
-	errors := "errors: [{status: 404, file: " + dir + "/404.html}, {status: [502, 503-504], file: " + dir + "/50x.json, upstream: true}]"
+	errors := "errors: [{status: [401, 404, 405], file: " + dir + "/404.html}, {status: [502, 503-504], file: " + dir + "/50x.json, upstream: true}]"
 	url := gatewayTo(t, `
   - {path: /down, maintenance: on, pool: web, `+errors+`}
   - {path: "/files/*", files: {root: `+dir+`}, `+errors+`}
+  - {path: /staff, auth: {users: `+dir+`/users}, pool: web, `+errors+`}
   - {pool: web, `+errors+`}`, "", upstream.URL)
 	for _, tt := range []struct {
 		path       string
 		status     int
 		body, kind string
 	}{
+		{"/staff", 401, "<p>our 404", "text/html; charset=utf-8"},
 		{"/404", 404, "upstream's", "text/plain; charset=utf-8"},
 		{"/503", 503, `{"sorry":true}`, "application/json"},
 		{"/down", 503, `{"sorry":true}`, "application/json"},
@@ -188,9 +201,23 @@ func TestErrorPages(t *testing.T) {
 		if res.StatusCode != tt.status || body != tt.body || res.Header.Get("Content-Type") != tt.kind {
 			t.Errorf("%s: %d, %q, %s", tt.path, res.StatusCode, body, res.Header.Get("Content-Type"))
 		}
+		if tt.status == 401 && res.Header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: %v", tt.path, res.Header)
+		}
 		if tt.status == 503 && (res.Header.Get("Retry-After") == "" || res.Header.Get("Proxy-Status") == "" || res.Header.Get("X-From") != "") {
 			t.Errorf("%s: %v", tt.path, res.Header)
 		}
+	}
+}
+
+// TestErrorPageOfMethod: files' own 405 has the route's page too, and says what is allowed.
+func TestErrorPageOfMethod(t *testing.T) {
+	t.Parallel()
+	dir := site(t)
+	url := gatewayWith(t, "\n  - {files: {root: "+dir+"}, errors: [{status: 405, file: "+dir+"/app.js}]}", "")
+	res, body := asked(t, "POST", url+"/a/b.txt")
+	if res.StatusCode != 405 || body != "js" || res.Header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("%d %q %v", res.StatusCode, body, res.Header)
 	}
 }
 

@@ -22,6 +22,9 @@ func TestRedirectRespondRewrite(t *testing.T) {
 	url := gatewayWith(t, `
   - {host: plain.test, redirect: {to: "https://$host$uri", status: 301}}
   - {path: "~^/user/([0-9]+)/(?P<what>[a-z]+)$", redirect: {to: "/u/$1?show=$what&$query", status: 308}}
+  - {path: "/caf%c3%a9/*", redirect: {to: "/c/$rest"}}
+  - {path: /moved, respond: {status: 301, body: moved}, set_response: {Location: "https://a.test/"}}
+  - {path: /data, respond: {status: 200}, set_response: {Content-Type: text/csv}}
   - {path: "/old/*", redirect: {to: "/$rest"}}
   - {path: "/cost/*", redirect: {to: "/pay$$", status: 307}}
   - {path: /robots.txt, respond: {status: 200, body: "User-agent: *\nDisallow: /\n"}, set_response: {Cache-Control: max-age=60, Content-Type: x/y}}
@@ -42,6 +45,9 @@ func TestRedirectRespondRewrite(t *testing.T) {
 		{"/old/a/b?x=y", "", 302, "/a/b", ""},
 		{"/old//elsewhere.example/", "", 302, "/elsewhere.example/", ""},
 		{"/old/%5C/elsewhere.example/", "", 302, "/%5C/elsewhere.example/", ""},
+		{"/caf%C3%A9/x", "", 302, "/c/x", ""},
+		{"/caf%c3%a9/", "", 302, "/c/", ""},
+		{"/moved", "", 301, "https://a.test/", "moved"},
 		{"/cost/x", "", 307, "/pay$", ""},
 		{"/robots.txt", "", 200, "", "User-agent: *\nDisallow: /\n"},
 		{"/gone", "", 410, "", ""},
@@ -64,6 +70,9 @@ func TestRedirectRespondRewrite(t *testing.T) {
 		if res.Header.Get("X-Request-ID") == "" {
 			t.Errorf("%s: no X-Request-ID", tt.target)
 		}
+	}
+	if res, _ := asked(t, "GET", url+"/data"); res.Header.Get("Content-Type") != "text/csv" {
+		t.Errorf("/data: %v", res.Header)
 	}
 	res, body := asked(t, "HEAD", url+"/robots.txt")
 	if res.ContentLength != 26 || body != "" || res.Header.Get("Cache-Control") != "max-age=60" || res.Header.Get("Content-Type") != "text/plain; charset=utf-8" {

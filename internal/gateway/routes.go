@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"mime"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,13 +24,13 @@ import (
 // routeOf makes a route. One whose files do not load answers 503, and what it is is told.
 func (g *generation) routeOf(i int, r config.Route, broken string) (proxy.Route, *config.Problem) {
 	made := proxy.Route{
-		Name: routeName(i, r), Broken: broken, Strip: r.Strip, Priority: r.Priority,
+		Name: routeName(i, r), Broken: broken, Strip: string(route.Canonical(nil, []byte(r.Strip))), Priority: r.Priority,
 		SetRequest: edits(r.SetRequest), SetResponse: edits(r.SetResponse), Maintenance: r.Maintenance == config.On, Compress: r.Compress == config.On,
 	}
 	if r.Pool != "" {
 		made.Pool = g.poolFor(r)
 	}
-	problem := local(g.cfg, i, r, &made)
+	problem := local(g.cfg, g.resolver, i, r, &made)
 	if problem != nil && made.Broken == "" {
 		made.Broken = problem.Message
 	}
@@ -37,7 +38,7 @@ func (g *generation) routeOf(i int, r config.Route, broken string) (proxy.Route,
 }
 
 // local sets up what a route has the gateway do by itself.
-func local(cfg *config.Config, i int, r config.Route, made *proxy.Route) *config.Problem {
+func local(cfg *config.Config, resolver *upstream.Resolver, i int, r config.Route, made *proxy.Route) *config.Problem {
 	path := "routes[" + strconv.Itoa(i) + "]"
 	l := &proxy.Local{}
 	if len(r.Allow)+len(r.Deny) > 0 {
@@ -67,7 +68,7 @@ func local(cfg *config.Config, i int, r config.Route, made *proxy.Route) *config
 		l.Files = filesOf(r.Files)
 	}
 	if r.FastCGI.Address.Network != "" {
-		l.FastCGI = fastCGIOf(r)
+		l.FastCGI = fastCGIOf(r, resolver)
 	}
 	if *l != (proxy.Local{}) {
 		made.Local = l
@@ -105,7 +106,7 @@ func local(cfg *config.Config, i int, r config.Route, made *proxy.Route) *config
 // checkRoutes finds what routes need and this machine does not have, and texts with variables that there are not.
 func checkRoutes(cfg *config.Config) (problems config.Problems) {
 	for i, r := range cfg.Routes {
-		if p := local(cfg, i, r, &proxy.Route{}); p != nil {
+		if p := local(cfg, nil, i, r, &proxy.Route{}); p != nil {
 			problems = append(problems, *p)
 		}
 	}
@@ -234,7 +235,7 @@ func (g *generation) poolFor(r config.Route) *proxy.Pool {
 }
 
 // fastCGIOf is an application, with the time-outs that a pool has by itself where the route sets none.
-func fastCGIOf(r config.Route) *proxy.FastCGI {
+func fastCGIOf(r config.Route, resolver *upstream.Resolver) *proxy.FastCGI {
 	a := r.FastCGI
 	text := a.Address.String()
 	if a.Address.Network == "tcp" {
@@ -246,8 +247,12 @@ func fastCGIOf(r config.Route) *proxy.FastCGI {
 		}
 		return own
 	}
+	e := upstream.Endpoint{Text: text, Network: a.Address.Network, Host: a.Address.Address}
+	if e.Network == "tcp" {
+		e.Host, e.Port, _ = net.SplitHostPort(a.Address.Address)
+	}
 	return &proxy.FastCGI{
-		Network: a.Address.Network, Address: a.Address.Address, Text: text, Root: a.Root, Index: a.Index, Split: a.Split, Params: edits(a.Params),
-		Connect: or(r.Timeouts.Connect, 3*time.Second), Write: or(r.Timeouts.Write, 30*time.Second), Head: or(r.Timeouts.Head, time.Minute), Read: or(r.Timeouts.Read, time.Minute),
+		Target: upstream.New(e, upstream.Options{Connect: or(r.Timeouts.Connect, 3*time.Second), Resolver: resolver}), Root: a.Root, Index: a.Index, Split: a.Split, Params: edits(a.Params),
+		Write: or(r.Timeouts.Write, 30*time.Second), Head: or(r.Timeouts.Head, time.Minute), Read: or(r.Timeouts.Read, time.Minute), Response: or(r.Timeouts.Response, 0),
 	}
 }

@@ -21,21 +21,25 @@ type Auth struct {
 	// Check compares a password with the one that is kept for a user. It may be as slow as its hash.
 	Check func(user, password []byte) bool
 
-	turns chan struct{} // so many passwords are compared at once: their hashes are slow on purpose
-	key   [32]byte      // of what is remembered, so that it is no use to who reads the memory later
-
-	waiting atomic.Int64 // for a turn
+	key [32]byte // of what is remembered, so that it is no use to who reads the memory later
 
 	mu   sync.Mutex            // guards the field below
 	good map[[32]byte]struct{} // user and password that were right
 }
+
+// turns are for comparing passwords, whose hashes are slow on purpose: half of the cores for all routes together. waiting is how many
+// requests wait for one.
+var (
+	turns   = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
+	waiting atomic.Int64
+)
 
 // goodMax bounds what is remembered.
 const goodMax = 1024
 
 // NewAuth makes an Auth.
 func NewAuth(realm string, check func(user, password []byte) bool) *Auth {
-	a := &Auth{Realm: realm, Check: check, turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), good: map[[32]byte]struct{}{}}
+	a := &Auth{Realm: realm, Check: check, good: map[[32]byte]struct{}{}}
 	_, _ = rand.Read(a.key[:]) // it never fails
 	return a
 }
@@ -67,11 +71,11 @@ func (s *serving) authorized(a *Auth) bool {
 	if a.known(sum) {
 		return true
 	}
-	if !s.takeTurn(a) {
+	if !s.takeTurn() {
 		return false
 	}
 	right := a.Check(user, password)
-	<-a.turns
+	<-turns
 	if !right {
 		s.challenge(a)
 		return false
@@ -85,14 +89,14 @@ const waitingMax = 256
 
 // takeTurn waits for a turn to compare a password. It is false where the request has been answered instead: there are too many before it,
 // the client left, or the gateway ends.
-func (s *serving) takeTurn(a *Auth) bool {
+func (s *serving) takeTurn() bool {
 	select {
-	case a.turns <- struct{}{}:
+	case turns <- struct{}{}:
 		return true
 	default:
 	}
-	defer a.waiting.Add(-1)
-	if a.waiting.Add(1) > waitingMax {
+	defer waiting.Add(-1)
+	if waiting.Add(1) > waitingMax {
 		s.failEarly(&fault.Evidence{Stage: fault.Select, End: fault.Limit, Told: fault.CauseRateLimited, By: fault.PartyGateway, Detail: "too many passwords wait to be compared", Declared: -1})
 		return false
 	}
@@ -100,7 +104,7 @@ func (s *serving) takeTurn(a *Auth) bool {
 	defer look.Stop()
 	for {
 		select {
-		case a.turns <- struct{}{}:
+		case turns <- struct{}{}:
 			return true
 		case <-s.x.Cancel.Done():
 			s.gone()
@@ -142,9 +146,7 @@ func (a *Auth) remember(sum [32]byte) {
 
 // challenge asks for a name and a password.
 func (s *serving) challenge(a *Auth) {
-	body := []byte("401 Unauthorized\n\nA name and its password are asked for.\n")
-	s.beginOwn(401, int64(len(body)))
+	end := s.ownError(401, "401 Unauthorized\n\nA name and its password are asked for.\n")
 	s.extra.Append("WWW-Authenticate", []byte(`Basic realm="`+a.Realm+`", charset="UTF-8"`), httpmsg.Other)
-	s.extra.AppendKnown(httpmsg.ContentType, []byte("text/plain; charset=utf-8"))
-	s.endOwn(body)
+	end()
 }

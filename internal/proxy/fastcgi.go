@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -10,22 +11,24 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/fastcgi"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/telemetry"
+	"github.com/whygate/whygate/internal/upstream"
 )
 
 // FastCGI is an application that speaks FastCGI, such as php-fpm.
 type FastCGI struct {
-	Network, Address string // tcp and host:port, or unix and a path
-	Text             string // as the configuration spells it
-	Root             string // the directory of the scripts, as the application sees it
-	Index            string // the script of a path that ends with a slash
-	Split            string // what a script's name ends with: behind it is PATH_INFO
-	Params           []Edit // further parameters
+	Target *upstream.Target
+	Root   string // the directory of the scripts, as the application sees it
+	Index  string // the script of a path that ends with a slash
+	Split  string // what a script's name ends with: behind it is PATH_INFO
+	Params []Edit // further parameters
 
-	Connect, Write, Head, Read time.Duration // 0 for no bound, except Connect
+	Write, Head, Read, Response time.Duration // 0 for no bound
 }
 
 // Limits of one exchange with an application.
@@ -70,11 +73,14 @@ func (s *serving) callFastCGI(f *FastCGI) {
 		return
 	}
 	c := &calling{s: s, f: f, since: time.Now()}
-	c.ev = fault.Evidence{Stage: fault.Dial, Endpoint: f.Text, Addr: f.Address, Declared: -1}
+	c.ev = fault.Evidence{Stage: fault.Dial, Endpoint: f.Target.Text, Declared: -1}
 	body, bad := c.held()
 	if bad != nil {
 		s.failEarly(bad)
 		return
+	}
+	if f.Response > 0 {
+		s.until = s.now.Add(f.Response)
 	}
 	params := c.params(script, info) // which tell the body's length
 	if !c.dial() {
@@ -82,6 +88,9 @@ func (s *serving) callFastCGI(f *FastCGI) {
 		return
 	}
 	defer c.c.Close()
+	woken := &cancel.Waiter{Wake: func() { _ = c.c.SetReadDeadline(time.Unix(1, 0)) }}
+	s.x.Cancel.Join(woken)
+	defer s.x.Cancel.Leave(woken)
 	if !c.send(params, body) {
 		c.fail()
 		return
@@ -115,16 +124,38 @@ func (c *calling) held() (body []byte, bad *fault.Evidence) {
 	}
 }
 
-// dial connects.
+// dial connects. It ends when nobody waits for the answer any more.
 func (c *calling) dial() bool {
-	conn, err := net.DialTimeout(c.f.Network, c.f.Address, c.f.Connect)
-	c.spent(fault.Dial)
-	if err != nil {
-		c.kernelSaid(err, fault.TimerConnect, c.f.Connect)
-		return false
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	var bug *upstream.Panic
+	done := make(chan struct{})
+	go func() { // ends by its own timer, or with ctx; the loop below waits for it
+		defer close(done)
+		defer upstream.Caught(&bug)
+		c.c = c.f.Target.Reach(ctx, &c.ev)
+	}()
+	look := time.NewTicker(cgiLook)
+	defer look.Stop()
+	x := c.s.x
+	for ended := x.Cancel.Done(); ; {
+		select {
+		case <-done:
+			if bug != nil {
+				panic(bug)
+			}
+			c.since = time.Now()
+			if c.c == nil && x.Cancel.Reason() != cancel.None {
+				c.canceled()
+			}
+			return c.c != nil
+		case <-ended:
+			stop()
+			ended = nil
+		case <-look.C:
+			x.Cancel.Ask()
+		}
 	}
-	c.c = conn
-	return true
 }
 
 // spent notes how long a stage took.
@@ -140,9 +171,6 @@ func (c *calling) kernelSaid(err error, timer fault.Timer, after time.Duration) 
 	switch {
 	case errors.As(err, &errno):
 		c.ev.Errno, c.ev.End = errno, fault.EndOf(errno)
-		if c.f.Network == "unix" && c.ev.Stage == fault.Dial {
-			c.ev.End = fault.EndOfUnix(errno)
-		}
 	case errors.Is(err, os.ErrDeadlineExceeded), os.IsTimeout(err):
 		c.ev.End, c.ev.Timer, c.ev.After = fault.Timeout, timer, after
 	default:
@@ -217,6 +245,8 @@ func (c *calling) write(piece []byte) bool {
 		case c.f.Write > 0 && time.Since(stalled) > c.f.Write:
 			c.kernelSaid(os.ErrDeadlineExceeded, fault.TimerWrite, c.f.Write)
 			return false
+		case c.canceled():
+			return false
 		case len(c.out) > earlyHeld:
 			return true
 		default:
@@ -239,7 +269,14 @@ func (c *calling) glance() {
 // read waits for more of the answer, up to a time of silence. Each second it looks whether the client is still there.
 func (c *calling) read(buf []byte, timer fault.Timer, silence time.Duration) bool {
 	for since := time.Now(); ; {
-		_ = c.c.SetReadDeadline(time.Now().Add(cgiLook))
+		look := cgiLook
+		if c.s.until != 0 {
+			look = min(look, c.s.until.Sub(mono.Now()))
+		}
+		_ = c.c.SetReadDeadline(time.Now().Add(look))
+		if c.canceled() { // a reason that came before the deadline was set woke nobody
+			return false
+		}
 		n, err := c.c.Read(buf)
 		if n > 0 {
 			c.ev.Got += int64(n)
@@ -257,14 +294,25 @@ func (c *calling) read(buf []byte, timer fault.Timer, silence time.Duration) boo
 		case silence > 0 && time.Since(since) > silence:
 			c.kernelSaid(os.ErrDeadlineExceeded, timer, silence)
 			return false
-		case c.s.x.Left():
-			c.ev.By, c.ev.End = fault.PartyClient, fault.Canceled
-			return false
-		case c.s.drained():
-			c.ev.End, c.ev.Rule, c.ev.By = fault.Unavailable, fault.RuleDraining, fault.PartyGateway
+		case c.canceled():
 			return false
 		}
 	}
+}
+
+// canceled reports whether nobody waits for the answer any more, and notes why.
+func (c *calling) canceled() bool {
+	switch {
+	case c.s.expired():
+		c.ev.End, c.ev.Timer, c.ev.After = fault.Timeout, fault.TimerResponse, c.f.Response
+	case c.s.drained():
+		c.ev.End, c.ev.Rule, c.ev.By = fault.Unavailable, fault.RuleDraining, fault.PartyGateway
+	case c.s.x.Left():
+		c.ev.By, c.ev.End = fault.PartyClient, fault.Canceled
+	default:
+		return false
+	}
+	return true
 }
 
 // parse takes records apart.

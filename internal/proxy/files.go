@@ -28,20 +28,15 @@ type Files struct {
 
 // directory opens names below a root.
 type directory interface {
-	Open(name string) (fs.File, error)
+	Open(name string) (*os.File, error)
 	Stat(name string) (fs.FileInfo, error)
 	Close() error
 }
 
-// rooted is a directory that no name and no link leads out of.
-type rooted struct{ *os.Root }
-
-func (r rooted) Open(name string) (fs.File, error) { return r.Root.Open(name) }
-
 // linked is a directory whose links lead where they lead.
 type linked string
 
-func (l linked) Open(name string) (fs.File, error) {
+func (l linked) Open(name string) (*os.File, error) {
 	return os.Open(path.Join(string(l), path.Clean("/"+name)))
 }
 
@@ -55,8 +50,7 @@ func (f *Files) open() (directory, error) {
 	if f.Links {
 		return linked(f.Root), nil
 	}
-	root, err := os.OpenRoot(f.Root)
-	return rooted{root}, err
+	return os.OpenRoot(f.Root) // no name and no link leads out of it
 }
 
 // errNoFile: the path leads to no file that may be served.
@@ -97,9 +91,9 @@ func (s *serving) serveFile(f *Files) bool {
 		if f.Next {
 			return false
 		}
-		s.beginOwn(http.StatusMethodNotAllowed, 0)
+		end := s.ownError(http.StatusMethodNotAllowed, "405 Method Not Allowed\n")
 		s.extra.Append("Allow", []byte("GET, HEAD"), httpmsg.Other)
-		s.endOwn(nil)
+		end()
 		return true
 	}
 	root, err := f.open()
@@ -162,13 +156,12 @@ func (s *serving) sendFile(f *Files, root directory, name string, slash bool) er
 	if f.script(name) {
 		return errNoFile
 	}
-	content, seeks := file.(*os.File)
-	if !info.Mode().IsRegular() || !seeks || slash {
+	if !info.Mode().IsRegular() || slash {
 		return errNoFile
 	}
 	w := &answerWriter{s: s, header: http.Header{}}
 	w.header.Set("ETag", `"`+strconv.FormatInt(info.ModTime().UnixNano(), 36)+"-"+strconv.FormatInt(info.Size(), 36)+`"`)
-	http.ServeContent(w, s.fileRequest(), name, info.ModTime(), content)
+	http.ServeContent(w, s.fileRequest(), name, info.ModTime(), file)
 	w.end()
 	return nil
 }
@@ -176,13 +169,7 @@ func (s *serving) sendFile(f *Files, root directory, name string, slash bool) er
 // sendIndex answers for a directory: with a redirect to its slash, or with its index.
 func (s *serving) sendIndex(f *Files, root directory, name string, slash bool) error {
 	for _, index := range f.Index {
-		file, err := root.Open(path.Join(name, index))
-		if err != nil {
-			continue
-		}
-		info, err := file.Stat()
-		_ = file.Close()
-		if err != nil || !info.Mode().IsRegular() {
+		if info, err := root.Stat(path.Join(name, index)); err != nil || !info.Mode().IsRegular() {
 			continue
 		}
 		if !slash {
@@ -245,11 +232,6 @@ func (w *answerWriter) WriteHeader(status int) {
 		}
 		for _, v := range values {
 			s.extra.Append(name, []byte(v), httpmsg.Other)
-		}
-	}
-	for _, e := range s.route.SetResponse {
-		if strings.EqualFold(e.Name, "Content-Type") && e.Value != "" {
-			s.extra.AppendKnown(httpmsg.ContentType, []byte(e.Value))
 		}
 	}
 	s.setOwn()

@@ -87,6 +87,17 @@ func (s *serving) ownAnswer(status int, media string, body []byte) {
 	s.endOwn(body)
 }
 
+// ownError begins an answer of ours that tells of an error: with the route's page where there is one. end writes it.
+func (s *serving) ownError(status int, text string) (end func()) {
+	body, media := []byte(text), "text/plain; charset=utf-8"
+	if p := s.errorPage(status, false); p != nil {
+		body, media = p.Body, p.Type
+	}
+	s.beginOwn(status, int64(len(body)))
+	s.extra.AppendKnown(httpmsg.ContentType, []byte(media))
+	return func() { s.endOwn(body) }
+}
+
 // beginOwn begins an answer of ours that is no failure.
 func (s *serving) beginOwn(status int, length int64) {
 	s.record.By = telemetry.ByGateway
@@ -114,10 +125,11 @@ func (s *serving) endOwn(body []byte) {
 	s.x.End(nil)
 }
 
-// setOwn adds the headers that the route sets in answers, except those that say what the answer is.
+// setOwn adds the headers that the route sets in answers, except those that say what the answer is and are there already.
 func (s *serving) setOwn() {
 	for _, e := range s.route.SetResponse {
-		if !strings.EqualFold(e.Name, "Location") && !strings.EqualFold(e.Name, "Content-Type") {
+		says := strings.EqualFold(e.Name, "Location") || strings.EqualFold(e.Name, "Content-Type")
+		if _, there := s.extra.Lookup(e.Name); !says || !there {
 			s.addEdit(e)
 		}
 	}

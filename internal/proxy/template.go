@@ -52,12 +52,12 @@ var errTemplate = errors.New("invalid text")
 
 // NewTemplate reads a text for a route whose rule has this path: groups are those of its regular expression.
 func NewTemplate(text, path string) (*Template, error) {
-	t := &Template{prefix: strings.TrimSuffix(path, "*")}
+	t := &Template{prefix: string(route.Canonical(nil, []byte(strings.TrimSuffix(path, "*"))))}
 	var groups *regexp.Regexp
 	if expression, regex := strings.CutPrefix(path, "~"); regex {
 		t.prefix = ""
 		var err error
-		if groups, err = route.Pattern(expression); err != nil {
+		if groups, err = route.PathPattern(expression); err != nil {
 			return nil, err
 		}
 	}

@@ -78,8 +78,8 @@ func dot(p []byte) int {
 	return 0
 }
 
-// Canonical appends the path with percent-encoded unreserved characters decoded (RFC 3986, section 6.2.2.2) and dot
-// segments removed (section 5.2.4). Slashes stay as many as they are, an encoded slash stays encoded, and what does not
+// Canonical appends the path with percent-encoded unreserved characters decoded (RFC 3986, section 6.2.2.2), other encodings in
+// capital letters (section 6.2.2.1) and dot segments removed (section 5.2.4). Slashes stay as many as they are, an encoded slash stays encoded, and what does not
 // begin with a slash, such as the * of OPTIONS, stays what it is.
 func Canonical(dst, path []byte) []byte {
 	if len(path) == 0 || path[0] != '/' {
@@ -129,15 +129,20 @@ func appendLoose(dst, path []byte) []byte {
 	return dst
 }
 
-// appendUnreserved appends the segment with the encodings decoded that mean the same decoded.
+// appendUnreserved appends the segment with the encodings decoded that mean the same decoded, and the others in capital letters.
 func appendUnreserved(dst, segment []byte) []byte {
 	for i := 0; i < len(segment); i++ {
-		if c, ok := unescape(segment[i:]); ok && unreserved(c) {
-			dst = append(dst, c)
-			i += 2
+		c, ok := unescape(segment[i:])
+		switch {
+		case !ok:
+			dst = append(dst, segment[i])
 			continue
+		case unreserved(c):
+			dst = append(dst, c)
+		default:
+			dst = append(dst, '%', capitals[c>>4], capitals[c&15])
 		}
-		dst = append(dst, segment[i])
+		i += 2
 	}
 	return dst
 }
@@ -151,6 +156,8 @@ func unescape(p []byte) (byte, bool) {
 	lo, ok2 := hex(p[2])
 	return hi<<4 | lo, ok1 && ok2
 }
+
+const capitals = "0123456789ABCDEF"
 
 func hex(c byte) (byte, bool) {
 	switch {

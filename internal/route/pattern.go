@@ -30,7 +30,17 @@ func Pattern(text string) (*regexp.Regexp, error) {
 	return expr, nil
 }
 
+// PathPattern is Pattern for paths, which are compared in canonical form: there the letters of an encoding are capital ones.
+func PathPattern(text string) (*regexp.Regexp, error) { return Pattern(capitalEncodings(text)) }
+
+func capitalEncodings(text string) string {
+	return encoding.ReplaceAllStringFunc(text, strings.ToUpper)
+}
+
+var encoding = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+
 func compilePattern(text string) (*pattern, error) {
+	text = capitalEncodings(text)
 	expr, err := Pattern(text)
 	if err != nil {
 		return nil, err

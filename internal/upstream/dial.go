@@ -86,7 +86,7 @@ func dialOne(ctx context.Context, addr string, results chan<- dialed) {
 			results <- dialed{addr: addr, bug: bug}
 		}
 	}()
-	defer caught(&bug)
+	defer Caught(&bug)
 	var d net.Dialer
 	d.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
 	nc, err := d.DialContext(ctx, "tcp", addr)

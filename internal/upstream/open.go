@@ -22,8 +22,8 @@ type Panic struct {
 // String is the reason, for whoever prints a recovered value.
 func (p *Panic) String() string { return fmt.Sprint(p.Reason) }
 
-// caught puts the panic of a goroutine, if there is one, where its owner finds it. It is deferred there.
-func caught(p **Panic) {
+// Caught puts the panic of a goroutine, if there is one, where its owner finds it. It is deferred there.
+func Caught(p **Panic) {
 	switch r := recover().(type) {
 	case nil:
 	case *Panic: // of a goroutine further down
@@ -49,7 +49,7 @@ func (a *Attempt) openWith(conf *tls.Config) *Conn {
 	done := make(chan struct{})
 	go func() { // ends by its own timers, or with ctx; the loop below waits for it
 		defer close(done)
-		defer caught(&bug)
+		defer Caught(&bug)
 		c = a.target.dialAll(ctx, conf, &a.Evidence, a.began, a.announcement())
 	}()
 	made := a.await(done)

@@ -96,7 +96,7 @@ func (r *Resolver) answer(host string, a *answer) {
 		}
 		r.mu.Unlock()
 	}()
-	defer caught(&a.bug)
+	defer Caught(&a.bug)
 	r.ask(host, a)
 }
 

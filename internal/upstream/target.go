@@ -338,24 +338,7 @@ func (t *Target) dialAll(ctx context.Context, conf *tls.Config, ev *fault.Eviden
 	t.mu.Lock()
 	era := t.era
 	t.mu.Unlock()
-	var nc net.Conn
-	if t.Network == "unix" {
-		nc = t.dialUnix(ctx, ev)
-	} else {
-		ev.Stage = fault.Resolve
-		addrs, ok := t.Resolver.resolve(ctx, t.Host, ev)
-		now = stamp(ev, fault.Resolve, now)
-		if !ok {
-			return nil
-		}
-		if t.Refuse != nil && slices.ContainsFunc(addrs, t.Refuse) {
-			ev.End, ev.Detail = fault.NoAddress, "its address is not to be dialed"
-			return nil
-		}
-		t.learn(addrs, now)
-		nc = t.dialTCP(ctx, ev, addrs)
-	}
-	now = stamp(ev, fault.Dial, now)
+	nc, now := t.reach(ctx, ev, now)
 	if nc == nil || !t.announce(nc, first, ev) {
 		return nil
 	}
@@ -378,6 +361,33 @@ func (t *Target) dialAll(ctx context.Context, conf *tls.Config, ev *fault.Eviden
 	}
 	c.SetMax(max(t.HeadMax, 16<<10))
 	return c
+}
+
+// Reach opens a connection, for who speaks another protocol than HTTP on it. It ends soon after ctx does.
+func (t *Target) Reach(ctx context.Context, ev *fault.Evidence) net.Conn {
+	nc, _ := t.reach(ctx, ev, mono.Now())
+	return nc
+}
+
+// reach resolves and dials; nil where that failed.
+func (t *Target) reach(ctx context.Context, ev *fault.Evidence, now mono.Time) (net.Conn, mono.Time) {
+	if t.Network == "unix" {
+		nc := t.dialUnix(ctx, ev)
+		return nc, stamp(ev, fault.Dial, now)
+	}
+	ev.Stage = fault.Resolve
+	addrs, ok := t.Resolver.resolve(ctx, t.Host, ev)
+	now = stamp(ev, fault.Resolve, now)
+	if !ok {
+		return nil, now
+	}
+	if t.Refuse != nil && slices.ContainsFunc(addrs, t.Refuse) {
+		ev.End, ev.Detail = fault.NoAddress, "its address is not to be dialed"
+		return nil, now
+	}
+	t.learn(addrs, now)
+	nc := t.dialTCP(ctx, ev, addrs)
+	return nc, stamp(ev, fault.Dial, now)
 }
 
 // stamp adds the time since then to a stage and returns the present.
