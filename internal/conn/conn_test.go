@@ -248,6 +248,7 @@ func TestLate(t *testing.T) {
 		t.Run(network, func(t *testing.T) {
 			t.Parallel()
 			c, other := pair(t, network)
+			_ = other.SetDeadline(time.Time{}) // the last wait may be longer
 			var why cancel.Cancel
 			c.Obey(&why, &why, mono.Now())
 			for _, until := range []mono.Time{0, mono.Now().Add(time.Hour)} {
@@ -266,7 +267,9 @@ func TestLate(t *testing.T) {
 					why.LateAt(mono.Now().Add(patience))
 					given <- mono.Now() < end
 					<-longer
-					_, _ = other.Write([]byte("x"))
+					if _, err := other.Write([]byte("x")); err != nil {
+						t.Error(err)
+					}
 				}()
 				got := c.Fill()
 				if inTime := <-given; !inTime && got == fault.Timeout && wait < patience {
