@@ -42,13 +42,7 @@ setup: ## what a build needs
 
 # What the tests talk to, beside what the tests are. Without root they say what to install, and skip what needs it.
 setup-test: setup
-	@missing=; command -v nginx >/dev/null || missing="$$missing nginx-light"; \
-	for c in haproxy wrk curl h2load:nghttp2-client ip:iproute2 nft:nftables gcc; do \
-		PATH="$$PATH:/usr/sbin:/sbin" command -v "$${c%%:*}" >/dev/null || missing="$$missing $${c##*:}"; done; \
-	if [ -n "$$missing" ]; then \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
-		else echo "not installed, so some tests are skipped: apt-get install$$missing"; fi; fi
+	@.ci/need nginx:nginx-light haproxy wrk curl h2load:nghttp2-client ip:iproute2 nft:nftables gcc
 	@test -x "$$($(GO) env GOPATH)/bin/h2spec" || $(GO) install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible || echo "h2spec is not installed, so its tests of HTTP/2 are skipped"
 	@for c in pebble pebble-challtestsrv; do test -x "$$($(GO) env GOPATH)/bin/$$c" || $(GO) install github.com/letsencrypt/pebble/v2/cmd/$$c@v2.10.1 || echo "$$c is not installed, so the tests of ACME are skipped"; done
 
@@ -104,8 +98,7 @@ chaos: setup ## faults at three origins behind Whygate, nginx and HAProxy: what 
 	$(GO) run ./bench/chaos $(CHAOSFLAGS)
 
 bench-explain: setup ## explain beside grep, ripgrep, gawk, goaccess and lnav; BENCHFLAGS='-base OTHER' beside another build
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then for p in gawk goaccess ripgrep lnav; do \
-		{ command -v $$p >/dev/null || dpkg -s $$p >/dev/null 2>&1; } || { echo "installing: $$p"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$p >/dev/null; }; done; fi
+	@.ci/need gawk goaccess rg:ripgrep lnav
 	$(GO) run ./bench/explain $(BENCHFLAGS)
 
 pgo: ## the compiler's profile of a small request, which the build uses
@@ -115,11 +108,9 @@ docs: ## what is generated
 	$(GO) test . -run TestGenerated -update
 
 # The proxies that Debian packages. Each is scored with the configuration that whygate lab config prints for it.
-MATRIX = nginx:nginx-light haproxy apache2 varnish caddy
+MATRIX = nginx:nginx-light haproxy apache2 varnishd:varnish caddy gcc libc6-dev
 lab-matrix: build ## docs/lab-matrix.md and its picture, from a real run
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then missing=; for c in $(MATRIX); do \
-		PATH="$$PATH:/usr/sbin:/sbin" command -v "$$(echo $${c%%:*} | sed s/varnish/varnishd/)" >/dev/null || missing="$$missing $${c##*:}"; done; \
-	if [ -n "$$missing" ]; then echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing gcc libc6-dev >/dev/null; fi; fi
+	@.ci/need $(MATRIX)
 	./whygate lab score whygate nginx haproxy apache varnish caddy --markdown docs/lab-matrix.md --svg docs/lab-matrix.svg || [ $$? = 1 ]
 
 # Every scenario of diagnose, in network namespaces, with nginx and HAProxy as gateways in front: a table of the verdicts.
@@ -132,22 +123,17 @@ test-explain: setup-test ## real proxies' logs of known causes, and what explain
 # The proxies and servers that Debian packages: with the bad line they make the failure, with the mended one they do not.
 LINTED = nginx:nginx-light haproxy apache2 varnishd:varnish caddy gunicorn php-fpm8.2:php8.2-fpm
 test-lint: setup ## lint's rules against the real proxies: what was shown, what was skipped and why (root)
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then missing=; for c in $(LINTED); do \
-		PATH="$$PATH:/usr/sbin:/sbin" command -v "$${c%%:*}" >/dev/null || missing="$$missing $${c##*:}"; done; \
-	if [ -n "$$missing" ]; then echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi; fi
+	@.ci/need $(LINTED)
 	@set -o pipefail; WHYGATE_LINT=all $(GO) test -count=1 -parallel 4 -timeout 8m -run '^TestProofs$$' ./internal/lint -v | grep -v -E '^ *=== '
 
 # The original proxy and ours, in front of the same upstreams, asked the same.
 IMPORTED = nginx:nginx-light haproxy caddy
 test-import: setup ## whygate import against the real proxies: each feature, 30 requests, all equal; what was skipped and why
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then missing=; for c in $(IMPORTED); do \
-		PATH="$$PATH:/usr/sbin:/sbin" command -v "$${c%%:*}" >/dev/null || missing="$$missing $${c##*:}"; done; \
-	if [ -n "$$missing" ]; then echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi; fi
+	@.ci/need $(IMPORTED)
 	@set -o pipefail; PATH="$$PATH:/usr/sbin:/sbin" WHYGATE_IMPORT=all $(GO) test -count=1 -timeout 8m -run '^TestImported$$' ./cmd/whygate -v | grep -v -E '^ *=== '
 
 test-kubernetes: setup ## diagnose --kubernetes at a real API server: the first time it builds one, which takes a quarter of an hour
-	@if ! command -v etcd >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "installing: etcd-server"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends etcd-server >/dev/null; fi
+	@.ci/need etcd:etcd-server
 	@if apiserver=$$(.ci/kube-apiserver $(GO)); then \
 		WHYGATE_KUBE_APISERVER=$$apiserver $(GO) test -count=1 -timeout 8m -run '^TestRealAPIServer$$' ./internal/kubernetes -v; \
 	else echo "skipped: there is no kube-apiserver to test with"; fi

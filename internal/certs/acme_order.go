@@ -10,9 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"path"
-	"strings"
 
 	"github.com/caddyserver/certmagic"
 	"github.com/mholt/acmez/v3"
@@ -43,15 +41,7 @@ type replacing struct{}
 
 // IssuerKey is the directory's name in the storage, as certmagic's own issuer makes it, so that what it has stored can be used.
 func (i issuer) IssuerKey() string {
-	u, err := url.Parse(i.options.Directory)
-	if err != nil {
-		return i.options.Directory
-	}
-	key := u.Host
-	if p := strings.Trim(strings.ReplaceAll(u.Path, "/", "-"), "-"); p != "" {
-		key += "-" + p
-	}
-	return key
+	return (&certmagic.ACMEIssuer{CA: i.options.Directory}).IssuerKey()
 }
 
 // Issue makes an order, proves that the names lead here, and gives the chain.

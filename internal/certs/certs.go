@@ -1,5 +1,5 @@
-// Package certs holds certificates, authorities and revocation lists from files, takes new ones when the files change, and chooses what
-// a client is shown.
+// Package certs holds certificates, authorities and revocation lists from files, takes new ones when the files change, gets others from an
+// authority by ACME (RFC 8555) or signs them itself for development, and chooses what a client is shown.
 //
 // It must not know which listener or pool uses them.
 package certs

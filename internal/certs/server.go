@@ -216,17 +216,21 @@ func nameOf(hello *tls.ClientHelloInfo) string {
 // choose is a tls.Config's GetCertificate. One without a connection is a look: what would a client be shown?
 func (s *Server) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	shown := s.shown.Load()
-	if name := nameOf(hello); name != "" {
+	name := nameOf(hello)
+	if name != "" {
 		if c := shown.find(name, hello); c != nil {
 			return c, nil
 		}
 	}
+	if name == "" && shown.first != nil {
+		return shown.first, nil
+	}
 	if a := s.options.ACME; a != nil {
-		if c := a.get(hello); c != nil && (nameOf(hello) != "" || shown.first == nil) {
+		if c := a.get(hello); c != nil {
 			return c, nil
 		}
 	}
-	if l := s.options.Local; l != nil && (nameOf(hello) != "" || shown.first == nil) {
+	if l := s.options.Local; l != nil {
 		if c, err := l.get(hello, s.options.Routed); c != nil || err != nil {
 			return c, err
 		}

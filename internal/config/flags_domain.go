@@ -11,9 +11,9 @@ func (o Overrides) certify(c *Config) (problems Problems) {
 		problems = append(problems, Problem{Path: flag, Message: flag + " " + message, Hint: hint})
 	}
 	if len(o.Domains) == 0 {
-		for flag, value := range map[string]string{"--email": o.Email, "--acme-directory": o.Directory, "--acme-ca": o.Root} {
-			if value != "" {
-				refuse(flag, "is about certificates, and there is no --domain", "write --domain shop.example.com")
+		for _, f := range [][2]string{{"--email", o.Email}, {"--acme-directory", o.Directory}, {"--acme-ca", o.Root}} {
+			if f[1] != "" {
+				refuse(f[0], "is about certificates, and there is no --domain", "write --domain shop.example.com")
 			}
 		}
 		if o.NoRedirect {

@@ -236,7 +236,7 @@ func statusOf(digits []byte) int {
 // verify notes the chain as sent and what a verification says of it.
 func (t *TLS) verify(chain []*x509.Certificate, stapled []byte, o *Options) {
 	for _, x := range chain[:min(len(chain), 8)] {
-		t.Chain = append(t.Chain, infoOf(x))
+		t.Chain = append(t.Chain, upstream.CertificateInfo(x))
 	}
 	leaf := chain[0]
 	t.DaysLeft = int(time.Until(leaf.NotAfter).Hours() / 24)
@@ -268,14 +268,6 @@ func (t *TLS) verify(chain []*x509.Certificate, stapled []byte, o *Options) {
 	} else if errors.As(err, &unknown) && !bytes.Equal(last.RawIssuer, last.RawSubject) && len(last.IssuingCertificateURL) > 0 {
 		t.Missing, t.IssuerURL = last.Issuer.String(), last.IssuingCertificateURL[0]
 	}
-}
-
-func infoOf(x *x509.Certificate) fault.CertificateInfo {
-	names := slices.Clone(x.DNSNames)
-	for _, ip := range x.IPAddresses {
-		names = append(names, ip.String())
-	}
-	return fault.CertificateInfo{Subject: x.Subject.String(), Issuer: x.Issuer.String(), Names: names[:min(len(names), 20)], NotBefore: x.NotBefore, NotAfter: x.NotAfter}
 }
 
 func parseChain(raw [][]byte) (chain []*x509.Certificate) {

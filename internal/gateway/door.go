@@ -13,14 +13,10 @@ import (
 	"github.com/whygate/whygate/internal/telemetry"
 )
 
-// doorEvery is how often a reason for a failed handshake is logged at most: a scanner must not fill the disk.
-const doorEvery = time.Second
-
 // door counts the TLS handshakes with clients that failed, by reason.
 type door struct {
-	failed   [listener.Reasons]atomic.Uint64
-	logged   [listener.Reasons]mono.Atomic // when each was logged last, on mono's clock; 0 for never
-	unlogged [listener.Reasons]atomic.Uint64
+	failed [listener.Reasons]atomic.Uint64
+	told   [listener.Reasons]seldom
 }
 
 // doorAdvice says what to do about each reason. Nothing is to be done about a client that says nothing.
@@ -41,7 +37,8 @@ var doorEnds = [listener.Reasons]fault.End{
 }
 
 // handshakeFailed counts a failed handshake, and at most once a second for each reason writes a line of the access log, keeps an
-// incident and logs it. What came in clear was answered, and has a line each time, as every answer. Of a connection that said nothing there is only the count: balancers and scanners make them all day.
+// incident and logs it. What came in clear was answered, and has a line each time, as every answer. Of a connection that said nothing there
+// is only the count: balancers and scanners make them all day.
 func (g *Gateway) handshakeFailed(h *listener.Handshake) {
 	d := &g.door
 	d.failed[h.Reason].Add(1)
@@ -68,14 +65,11 @@ func (g *Gateway) handshakeFailed(h *listener.Handshake) {
 	if h.Reason != listener.PlainHTTP && h.Reason != listener.TooMany { // nobody was answered, by its own doing
 		r.By = telemetry.ByClient
 	}
-	now, last := mono.Now(), d.logged[h.Reason].Load()
-	told := (last == 0 || now.Sub(last) >= doorEvery) && d.logged[h.Reason].CompareAndSwap(last, now)
+	told := d.told[h.Reason].now()
 	if told {
 		r.Incident = proxy.NewIncidentID()
 		g.record(newIncident(&r))
 		g.tellHandshake(h, r.Incident)
-	} else {
-		d.unlogged[h.Reason].Add(1)
 	}
 	if told || h.Reason == listener.PlainHTTP {
 		g.writeLog(&r)
@@ -84,17 +78,13 @@ func (g *Gateway) handshakeFailed(h *listener.Handshake) {
 
 // tellHandshake logs a failed handshake, with how many like it were not since the last one.
 func (g *Gateway) tellHandshake(h *listener.Handshake, incident string) {
-	d := &g.door
 	args := []any{
 		"reason", h.Reason.String(), "client", h.Client, "address", h.Local, "detail", h.Detail, "incident", incident, "do", doorAdvice[h.Reason],
 	}
 	if h.Reason == listener.NotTLS {
 		args = append(args, "first_bytes", strconv.QuoteToASCII(string(redact.Head(h.First))))
 	}
-	if n := d.unlogged[h.Reason].Swap(0); n > 0 {
-		args = append(args, "unlogged_before", n)
-	}
-	g.log.Warn("TLS handshake failed", args...)
+	g.log.Warn("TLS handshake failed", g.door.told[h.Reason].others(args)...)
 }
 
 // handshakes are the counts by reason, for the metrics.

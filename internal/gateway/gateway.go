@@ -69,12 +69,11 @@ type Gateway struct {
 	served     atomic.Pointer[config.Config]
 	ready      atomic.Bool
 	clock      atomic.Pointer[clock]
-	readyAsked mono.Atomic   // when readiness was last asked for, on mono's clock; 0 for never
-	bugged     mono.Atomic   // when a bug was logged last, on mono's clock; 0 for never
-	bugs       atomic.Uint64 // how many were not logged since
+	readyAsked mono.Atomic // when readiness was last asked for, on mono's clock; 0 for never
+	bugs       seldom
 	door       door
 	untold     certificateIncidents // which names had one of late
-	refused    refusedHeaders
+	refused    seldom
 	proving    atomic.Pointer[certs.ACME] // what answers http-01, nil while nothing does
 	activated  *activation
 	inherited  *inherited

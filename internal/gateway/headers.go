@@ -4,20 +4,11 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/whygate/whygate/internal/config"
-	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/proxyproto"
 )
-
-// refusedHeaders counts connections that were closed since they did not begin with a header of the PROXY protocol, or were of nobody who
-// is trusted with one.
-type refusedHeaders struct {
-	logged   mono.Atomic // when one was logged last, on mono's clock; 0 for never
-	unlogged atomic.Uint64
-}
 
 // takeHeaders makes later connections of a socket be taken as the configuration says: with a header of the PROXY protocol in front, or as
 // they are.
@@ -52,12 +43,10 @@ func (g *Gateway) trustsPeer(peer net.Addr) bool {
 	return slices.ContainsFunc(g.served.Load().TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// headerRefused tells of a connection that was closed, once a second at most.
+// headerRefused tells of a connection that was closed since it did not begin with a header of the PROXY protocol, or was of nobody who is
+// trusted with one.
 func (g *Gateway) headerRefused(peer net.Addr, err error) {
-	r := &g.refused
-	now, last := mono.Now(), r.logged.Load()
-	if last != 0 && now.Sub(last) < doorEvery || !r.logged.CompareAndSwap(last, now) {
-		r.unlogged.Add(1)
+	if !g.refused.now() {
 		return
 	}
 	args := []any{"client", peer.String()}
@@ -66,8 +55,5 @@ func (g *Gateway) headerRefused(peer net.Addr, err error) {
 	} else {
 		args = append(args, "detail", err.Error(), "do", "the load balancer must send the PROXY protocol: send-proxy-v2 in HAProxy, proxy_protocol on in nginx's stream; health checks too")
 	}
-	if n := r.unlogged.Swap(0); n > 0 {
-		args = append(args, "unlogged_before", n)
-	}
-	g.log.Warn("a connection without the PROXY protocol was closed", args...)
+	g.log.Warn("a connection without the PROXY protocol was closed", g.refused.others(args)...)
 }

@@ -58,7 +58,7 @@ func credentials(value []byte) (user, password []byte, ok bool) {
 	return user, password, ok
 }
 
-// authorized reports whether the request has a name and its password. Otherwise it has been answered: by a challenge, by 503 where too
+// authorized reports whether the request has a name and its password. Otherwise it has been answered: by a challenge, by 429 where too
 // many passwords wait to be compared, or not at all where the client left.
 func (s *serving) authorized(a *Auth) bool {
 	value, given := s.x.Request.Fields.Lookup("Authorization")

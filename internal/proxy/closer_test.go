@@ -16,7 +16,7 @@ import (
 func TestCloserCostsNoRequest(t *testing.T) {
 	t.Parallel()
 	const requests = 300
-	const atOnce = 200 * time.Millisecond // the gateway takes 250 ms without an end for a sign that the connection is kept
+	const atOnce = 200 * time.Millisecond                                                  // the gateway takes 250 ms without an end for a sign that the connection is kept
 	for _, lag := range []time.Duration{0, 200 * time.Microsecond, 5 * time.Millisecond} { // how long after its answer it closes
 		for _, method := range []string{"GET", "POST"} {
 			t.Run(fmt.Sprint(method, " ", lag), func(t *testing.T) {

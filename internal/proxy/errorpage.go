@@ -49,7 +49,7 @@ func (s *serving) replaces(a *upstream.Attempt) bool {
 	s.beginOwn(status, int64(len(p.Body)))
 	s.record.By = telemetry.ByOrigin
 	s.extra.AppendKnown(httpmsg.ContentType, []byte(p.Type))
-	for _, name := range []string{"WWW-Authenticate", "Retry-After", "Allow"} { // what the status means is in them
+	for _, name := range keptOfErrors {
 		if v, ok := s.response.Fields.Lookup(name); ok && !edited(s.route.SetResponse, []byte(name)) {
 			s.extra.Append(name, v, httpmsg.Other)
 		}

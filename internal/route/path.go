@@ -16,7 +16,7 @@ var slashDot, slashSlash = []byte("/."), []byte("//")
 // some servers take for one count as well: those that end at an encoded slash or at a backslash (/a/..%2fb, /a/..\b), and
 // those with a parameter (/a/..;x/b, RFC 3986, section 3.3).
 //
-// Match copes with such paths. Whoever changes a path, as by taking a prefix off it, has to begin with its Canonical form.
+// Find copes with such paths. Whoever changes a path, as by taking a prefix off it, has to begin with its Canonical form.
 func Dotted(path []byte) bool {
 	if Plain(path) {
 		return false

@@ -117,9 +117,6 @@ func compile(r Rule) (rule, error) {
 	return compiled, nil
 }
 
-// Len is the number of rules.
-func (t *Table) Len() int { return len(t.rules) }
-
 // hostMax is the longest host compared, in octets: a name has 253 at most (RFC 1035, section 2.3.4), a longer one is
 // nobody's.
 const hostMax = 255
@@ -138,11 +135,6 @@ type Ask struct {
 	Header func(name string, n int) ([]byte, bool)
 
 	Kept *[]byte // memory for a path that is not in canonical form, from one request to the next; nil for none
-}
-
-// Match is Find for a request that has no headers and no query.
-func (t *Table) Match(host, method, path []byte) int {
-	return t.Find(&Ask{Host: host, Method: method, Path: path})
 }
 
 // Find gives the index of the first rule that fits, -1 if none does.

@@ -45,14 +45,19 @@ func (t *Target) see(chain []*x509.Certificate) {
 // chainInfo is what is told of a chain.
 func chainInfo(chain []*x509.Certificate) (out []fault.CertificateInfo) {
 	for _, x := range chain[:min(len(chain), chainMax)] {
-		names := slices.Clone(x.DNSNames) // crypto/tls gives every connection the same certificate
-		for _, ip := range x.IPAddresses {
-			names = append(names, ip.String())
-		}
-		out = append(out, fault.CertificateInfo{
-			Subject: x.Subject.String(), Issuer: x.Issuer.String(), Names: names[:min(len(names), namesMax)],
-			NotBefore: x.NotBefore, NotAfter: x.NotAfter,
-		})
+		out = append(out, CertificateInfo(x))
 	}
 	return out
+}
+
+// CertificateInfo is what is told of a certificate: of its names and addresses namesMax at most.
+func CertificateInfo(x *x509.Certificate) fault.CertificateInfo {
+	names := slices.Clone(x.DNSNames) // crypto/tls gives every connection the same certificate
+	for _, ip := range x.IPAddresses {
+		names = append(names, ip.String())
+	}
+	return fault.CertificateInfo{
+		Subject: x.Subject.String(), Issuer: x.Issuer.String(), Names: names[:min(len(names), namesMax)],
+		NotBefore: x.NotBefore, NotAfter: x.NotAfter,
+	}
 }
