@@ -61,17 +61,9 @@ func (w *world) orderCommand(action, short, long string) *cobra.Command {
 
 // order asks the gateway, and prints what came of it.
 func (w *world) order(ctx context.Context, file, admin string, o gateway.Order, wait time.Duration) error {
-	address, err := adminAddress(file, admin)
+	a, err := askGateway(ctx, file, admin)
 	if err != nil {
 		return err
-	}
-	a := newAsked(address, file)
-	v, err := a.do(ctx, http.MethodGet, "/version", nil)
-	if err != nil {
-		return err
-	}
-	if v.Product != gateway.Product {
-		return a.foreign(fmt.Sprintf("its answer (%d) to GET /version does not say so", v.code))
 	}
 	body, err := json.Marshal(o)
 	if err != nil {

@@ -89,11 +89,11 @@ func (w *world) trust(ctx context.Context, system systemAuthorities, root []byte
 		return withHint(fmt.Errorf("%s is not on this machine, so it is not known how authorities are added", system.program), byHand)
 	}
 	if err := os.MkdirAll(system.directory, 0o755); err != nil {
-		return asRoot(err)
+		return asRoot(err, "--install --state DIRECTORY")
 	}
 	name := filepath.Join(system.directory, trustedName)
 	if err := os.WriteFile(name, root, 0o644); err != nil {
-		return asRoot(err)
+		return asRoot(err, "--install --state DIRECTORY")
 	}
 	if err := takeUp(ctx, program); err != nil {
 		return err
@@ -105,16 +105,16 @@ func (w *world) trust(ctx context.Context, system systemAuthorities, root []byte
 // untrust takes the root out of the system's authorities.
 func (w *world) untrust(ctx context.Context, system systemAuthorities) error {
 	name := filepath.Join(system.directory, trustedName)
-	if err := os.Remove(name); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			fmt.Fprintln(w.stdout, "no root of a local authority is trusted on this machine by whygate trust")
-			return nil
-		}
-		return asRoot(err)
+	if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintln(w.stdout, "no root of a local authority is trusted on this machine by whygate trust")
+		return nil
 	}
-	program, err := exec.LookPath(system.program)
+	program, err := exec.LookPath(system.program) // before the file goes: without the program the root would stay trusted
 	if err != nil {
-		return err
+		return withHint(fmt.Errorf("%s is not on this machine, so the system would go on trusting %s", system.program, name), "install ca-certificates, then whygate trust --remove again")
+	}
+	if err := os.Remove(name); err != nil {
+		return asRoot(err, "--remove")
 	}
 	if err := takeUp(ctx, program); err != nil {
 		return err
@@ -134,9 +134,9 @@ func takeUp(ctx context.Context, program string) error {
 }
 
 // asRoot is an error of the file system, with what to do where it is about permissions.
-func asRoot(err error) error {
+func asRoot(err error, flags string) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return withHint(err, "the system's authorities are root's: sudo whygate trust --install --state DIRECTORY")
+		return withHint(err, "the system's authorities are root's: sudo whygate trust "+flags)
 	}
 	return err
 }

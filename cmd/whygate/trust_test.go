@@ -53,6 +53,12 @@ func TestTrustInstalls(t *testing.T) {
 	if b, err := os.ReadFile(name); err != nil || string(b) != "root" {
 		t.Errorf("%q, %v", b, err)
 	}
+	if err := w.untrust(t.Context(), systemAuthorities{system.directory, filepath.Join(dir, "missing")}); err == nil || !strings.Contains(err.Error(), "go on trusting") {
+		t.Errorf("without the program: %v", err)
+	}
+	if _, err := os.Stat(name); err != nil {
+		t.Error("it was removed, and the system would still trust it")
+	}
 	for range 2 { // there is nothing to remove the second time
 		if err := w.untrust(t.Context(), system); err != nil {
 			t.Error(err)

@@ -255,8 +255,8 @@ with the configuration.`},
 What browsers show beside the question.`},
 	{path: "routes[].redirect", kind: section, aka: []string{"return", "redir", "redirects", "redirect_to"}, doc: `
 Send the client elsewhere. Variables are $scheme, $host (the name that was asked for, without a port), $authority (with it), $path, $query
-(without its question mark), $search (with it, or nothing), $uri ($path and $search), $client (its address), $rest (what the star of the route's path stands for), and $1 to $9
-and $name for what the groups of its regular expression took. $$ is a dollar sign.`},
+(without its question mark), $search (with it, or nothing), $uri ($path and $search), $client (its address), $port (the one that the client
+connected to), $rest (what the star of the route's path stands for), and $1 to $9 and $name for what the groups of its regular expression took. $$ is a dollar sign.`},
 	{path: "routes[].redirect.to", kind: target, required: true, example: "https://$host$uri", aka: []string{"url", "location", "target", "uri"}, doc: `
 Where to. A path stays on the host that was asked for, whatever the variables hold.`},
 	{path: "routes[].redirect.status", kind: number, def: "302", min: 301, max: 308, aka: []string{"code", "permanent"}, doc: `

@@ -11,9 +11,10 @@ import (
 	"github.com/whygate/whygate/internal/route"
 )
 
-// Template is a text with variables of the request in it: $scheme, $host (the name that was asked for, without a port), $authority (with it), $path,
-// $query (without its question mark), $search (with it, or nothing), $uri ($path and the query), $client, $rest (what the route's star stands for), and $1 to $9 and $name for what
-// the groups of the route's regular expression took. $$ is a dollar sign.
+// Template is a text with variables of the request in it: $scheme, $host (the name that was asked for, without a port), $authority (with
+// it), $path, $query (without its question mark), $search (with it, or nothing), $uri ($path and the query), $client, $port (the one that
+// the client connected to), $rest (what the route's star stands for), and $1 to $9 and $name for what the groups of the route's regular
+// expression took. $$ is a dollar sign.
 type Template struct {
 	parts   []part
 	pattern *regexp.Regexp // of the route; nil where no group is asked for
