@@ -236,13 +236,28 @@ func (n named) of(field, value string) []fault.Cause {
 	return nil
 }
 
+// causesNamed gives the causes that a field's value stands for, nil where it is not known.
+func causesNamed(field, value string) []fault.Cause {
+	if causes := namedErrors.of(field, value); causes != nil {
+		return causes
+	}
+	name, _, _ := strings.Cut(value, " ")
+	if c := phrase.ByCode(name); c != nil && len(name) >= namedMin {
+		return c.Causes
+	}
+	return nil
+}
+
+// namedMin is how long a name is at least that stands for one thing: a flag or a number stands for several.
+const namedMin = 10
+
 // squidErrno is what the number behind Squid's name of an error, an errno of Linux, stands for.
 var squidErrno = map[int]fault.Cause{
 	111: fault.CauseConnectionRefused, 110: fault.CauseConnectTimeout, 113: fault.CauseHostUnreachable, 101: fault.CauseNetworkUnreachable, 104: fault.CauseResetBeforeAnswer, 99: fault.CausePortsExhausted,
 	24: fault.CauseDescriptorsExhausted, 13: fault.CauseFirewallRejected,
 }
 
-// namedErrors: Squid's err_type.h, Vercel's and ngrok's lists of errors.
+// namedErrors: Squid's err_type.h. The names of other products are in package phrase.
 var namedErrors = named{
 	"X-Squid-Error": {
 		{"ERR_ZERO_SIZE_OBJECT", only(fault.CauseClosedBeforeAnswer)},
@@ -263,50 +278,5 @@ var namedErrors = named{
 		{"ERR_FORWARDING_DENIED", only(fault.CauseRequestDenied)},
 		{"ERR_INVALID_URL", only(fault.CauseRequestMalformed)},
 		{"ERR_INVALID_REQ", only(fault.CauseRequestMalformed)},
-	},
-	"X-Vercel-Error": {
-		{"FUNCTION_INVOCATION_TIMEOUT", only(fault.CauseWorkerTimeout)},
-		{"FUNCTION_THROTTLED", only(fault.CauseRateLimited)},
-		{"FUNCTION_INVOCATION_FAILED", only(fault.CauseApplicationError)},
-		{"EDGE_FUNCTION_INVOCATION_TIMEOUT", only(fault.CauseWorkerTimeout)},
-		{"EDGE_FUNCTION_INVOCATION_FAILED", only(fault.CauseApplicationError)},
-		{"MIDDLEWARE_INVOCATION_TIMEOUT", only(fault.CauseWorkerTimeout)},
-		{"MIDDLEWARE_INVOCATION_FAILED", only(fault.CauseApplicationError)},
-		{"NO_RESPONSE_FROM_FUNCTION", only(fault.CauseClosedBeforeAnswer)},
-		{"ROUTER_EXTERNAL_TARGET_HANDSHAKE_ERROR", only(fault.CauseTLSProtocolError)},
-		{"ROUTER_EXTERNAL_TARGET_CONNECTION_ERROR", refusedFirst},
-		{"ROUTER_EXTERNAL_TARGET_ERROR", anyFailure},
-		{"DNS_HOSTNAME_NOT_FOUND", only(fault.CauseDNSNXDomain)},
-		{"DNS_HOSTNAME_EMPTY", only(fault.CauseDNSNoData)},
-		{"DNS_HOSTNAME_RESOLVED_PRIVATE", only(fault.CauseAddressProhibited)},
-		{"DNS_HOSTNAME_SERVER_ERROR", only(fault.CauseDNSServFail)},
-		{"DNS_HOSTNAME_RESOLVE_FAILED", only(fault.CauseDNSError)},
-		{"DEPLOYMENT_NOT_FOUND", only(fault.CauseWrongHost)},
-		{"DEPLOYMENT_DELETED", only(fault.CauseServiceStopped)},
-		{"DEPLOYMENT_DISABLED", only(fault.CauseServiceStopped)},
-		{"DEPLOYMENT_PAUSED", only(fault.CauseServiceStopped)},
-		{"INFINITE_LOOP_DETECTED", only(fault.CauseProxyLoop)},
-	},
-	"Ngrok-Error-Code": {
-		{"ERR_NGROK_3200", nobodyThere},
-		{"ERR_NGROK_8012", refusedFirst},
-		{"ERR_NGROK_3004", []fault.Cause{fault.CauseClosedBeforeAnswer, fault.CauseHeadCut, fault.CauseNotHTTP}},
-		{"ERR_NGROK_725", only(fault.CauseRateLimited)},
-		{"ERR_NGROK_727", only(fault.CauseRateLimited)},
-		{"ERR_NGROK_3801", only(fault.CauseServiceStopped)},
-	},
-	"X-Azure-ExternalError": {
-		{"OriginConnectionRefused", only(fault.CauseConnectionRefused)},
-		{"OriginConnectionError", anyFailure},
-		{"OriginConnectionAborted", endedFirst},
-		{"OriginTimeout", only(fault.CauseHeadTimeout)},
-		{"OriginInvalidResponse", only(fault.CauseNotHTTP)},
-		{"DNSNameNotResolved", only(fault.CauseDNSNXDomain)},
-		{"DNSFailure", only(fault.CauseDNSError)},
-		{"CertificateExpired", only(fault.CauseTLSCertificateExpired)},
-		{"CertificateNameCheckFailed", only(fault.CauseTLSCertificateWrongName)},
-		{"SSLHandshakeError", only(fault.CauseTLSProtocolError)},
-		{"SSLMismatchedSNI", only(fault.CauseTLSNameUnknown)},
-		{"SSLInvalidRootCA", only(fault.CauseTLSCertificateUnknownAuthority)},
 	},
 }

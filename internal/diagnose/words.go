@@ -44,7 +44,7 @@ func (x *Exchange) words() *reading {
 			continue
 		}
 		place := "its header " + name
-		if causes := namedErrors.of(name, value); causes != nil {
+		if causes := causesNamed(name, value); causes != nil {
 			return &reading{causes: causes, line: name + ": " + firstLine([]byte(value)), place: place, is: phrase.Strong, rank: phrase.Worded}
 		}
 		if r := readWords(value, place); r != nil {

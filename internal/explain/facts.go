@@ -20,6 +20,9 @@ func peerNear(text []byte, from, to int) []byte {
 	if peer := peerBefore(text[:from]); peer != nil {
 		return peer
 	}
+	if peer := namedPeer(text); peer != nil {
+		return peer
+	}
 	if peer := firstPeer(text[to:wordEnd(text, to+160)]); peer != nil {
 		return peer
 	}
@@ -53,6 +56,98 @@ func peerBefore(b []byte) []byte {
 		}
 	}
 	return nil
+}
+
+// lookedUp are words before a name that was to be resolved, whatever it looks like.
+var lookedUp = [...]string{"resolve host: ", "resolve host name: ", "resolve host name ", "resolve proxy: ", "enotfound ", "eai_again ", "unknownhostexception: ", "lookup ", "unknown host: ", "could not be resolved: ", "failed to lookup address information for "}
+
+// connectedTo are words before HOST:PORT, HOST port N or HOST/ADDRESS:PORT that was connected to. The host may be the name of a container.
+var connectedTo = [...]string{"connect to host ", "connect to server ", "connect to ", "connection to ", "connecting to ", "connection refused: ", "refused (", "not known (", "timed out (", "further information: "}
+
+// namedPeer finds a peer whose name need not look like one, since the words before it say that it is: the names that containers have
+// among each other have no point and often no port.
+func namedPeer(text []byte) []byte {
+	for _, mark := range lookedUp {
+		if i := phrase.Index(text, mark); i >= 0 && (i == 0 || !isAlphanumeric(text[i-1])) {
+			name := hostName(bytes.TrimLeft(text[i+len(mark):], "'\"`"))
+			switch string(bytes.ToLower(name)) {
+			case "", "failed", "failure", "error", "timeout", "timed", "for", "of", "on", "table":
+				continue
+			}
+			return name
+		}
+	}
+	if peer := pairPeer(text); peer != nil {
+		return peer
+	}
+	for _, mark := range connectedTo {
+		i := phrase.Index(text, mark)
+		if i < 0 {
+			continue
+		}
+		rest := bytes.TrimLeft(text[i+len(mark):], "'\"`")
+		name := hostName(rest)
+		if len(name) == 0 || isDigit(name[0]) {
+			continue
+		}
+		rest = rest[len(name):]
+		if starts(rest, "/") { // Java shows the address behind the name
+			if peer, _ := cutHostPort(rest[1:]); peer != nil {
+				return peer
+			}
+			continue
+		}
+		if port := portAfter(rest, ":", " port "); port != nil {
+			return bytes.Join([][]byte{name, port}, []byte{':'})
+		}
+	}
+	return nil
+}
+
+// pairPeer finds a host and a port that stand apart, as Python's and Rust's libraries show them: (host='app', port=8000),
+// ('172.18.0.3', 8000), host: Some(Domain("app")), port: Some(8080).
+func pairPeer(text []byte) []byte {
+	for _, form := range [...]struct{ host, end, port string }{{"(host='", "'", ", port="}, {"(Domain(\"", "\"", ")), port: Some("}, {"('", "'", ", "}} {
+		i := indexText(text, form.host)
+		if i < 0 {
+			continue
+		}
+		name := hostName(text[i+len(form.host):])
+		rest := text[i+len(form.host)+len(name):]
+		if len(name) == 0 || !starts(rest, form.end) || form.host == "('" && !isAddress(name) {
+			continue
+		}
+		if port := portAfter(rest[len(form.end):], form.port); port != nil {
+			return bytes.Join([][]byte{name, port}, []byte{':'})
+		}
+	}
+	return nil
+}
+
+// portAfter is the number behind one of the words that the text begins with, nil if it is no port.
+func portAfter(b []byte, words ...string) []byte {
+	for _, w := range words {
+		if !starts(b, w) {
+			continue
+		}
+		n := len(w)
+		for n < len(b) && isDigit(b[n]) {
+			n++
+		}
+		if port := wholeUint(b[len(w):n]); port >= 1 && port <= 65535 {
+			return b[len(w):n]
+		}
+	}
+	return nil
+}
+
+// hostName is the name that a text begins with.
+func hostName(b []byte) []byte {
+	n := 0
+	for n < len(b) && n < 253 && (isAlphanumeric(b[n]) || b[n] == '.' || b[n] == '-' || b[n] == '_') {
+		n++
+	}
+	return bytes.TrimRight(b[:n], ".-")
 }
 
 // wordEnd is the end of the word that the octet stands in, so that no address is cut in the middle.
@@ -97,6 +192,9 @@ func nextPeer(b []byte) (peer, rest []byte) {
 // "read tcp A->B".
 func ofOurs(b []byte, at int) bool {
 	before := b[max(0, at-24):at]
+	if said := bytes.TrimRight(before, "(<[ "); ends(said, "see") || ends(said, "See") || ends(said, "check:") || ends(said, "visit") || ends(said, "information:") {
+		return true // a page about the error
+	}
 	for _, mark := range [...]string{"client: ", "client=", "client.addr=", "from ", "remoteip", "src ", "local", "peer ", "ip=", "clientip", "remote_addr", "dest=", "tcp "} {
 		i := phrase.Index(before, mark)
 		if i < 0 || len(before)-i > len(mark)+3 {

@@ -85,6 +85,11 @@ func gunicornSaid(e *Entry, msg []byte, isError bool) {
 		e.told(ByOrigin, fault.CauseWorkerKilled)
 		e.suspect(fault.CauseWorkerKilled, fault.CauseOutOfMemory, fault.CauseWorkerTimeout)
 		e.Again = true // where a line before it has the same worker
+	case has(msg, "was sent SIGABRT"), ends(msg, "terminated due to signal 6"):
+		// The arbiter first asks a worker that is over its time limit to abort.
+		e.told(ByOrigin, fault.CauseWorkerTimeout)
+		e.suspect(fault.CauseWorkerTimeout, fault.CauseWorkerCrashed)
+		e.Again = true
 	case has(msg, "was sent SIGTERM"), has(msg, "terminated due to signal 15"), has(msg, "was sent SIGINT"), has(msg, "was sent SIGQUIT"):
 		// Stopped on purpose.
 	case starts(msg, "Worker (pid:") && has(msg, "was sent SIG"), starts(msg, "Worker with pid ") && has(msg, "terminated due to signal"):

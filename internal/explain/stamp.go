@@ -197,6 +197,9 @@ func isTag(head []byte, from, end int) bool {
 	if head[from] >= 'A' && head[from] <= 'Z' && head[end-1] >= 'A' && head[end-1] <= 'Z' {
 		return true
 	}
+	if end-from > len("info") && from > 1 && head[from-1] == ' ' && 'a' <= head[from-2] && head[from-2] <= 'z' && end < len(head) && head[end] == ':' {
+		return false // no further information: localhost/127.0.0.1:8761
+	}
 	if end == len(head) || bytes.IndexByte([]byte("]:|>\"\t,})"), head[end]) >= 0 || from > 0 && bytes.IndexByte([]byte("[<|\"=\t"), head[from-1]) >= 0 {
 		return true
 	}

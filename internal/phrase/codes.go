@@ -277,14 +277,82 @@ var codes = []Code{
 	{"ClientCommError", clientLeft, "CloudFront: the client left"},
 	{"AbortedOrigin", closedOrReset, "CloudFront: the origin broke off"},
 	{"FUNCTION_INVOCATION_TIMEOUT", workerTimeout, "Vercel: the function ran too long"},
-	{"FUNCTION_INVOCATION_FAILED", workerCrashed, "Vercel: the function crashed"},
+	{"FUNCTION_INVOCATION_FAILED", functionFailed, "Vercel: the function failed"},
+	{"FUNCTION_THROTTLED", rateLimited, "Vercel: too many functions run"},
+	{"FUNCTION_PAYLOAD_TOO_LARGE", requestBody, "Vercel: the request's body is larger than a function takes"},
+	{"EDGE_FUNCTION_INVOCATION_TIMEOUT", workerTimeout, "Vercel: the edge function ran too long"},
+	{"EDGE_FUNCTION_INVOCATION_FAILED", functionFailed, "Vercel: the edge function failed"},
+	{"MIDDLEWARE_INVOCATION_TIMEOUT", workerTimeout, "Vercel: the middleware ran too long"},
+	{"MIDDLEWARE_INVOCATION_FAILED", functionFailed, "Vercel: the middleware failed"},
+	{"NO_RESPONSE_FROM_FUNCTION", closed, "Vercel: the function ended without an answer"},
 	{"ROUTER_EXTERNAL_TARGET_CONNECTION_ERROR", lost, "Vercel: the rewrite's target cannot be reached"},
-	{"ROUTER_EXTERNAL_TARGET_ERROR", status, "Vercel: the rewrite's target failed"},
+	{"ROUTER_EXTERNAL_TARGET_ERROR", lost, "Vercel: the rewrite's target failed"},
 	{"ROUTER_EXTERNAL_TARGET_HANDSHAKE_ERROR", tlsBroken, "Vercel: TLS to the rewrite's target failed"},
-	{"DNS_HOSTNAME_RESOLVE_FAILED", nxDomain, "Vercel: the target's name does not resolve"},
+	{"DNS_HOSTNAME_NOT_FOUND", nxDomain, "Vercel: the target's name does not exist"},
+	{"DNS_HOSTNAME_EMPTY", noData, "Vercel: the target's name has no address"},
+	{"DNS_HOSTNAME_RESOLVED_PRIVATE", prohibited, "Vercel: the target's address is a private one"},
+	{"DNS_HOSTNAME_SERVER_ERROR", servFail, "Vercel: the name server of the target failed"},
+	{"DNS_HOSTNAME_RESOLVE_FAILED", dnsError, "Vercel: the target's name does not resolve"},
+	{"DEPLOYMENT_NOT_FOUND", wrongHost, "Vercel: the name leads to no deployment"},
+	{"DEPLOYMENT_DELETED", stopped, "Vercel: the deployment was deleted"},
+	{"DEPLOYMENT_DISABLED", stopped, "Vercel: the deployment is switched off"},
+	{"DEPLOYMENT_PAUSED", stopped, "Vercel: the deployment is paused"},
+	{"INFINITE_LOOP_DETECTED", proxyLoop, "Vercel: requests lead to themselves"},
+	{"ERR_NGROK_3200", nobody, "ngrok: the tunnel is not open"},
+	{"ERR_NGROK_8012", refused, "ngrok: the agent cannot connect to the application"},
+	{"ERR_NGROK_3004", noAnswer, "ngrok: the application's answer is no valid HTTP, or incomplete"},
+	{"ERR_NGROK_725", rateLimited, "ngrok: the account's bandwidth is used up"},
+	{"ERR_NGROK_727", rateLimited, "ngrok: the account's requests are used up"},
+	{"ERR_NGROK_3801", stopped, "ngrok: the address is reserved, and nothing is behind it"},
+	{"OriginConnectionRefused", refused, "Azure Front Door: the origin refused the connection"},
+	{"OriginConnectionError", lost, "Azure Front Door: connecting to the origin failed"},
+	{"OriginConnectionAborted", closedOrReset, "Azure Front Door: the origin ended the connection"},
+	{"OriginTimeout", headTimeout, "Azure Front Door: the origin did not answer in time"},
+	{"OriginInvalidResponse", notHTTP, "Azure Front Door: the origin's answer is no valid HTTP"},
+	{"DNSNameNotResolved", nxDomain, "Azure Front Door: the origin's name does not resolve"},
+	{"DNSFailure", dnsError, "Azure Front Door: resolving the origin's name failed"},
+	{"CertificateExpired", expired, "Azure Front Door: the origin's certificate has ended"},
+	{"CertificateNameCheckFailed", wrongName, "Azure Front Door: the origin's certificate is for another name"},
+	{"SSLHandshakeError", tlsBroken, "Azure Front Door: the TLS handshake with the origin failed"},
+	{"SSLMismatchedSNI", sniUnknown, "Azure Front Door: the origin's certificate is for another name than was asked for"},
+	{"SSLInvalidRootCA", unknownCA, "Azure Front Door: the authority of the origin's certificate is unknown"},
+	{"SSLInvalidCipher", noCipher, "Azure Front Door: the origin has no cipher suite in common"},
+	{"ERRORINFO_UPSTREAM_NO_LIVE", nobody, "Azure Application Gateway: no backend is healthy"},
+	{"ERRORINFO_UPSTREAM_CLOSED_CONNECTION", race, "Azure Application Gateway: the backend closed the connection"},
+	{"ERRORINFO_UPSTREAM_TIMED_OUT", someTimeout, "Azure Application Gateway: the backend did not answer in time"},
 	{"Evicted", outOfMemory, "Kubernetes: the node ran out of memory or disk"},
 	{"CreateContainerConfigError", failed, "Kubernetes: a ConfigMap or Secret is missing"},
 	{"RunContainerError", failed, "Kubernetes: the container could not be started"},
+}
+
+// codePhrases are the codes that nobody writes by chance: words joined by underscores, or with a capital in the middle. They mean
+// in a sentence, on a page or in an object what they mean by themselves.
+func codePhrases() (out []Phrase) {
+	for i := range codes {
+		c := &codes[i]
+		if len(c.Text) < nameMin || !strings.Contains(c.Text, "_") && !capitalInside(c.Text) {
+			continue
+		}
+		of, _, _ := strings.Cut(c.Of, ":")
+		out = append(out, Phrase{Text: strings.ToLower(c.Text), Causes: c.Causes, Rank: Worded, Is: Strong, By: Gateway, Product: productIDs[of]})
+	}
+	return out
+}
+
+// nameMin is how long a code is at least that is looked for in text.
+const nameMin = 10
+
+// productIDs are the names that package fingerprint has for whose codes are looked for in text.
+var productIDs = map[string]string{"Vercel": "vercel", "ngrok": "ngrok", "Azure Front Door": "azure", "Azure Application Gateway": "azure", "CloudFront": "cloudfront", "Kubernetes": "kubernetes", "ALB": "alb"}
+
+// capitalInside reports whether a capital follows a small letter.
+func capitalInside(s string) bool {
+	for i := 1; i < len(s); i++ {
+		if 'a' <= s[i-1] && s[i-1] <= 'z' && 'A' <= s[i] && s[i] <= 'Z' {
+			return true
+		}
+	}
+	return false
 }
 
 // ByCode finds a flag, a number or a name: as it is written, or else whatever its case where it has three letters or more. Whose
@@ -334,7 +402,7 @@ const prefixesMost = 4
 var codeFillers = [...]string{"error", "code", "flag", "flags", "status", "state", "http", "reason", "response_flags", "termination"}
 
 // codeProducts are words before a code that say whose it is.
-var codeProducts = [...]string{"nginx", "haproxy", "envoy", "istio", "heroku", "iis", "cloudflare", "winhttp", "node", "aws", "alb", "http.sys", "vercel", "cloudfront"}
+var codeProducts = [...]string{"nginx", "haproxy", "envoy", "istio", "heroku", "iis", "cloudflare", "winhttp", "node", "aws", "alb", "http.sys", "vercel", "cloudfront", "ngrok", "azure front door", "azure"}
 
 // cutWord takes one of the words, and the blank behind it, off the beginning.
 func cutWord(text string, words []string) (rest, word string) {
@@ -366,7 +434,6 @@ var codeKinds = [...]struct{ before, kind string }{
 	{"errno: ", "errno"},
 	{"errno ", "errno"},
 	{"errno=", "errno"},
-	{"errno ", "errno"},
 	{"rcode ", "rcode"},
 	{"sc-win32-status ", "win32"},
 	{"win32 ", "win32"},

@@ -5,6 +5,7 @@ import "github.com/whygate/whygate/internal/fault"
 // Sets of causes that many phrases stand for, the likeliest first.
 var (
 	refused        = []fault.Cause{fault.CauseConnectionRefused}
+	refusedOrLate  = []fault.Cause{fault.CauseConnectionRefused, fault.CauseConnectTimeout}
 	reset          = []fault.Cause{fault.CauseResetBeforeAnswer, fault.CauseKeepaliveRace}
 	resetOrClosed  = []fault.Cause{fault.CauseResetBeforeAnswer, fault.CauseClosedBeforeAnswer, fault.CauseKeepaliveRace}
 	closed         = []fault.Cause{fault.CauseClosedBeforeAnswer, fault.CauseKeepaliveRace, fault.CauseWorkerCrashed}
@@ -76,6 +77,8 @@ var (
 	tlsRecord   = []fault.Cause{fault.CauseTLSRecordCorrupt}
 
 	nxDomain       = []fault.Cause{fault.CauseDNSNXDomain, fault.CauseDNSNoData}
+	noData         = []fault.Cause{fault.CauseDNSNoData, fault.CauseDNSNXDomain}
+	wrongHost      = []fault.Cause{fault.CauseWrongHost}
 	dnsTry         = []fault.Cause{fault.CauseDNSServFail, fault.CauseDNSTimeout}
 	servFail       = []fault.Cause{fault.CauseDNSServFail, fault.CauseDNSRefused}
 	dnsRefused     = []fault.Cause{fault.CauseDNSRefused}
@@ -110,14 +113,15 @@ var (
 	proxyHeader  = []fault.Cause{fault.CauseProxyProtocolMismatch}
 	status       = []fault.Cause{fault.CauseUpstreamStatus}
 
-	workerTimeout = []fault.Cause{fault.CauseWorkerTimeout}
-	workerKilled  = []fault.Cause{fault.CauseWorkerKilled, fault.CauseOutOfMemory}
-	workerCrashed = []fault.Cause{fault.CauseWorkerCrashed}
-	workersBusy   = []fault.Cause{fault.CauseWorkersBusy}
-	outOfMemory   = []fault.Cause{fault.CauseOutOfMemory}
-	failed        = []fault.Cause{fault.CauseServiceFailed}
-	stopped       = []fault.Cause{fault.CauseServiceStopped}
-	appError      = []fault.Cause{fault.CauseApplicationError, fault.CauseServiceFailed}
+	workerTimeout  = []fault.Cause{fault.CauseWorkerTimeout}
+	workerKilled   = []fault.Cause{fault.CauseWorkerKilled, fault.CauseOutOfMemory}
+	workerCrashed  = []fault.Cause{fault.CauseWorkerCrashed}
+	functionFailed = []fault.Cause{fault.CauseApplicationError, fault.CauseWorkerCrashed}
+	workersBusy    = []fault.Cause{fault.CauseWorkersBusy}
+	outOfMemory    = []fault.Cause{fault.CauseOutOfMemory}
+	failed         = []fault.Cause{fault.CauseServiceFailed}
+	stopped        = []fault.Cause{fault.CauseServiceStopped}
+	appError       = []fault.Cause{fault.CauseApplicationError, fault.CauseServiceFailed}
 
 	requestHead    = []fault.Cause{fault.CauseRequestHeadTooLarge}
 	requestBody    = []fault.Cause{fault.CauseRequestBodyTooLarge}

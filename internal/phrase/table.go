@@ -14,7 +14,7 @@ const (
 )
 
 // phrases is the whole table.
-var phrases = slices.Concat(errnoPhrases, timeoutPhrases, endPhrases, namePhrases, clientPhrases, tlsPhrases, httpPhrases, http2Phrases, nginxPhrases, proxyPhrases, envoyPhrases, applicationPhrases, platformPhrases)
+var phrases = slices.Concat(errnoPhrases, timeoutPhrases, endPhrases, namePhrases, clientPhrases, tlsPhrases, httpPhrases, http2Phrases, nginxPhrases, proxyPhrases, envoyPhrases, applicationPhrases, platformPhrases, codePhrases())
 
 // onBody are words beside an end that say that the answer had begun.
 const onBody = "headers already sent|body copy|reading body|response body|reading upstream|read error during body|aborted (econnreset)|streaming response|typeerror: terminated|fst_err_rep_already_sent|reading response body|bodytimeout|body stream"
@@ -150,6 +150,7 @@ var timeoutPhrases = []Phrase{
 	{"request was canceled due to the configured httpclient.timeout", "", "", headTimeout, Named, Strong, Gateway, "", ".NET"},
 	{"operation timed out", "", "", someTimeout, vague, Weak, Gateway, "", ""},
 	{"timeout of", "ms exceeded", "", headTimeout, Named, Errno, Gateway, "", "axios"},
+	{"stream timeout", "", "upstream timeout", headOrBody, code, Errno, Gateway, "envoy", "its page when a stream was idle"},
 	{"upstream request timeout", "", "", headTimeout, Worded, Strong, Gateway, "envoy", ""},
 	{"upstream timed out", "connecting", "", connectTimeout, exact, Strong, Gateway, "nginx", ""},
 	{"upstream timed out", "", "connecting|reading upstream", headTimeout, Worded, Strong, Gateway, "nginx", ""},

@@ -3,6 +3,13 @@ package phrase
 // clientPhrases are what HTTP clients say in the logs of the programs that use them: Node's and its packages, Python's, Go's,
 // Ruby's, Perl's, PHP's, Java's, curl and Wget.
 var clientPhrases = []Phrase{
+	{"incompletemessage", "hyper", "", closed, Named, Strong, Gateway, "", "Rust's hyper"},
+	{"server broke connection", "", "", closed, Named, Strong, Gateway, "", "Ruby's rest-client"},
+	{"serverbrokeconnection", "", "", closed, Named, Strong, Gateway, "", "Ruby's rest-client"},
+	{"connect call failed (", "", "errno", refusedOrLate, Named, Errno, Gateway, "", "Python's asyncio"},
+	{"java.net.connectexception: failed to connect to", "", "refused|timed out", refusedOrLate, Named, Strong, Gateway, "", "OkHttp"},
+	{"error occured while trying to proxy", "", "refused|timed|reset|enotfound", beforeAnswer, code, Strong, Gateway, "http-proxy-middleware", "its page; the console has the reason"},
+	{"error occurred while trying to proxy", "", "refused|timed|reset|enotfound", beforeAnswer, code, Strong, Gateway, "http-proxy-middleware", "its page; the console has the reason"},
 	// The other side answered, and its answer was a 5xx.
 	{"failed with status code 50", "", "", status, Named, Strong, Gateway, "", "axios, got, ky"},
 	{"http error! status: 50", "", "", status, Named, Strong, Gateway, "", "fetch"},
