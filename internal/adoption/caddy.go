@@ -2,8 +2,6 @@ package adoption
 
 import (
 	"cmp"
-	"net"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -17,29 +15,40 @@ type caddy struct {
 	d        *draft
 	file     string
 	snippets map[string]*node
-	plain    bool // no redirect to https
+
+	plain       bool // no redirect to https
+	uncertified bool // no certificates are obtained
+	local       bool // all are Caddy's own
+	httpPort    string
+	httpsPort   string
 }
 
 // fromCaddy translates a Caddyfile. Of the JSON nothing is.
 func fromCaddy(d *draft, p *topology.Proxy) {
-	c := &caddy{d: d, file: p.File, snippets: map[string]*node{}}
+	c := &caddy{d: d, file: p.File, snippets: map[string]*node{}, httpPort: "80", httpsPort: "443"}
 	for _, site := range p.Tree {
 		if strings.HasPrefix(site.Name, "(") {
 			c.snippets[strings.Trim(site.Name, "()")] = site
 		}
+		if site.Name == "" {
+			c.global(site)
+		}
 	}
+	var sites []*caddySite
 	for _, site := range p.Tree {
 		switch {
-		case strings.HasPrefix(site.Name, "("):
-		case site.Name == "":
-			c.global(site)
+		case strings.HasPrefix(site.Name, "("), site.Name == "":
 		case site.Name == "apps" || site.Name == "{":
 			d.note(&d.notes, site, "Caddy's JSON; write a Caddyfile")
 		case site.Name == "import" && site.Kids == nil:
 			d.note(&d.notes, site, "no such file")
 		default:
-			c.site(site)
+			sites = append(sites, c.site(site))
 		}
+	}
+	for _, s := range sites {
+		s.agree()
+		s.routes()
 	}
 	d.sortByHost()
 }
@@ -49,10 +58,24 @@ func (c *caddy) global(b *node) {
 	for _, k := range b.Kids {
 		switch k.Name {
 		case "auto_https":
-			if c.plain = k.Text() == "off" || k.Text() == "disable_redirects"; !c.plain {
+			c.plain = c.plain || k.Has("off") || k.Has("disable_redirects")
+			c.uncertified = c.uncertified || k.Has("off") || k.Has("disable_certs")
+			if !c.plain && !c.uncertified {
 				c.d.note(&c.d.notes, k, "")
 			}
-		case "email", "log", "admin", "order", "grace_period", "shutdown_delay", "default_sni", "persist_config", "debug", "ocsp_stapling", "storage", "acme_ca", "key_type", "http_port", "https_port":
+		case "http_port":
+			c.httpPort = cmp.Or(k.Text(), c.httpPort)
+		case "https_port":
+			c.httpsPort = cmp.Or(k.Text(), c.httpsPort)
+		case "local_certs":
+			c.local = true
+		case "email":
+			c.d.authority(k, "email", k.Text())
+		case "acme_ca":
+			c.d.authority(k, "directory", k.Text())
+		case "acme_ca_root":
+			c.d.authority(k, "ca", beside(c.file, k.Text()))
+		case "log", "admin", "grace_period", "shutdown_delay", "persist_config", "debug", "ocsp_stapling", "storage", "storage_clean_interval", "renew_interval", "ocsp_interval", "key_type", "skip_install_trust", "metrics":
 			c.d.needless["global: "+k.Name] = true
 		default:
 			c.d.note(&c.d.notes, k, "")
@@ -63,124 +86,108 @@ func (c *caddy) global(b *node) {
 // caddySite is a site on its way.
 type caddySite struct {
 	*caddy
+	kids     []*node // its directives, imports replaced
+	tls      *node   // nil if there is none
+	asks     clientDemand
+	listens  []*listen // over TLS
 	hosts    []string
 	match    []pair
 	matchers map[string]*node
 	mark     []Note
+	ports    []string
+	from     []string // ports that requests over HTTP are sent to
+	refused  bool     // it is answered 501
 }
 
-// site translates a site: its listeners, the redirect to https that Caddy makes, and its directives.
-func (c *caddy) site(b *node) {
+// site opens a site's listeners.
+func (c *caddy) site(b *node) *caddySite {
 	s := &caddySite{caddy: c, matchers: map[string]*node{}}
-	secure, named := false, false
+	s.kids = c.expand(b.Kids, nil, new(int), &s.mark)
+	for _, k := range s.kids {
+		switch {
+		case strings.HasPrefix(k.Name, "@"):
+			s.matchers[k.Name] = k
+		case k.Name == "tls" && s.tls == nil:
+			s.tls = k
+		}
+	}
+	s.asks, s.refused = s.clientAuth()
 	for _, address := range append([]string{b.Name}, b.Args...) {
-		address = strings.Trim(address, ",")
-		scheme, host, found := strings.Cut(address, "://")
-		if !found {
-			scheme, host = "", address
-		}
-		if at := strings.IndexByte(host, '/'); at >= 0 {
-			c.d.note(&s.mark, b, "a path in a site's address")
-			host = host[:at]
-		}
-		name, port := topology.HostPort(host)
-		if strings.HasPrefix(host, ":") {
-			name, port = "", host[1:]
-		}
-		tls := scheme == "https" || port == "443" || scheme == "" && port != "80" && name != "" && name != "localhost" && !isAddress(name)
-		if port == "" {
-			port = map[bool]string{true: "443", false: "80"}[tls]
-		}
-		if _, err := strconv.Atoi(port); err != nil || strings.ContainsAny(name, "{}") {
+		a, ok := s.address(b, strings.Trim(address, ","))
+		if !ok {
 			c.d.note(&s.mark, b, "an address of that kind")
 			continue
 		}
-		for _, at := range c.binds(b, &s.mark) {
-			l := c.d.listenOn(net.JoinHostPort(at, port))
-			if tls {
-				secure = true
-				c.certificate(l, b, port)
-				if port == "443" && name != "" {
-					named = true
-					c.d.listenOn(net.JoinHostPort(at, "80"))
-				}
-			}
+		s.open(b, a)
+		if !slices.Contains(s.hosts, a.host) {
+			s.hosts = append(s.hosts, a.host)
 		}
-		if !slices.Contains(s.hosts, name) {
-			s.hosts = append(s.hosts, name)
-		}
-		if port != "80" && port != "443" {
-			s.match = []pair{{"port", "[" + port + "]"}}
-		} else if scheme == "http" || port == "80" {
-			s.match = []pair{{"scheme", "http"}}
+		if !slices.Contains(s.ports, a.port) {
+			s.ports = append(s.ports, a.port)
 		}
 	}
-	if secure && len(s.match) == 0 {
+	clear, secure := slices.Contains(s.ports, c.httpPort), slices.Contains(s.ports, c.httpsPort)
+	switch {
+	case slices.ContainsFunc(s.ports, func(p string) bool { return p != c.httpPort && p != c.httpsPort }):
+		s.match = []pair{{"port", "[" + strings.Join(s.ports, ", ") + "]"}}
+	case clear && !secure:
+		s.match = []pair{{"scheme", "http"}}
+	case secure && !clear:
 		s.match = []pair{{"scheme", "https"}}
 	}
-	if named && !c.plain {
-		https := s.match
-		s.match = []pair{{"scheme", "http"}}
-		s.add(&route{keys: []pair{{"redirect", "{to: 'https://$host$uri', status: 308}"}}})
-		s.match = https
+	if clear { // it says itself what becomes of requests over HTTP
+		s.from = nil
 	}
-	kids := c.expand(b.Kids, nil, new(int), &s.mark)
-	for _, k := range kids {
-		if strings.HasPrefix(k.Name, "@") {
-			s.matchers[k.Name] = k
-		}
+	return s
+}
+
+// address reads one address of a site.
+func (s *caddySite) address(b *node, text string) (a caddyAddress, ok bool) {
+	host := text
+	if scheme, rest, found := strings.Cut(text, "://"); found {
+		a.scheme, host = scheme, rest
 	}
-	from := around{refused: s.clients(kids)}
-	s.block(kids, from, false)
+	if at := strings.IndexByte(host, '/'); at >= 0 {
+		s.d.note(&s.mark, b, "a path in a site's address")
+		host = host[:at]
+	}
+	a.host, a.port = topology.HostPort(host)
+	if strings.HasPrefix(host, ":") {
+		a.host, a.port = "", host[1:]
+	}
+	a.tls = a.scheme == "https" || a.port == s.httpsPort || a.scheme == "" && a.port != s.httpPort && (a.host != "" || s.tls != nil)
+	if a.port == "" {
+		a.port = map[bool]string{true: s.httpsPort, false: s.httpPort}[a.tls]
+	}
+	_, err := strconv.Atoi(a.port)
+	return a, err == nil && !strings.ContainsAny(a.host, "{}")
+}
+
+// routes translates a site's directives, after the redirect to https that Caddy makes.
+func (s *caddySite) routes() {
+	if len(s.from) > 0 {
+		s.redirects()
+	}
+	s.block(s.kids, around{refused: s.refused}, false)
 	s.add(&route{keys: []pair{{"respond", "{status: 200}"}}}) // what no directive answers, Caddy answers so
 }
 
-// clients reports whether a site asks clients for certificates, which is not translated.
-func (s *caddySite) clients(kids []*node) bool {
-	for _, k := range kids {
-		if k.Name == "tls" && k.Get("client_auth") != nil {
-			s.d.note(&s.mark, k, "certificates of clients; it is answered 501")
-			return true
-		}
-	}
-	return false
-}
-
-// certificate says which certificate a listener shows.
-func (c *caddy) certificate(l *listen, b *node, port string) {
-	t := b.Get("tls")
-	if t != nil && len(t.Args) == 2 {
-		if l.cert == "" {
-			l.cert, l.key = beside(c.file, t.Arg(0)), beside(c.file, t.Arg(1))
-		} else if l.cert != beside(c.file, t.Arg(0)) {
-			c.d.note(&l.notes, t, "a second certificate on port %s", port)
-		}
-		return
-	}
-	c.d.note(&l.notes, &node{Name: b.Name, Args: b.Args, Place: b.Place}, "its certificate, which Caddy gets by ACME; add one: tls: {cert: ..., key: ...}")
-}
-
 // binds are the addresses that a site listens on: those of its bind, or all, which is the empty one.
-func (c *caddy) binds(b *node, notes *[]Note) []string {
-	k := b.Get("bind")
-	if k == nil {
+func (s *caddySite) binds(notes *[]Note) []string {
+	i := slices.IndexFunc(s.kids, func(k *node) bool { return k.Name == "bind" })
+	if i < 0 {
 		return []string{""}
 	}
 	var out []string
-	for _, a := range k.Args {
+	for _, a := range s.kids[i].Args {
 		if isAddress(a) {
 			out = append(out, a)
 			continue
 		}
-		c.d.note(notes, k, "only addresses; it listens on loopback")
+		s.d.note(notes, s.kids[i], "only addresses; it listens on loopback")
 		out = append(out, "127.0.0.1")
 	}
 	return out
-}
-
-func isAddress(name string) bool {
-	_, err := netip.ParseAddr(name)
-	return err == nil
 }
 
 // mostNodes is how many lines a site may have once its imports are replaced.

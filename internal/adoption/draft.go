@@ -25,6 +25,7 @@ func (n Note) String() string { return fmt.Sprintf("%v: not translated: %s", n.P
 // draft is the configuration that is being made.
 type draft struct {
 	listens  []*listen
+	acme     []pair
 	routes   []*route
 	pools    []*pool
 	trusted  []string
@@ -36,13 +37,6 @@ type draft struct {
 }
 
 func newDraft() *draft { return &draft{needless: map[string]bool{}, told: map[Note]bool{}} }
-
-// listen is something to listen on.
-type listen struct {
-	address   string
-	cert, key string
-	notes     []Note
-}
 
 // pair is a key and its value, in YAML.
 type pair struct{ key, value string }
@@ -127,18 +121,6 @@ func poolName(text string) string {
 	return cmp.Or(text[:min(len(text), 63)], "pool")
 }
 
-// listenOn gives the listener of an address, made when it is first asked for.
-func (d *draft) listenOn(address string) *listen {
-	for _, l := range d.listens {
-		if l.address == address {
-			return l
-		}
-	}
-	l := &listen{address: address}
-	d.listens = append(d.listens, l)
-	return l
-}
-
 // matching are the keys that say what a route matches.
 var matching = words(`host scheme port path method header query`)
 
@@ -192,23 +174,14 @@ func (d *draft) drop() {
 func (d *draft) write(from []string) []byte {
 	d.prune()
 	d.drop()
+	d.certificates()
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Made by whygate import %s\n", comment(strings.Join(from, " ")))
 	if len(d.needless) > 0 {
 		fmt.Fprintf(&b, "# Needs no counterpart, and is left out: %s\n", comment(strings.Join(slices.Sorted(maps.Keys(d.needless)), ", ")))
 	}
 	writeNotes(&b, "", d.notes)
-	b.WriteString("version: 1\nlisten:\n")
-	if len(d.listens) == 0 {
-		d.listenOn(":8080")
-	}
-	for _, l := range d.listens {
-		writeNotes(&b, "  ", l.notes)
-		fmt.Fprintf(&b, "  - address: %s\n", quote(l.address))
-		if l.cert != "" {
-			fmt.Fprintf(&b, "    tls: {cert: %s, key: %s}\n", quote(l.cert), quote(cmp.Or(l.key, l.cert)))
-		}
-	}
+	d.writeListens(&b)
 	if d.body != "" {
 		fmt.Fprintf(&b, "limits: {request_body: %s}\n", d.body)
 	}

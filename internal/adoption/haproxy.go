@@ -19,7 +19,10 @@ type haproxy struct {
 	defaults map[*node][]*node
 	backends map[string]*node
 	users    map[string]*node
-	ways     bool // frontends have more than one address among them
+	fronts   map[*node]*haproxyFront
+	ways     bool   // frontends have more than one address among them
+	crts     string // directory of certificates whose path is relative; empty: that of the file
+	cas      string // of authorities
 }
 
 // condition is what an acl asks of a request: alternatives, each of which is keys of a route.
@@ -27,7 +30,7 @@ type condition [][]pair
 
 // fromHAProxy translates sections of HAProxy: each frontend's rules become routes, in order.
 func fromHAProxy(d *draft, p *topology.Proxy) {
-	h := &haproxy{d: d, file: p.File, backends: map[string]*node{}, users: map[string]*node{}, defaults: topology.HAProxyDefaults(p.Tree)}
+	h := &haproxy{d: d, file: p.File, backends: map[string]*node{}, users: map[string]*node{}, fronts: map[*node]*haproxyFront{}, defaults: topology.HAProxyDefaults(p.Tree)}
 	fronts := 0
 	for _, s := range p.Tree {
 		switch s.Name {
@@ -39,8 +42,16 @@ func fromHAProxy(d *draft, p *topology.Proxy) {
 		if s.Name == "frontend" || s.Name == "listen" {
 			fronts++
 		}
+		if s.Name == "global" {
+			h.crts, h.cas = cmp.Or(s.Get("crt-base").Text(), h.crts), cmp.Or(s.Get("ca-base").Text(), h.cas)
+		}
 	}
 	h.ways = fronts > 1
+	for _, s := range p.Tree {
+		if s.Name == "frontend" || s.Name == "listen" {
+			h.binds(s)
+		}
+	}
 	for _, s := range p.Tree {
 		switch s.Name {
 		case "frontend", "listen":
@@ -77,18 +88,28 @@ func (h *haproxy) setting(s *node, name, word string) *node {
 	return found
 }
 
-// front translates a frontend, or a listen.
-func (h *haproxy) front(s *node) {
-	f := &haproxyFront{haproxy: h, node: s, acls: map[string]condition{}, broken: map[string]bool{}}
+// binds opens the listeners of a frontend, or a listen, of HTTP.
+func (h *haproxy) binds(s *node) {
 	if mode := h.setting(s, "mode", ""); mode == nil || mode.Text() != "http" {
-		h.d.note(&h.d.notes, s, "mode tcp")
 		return
 	}
+	f := &haproxyFront{haproxy: h, node: s, acls: map[string]condition{}, broken: map[string]bool{}}
 	for _, k := range s.Kids {
 		if k.Name == "bind" {
 			f.bind(k)
 		}
 	}
+	h.fronts[s] = f
+}
+
+// front translates a frontend, or a listen.
+func (h *haproxy) front(s *node) {
+	f := h.fronts[s]
+	if f == nil {
+		h.d.note(&h.d.notes, s, "mode tcp")
+		return
+	}
+	f.clients()
 	f.monitor()
 	for _, k := range f.inOrder() {
 		f.line(k)
@@ -164,6 +185,7 @@ type haproxyFront struct {
 	allow  []string
 	deny   []string
 	mark   []Note
+	asks   []haproxyAsks
 	lost   bool // who may ask cannot be said: what comes after is answered 501
 }
 
@@ -189,26 +211,10 @@ func (f *haproxyFront) bind(b *node) {
 			}
 		}
 		l := f.d.listenOn(address)
-		if b.Has("accept-proxy") {
-			f.d.note(&l.notes, b, "the PROXY protocol")
-		}
-		if !b.Has("ssl") {
-			continue
-		}
-		if topology.Option(b.Args, "verify") == "required" {
-			f.lost = true
-			f.d.note(&l.notes, b, "certificates of clients; what comes to the frontend is answered 501")
-		}
-		crt := topology.Option(b.Args, "crt")
-		if crt == "" || strings.HasSuffix(crt, "/") {
-			f.d.note(&l.notes, b, "a directory of certificates, or none")
-			continue
-		}
-		l.cert, l.key = beside(f.file, crt), beside(f.file, crt)
-		for _, word := range []string{"ca-file", "crt-list", "verify"} {
-			if b.Has(word) {
-				f.d.note(&l.notes, b, "%s", word)
-			}
+		if b.Has("ssl") {
+			f.certificates(l, b)
+		} else if b.Has("accept-proxy") {
+			f.d.note(&l.notes, b, "the PROXY protocol; write proxy_protocol: on, and trusted_proxies")
 		}
 	}
 }

@@ -95,7 +95,7 @@ func (h *haproxy) server(k *node, defaults []string, notes *[]Note, tls *[]pair,
 			}
 			i++
 		case "ca-file":
-			setOnce(tls, pair{"ca", quote(beside(h.file, topology.Option(words[i:], w)))})
+			setOnce(tls, pair{"ca", quote(h.pem(h.cas, topology.Option(words[i:], w)))})
 			i++
 		case "sni":
 			if sni := topology.Option(words[i:], w); strings.HasPrefix(sni, "str(") {
@@ -105,7 +105,7 @@ func (h *haproxy) server(k *node, defaults []string, notes *[]Note, tls *[]pair,
 			}
 			i++
 		case "crt":
-			crt := quote(beside(h.file, topology.Option(words[i:], w)))
+			crt := quote(h.pem(h.crts, topology.Option(words[i:], w)))
 			setOnce(tls, pair{"cert", crt})
 			setOnce(tls, pair{"key", crt})
 			i++

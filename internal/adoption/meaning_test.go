@@ -98,10 +98,6 @@ func TestNginxAccess(t *testing.T) {
 		},
 		{name: "satisfy any of one", text: server("location / { allow 10.0.0.0/8; deny all; proxy_pass http://127.0.0.1:9; satisfy all; }"), order: []string{"allow: ['10.0.0.0/8']"}},
 		{
-			name: "certificates of clients", text: server("ssl_verify_client on;\nlocation / { proxy_pass http://127.0.0.1:9; }"),
-			order: []string{"status: 501"}, notes: []string{"ssl_verify_client on"},
-		},
-		{
 			name: "users by variables", text: server("location / { auth_basic x; auth_basic_user_file /etc/$host; root /srv; }"),
 			order: []string{"status: 501"}, notes: []string{"auth_basic x"}, without: []string{"files:"},
 		},
@@ -207,10 +203,6 @@ func TestHAProxyRules(t *testing.T) {
 			text:  "defaults open\n mode http\ndefaults locked\n mode http\n http-request deny unless { src 10.0.0.0/8 }\nfrontend f from open\n bind :8080\n default_backend app\nbackend app from locked\n server s 127.0.0.1:9\n",
 			order: []string{"status: 501"}, notes: []string{"http-request deny unless"}, without: []string{"pool:"},
 		},
-		{
-			name: "certificates of clients", text: frontend(" bind :8443 ssl crt /etc/a.pem ca-file /etc/ca.pem verify required"),
-			order: []string{"status: 501"}, without: []string{"pool:"}, notes: []string{"certificates of clients"},
-		},
 		{name: "return", text: frontend(" http-request return status 403 content-type text/plain string no if { path /ret }\n http-request return if { path /ok }"), order: []string{"path: /ret", "status: 403, type: 'text/plain', body: 'no'", "path: /ok", "status: 200"}},
 		{
 			name: "unless one or the other", text: frontend(" http-request redirect location /login unless { ssl_fc } or { path /login }"),
@@ -286,10 +278,6 @@ func TestCaddyMeaning(t *testing.T) {
 		{
 			name: "placeholders in a refusal", text: site("\trespond /admin/* \"no, {remote_host}\" 403\n\trespond /x/* 403 {\n\t\tclose\n\t}\n" + proxy),
 			order: []string{"'~(?i)^/admin/'\n    respond: {status: 403}", "'~(?i)^/x/'\n    respond: {status: 403}", "pool:"}, notes: []string{"placeholders", "respond /x/*"},
-		},
-		{
-			name: "certificates of clients", text: "https://a.test {\n\ttls a.pem a.key {\n\t\tclient_auth {\n\t\t\tmode require_and_verify\n\t\t}\n\t}\n" + proxy + "\n}\n",
-			order: []string{"status: 501"}, without: []string{"pool:"}, notes: []string{"certificates of clients"},
 		},
 		{name: "bind", text: site("\tbind 127.0.0.1\n" + proxy), order: []string{"address: '127.0.0.1:8080'"}},
 		{name: "case", text: site("\trespond /admin/* no 403\n\tredir /old /new\n" + proxy), order: []string{"'~(?i)^/old$'", "'~(?i)^/admin/'", "pool:"}},

@@ -3,7 +3,6 @@ package adoption
 import (
 	"cmp"
 	"context"
-	"net"
 	"regexp"
 	"slices"
 	"strconv"
@@ -79,6 +78,7 @@ type nginxServer struct {
 	looked   bool // passes is known
 	passes   bool
 	lost     bool // who may ask cannot be said for any of it
+	clients  bool // it wants certificates of clients, and its listener cannot ask for them
 }
 
 // nginxWay is some of a server's addresses: what a route must match for them.
@@ -245,9 +245,10 @@ func (n *nginx) order() {
 			} else {
 				plain[l.Port] = true
 			}
-			n.listen(v, l)
+			n.listen(l)
 		}
 	}
+	n.secure(first)
 	for _, v := range n.servers {
 		n.patterns = n.patterns || slices.ContainsFunc(v.names, func(s serverName) bool { return s.regex || strings.HasPrefix(s.text, "*") })
 		var mine, others []topology.Listen
@@ -330,35 +331,6 @@ func way(listens []topology.Listen, plain, secure int) []pair {
 	return nil
 }
 
-// listen opens a listener for a server.
-func (n *nginx) listen(v *nginxServer, l topology.Listen) {
-	address := "unix:" + l.Unix
-	if l.Unix == "" {
-		host := l.Host
-		if host == "*" || host == "0.0.0.0" || host == "::" {
-			host = ""
-		}
-		if address = net.JoinHostPort(host, l.Port); host == "" {
-			address = ":" + l.Port
-		}
-	}
-	at := n.d.listenOn(address)
-	if !l.TLS {
-		return
-	}
-	cert, key := v.scope.get("ssl_certificate"), v.scope.get("ssl_certificate_key")
-	switch {
-	case cert == nil || key == nil:
-		n.d.note(&at.notes, l.Node, "TLS without ssl_certificate")
-	case strings.Contains(cert.Text()+key.Text(), "$"):
-		n.d.note(&at.notes, cert, "a certificate by variables")
-	case at.cert == "":
-		at.cert, at.key = n.absolute(cert, cert.Text()), n.absolute(key, key.Text())
-	case at.cert != n.absolute(cert, cert.Text()):
-		n.d.note(&at.notes, cert, "a second certificate on %s", address)
-	}
-}
-
 // absolute is a path of nginx's as the file says it: from the directory of the configuration.
 func (n *nginx) absolute(at *node, path string) string {
 	if n.file != "-" && n.file != "" {
@@ -430,7 +402,7 @@ func (n *nginx) account(block []*node, notes *[]Note) {
 var handled = words(`server upstream location listen server_name root alias index try_files return rewrite proxy_pass grpc_pass fastcgi_pass uwsgi_pass scgi_pass
 	proxy_set_header add_header allow deny auth_basic auth_basic_user_file limit_req limit_req_zone client_max_body_size error_page ssl_certificate ssl_certificate_key
 	proxy_connect_timeout proxy_read_timeout proxy_send_timeout proxy_next_upstream proxy_next_upstream_tries expires proxy_intercept_errors proxy_hide_header
-	proxy_ssl_verify proxy_ssl_trusted_certificate proxy_ssl_name proxy_ssl_certificate proxy_ssl_certificate_key set_real_ip_from internal if set map ssl break
+	proxy_ssl_verify proxy_ssl_trusted_certificate proxy_ssl_name proxy_ssl_certificate proxy_ssl_certificate_key set_real_ip_from internal if set map ssl break ssl_verify_client ssl_client_certificate ssl_verify_depth ssl_crl ssl_ocsp ssl_trusted_certificate
 	grpc_set_header grpc_read_timeout grpc_connect_timeout grpc_send_timeout fastcgi_param fastcgi_index fastcgi_split_path_info default_type fastcgi_hide_header fastcgi_intercept_errors grpc_hide_header fastcgi_read_timeout fastcgi_send_timeout fastcgi_connect_timeout`)
 
 // needless are directives that have no counterpart, since Whygate does it by itself, or has nothing of the kind.
@@ -443,7 +415,7 @@ var needless = words(`fastcgi_temp_path uwsgi_temp_path scgi_temp_path include t
 	proxy_http_version proxy_buffering proxy_buffer_size proxy_buffers proxy_busy_buffers_size proxy_request_buffering proxy_max_temp_file_size proxy_temp_file_write_size proxy_temp_path proxy_socket_keepalive proxy_ignore_client_abort proxy_pass_request_headers proxy_pass_request_body proxy_next_upstream_timeout proxy_cache_bypass proxy_no_cache
 	proxy_ssl_server_name proxy_ssl_session_reuse proxy_ssl_verify_depth proxy_ssl_protocols proxy_ssl_ciphers proxy_redirect proxy_headers_hash_max_size proxy_force_ranges proxy_pass_header
 	fastcgi_buffers fastcgi_buffer_size fastcgi_busy_buffers_size fastcgi_request_buffering fastcgi_max_temp_file_size fastcgi_buffering fastcgi_temp_file_write_size fastcgi_keep_conn fastcgi_pass_header
-	ssl_session_cache ssl_session_timeout ssl_session_tickets ssl_protocols ssl_ciphers ssl_prefer_server_ciphers ssl_ecdh_curve ssl_dhparam ssl_stapling ssl_stapling_verify ssl_trusted_certificate ssl_buffer_size ssl_early_data ssl_conf_command http2 http2_max_concurrent_streams http2_push_preload
+	ssl_session_cache ssl_session_timeout ssl_session_tickets ssl_protocols ssl_ciphers ssl_prefer_server_ciphers ssl_ecdh_curve ssl_dhparam ssl_stapling ssl_stapling_verify ssl_buffer_size ssl_early_data ssl_conf_command http2 http2_max_concurrent_streams http2_push_preload
 	gzip_vary gzip_min_length gzip_comp_level gzip_types gzip_proxied gzip_disable gzip_buffers gzip_http_version brotli_comp_level brotli_types brotli_static
 	resolver resolver_timeout real_ip_recursive limit_req_log_level limit_conn_log_level limit_req_status disable_symlinks satisfy_log max_ranges recursive_error_pages`)
 
@@ -497,7 +469,7 @@ func (n *nginx) always(v *nginxServer) bool {
 
 // add adds a route for each of the server's names, or for any where it takes what is for none.
 func (n *nginx) add(v *nginxServer, r *route) {
-	if r.refused {
+	if r.refused || v.clients {
 		r.refuse()
 	}
 	r.notes, v.mark = append(v.mark, r.notes...), nil

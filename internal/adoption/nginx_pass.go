@@ -293,7 +293,7 @@ func (n *nginx) pool(l *location, scheme, host string, pass *node) string {
 		keys = append(keys, pair{"host", quote(h)})
 	}
 	if scheme == "https" || scheme == "grpcs" {
-		keys = append(keys, n.secure(l)...)
+		keys = append(keys, n.tlsOf(l)...)
 	}
 	if scheme == "grpcs" {
 		keys = append(keys, pair{"protocol", "h2"})
@@ -456,8 +456,8 @@ func (n *nginx) serverNameOf(l *location) string {
 	return "client"
 }
 
-// secure says how TLS is spoken to a pool: nginx verifies nothing unless it is told to.
-func (n *nginx) secure(l *location) []pair {
+// tlsOf says how TLS is spoken to a pool: nginx verifies nothing unless it is told to.
+func (n *nginx) tlsOf(l *location) []pair {
 	var tls []pair
 	verify := l.scope.get("proxy_ssl_verify")
 	if verify == nil || verify.Text() != "on" {

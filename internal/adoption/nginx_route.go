@@ -307,7 +307,7 @@ func (n *nginx) access(v *nginxServer, l *location, r *route) {
 
 // guards are directives that say who may ask, and have no counterpart. What they guard is answered 501, so that nobody gets in who did not.
 var guards = words(`auth_request auth_jwt auth_oidc auth_ldap auth_pam auth_digest auth_gss access_by_lua access_by_lua_block access_by_lua_file js_access secure_link secure_link_secret
-	secure_link_md5 ssl_verify_client limit_except satisfy auth_delay modsecurity`)
+	secure_link_md5 limit_except satisfy auth_delay modsecurity`)
 
 // unguarded are those of them that ask for nothing.
 func unguarded(b *node) bool {

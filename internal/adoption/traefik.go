@@ -13,22 +13,27 @@ import (
 
 // traefik is the files of one Traefik on their way.
 type traefik struct {
-	d       *draft
-	https   []traefikFile // what they say of HTTP
-	entries []traefikEntry
+	d         *draft
+	https     []traefikPart // what they say of HTTP
+	tls       []traefikPart
+	resolvers []traefikPart // of certificates
+	entries   []traefikEntry
 }
 
-// traefikFile is the part on HTTP of one file.
-type traefikFile struct {
+// traefikPart is a part of one file.
+type traefikPart struct {
 	file string
-	http *node
+	*node
 }
 
 // traefikEntry is an entry point.
 type traefikEntry struct {
-	node *node
-	port string
-	tls  bool // its routers are for TLS, whatever they say
+	node     *node
+	listen   *listen
+	port     string
+	tls      bool // its routers are for TLS, whatever they say
+	secure   bool // it speaks TLS
+	standard bool // it is for routers that name none
 }
 
 // traefikRoute is a route with what Traefik sorts it by.
@@ -48,6 +53,10 @@ func fromTraefik(ctx context.Context, d *draft, proxies []*topology.Proxy) error
 			for _, k := range root.Kids {
 				switch strings.ToLower(k.Name) {
 				case "entrypoints", "http":
+				case "tls":
+					t.tls = append(t.tls, traefikPart{p.File, k})
+				case "certificatesresolvers":
+					t.resolvers = append(t.resolvers, traefikPart{p.File, k})
 				case "log", "accesslog", "api", "metrics", "ping", "global", "tracing", "providers", "serverstransport":
 					d.needless[k.Name] = true
 				default:
@@ -55,14 +64,17 @@ func fromTraefik(ctx context.Context, d *draft, proxies []*topology.Proxy) error
 				}
 			}
 			if http := root.Get("http"); http != nil {
-				t.https = append(t.https, traefikFile{p.File, http})
+				t.https = append(t.https, traefikPart{p.File, http})
 			}
 		}
 	}
+	t.standard()
+	t.secure()
+	t.clients()
 	t.redirections()
 	var all []traefikRoute
 	for _, f := range t.https {
-		for r := range f.http.Get("routers").Keys() {
+		for r := range f.Get("routers").Keys() {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -79,7 +91,7 @@ func fromTraefik(ctx context.Context, d *draft, proxies []*topology.Proxy) error
 // find is what a name stands for in any of the files, and the file; nil if there is none.
 func (t *traefik) find(kind, name string) (*node, string) {
 	for _, f := range t.https {
-		if found := f.http.At(kind, strings.TrimSuffix(name, "@file")); found != nil {
+		if found := f.At(kind, strings.TrimSuffix(name, "@file")); found != nil {
 			return found, f.file
 		}
 	}
@@ -97,9 +109,6 @@ func (t *traefik) entry(e *node) {
 	}
 	l := t.d.listenOn(address)
 	tls := e.At("http", "tls") != nil
-	if port == "443" || tls {
-		t.d.note(&l.notes, e, "its certificate; add one: tls: {cert: ..., key: ...}")
-	}
 	for k := range e.Keys() {
 		switch strings.ToLower(k.Name) {
 		case "address", "http", "asdefault":
@@ -113,7 +122,16 @@ func (t *traefik) entry(e *node) {
 			t.d.note(&l.notes, k, "")
 		}
 	}
-	t.entries = append(t.entries, traefikEntry{e, port, tls})
+	t.entries = append(t.entries, traefikEntry{node: e, listen: l, port: port, tls: tls})
+}
+
+// standard says which entry points are for routers that name none: those that say so, or all.
+func (t *traefik) standard() {
+	says := func(e traefikEntry) bool { return e.node.Get("asDefault").Text() == "true" }
+	some := slices.ContainsFunc(t.entries, says)
+	for i, e := range t.entries {
+		t.entries[i].standard = !some || says(e)
+	}
 }
 
 // redirections adds the routes of entry points that send everything to another one.
@@ -142,8 +160,9 @@ func (t *traefik) redirections() {
 
 // traefikWay is some of a router's entry points: what a route must match for them, and middlewares that they put before.
 type traefikWay struct {
-	match  []pair
-	before []*node
+	match   []pair
+	before  []*node
+	entries []*traefikEntry
 }
 
 // ways are a router's entry points: those that it names, or those that are for routers which name none.
@@ -151,37 +170,28 @@ func (t *traefik) ways(r *node, notes *[]Note) []traefikWay {
 	scheme := func(tls bool) pair {
 		return pair{"scheme", map[bool]string{true: "https", false: "http"}[tls || r.Get("tls") != nil]}
 	}
-	var mine []traefikEntry
-	named := false
+	var mine []*traefikEntry
 	for name := range r.Get("entryPoints").Items() {
-		named = true
-		i := slices.IndexFunc(t.entries, func(e traefikEntry) bool { return e.node.Name == name.Text() })
-		if i < 0 {
+		if !slices.ContainsFunc(t.entries, func(e traefikEntry) bool { return e.node.Name == name.Text() }) {
 			t.d.note(notes, name, "the entry point %s is not in the files; the router is for every port", name.Text())
 			return []traefikWay{{match: []pair{scheme(false)}}}
 		}
-		mine = append(mine, t.entries[i])
 	}
-	if !named {
-		for _, e := range t.entries {
-			if e.node.Get("asDefault").Text() == "true" {
-				mine = append(mine, e)
-			}
-		}
-		if mine == nil {
-			mine = t.entries
+	for i := range t.entries {
+		if own, any := t.named(r, &t.entries[i]); own || any {
+			mine = append(mine, &t.entries[i])
 		}
 	}
 	if len(mine) == 0 {
 		return []traefikWay{{match: []pair{scheme(false)}}}
 	}
-	apart := func(e traefikEntry) bool { return e.node.At("http", "middlewares") != nil || e.tls }
+	apart := func(e *traefikEntry) bool { return e.node.At("http", "middlewares") != nil || e.tls }
 	if len(mine) == len(t.entries) && !slices.ContainsFunc(mine, apart) {
-		return []traefikWay{{match: []pair{scheme(false)}}}
+		return []traefikWay{{match: []pair{scheme(false)}, entries: mine}}
 	}
 	var out []traefikWay
 	for _, e := range mine {
-		out = append(out, traefikWay{[]pair{scheme(e.tls), {"port", "[" + e.port + "]"}}, slices.Collect(e.node.At("http", "middlewares").Items())})
+		out = append(out, traefikWay{[]pair{scheme(e.tls), {"port", "[" + e.port + "]"}}, slices.Collect(e.node.At("http", "middlewares").Items()), []*traefikEntry{e}})
 	}
 	return out
 }
@@ -201,7 +211,7 @@ func (t *traefik) router(r *node) []traefikRoute {
 	var out []traefikRoute
 	var notes []Note
 	for _, w := range t.ways(r, &notes) {
-		made := &route{notes: notes}
+		made := &route{keys: slices.Clone(w.match), notes: notes}
 		notes = nil
 		for _, m := range append(slices.Clone(w.before), slices.Collect(r.Get("middlewares").Items())...) {
 			t.middleware(m, made, 0)
@@ -214,8 +224,11 @@ func (t *traefik) router(r *node) []traefikRoute {
 				made.refused = true
 			}
 		}
-		if options := r.At("tls", "options"); options != nil {
-			t.lose(options, made, "it may ask clients for certificates")
+		for _, e := range w.entries {
+			t.guard(r, made, e)
+		}
+		if len(w.entries) == 0 {
+			t.guard(r, made, nil)
 		}
 		if made.refused {
 			made.refuse()
@@ -223,7 +236,7 @@ func (t *traefik) router(r *node) []traefikRoute {
 		for _, keys := range alternatives {
 			one := made.clone()
 			one.notes, made.notes = made.notes, nil
-			one.keys = append(append(slices.Clone(w.match), keys...), one.keys...)
+			one.keys = slices.Insert(one.keys, len(w.match), keys...)
 			out = append(out, traefikRoute{one, priority})
 		}
 	}
@@ -387,6 +400,9 @@ func (t *traefik) middleware(name *node, r *route, depth int) {
 		case "stripprefix", "addprefix", "replacepath":
 			t.path(k, r)
 		case "redirectscheme":
+			if slices.Contains(r.keys, pair{"scheme", k.Get("scheme").Text()}) {
+				continue // it is there already
+			}
 			status, behind := "302", ""
 			if k.Get("permanent").Text() == "true" {
 				status = "301"
