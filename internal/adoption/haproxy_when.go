@@ -1,7 +1,6 @@
 package adoption
 
 import (
-	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -158,15 +157,8 @@ func test(name, argument, method, fold, v string) (pair, bool) {
 	case "url_param", "urlp":
 		return pair{"query", mapping([]pair{{quote(argument), quote(expression)}})}, argument != ""
 	case "src":
-		p, err := netip.ParsePrefix(v)
-		if err != nil {
-			a, fault := netip.ParseAddr(v)
-			if fault != nil {
-				return pair{}, false
-			}
-			p = netip.PrefixFrom(a, a.BitLen())
-		}
-		return pair{"src", p.Masked().String()}, true
+		p, ok := network(v)
+		return pair{"src", p.String()}, ok
 	case "dst_port":
 		_, err := strconv.Atoi(v)
 		return pair{"port", "[" + v + "]"}, err == nil

@@ -346,16 +346,11 @@ func (n *nginx) addresses(rules []*node, r *route) {
 			all = b.Name
 			break
 		}
-		p, err := netip.ParsePrefix(b.Text())
-		if err != nil {
-			a, fault := netip.ParseAddr(b.Text())
-			if fault != nil {
-				n.d.note(&r.notes, b, "")
-				continue
-			}
-			p = netip.PrefixFrom(a, a.BitLen())
+		p, ok := network(b.Text())
+		if !ok {
+			n.d.note(&r.notes, b, "")
+			continue
 		}
-		p = p.Masked()
 		if slices.ContainsFunc(before, func(q netip.Prefix) bool { return q.Bits() <= p.Bits() && q.Contains(p.Addr()) }) {
 			continue
 		}
