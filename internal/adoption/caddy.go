@@ -412,7 +412,7 @@ func (s *caddySite) setting(k *node, args []string, c *around) {
 	case "bind": // where it listens
 	case "try_files":
 		c.try = k
-	case "tls", "log", "log_skip", "skip_log", "log_name", "log_append", "tracing", "metrics":
+	case "tls", "log", "log_skip", "skip_log", "log_name", "log_append", "tracing":
 		s.d.needless[k.Name] = true
 	default:
 		if !strings.HasPrefix(k.Name, "@") {

@@ -265,20 +265,31 @@ func (p *caddyPool) option(o *node) {
 	case "lb_policy":
 		p.policy(o)
 	case "lb_retries":
-		if n, err := strconv.Atoi(o.Text()); err == nil {
-			p.keys = append(p.keys, pair{"retry", "{attempts: " + strconv.Itoa(min(n+1, 5)) + "}"})
+		n, err := strconv.Atoi(o.Text())
+		if err != nil || n < 0 || n >= mostAttempts {
+			p.s.d.note(&p.notes, o, "%d attempts are made at most", mostAttempts)
+			n = mostAttempts - 1
 		}
+		p.keys = append(p.keys, pair{"retry", "{attempts: " + strconv.Itoa(n+1) + "}"})
 	case "health_uri":
 		p.check = append(p.check, pair{"path", quote(o.Text())})
 	case "health_interval", "health_timeout":
-		if isTime {
+		if isTime && d >= 100*time.Millisecond && d <= 5*time.Minute {
 			p.check = append(p.check, pair{map[string]string{"health_interval": "every", "health_timeout": "timeout"}[o.Name], d.String()})
+		} else {
+			p.s.d.note(&p.notes, o, "")
+		}
+	case "health_fails", "health_passes":
+		if n, err := strconv.Atoi(o.Text()); err == nil && n >= 1 && n <= 100 {
+			p.check = append(p.check, pair{map[string]string{"health_fails": "fall", "health_passes": "rise"}[o.Name], strconv.Itoa(n)})
+		} else {
+			p.s.d.note(&p.notes, o, "")
 		}
 	case "health_status":
 		p.check = append(p.check, pair{"status", list(o.Args)})
 	case "transport":
 		p.transport(o)
-	case "lb_try_duration", "lb_try_interval", "fail_duration", "max_fails", "unhealthy_status", "unhealthy_latency", "flush_interval", "stream_timeout", "stream_close_delay", "health_fails", "health_passes":
+	case "lb_try_duration", "lb_try_interval", "fail_duration", "max_fails", "unhealthy_status", "unhealthy_latency", "flush_interval", "stream_close_delay":
 		p.s.d.needless[o.Name] = true
 	default:
 		p.s.d.note(&p.notes, o, "")
@@ -333,11 +344,45 @@ func (p *caddyPool) transport(o *node) {
 			} else {
 				p.s.d.note(&p.notes, t, "")
 			}
-		case "keepalive", "keepalive_interval", "keepalive_idle_conns", "keepalive_idle_conns_per_host", "versions", "read_buffer", "write_buffer", "max_response_header", "compression", "max_conns_per_host":
+		case "tls_timeout":
+			if isTime && d > 0 && d <= maxConnect {
+				p.times = append(p.times, pair{"tls", d.String()})
+			} else {
+				p.s.d.note(&p.notes, t, "")
+			}
+		case "versions":
+			p.versions(t)
+		case "proxy_protocol":
+			if t.Text() == "v1" || t.Text() == "v2" {
+				p.keys = append(p.keys, pair{"proxy_protocol", t.Text()})
+			} else {
+				p.s.d.note(&p.notes, t, "")
+			}
+		case "max_conns_per_host":
+			if n, err := strconv.Atoi(t.Text()); err == nil && n > 0 && n <= 1_000_000 {
+				p.keys = append(p.keys, pair{"limits", "{connections: " + strconv.Itoa(n) + "}"})
+			} else if t.Text() != "0" {
+				p.s.d.note(&p.notes, t, "")
+			}
+		case "keepalive", "keepalive_interval", "keepalive_idle_conns", "keepalive_idle_conns_per_host", "read_buffer", "write_buffer", "compression":
 			p.s.d.needless[t.Name] = true
 		default:
 			p.s.d.note(&p.notes, t, "")
 		}
+	}
+}
+
+// versions are those of HTTP that upstreams are spoken to in.
+func (p *caddyPool) versions(t *node) {
+	switch said := strings.Join(t.Args, " "); said {
+	case "1.1":
+		p.keys = append(p.keys, pair{"protocol", "h1"})
+	case "2", "h2c", "h2c 2", "2 h2c":
+		p.keys = append(p.keys, pair{"protocol", "h2"})
+	case "1.1 2", "2 1.1":
+		p.s.d.needless["versions "+said] = true
+	default:
+		p.s.d.note(&p.notes, t, "")
 	}
 }
 

@@ -30,13 +30,16 @@ type draft struct {
 	pools    []*pool
 	trusted  []string
 	body     string // limits.request_body
+	limits   map[string]int64
 	notes    []Note // of nothing below
 	all      []Note
 	told     map[Note]bool   // what all holds
 	needless map[string]bool // settings that need no counterpart
 }
 
-func newDraft() *draft { return &draft{needless: map[string]bool{}, told: map[Note]bool{}} }
+func newDraft() *draft {
+	return &draft{needless: map[string]bool{}, limits: map[string]int64{}, told: map[Note]bool{}}
+}
 
 // pair is a key and its value, in YAML.
 type pair struct{ key, value string }
@@ -182,8 +185,8 @@ func (d *draft) write(from []string) []byte {
 	}
 	writeNotes(&b, "", d.notes)
 	d.writeListens(&b)
-	if d.body != "" {
-		fmt.Fprintf(&b, "limits: {request_body: %s}\n", d.body)
+	if limits := d.limitsWritten(); limits != "" {
+		fmt.Fprintf(&b, "limits: %s\n", limits)
 	}
 	if len(d.trusted) > 0 {
 		fmt.Fprintf(&b, "trusted_proxies: %s\n", list(d.trusted))

@@ -110,6 +110,11 @@ func (h *haproxy) front(s *node) {
 		return
 	}
 	f.clients()
+	for name, key := range map[string]string{"client": "idle", "http-request": "head_time"} {
+		if k := h.setting(s, "timeout", name); k != nil {
+			f.d.limitTime(&f.mark, k, key, k.Arg(1), time.Millisecond)
+		}
+	}
 	f.monitor()
 	for _, k := range f.inOrder() {
 		f.line(k)
@@ -220,14 +225,14 @@ func (f *haproxyFront) bind(b *node) {
 }
 
 // haproxyHandled are lines that are translated where they hold.
-var haproxyHandled = words(`bind mode timeout balance server default-server default_backend http-check retries cookie retry-on description monitor-uri`)
+var haproxyHandled = words(`bind mode balance server default-server default_backend http-check retries cookie retry-on description monitor-uri`)
 
 // haproxyRules are lines of a defaults section that stand with each frontend and backend.
 var haproxyRules = words(`http-request http-response http-after-response`)
 
 // haproxyNeedless are lines that need no counterpart.
-var haproxyNeedless = words(`log maxconn id bind-process capture unique-id-format unique-id-header
-	log-format log-tag backlog fullconn hash-type email-alert rate-limit load-server-state-from-file`)
+var haproxyNeedless = words(`log maxconn id bind-process capture unique-id-format
+	log-format log-tag backlog fullconn hash-type email-alert load-server-state-from-file`)
 
 // line translates one line of a frontend.
 func (f *haproxyFront) line(k *node) {
@@ -252,7 +257,11 @@ func (f *haproxyFront) line(k *node) {
 		f.response(k)
 	case "option":
 		f.option(k)
-	case "no", "stats", "errorfile", "tcp-check", "errorloc", "errorloc302", "errorloc303", "filter", "tcp-request", "tcp-response", "compression", "stick-table", "stick", "use-server", "monitor", "reqrep", "rspadd", "reqadd", "force-persist", "ignore-persist", "http-error", "errorfiles", "use-fcgi-app", "declare":
+	case "timeout":
+		f.timeout(k)
+	case "tcp-request":
+		f.connection(k)
+	case "no", "stats", "errorfile", "tcp-check", "errorloc", "errorloc302", "errorloc303", "filter", "tcp-response", "compression", "stick-table", "stick", "use-server", "monitor", "reqrep", "rspadd", "reqadd", "force-persist", "ignore-persist", "http-error", "errorfiles", "use-fcgi-app", "declare":
 		f.d.note(&f.mark, k, "")
 	default:
 		if haproxyHandled[k.Name] {
@@ -266,10 +275,46 @@ func (f *haproxyFront) line(k *node) {
 	}
 }
 
+// timeout tells of times that have no counterpart. The others are looked for where they hold.
+func (f *haproxyFront) timeout(k *node) {
+	switch k.Text() {
+	case "connect", "server", "check", "client", "http-request":
+	case "http-keep-alive", "client-fin", "server-fin", "client-hs", "tarpit":
+		f.d.needless["timeout "+k.Text()] = true
+	case "queue":
+		f.d.note(&f.mark, k, "what has to wait is the pool's overload")
+	default:
+		f.d.note(&f.mark, k, "")
+	}
+}
+
+// connection translates "tcp-request connection reject": who is turned away before a request is read is answered 403.
+func (f *haproxyFront) connection(k *node) {
+	if !k.Has("reject") && !k.Has("silent-drop") {
+		f.d.note(&f.mark, k, "")
+		return
+	}
+	i := slices.IndexFunc(k.Args, func(a string) bool { return a == "if" || a == "unless" })
+	if i >= 0 {
+		if alternatives, ok := f.when(k.Args[i:]); ok && f.refuse(alternatives) {
+			return
+		}
+	}
+	f.lost = true
+	f.d.note(&f.mark, k, "what comes after it is answered 501")
+}
+
 func (f *haproxyFront) option(k *node) {
 	switch k.Text() {
-	case "forwardfor", "httplog", "dontlognull", "http-server-close", "http-keep-alive", "httpclose", "forceclose", "redispatch", "tcplog", "log-health-checks", "log-separate-errors", "dontlog-normal", "logasap",
-		"tcpka", "clitcpka", "srvtcpka", "tcp-smart-accept", "tcp-smart-connect", "httpchk", "contstats", "splice-auto", "splice-request", "splice-response", "socket-stats", "prefer-last-server", "http-ignore-probes", "http-no-delay", "http-buffer-request", "abortonclose", "allbackups", "checkcache":
+	case "forwardfor":
+		for _, w := range k.Args[1:] {
+			if w == "header" || w == "except" || w == "if-none" {
+				f.d.note(&f.mark, k, "%s", w)
+			}
+		}
+		f.d.needless["option forwardfor"] = true
+	case "httplog", "dontlognull", "http-server-close", "http-keep-alive", "httpclose", "forceclose", "redispatch", "tcplog", "log-health-checks", "log-separate-errors", "dontlog-normal", "logasap",
+		"tcpka", "clitcpka", "srvtcpka", "tcp-smart-accept", "tcp-smart-connect", "httpchk", "contstats", "splice-auto", "splice-request", "splice-response", "socket-stats", "prefer-last-server", "http-ignore-probes", "http-no-delay", "http-buffer-request", "abortonclose":
 		f.d.needless["option "+k.Text()] = true
 	default:
 		f.d.note(&f.mark, k, "")
@@ -357,8 +402,8 @@ func (f *haproxyFront) to(keys []pair, target, at *node) {
 
 // backendLine translates a line of a backend: what it does to requests that are on their way to it.
 func (f *haproxyFront) backendLine(k *node) {
-	if k.Name == "http-request" && !slices.Contains([]string{"set-header", "add-header", "del-header"}, k.Text()) || k.Name == "redirect" {
-		if guardsHAProxy[k.Text()] {
+	if k.Name == "http-request" && !slices.Contains([]string{"set-header", "add-header", "del-header"}, k.Text()) || k.Name == "redirect" || k.Name == "tcp-request" {
+		if guardsHAProxy[k.Text()] || strings.HasPrefix(k.Text(), "lua.") || k.Text() == "use-service" || k.Has("reject") || k.Has("silent-drop") {
 			f.lost = true
 			f.d.note(&f.mark, k, "what comes to the backend is answered 501")
 			return
@@ -473,7 +518,7 @@ func (f *haproxyFront) request(k *node) {
 		f.lost = true
 		f.d.note(&f.mark, k, "what comes after it is answered 501")
 		return
-	case "deny", "reject", "tarpit", "return":
+	case "deny", "reject", "silent-drop", "tarpit", "return":
 		f.turnAway(k, args, when)
 		return
 	}
@@ -498,6 +543,9 @@ func (f *haproxyFront) request(k *node) {
 		f.set = append(f.set, pair{name, text})
 	case args[0] == "capture":
 		f.d.needless["http-request capture"] = true
+	case strings.HasPrefix(args[0], "lua.") || args[0] == "use-service":
+		f.lost = true
+		f.d.note(&f.mark, k, "what comes after it is answered 501")
 	default:
 		f.d.note(&f.mark, k, "")
 	}
@@ -527,7 +575,7 @@ func (f *haproxyFront) turnAway(k *node, args, when []string) {
 			j = len(args)
 		}
 	}
-	if args[0] == "reject" || args[0] == "tarpit" {
+	if args[0] == "reject" || args[0] == "silent-drop" || args[0] == "tarpit" {
 		f.d.note(&f.mark, k, "it is answered %s at once", status)
 	}
 	alternatives, ok := f.when(when)
@@ -602,6 +650,9 @@ func (f *haproxyFront) response(k *node) {
 		f.out = append(f.out, pair{name, ""})
 	case (k.Text() == "set-header" || k.Text() == "add-header") && len(k.Args) == 3 && !strings.Contains(text, "%["):
 		f.out = append(f.out, pair{name, strings.ReplaceAll(text, "%%", "%")})
+	case k.Text() == "deny" || k.Text() == "return":
+		f.lost = true
+		f.d.note(&f.mark, k, "answers that are kept back; what comes after it is answered 501")
 	default:
 		f.d.note(&f.mark, k, "")
 	}

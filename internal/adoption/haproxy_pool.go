@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/whygate/whygate/internal/topology"
 )
@@ -22,10 +23,11 @@ func (h *haproxy) pool(s *node, notes *[]Note) string {
 	var endpoints []string
 	var tls []pair
 	checked, conns := "", ""
+	times := &haproxyChecks{}
 	for _, k := range s.Kids {
 		switch k.Name {
 		case "server":
-			e := h.server(k, defaults, &own, &tls, &checked, &conns)
+			e := h.server(k, defaults, &own, &tls, &checked, &conns, times)
 			if e != "" {
 				endpoints = append(endpoints, e)
 			}
@@ -43,7 +45,7 @@ func (h *haproxy) pool(s *node, notes *[]Note) string {
 		keys = append(keys, pair{"tls", mapping(tls)})
 	}
 	if checked != "" {
-		keys = append(keys, pair{"check", h.check(s, &own)})
+		keys = append(keys, pair{"check", mapping(append(h.check(s, &own), h.checkTimes(s, times, &own)...))})
 	}
 	if conns != "" {
 		keys = append(keys, pair{"limits", mapping([]pair{{"requests", conns}})})
@@ -51,14 +53,14 @@ func (h *haproxy) pool(s *node, notes *[]Note) string {
 	if t := h.timeouts(s, &own); t != "" {
 		keys = append(keys, pair{"timeouts", t})
 	}
-	if r := h.retry(s); r != "" {
+	if r := h.retry(s, &own); r != "" {
 		keys = append(keys, pair{"retry", r})
 	}
 	return h.d.pool(s.Text(), keys, own)
 }
 
 // server is a server line as an endpoint.
-func (h *haproxy) server(k *node, defaults []string, notes *[]Note, tls *[]pair, checked, conns *string) string {
+func (h *haproxy) server(k *node, defaults []string, notes *[]Note, tls *[]pair, checked, conns *string, times *haproxyChecks) string {
 	if len(k.Args) < 2 || k.Has("disabled") {
 		return ""
 	}
@@ -71,10 +73,10 @@ func (h *haproxy) server(k *node, defaults []string, notes *[]Note, tls *[]pair,
 	for i := 0; i < len(words); i++ {
 		switch w := words[i]; w {
 		case "weight":
-			if n, err := strconv.Atoi(topology.Option(words[i:], w)); err == nil && n > 0 && n <= 100 {
+			if n, err := strconv.Atoi(topology.Option(words[i:], w)); err == nil && n > 0 && n <= mostWeight {
 				setOnce(&parts, pair{"weight", strconv.Itoa(n)})
 			} else {
-				h.d.note(notes, k, "a weight that is not from 1 to 100")
+				h.d.note(notes, k, "a weight that is not from 1 to %d", mostWeight)
 			}
 			i++
 		case "backup":
@@ -82,12 +84,7 @@ func (h *haproxy) server(k *node, defaults []string, notes *[]Note, tls *[]pair,
 		case "check":
 			*checked = "yes"
 		case "maxconn":
-			switch most := topology.Option(words, w); {
-			case *conns != "" && *conns != most:
-				h.d.note(notes, k, "servers with different limits: the first holds for all")
-			default:
-				*conns = most
-			}
+			h.once(conns, topology.Option(words, w), k, notes)
 			i++
 		case "verify":
 			if topology.Option(words[i:], w) == "none" {
@@ -110,7 +107,10 @@ func (h *haproxy) server(k *node, defaults []string, notes *[]Note, tls *[]pair,
 			setOnce(tls, pair{"key", crt})
 			i++
 		case "ssl":
-		case "inter", "fall", "rise", "fastinter", "downinter", "slowstart", "cookie", "proto", "alpn", "maxqueue", "observe", "on-error", "on-marked-down", "error-limit", "init-addr", "resolvers", "resolve-prefer", "port", "id", "pool-max-conn", "pool-purge-delay", "minconn", "agent-port", "verifyhost", "addr":
+		case "inter", "fall", "rise":
+			h.once(map[string]*string{"inter": &times.every, "fall": &times.fall, "rise": &times.rise}[w], topology.Option(words[i:], w), k, notes)
+			i++
+		case "fastinter", "downinter", "slowstart", "cookie", "proto", "alpn", "maxqueue", "observe", "on-error", "on-marked-down", "error-limit", "init-addr", "resolvers", "resolve-prefer", "port", "id", "pool-max-conn", "pool-purge-delay", "minconn", "agent-port", "verifyhost", "addr":
 			if slices.Contains([]string{"port", "addr", "agent-port", "verifyhost"}, w) {
 				h.d.note(notes, k, "%s", w)
 			} else {
@@ -127,6 +127,15 @@ func (h *haproxy) server(k *node, defaults []string, notes *[]Note, tls *[]pair,
 		return quote(url)
 	}
 	return mapping(parts)
+}
+
+// once keeps what servers say that a pool has once: the first holds for all.
+func (h *haproxy) once(kept *string, said string, at *node, notes *[]Note) {
+	if *kept != "" && *kept != said {
+		h.d.note(notes, at, "servers with different limits: the first holds for all")
+		return
+	}
+	*kept = said
 }
 
 // serverURL is a server's address with its protocol; empty where it has no counterpart, which is told.
@@ -184,30 +193,40 @@ func (h *haproxy) balance(s *node, notes *[]Note) (keys []pair) {
 		if !c.Has("insert") {
 			h.d.note(notes, c, "a cookie that the application sets")
 		}
+		for _, w := range []string{"domain", "maxidle", "maxlife", "preserve", "postonly", "dynamic", "attr"} {
+			if c.Has(w) {
+				h.d.note(notes, c, "%s", w)
+			}
+		}
 	}
 	return keys
 }
 
 // check is how a backend's servers are asked whether they are well.
-func (h *haproxy) check(s *node, notes *[]Note) string {
+func (h *haproxy) check(s *node, notes *[]Note) []pair {
 	c := h.setting(s, "option", "httpchk")
 	if c == nil {
-		return "{type: tcp}"
+		return []pair{{"type", "tcp"}}
 	}
 	var out []pair
 	if words := c.Args[1:]; len(words) == 1 {
 		out = append(out, pair{"path", quote(words[0])})
 	} else if len(words) > 1 {
 		out = append(out, pair{"path", quote(words[1])})
+		if len(words) > 3 || len(words) == 3 && len(words[2]) > len("HTTP/1.1") {
+			h.d.note(notes, c, "headers of the check")
+		}
 		if words[0] != "GET" {
 			h.d.note(notes, c, "the method %s", words[0])
 		}
 	}
-	for _, k := range s.Kids {
+	for _, k := range append(slices.Clone(h.defaults[s]), s.Kids...) {
 		if k.Name != "http-check" {
 			continue
 		}
 		switch {
+		case k.Text() == "disable-on-404" || k.Text() == "send-state" || k.Text() == "connect" && len(k.Args) == 1:
+			h.d.needless["http-check "+k.Text()] = true
 		case k.Text() == "expect" && k.Arg(1) == "status" && len(k.Args) == 3:
 			out = append(out, pair{"status", list(strings.Split(k.Arg(2), ","))})
 		case k.Text() == "send":
@@ -224,7 +243,30 @@ func (h *haproxy) check(s *node, notes *[]Note) string {
 			h.d.note(notes, k, "")
 		}
 	}
-	return mapping(out)
+	return out
+}
+
+// haproxyChecks is what the servers of a backend say about their checks: the first of each holds for all.
+type haproxyChecks struct{ every, fall, rise string }
+
+// checkTimes is how often servers are checked, and how many checks decide.
+func (h *haproxy) checkTimes(s *node, c *haproxyChecks, notes *[]Note) (out []pair) {
+	if d, ok := topology.Duration(c.every, time.Millisecond); ok && d >= 100*time.Millisecond && d <= 24*time.Hour {
+		out = append(out, pair{"every", d.String()})
+	}
+	if k := h.setting(s, "timeout", "check"); k != nil {
+		if d, ok := haproxyTime(k, 1); ok && d >= 10*time.Millisecond && d <= 5*time.Minute {
+			out = append(out, pair{"timeout", d.String()})
+		} else {
+			h.d.note(notes, k, "")
+		}
+	}
+	for _, o := range []pair{{"fall", c.fall}, {"rise", c.rise}} {
+		if n, err := strconv.Atoi(o.value); err == nil && n >= 1 && n <= 100 {
+			out = append(out, o)
+		}
+	}
+	return out
 }
 
 // timeouts are a backend's.
@@ -245,6 +287,7 @@ func (h *haproxy) timeouts(s *node, notes *[]Note) string {
 		}
 		for _, key := range t.keys {
 			if key == "connect" && d > maxConnect {
+				h.d.note(notes, k, "it is five minutes")
 				d = maxConnect
 			}
 			out = append(out, pair{key, d.String()})
@@ -256,22 +299,37 @@ func (h *haproxy) timeouts(s *node, notes *[]Note) string {
 	return mapping(out)
 }
 
+// mostWeight is the largest weight that the configuration takes.
+const mostWeight = 1000
+
+// mostAttempts is how often a request is sent at most.
+const mostAttempts = 5
+
 // maxConnect is the longest time to connect that the configuration takes.
 const maxConnect = 5 * 60 * 1e9
 
 // retry says how often a request is sent again.
-func (h *haproxy) retry(s *node) string {
+func (h *haproxy) retry(s *node, notes *[]Note) string {
 	var out []pair
 	if k := h.setting(s, "retries", ""); k != nil {
-		if n, err := strconv.Atoi(k.Text()); err == nil {
-			out = append(out, pair{"attempts", strconv.Itoa(min(n+1, 5))})
+		if n, err := strconv.Atoi(k.Text()); err == nil && n >= 0 {
+			if n >= mostAttempts {
+				h.d.note(notes, k, "%d attempts are made", mostAttempts)
+				n = mostAttempts - 1
+			}
+			out = append(out, pair{"attempts", strconv.Itoa(n + 1)})
+		} else {
+			h.d.note(notes, k, "")
 		}
 	}
 	if k := h.setting(s, "retry-on", ""); k != nil {
 		var on []string
 		for _, a := range k.Args {
-			if _, err := strconv.Atoi(a); err == nil {
+			switch _, err := strconv.Atoi(a); {
+			case err == nil:
 				on = append(on, a)
+			case a != "conn-failure":
+				h.d.note(notes, k, "%s: what a request may have done decides", a)
 			}
 		}
 		if len(on) > 0 {

@@ -249,6 +249,20 @@ func TestHAProxyRules(t *testing.T) {
 			text:  "defaults\n mode http\nfrontend f\n bind :8080\n default_backend app\nbackend app\n server s 127.0.0.1:9 maxconn 50\n server u 127.0.0.1:8 maxconn 60\n",
 			order: []string{"requests: 50"}, notes: []string{"different limits"},
 		},
+		{name: "dropped without an answer", text: frontend(" http-request silent-drop if { path_beg /adm/ }"), order: []string{"'/adm/*'\n    respond: {status: 403}", "pool: app"}, notes: []string{"silent-drop"}},
+		{name: "rejected before a request", text: frontend(" tcp-request connection reject if { src 10.0.0.0/8 }"), order: []string{"pool: app\n    deny: ['10.0.0.0/8']"}},
+		{name: "rejected for what cannot be said", text: frontend(" tcp-request connection reject if { src_conn_rate gt 5 }"), order: []string{"501"}, without: []string{"pool:"}, notes: []string{"tcp-request"}},
+		{name: "rejected by the backend", text: frontend("") + " tcp-request content reject if { src 10.0.0.0/8 }\n", order: []string{"501"}, without: []string{"pool:"}, notes: []string{"tcp-request"}},
+		{name: "a program that may turn clients away", text: frontend(" http-request lua.login"), order: []string{"501"}, without: []string{"pool:"}, notes: []string{"lua.login"}},
+		{name: "answers that are kept back", text: frontend(" http-response deny if { res.hdr(x) 1 }"), order: []string{"501"}, without: []string{"pool:"}, notes: []string{"kept back"}},
+		{
+			name: "checks in the defaults", text: "defaults\n mode http\n option httpchk\n http-check send uri /up\n timeout check 1s\nfrontend f\n bind :80\n default_backend app\nbackend app\n server s 127.0.0.1:9 check inter 9s fall 4\n",
+			order: []string{"check: {path: /up, every: 9s, timeout: 1s, fall: 4}"},
+		},
+		{
+			name: "times of clients", text: "defaults\n mode http\n timeout client 30s\n timeout http-request 4s\nfrontend f\n bind :80\n default_backend app\nfrontend g\n bind :81\n timeout client 40s\n default_backend app\nbackend app\n server s 127.0.0.1:9\n",
+			order: []string{"limits: {head_time: 4s, idle: 40s}"}, notes: []string{"timeout client 40s: limits.idle is one"},
+		},
 		{name: "monitor-uri", text: frontend(" monitor-uri /health\n http-request deny deny_status 404"), order: []string{"path: /health", "Service ready", "status: 404"}},
 	})
 }

@@ -3,10 +3,12 @@ package adoption
 import (
 	"cmp"
 	"context"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/whygate/whygate/internal/conftree"
 	"github.com/whygate/whygate/internal/topology"
@@ -388,8 +390,9 @@ func (n *nginx) account(block []*node, notes *[]Note) {
 		case handled[b.Name]:
 		case b.Name == "merge_slashes" && b.Text() != "off":
 			n.d.note(notes, b, "paths are compared as they were sent")
-		case onlyAs[b.Name] != "" && b.Text() != onlyAs[b.Name]:
-			n.d.note(notes, b, "")
+		case onlyAs[b.Name] != "" && b.Text() == onlyAs[b.Name]:
+			n.d.needless[b.Name] = true
+		case n.client(b, notes):
 		case needless[b.Name], outside[b.Name]:
 			n.d.needless[b.Name] = true
 		default:
@@ -398,30 +401,67 @@ func (n *nginx) account(block []*node, notes *[]Note) {
 	}
 }
 
+// client takes directives about what clients may take, which Whygate has one of for all, and others that matter for some values alone. It
+// reports whether the directive is one of them.
+func (n *nginx) client(b *node, notes *[]Note) bool {
+	switch b.Name {
+	case "client_header_timeout":
+		n.d.limitTime(notes, b, "head_time", b.Text(), time.Second)
+	case "keepalive_timeout", "client_body_timeout", "send_timeout":
+		n.d.limitTime(notes, b, "idle", b.Text(), time.Second)
+	case "large_client_header_buffers":
+		count, err := strconv.ParseInt(b.Text(), 10, 32)
+		size, ok := topology.Size(b.Arg(1))
+		if err != nil || !ok || size > 1<<30 {
+			n.d.note(notes, b, "")
+			return true
+		}
+		n.d.limit(notes, b, "request_head", count*size)
+	case "proxy_buffer_size", "fastcgi_buffer_size":
+		if size, ok := topology.Size(b.Text()); !ok || size > 64<<10 {
+			n.d.note(notes, b, "heads of answers may have 64KiB; write pools.NAME.limits.response_head")
+		} else {
+			n.d.needless[b.Name] = true
+		}
+	case "types":
+		if filepath.Base(b.File) != "mime.types" {
+			n.d.note(notes, b, "types of files are those that the system knows")
+		}
+	case "ssl_protocols":
+		if !b.Has("TLSv1.2") {
+			n.d.note(notes, b, "TLS 1.2 is spoken too; write min_version: 1.3")
+		} else {
+			n.d.needless[b.Name] = true
+		}
+	default:
+		return false
+	}
+	return true
+}
+
 // handled are the directives that are translated, or told of, where they hold.
 var handled = words(`server upstream location listen server_name root alias index try_files return rewrite proxy_pass grpc_pass fastcgi_pass uwsgi_pass scgi_pass
 	proxy_set_header add_header allow deny auth_basic auth_basic_user_file limit_req limit_req_zone client_max_body_size error_page ssl_certificate ssl_certificate_key
 	proxy_connect_timeout proxy_read_timeout proxy_send_timeout proxy_next_upstream proxy_next_upstream_tries expires proxy_intercept_errors proxy_hide_header
-	proxy_ssl_verify proxy_ssl_trusted_certificate proxy_ssl_name proxy_ssl_certificate proxy_ssl_certificate_key set_real_ip_from internal if set map ssl break ssl_verify_client ssl_client_certificate ssl_verify_depth ssl_crl ssl_ocsp ssl_trusted_certificate
+	proxy_ssl_verify proxy_ssl_trusted_certificate proxy_ssl_name proxy_ssl_certificate proxy_ssl_certificate_key set_real_ip_from internal if set map ssl break ssl_verify_client ssl_client_certificate ssl_verify_depth ssl_crl ssl_ocsp ssl_trusted_certificate disable_symlinks proxy_ssl_crl
 	grpc_set_header grpc_read_timeout grpc_connect_timeout grpc_send_timeout fastcgi_param fastcgi_index fastcgi_split_path_info default_type fastcgi_hide_header fastcgi_intercept_errors grpc_hide_header fastcgi_read_timeout fastcgi_send_timeout fastcgi_connect_timeout`)
 
 // needless are directives that have no counterpart, since Whygate does it by itself, or has nothing of the kind.
-var needless = words(`fastcgi_temp_path uwsgi_temp_path scgi_temp_path include types types_hash_max_size types_hash_bucket_size server_names_hash_bucket_size server_names_hash_max_size variables_hash_max_size variables_hash_bucket_size map_hash_bucket_size map_hash_max_size proxy_headers_hash_max_size proxy_headers_hash_bucket_size
+var needless = words(`fastcgi_temp_path uwsgi_temp_path scgi_temp_path include types_hash_max_size types_hash_bucket_size server_names_hash_bucket_size server_names_hash_max_size variables_hash_max_size variables_hash_bucket_size map_hash_bucket_size map_hash_max_size proxy_headers_hash_max_size proxy_headers_hash_bucket_size
 	sendfile sendfile_max_chunk tcp_nopush tcp_nodelay aio directio output_buffers postpone_output
 	access_log error_log log_format log_not_found log_subrequest rewrite_log open_log_file_cache open_file_cache open_file_cache_valid open_file_cache_min_uses open_file_cache_errors
-	server_tokens charset etag if_modified_since absolute_redirect server_name_in_redirect port_in_redirect merge_slashes msie_padding
-	keepalive_timeout keepalive_requests keepalive_time keepalive_disable client_header_timeout client_body_timeout send_timeout reset_timedout_connection lingering_close lingering_time lingering_timeout
-	client_header_buffer_size large_client_header_buffers client_body_buffer_size client_body_temp_path client_body_in_file_only client_body_in_single_buffer underscores_in_headers ignore_invalid_headers
-	proxy_http_version proxy_buffering proxy_buffer_size proxy_buffers proxy_busy_buffers_size proxy_request_buffering proxy_max_temp_file_size proxy_temp_file_write_size proxy_temp_path proxy_socket_keepalive proxy_ignore_client_abort proxy_pass_request_headers proxy_pass_request_body proxy_next_upstream_timeout proxy_cache_bypass proxy_no_cache
-	proxy_ssl_server_name proxy_ssl_session_reuse proxy_ssl_verify_depth proxy_ssl_protocols proxy_ssl_ciphers proxy_redirect proxy_headers_hash_max_size proxy_force_ranges proxy_pass_header
-	fastcgi_buffers fastcgi_buffer_size fastcgi_busy_buffers_size fastcgi_request_buffering fastcgi_max_temp_file_size fastcgi_buffering fastcgi_temp_file_write_size fastcgi_keep_conn fastcgi_pass_header
-	ssl_session_cache ssl_session_timeout ssl_session_tickets ssl_protocols ssl_ciphers ssl_prefer_server_ciphers ssl_ecdh_curve ssl_dhparam ssl_stapling ssl_stapling_verify ssl_buffer_size ssl_early_data ssl_conf_command http2 http2_max_concurrent_streams http2_push_preload
+	server_tokens merge_slashes msie_padding
+	keepalive_requests keepalive_time keepalive_disable reset_timedout_connection lingering_close lingering_time lingering_timeout
+	client_header_buffer_size client_body_buffer_size client_body_temp_path client_body_in_file_only client_body_in_single_buffer 	proxy_http_version proxy_buffering proxy_buffers proxy_busy_buffers_size proxy_request_buffering proxy_max_temp_file_size proxy_temp_file_write_size proxy_temp_path proxy_socket_keepalive proxy_ignore_client_abort 	proxy_ssl_server_name proxy_ssl_session_reuse proxy_ssl_verify_depth proxy_ssl_protocols proxy_ssl_ciphers proxy_headers_hash_max_size proxy_pass_header
+	fastcgi_buffers fastcgi_busy_buffers_size fastcgi_request_buffering fastcgi_max_temp_file_size fastcgi_buffering fastcgi_temp_file_write_size fastcgi_keep_conn fastcgi_pass_header
+	ssl_session_cache ssl_session_timeout ssl_session_tickets ssl_ciphers ssl_prefer_server_ciphers ssl_ecdh_curve ssl_dhparam ssl_stapling ssl_stapling_verify ssl_buffer_size ssl_conf_command http2_max_concurrent_streams http2_push_preload
 	gzip_vary gzip_min_length gzip_comp_level gzip_types gzip_proxied gzip_disable gzip_buffers gzip_http_version brotli_comp_level brotli_types brotli_static
-	resolver resolver_timeout real_ip_recursive limit_req_log_level limit_conn_log_level limit_req_status disable_symlinks satisfy_log max_ranges recursive_error_pages`)
+	resolver proxy_cache_bypass proxy_no_cache resolver_timeout real_ip_recursive limit_req_log_level limit_conn_log_level satisfy_log `)
 
 // onlyAs are directives that need no counterpart where they say this.
 var onlyAs = map[string]string{
 	"proxy_redirect": "off", "proxy_pass_request_headers": "on", "proxy_pass_request_body": "on", "underscores_in_headers": "off", "ignore_invalid_headers": "on",
+	"charset": "off", "absolute_redirect": "on", "server_name_in_redirect": "off", "port_in_redirect": "on", "recursive_error_pages": "off", "http2": "on",
 	"if_modified_since": "exact", "etag": "on", "limit_req_status": "429", "proxy_force_ranges": "off", "ssl_early_data": "off",
 }
 

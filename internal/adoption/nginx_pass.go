@@ -338,6 +338,10 @@ func (n *nginx) endpoints(scheme, host string, notes *[]Note) (endpoints []strin
 			name, value, _ := strings.Cut(a, "=")
 			switch name {
 			case "weight":
+				if w, err := strconv.Atoi(value); err != nil || w < 1 || w > mostWeight {
+					n.d.note(notes, s, "a weight that is not from 1 to %d", mostWeight)
+					continue
+				}
 				parts = append(parts, pair{"weight", value})
 			case "backup":
 				parts = append(parts, pair{"backup", "true"})
@@ -462,8 +466,12 @@ func (n *nginx) tlsOf(l *location) []pair {
 	verify := l.scope.get("proxy_ssl_verify")
 	if verify == nil || verify.Text() != "on" {
 		tls = append(tls, pair{"verify", "false"})
-	} else if ca := l.scope.get("proxy_ssl_trusted_certificate"); ca != nil {
-		tls = append(tls, pair{"ca", quote(n.absolute(ca, ca.Text()))})
+	} else {
+		for _, f := range []pair{{"ca", "proxy_ssl_trusted_certificate"}, {"crl", "proxy_ssl_crl"}} {
+			if b := l.scope.get(f.value); b != nil {
+				tls = append(tls, pair{f.key, quote(n.absolute(b, b.Text()))})
+			}
+		}
 	}
 	if name := l.scope.get("proxy_ssl_name"); name != nil && !strings.Contains(name.Text(), "$") {
 		tls = append(tls, pair{"server_name", quote(name.Text())})
@@ -495,8 +503,9 @@ func (n *nginx) timeouts(l *location, pass *node, notes *[]Note) string {
 			continue
 		}
 		for _, key := range t.keys {
-			if key == "connect" {
-				d = min(d, 5*time.Minute)
+			if key == "connect" && d > maxConnect {
+				n.d.note(notes, b, "it is five minutes")
+				d = maxConnect
 			}
 			out = append(out, pair{key, d.String()})
 		}
@@ -516,7 +525,10 @@ func (n *nginx) retry(l *location, notes *[]Note) string {
 	}
 	if tries := l.scope.get("proxy_next_upstream_tries"); tries != nil && tries.Text() != "0" {
 		if k, err := strconv.Atoi(tries.Text()); err == nil {
-			out = append(out, pair{"attempts", strconv.Itoa(min(max(k, 1), 5))})
+			if k > mostAttempts {
+				n.d.note(notes, tries, "%d attempts are made", mostAttempts)
+			}
+			out = append(out, pair{"attempts", strconv.Itoa(min(max(k, 1), mostAttempts))})
 		}
 	}
 	var on []string

@@ -18,6 +18,8 @@ type traefik struct {
 	tls       []traefikPart
 	resolvers []traefikPart // of certificates
 	entries   []traefikEntry
+
+	standardTransport traefikPart // how services are spoken to that name no other way
 }
 
 // traefikPart is a part of one file.
@@ -57,8 +59,12 @@ func fromTraefik(ctx context.Context, d *draft, proxies []*topology.Proxy) error
 					t.tls = append(t.tls, traefikPart{p.File, k})
 				case "certificatesresolvers":
 					t.resolvers = append(t.resolvers, traefikPart{p.File, k})
-				case "log", "accesslog", "api", "metrics", "ping", "global", "tracing", "providers", "serverstransport":
+				case "log", "accesslog", "metrics", "global", "tracing", "core", "experimental":
 					d.needless[k.Name] = true
+				case "serverstransport":
+					t.standardTransport = traefikPart{p.File, k}
+				case "providers":
+					t.providers(k)
 				default:
 					d.note(&d.notes, k, "")
 				}
@@ -88,6 +94,17 @@ func fromTraefik(ctx context.Context, d *draft, proxies []*topology.Proxy) error
 	return nil
 }
 
+// providers tells of routers that are not in the files.
+func (t *traefik) providers(k *node) {
+	for p := range k.Keys() {
+		if strings.EqualFold(p.Name, "file") || strings.EqualFold(p.Name, "providersThrottleDuration") {
+			t.d.needless["providers: "+p.Name] = true
+			continue
+		}
+		t.d.note(&t.d.notes, p, "its routers are not in the files")
+	}
+}
+
 // find is what a name stands for in any of the files, and the file; nil if there is none.
 func (t *traefik) find(kind, name string) (*node, string) {
 	for _, f := range t.https {
@@ -111,18 +128,55 @@ func (t *traefik) entry(e *node) {
 	tls := e.At("http", "tls") != nil
 	for k := range e.Keys() {
 		switch strings.ToLower(k.Name) {
-		case "address", "http", "asdefault":
-		case "transport", "http2", "forwardedheaders", "reuseport":
-			if strings.EqualFold(k.Name, "forwardedHeaders") {
-				t.d.note(&l.notes, k, "write trusted_proxies")
-				continue
+		case "address", "asdefault":
+		case "http":
+			for h := range k.Keys() {
+				switch strings.ToLower(h.Name) {
+				case "middlewares", "tls", "redirections":
+				default:
+					t.d.note(&l.notes, h, "")
+				}
 			}
+		case "transport":
+			t.transportOf(k, l)
+		case "forwardedheaders":
+			for h := range k.Keys() {
+				if !strings.EqualFold(h.Name, "trustedIPs") {
+					t.d.note(&l.notes, h, "write trusted_proxies")
+					continue
+				}
+				for ip := range h.Items() {
+					if _, ok := network(ip.Text()); !ok {
+						t.d.note(&l.notes, h, "%s is no address", ip.Text())
+					} else if !slices.Contains(t.d.trusted, ip.Text()) {
+						t.d.trusted = append(t.d.trusted, ip.Text())
+					}
+				}
+			}
+		case "http2", "reuseport", "observability", "allowacmebypass":
 			t.d.needless["entryPoints: "+k.Name] = true
 		default:
 			t.d.note(&l.notes, k, "")
 		}
 	}
 	t.entries = append(t.entries, traefikEntry{node: e, listen: l, port: port, tls: tls})
+}
+
+// transportOf takes how long an entry point waits for clients.
+func (t *traefik) transportOf(k *node, l *listen) {
+	for one := range k.Keys() {
+		if !strings.EqualFold(one.Name, "respondingTimeouts") {
+			t.d.needless["transport: "+one.Name] = true
+			continue
+		}
+		for time := range one.Keys() {
+			if strings.EqualFold(time.Name, "idleTimeout") {
+				t.d.limitTime(&l.notes, time, "idle", time.Text(), second)
+			} else {
+				t.d.note(&l.notes, time, "a time for all of a request")
+			}
+		}
+	}
 }
 
 // standard says which entry points are for routers that name none: those that say so, or all.
@@ -210,6 +264,13 @@ func (t *traefik) router(r *node) []traefikRoute {
 	}
 	var out []traefikRoute
 	var notes []Note
+	for k := range r.Keys() {
+		switch strings.ToLower(k.Name) {
+		case "rule", "priority", "service", "middlewares", "entrypoints", "tls", "observability":
+		default:
+			t.d.note(&notes, k, "")
+		}
+	}
 	for _, w := range t.ways(r, &notes) {
 		made := &route{keys: slices.Clone(w.match), notes: notes}
 		notes = nil
@@ -322,46 +383,6 @@ func traefikMatcher(name string, args []string) (out condition, ok bool) {
 	return nil, false
 }
 
-// traefikURL is the part of a server's URL that Traefik looks at.
-var traefikURL = regexp.MustCompile(`^[^:]+://[^/?#]*`)
-
-// service makes the pool of a service.
-func (t *traefik) service(name *node, r *route) string {
-	s, _ := t.find("services", name.Text())
-	balancer := s.Get("loadBalancer")
-	var urls []string
-	for server := range balancer.Get("servers").Items() {
-		if url := server.Get("url").Text(); url != "" {
-			urls = append(urls, traefikURL.FindString(url)) // Traefik leaves out its path, too
-		}
-	}
-	if len(urls) == 0 {
-		return ""
-	}
-	keys := []pair{{"endpoints", list(urls)}}
-	for _, k := range balancer.Kids {
-		switch strings.ToLower(k.Name) {
-		case "servers":
-		case "passhostheader":
-			if k.Text() == "false" {
-				keys = append(keys, pair{"host", "endpoint"})
-			}
-		case "sticky":
-			keys = append(keys, pair{"sticky", mapping([]pair{{"cookie", quote(cmp.Or(k.At("cookie", "name").Text(), "lb"))}})})
-		case "healthcheck":
-			check := []pair{{"path", quote(cmp.Or(k.Get("path").Text(), "/"))}}
-			keys = append(keys, pair{"check", mapping(check)})
-		case "serverstransport":
-			if transport, _ := t.find("serversTransports", k.Text()); transport.Get("insecureSkipVerify").Text() == "true" {
-				keys = append(keys, pair{"tls", "{verify: false}"})
-			}
-		default:
-			t.d.note(&r.notes, k, "")
-		}
-	}
-	return t.d.pool(s.Name, keys, nil)
-}
-
 // deepestChain is how many chains of middlewares may stand in each other.
 const deepestChain = 8
 
@@ -416,6 +437,7 @@ func (t *traefik) middleware(name *node, r *route, depth int) {
 			for n := range k.Get("sourceRange").Items() {
 				nets = append(nets, n.Text())
 			}
+			t.only(k, r, "sourceRange", "ipStrategy")
 			if k.Get("ipStrategy") != nil || len(nets) == 0 {
 				t.lose(k, r, "ipStrategy, or no sourceRange")
 				continue
@@ -427,6 +449,7 @@ func (t *traefik) middleware(name *node, r *route, depth int) {
 				t.lose(k, r, "users in the file; write them into one of their own")
 				continue
 			}
+			t.only(k, r, "usersFile", "users", "realm")
 			keys := []pair{{"users", quote(beside(file, users))}}
 			if realm := k.Get("realm").Text(); realm != "" {
 				keys = append(keys, pair{"realm", quote(realm)})
@@ -435,11 +458,7 @@ func (t *traefik) middleware(name *node, r *route, depth int) {
 		case "forwardauth", "digestauth", "plugin":
 			t.lose(k, r, "it may say who may ask")
 		case "ratelimit":
-			if average := k.Get("average").Text(); average != "" && k.Get("period") == nil {
-				t.put(k, r, "rate", mapping([]pair{{"limit", quote(average + "/s")}}))
-				continue
-			}
-			t.d.note(&r.notes, k, "")
+			t.rate(k, r)
 		case "headers":
 			t.headers(k, r)
 		default:
@@ -466,6 +485,7 @@ func (t *traefik) path(k *node, r *route) {
 	case kind == "addprefix":
 		r.set("rewrite", quote(k.Get("prefix").Text()+"$path"))
 	default:
+		t.only(k, r, "prefixes")
 		var prefixes []string
 		for p := range k.Get("prefixes").Items() {
 			prefixes = append(prefixes, strings.TrimSuffix(p.Text(), "/"))
