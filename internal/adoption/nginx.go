@@ -401,6 +401,12 @@ func (n *nginx) account(block []*node, notes *[]Note) {
 	}
 }
 
+// commonTypes are types of files that every system knows.
+var commonTypes = map[string]string{
+	"avif": "image/avif", "css": "text/css", "gif": "image/gif", "htm": "text/html", "html": "text/html", "jpeg": "image/jpeg", "jpg": "image/jpeg", "json": "application/json",
+	"mjs": "text/javascript", "pdf": "application/pdf", "png": "image/png", "svg": "image/svg+xml", "txt": "text/plain", "wasm": "application/wasm", "webp": "image/webp", "xml": "text/xml",
+}
+
 // client takes directives about what clients may take, which Whygate has one of for all, and others that matter for some values alone. It
 // reports whether the directive is one of them.
 func (n *nginx) client(b *node, notes *[]Note) bool {
@@ -424,7 +430,10 @@ func (n *nginx) client(b *node, notes *[]Note) bool {
 			n.d.needless[b.Name] = true
 		}
 	case "types":
-		if filepath.Base(b.File) != "mime.types" {
+		odd := func(k *node) bool {
+			return slices.ContainsFunc(k.Args, func(end string) bool { return commonTypes[end] != k.Name })
+		}
+		if filepath.Base(b.File) != "mime.types" && slices.ContainsFunc(b.Kids, odd) {
 			n.d.note(notes, b, "types of files are those that the system knows")
 		}
 	case "ssl_protocols":
