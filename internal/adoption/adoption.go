@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/whygate/whygate/internal/conftree"
 	"github.com/whygate/whygate/internal/topology"
 )
 
@@ -41,10 +42,12 @@ func Translate(ctx context.Context, names []string, stdin io.Reader) (*Result, e
 	if product == "" {
 		return nil, ErrNothing
 	}
+	d.at = conftree.Place{File: proxies[0].File, Line: 1}
 	if err := translators[product](ctx, d, proxies); err != nil {
 		return nil, err
 	}
-	return &Result{File: d.write(names), Notes: d.all, Problems: t.Problems, Product: product}, nil
+	file := d.settle(names)
+	return &Result{File: file, Notes: d.all, Problems: t.Problems, Product: product}, nil
 }
 
 // translators are the products whose configurations are translated. Each gets all files of the product.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/whygate/whygate/internal/conftree"
 	"github.com/whygate/whygate/internal/topology"
 )
 
@@ -97,6 +98,7 @@ type caddySite struct {
 	ports    []string
 	from     []string // ports that requests over HTTP are sent to
 	refused  bool     // it is answered 501
+	at       conftree.Place
 }
 
 // site opens a site's listeners.
@@ -111,6 +113,7 @@ func (c *caddy) site(b *node) *caddySite {
 			s.tls = k
 		}
 	}
+	c.d.at, s.at = b.Place, b.Place
 	s.asks, s.refused = s.clientAuth()
 	for _, address := range append([]string{b.Name}, b.Args...) {
 		a, ok := s.address(b, strings.Trim(address, ","))
@@ -165,6 +168,7 @@ func (s *caddySite) address(b *node, text string) (a caddyAddress, ok bool) {
 
 // routes translates a site's directives, after the redirect to https that Caddy makes.
 func (s *caddySite) routes() {
+	s.d.at = s.at
 	if len(s.from) > 0 {
 		s.redirects()
 	}

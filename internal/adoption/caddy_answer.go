@@ -35,7 +35,7 @@ func (s *caddySite) add(r *route) {
 				one.keys = append([]pair{m}, one.keys...)
 			}
 		}
-		s.d.routes = append(s.d.routes, one)
+		s.d.add(one)
 	}
 }
 

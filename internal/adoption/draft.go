@@ -35,6 +35,7 @@ type draft struct {
 	all      []Note
 	told     map[Note]bool   // what all holds
 	needless map[string]bool // settings that need no counterpart
+	at       conftree.Place  // what is being translated, as far as it is known
 }
 
 func newDraft() *draft {
@@ -50,6 +51,16 @@ type route struct {
 	notes   []Note
 	rank    int  // of its server among all
 	refused bool // who may ask cannot be said: it is answered 501
+	at      conftree.Place
+	gone    bool // Whygate refuses it
+}
+
+// add adds a route.
+func (d *draft) add(r *route) {
+	if r.at.Line == 0 {
+		r.at = d.at
+	}
+	d.routes = append(d.routes, r)
 }
 
 // refuse makes the route answer 501, where who may ask cannot be said: nobody gets in who did not before.
@@ -69,7 +80,7 @@ func (r *route) text(key, value string) {
 
 // clone is another route with the same keys. Its comments stay with the first.
 func (r *route) clone() *route {
-	return &route{keys: slices.Clone(r.keys), rank: r.rank, refused: r.refused}
+	return &route{keys: slices.Clone(r.keys), rank: r.rank, refused: r.refused, at: r.at}
 }
 
 // pool is one pool.
@@ -77,6 +88,7 @@ type pool struct {
 	name  string
 	keys  []pair
 	notes []Note
+	at    conftree.Place
 }
 
 // note keeps what was not translated, for its place.
@@ -106,7 +118,7 @@ func (d *draft) pool(name string, keys []pair, notes []Note) string {
 		}
 		i := slices.IndexFunc(d.pools, func(p *pool) bool { return p.name == try })
 		if i < 0 {
-			d.pools = append(d.pools, &pool{try, keys, notes})
+			d.pools = append(d.pools, &pool{try, keys, notes, d.at})
 			return try
 		}
 		if slices.Equal(d.pools[i].keys, keys) {
@@ -173,11 +185,37 @@ func (d *draft) drop() {
 	})
 }
 
+// strays gives the notes whose place is in no part of the result any more one at its top.
+func (d *draft) strays() {
+	placed := map[Note]bool{}
+	keep := func(notes []Note) {
+		for _, n := range notes {
+			placed[n] = true
+		}
+	}
+	keep(d.notes)
+	for _, l := range d.listens {
+		keep(l.notes)
+	}
+	for _, r := range d.routes {
+		keep(r.notes)
+	}
+	for _, p := range d.pools {
+		keep(p.notes)
+	}
+	for _, n := range d.all {
+		if !placed[n] {
+			d.notes = append(d.notes, n)
+		}
+	}
+}
+
 // write makes the file.
 func (d *draft) write(from []string) []byte {
 	d.prune()
 	d.drop()
 	d.certificates()
+	d.strays()
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Made by whygate import %s\n", comment(strings.Join(from, " ")))
 	if len(d.needless) > 0 {
@@ -234,7 +272,7 @@ func comment(text string) string {
 			return ' '
 		}
 		return r
-	}, text)
+	}, strings.ToValidUTF8(text, "\ufffd"))
 }
 
 // quote writes a text as YAML reads it.

@@ -93,6 +93,7 @@ func (h *haproxy) binds(s *node) {
 	if mode := h.setting(s, "mode", ""); mode == nil || mode.Text() != "http" {
 		return
 	}
+	h.d.at = s.Place
 	f := &haproxyFront{haproxy: h, node: s, acls: map[string]condition{}, broken: map[string]bool{}}
 	for _, k := range s.Kids {
 		if k.Name == "bind" {
@@ -105,6 +106,7 @@ func (h *haproxy) binds(s *node) {
 // front translates a frontend, or a listen.
 func (h *haproxy) front(s *node) {
 	f := h.fronts[s]
+	h.d.at = s.Place
 	if f == nil {
 		h.d.note(&h.d.notes, s, "mode tcp")
 		return
@@ -337,7 +339,7 @@ func (f *haproxyFront) add(r *route) {
 	if f.lost && slices.ContainsFunc(r.keys, func(k pair) bool { return k.key == "pool" }) {
 		r.refuse()
 	}
-	f.d.routes = append(f.d.routes, r)
+	f.d.add(r)
 }
 
 // hasSource reports whether keys look at the client's address, which no route is matched by.

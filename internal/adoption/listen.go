@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/conftree"
 )
 
 // listen is something to listen on.
@@ -18,6 +19,8 @@ type listen struct {
 	issueAt *node
 	clients []clientDemand // what the servers that share the listener ask of clients, those that ask nothing among them
 	notes   []Note
+	at      conftree.Place
+	gone    bool // Whygate refuses it
 }
 
 // clientDemand is what a server asks of clients in the handshake. The zero value: nothing.
@@ -138,7 +141,7 @@ func (d *draft) listenOn(address string) *listen {
 			return l
 		}
 	}
-	l := &listen{address: address}
+	l := &listen{address: address, at: d.at}
 	d.listens = append(d.listens, l)
 	return l
 }

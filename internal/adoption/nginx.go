@@ -247,6 +247,7 @@ func (n *nginx) order() {
 			} else {
 				plain[l.Port] = true
 			}
+			n.d.at = v.node.Place
 			n.listen(l)
 		}
 	}
@@ -476,6 +477,7 @@ var onlyAs = map[string]string{
 
 // server translates one server block.
 func (n *nginx) server(ctx context.Context, v *nginxServer) error {
+	n.d.at = v.node.Place
 	n.account(v.scope[len(v.scope)-1], &v.mark)
 	for _, b := range v.scope.own("set_real_ip_from") {
 		n.trust(b)
@@ -546,7 +548,7 @@ func (n *nginx) add(v *nginxServer, r *route) {
 			if h.text != "" && !h.regex {
 				one.keys = append([]pair{{"host", quote(h.text)}}, one.keys...)
 			}
-			n.d.routes = append(n.d.routes, one)
+			n.d.add(one)
 		}
 	}
 }

@@ -144,6 +144,7 @@ func plainPath(text string) bool {
 
 // location translates one location.
 func (n *nginx) location(v *nginxServer, l *location) {
+	n.d.at = l.node.Place
 	if l.node != v.node {
 		n.account(l.node.Kids, &v.mark)
 	}

@@ -89,7 +89,7 @@ func fromTraefik(ctx context.Context, d *draft, proxies []*topology.Proxy) error
 	}
 	slices.SortStableFunc(all, func(a, b traefikRoute) int { return cmp.Compare(b.priority, a.priority) })
 	for _, r := range all {
-		d.routes = append(d.routes, r.route)
+		d.add(r.route)
 	}
 	return nil
 }
@@ -117,6 +117,7 @@ func (t *traefik) find(kind, name string) (*node, string) {
 
 // entry opens a listener.
 func (t *traefik) entry(e *node) {
+	t.d.at = e.Place
 	address := strings.TrimSuffix(e.Get("address").Text(), "/tcp")
 	i := strings.LastIndexByte(address, ':')
 	port := address[i+1:]
@@ -208,7 +209,7 @@ func (t *traefik) redirections() {
 		if r.Get("permanent").Text() == "false" {
 			status = "302"
 		}
-		t.d.routes = append(t.d.routes, &route{keys: []pair{{"scheme", map[bool]string{true: "https", false: "http"}[e.tls]}, {"port", "[" + e.port + "]"}, {"redirect", mapping([]pair{{"to", quote(scheme + "://$host" + behind + "$uri")}, {"status", status}})}}})
+		t.d.add(&route{at: e.node.Place, keys: []pair{{"scheme", map[bool]string{true: "https", false: "http"}[e.tls]}, {"port", "[" + e.port + "]"}, {"redirect", mapping([]pair{{"to", quote(scheme + "://$host" + behind + "$uri")}, {"status", status}})}}})
 	}
 }
 
@@ -252,6 +253,7 @@ func (t *traefik) ways(r *node, notes *[]Note) []traefikWay {
 
 // router makes the routes of a router: one for each alternative of its rule, and each way to it.
 func (t *traefik) router(r *node) []traefikRoute {
+	t.d.at = r.Place
 	rule := r.Get("rule").Text()
 	alternatives, ok := traefikRule(rule)
 	if !ok {
@@ -272,7 +274,7 @@ func (t *traefik) router(r *node) []traefikRoute {
 		}
 	}
 	for _, w := range t.ways(r, &notes) {
-		made := &route{keys: slices.Clone(w.match), notes: notes}
+		made := &route{keys: slices.Clone(w.match), notes: notes, at: r.Place}
 		notes = nil
 		for _, m := range append(slices.Clone(w.before), slices.Collect(r.Get("middlewares").Items())...) {
 			t.middleware(m, made, 0)
