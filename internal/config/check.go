@@ -23,6 +23,7 @@ func (d *decoder) check(c *Config) {
 	for i := range c.Pools {
 		_, c.Pools[i].Check.On = d.positions["pools."+c.Pools[i].Name+".check"]
 		d.checkAnnounce(&c.Pools[i])
+		d.checkHealthService(&c.Pools[i])
 		path := "pools." + c.Pools[i].Name + ".tls"
 		d.checkPair(path, false)
 		if at, given := d.positions[path+".crl"]; given && !c.Pools[i].TLS.Verify {
@@ -56,6 +57,29 @@ func (d *decoder) checkAnnounce(p *Pool) {
 	}
 	if p.Protocol == ProtocolHTTP2 || slices.ContainsFunc(p.Endpoints, func(e Endpoint) bool { return e.Scheme == "h2c" }) {
 		d.fail(d.positions[path], path, "a connection that begins with one client's address cannot be shared, and HTTP/2 is spoken to these endpoints", "write protocol: h1 and http:// endpoints, or remove proxy_protocol")
+	}
+}
+
+// checkHealthService wants HTTP/2 where gRPC's health service is asked, and no key that is about answers of HTTP.
+func (d *decoder) checkHealthService(p *Pool) {
+	if p.Check.Type != CheckGRPC {
+		return
+	}
+	path := "pools." + p.Name + ".check"
+	if at, given := d.positions[path+".status"]; given {
+		d.fail(at, path+".status", "a check of type grpc is answered by the health service, not by a status code", "remove status, or write type: http")
+	}
+	if strings.Contains(p.Check.Path, "?") {
+		d.fail(d.positions[path+".path"], path+".path", "for a check of type grpc this is a slash and the name of a service, and a name has no query", "write path: /shop.Cart, or leave it out for the server as a whole")
+	}
+	const hint = "write h2c:// in its endpoints, or protocol: h2"
+	switch {
+	case p.ProxyProtocol != Off && p.ProxyProtocol != "":
+		d.fail(d.positions[path+".type"], path+".type", "gRPC needs HTTP/2, which is not spoken to endpoints that proxy_protocol is for", "write type: tcp")
+	case p.Protocol == ProtocolHTTP1:
+		d.fail(d.positions[path+".type"], path+".type", "gRPC needs HTTP/2, and the pool's protocol is "+ProtocolHTTP1, "remove protocol: "+ProtocolHTTP1)
+	case p.Protocol != ProtocolHTTP2 && slices.ContainsFunc(p.Endpoints, func(e Endpoint) bool { return e.Scheme == "http" || e.Scheme == "unix" }):
+		d.fail(d.positions[path+".type"], path+".type", "gRPC needs HTTP/2, and an endpoint without TLS is spoken to in HTTP/1.1 here", hint)
 	}
 }
 

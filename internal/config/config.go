@@ -116,12 +116,13 @@ type Sticky struct {
 const (
 	CheckHTTP = "http"
 	CheckTCP  = "tcp"
+	CheckGRPC = "grpc"
 )
 
 // Check asks endpoints whether they are well.
 type Check struct {
 	On      bool          // the section is there
-	Path    string        `key:"path"` // with its query
+	Path    string        `key:"path"` // with its query; for CheckGRPC a slash and the service
 	Every   time.Duration `key:"every"`
 	Timeout time.Duration `key:"timeout"`
 	Status  []StatusRange `key:"status"` // empty: 200 to 399

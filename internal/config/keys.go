@@ -372,7 +372,8 @@ Ask each endpoint regularly whether it is well, on a connection of its own, and 
 endpoint is judged by its own traffic alone. A check that only times out does not count while the endpoint's own requests are
 answered: it is overloaded, and the others would be next.`},
 	{path: "pools.NAME.check.path", kind: checkPath, def: "/", example: "/healthz", aka: []string{"uri", "url", "target"}, doc: `
-What is asked for, with GET.`},
+What is asked for, with GET. For gRPC it is a slash and the name of the service that is asked about: /shop.Cart; a slash alone is the server as a
+whole.`},
 	{path: "pools.NAME.check.every", kind: duration, def: "5s", min: int64(100 * time.Millisecond), max: int64(day), aka: []string{"interval", "inter", "period"}, doc: `
 The time between two checks of an endpoint, less or more by a fifth at random; a second at most while something is wrong.`},
 	{path: "pools.NAME.check.timeout", kind: duration, def: "2s", min: int64(10 * time.Millisecond), max: int64(5 * time.Minute), doc: `
@@ -383,8 +384,9 @@ The status codes that are good. Without it they are those from 200 to 399.`},
 How many checks in a row must fail for an endpoint to be taken out.`},
 	{path: "pools.NAME.check.rise", kind: number, def: "2", min: 1, max: 100, aka: []string{"healthy_threshold", "passes", "successes"}, doc: `
 How many checks in a row must pass for it to be put back.`},
-	{path: "pools.NAME.check.type", kind: choice, def: CheckHTTP, choices: []string{CheckHTTP, CheckTCP}, aka: []string{"kind", "mode", "protocol"}, doc: `
-A request and its answer (http), or a connection with its TLS handshake (tcp).`},
+	{path: "pools.NAME.check.type", kind: choice, def: CheckHTTP, choices: []string{CheckHTTP, CheckTCP, CheckGRPC}, aka: []string{"kind", "mode", "protocol"}, doc: `
+A request and its answer (http), a connection with its TLS handshake (tcp), or a call of gRPC's health service, which must answer SERVING (grpc,
+grpc.health.v1.Health/Check). The last needs HTTP/2: https:// or h2c:// endpoints, or protocol: h2.`},
 	{path: "pools.NAME.check.host", kind: serverName, example: "app.internal", aka: []string{"host_header"}, doc: `
 The Host header of the check. Without it, it is the pool's host where that is a name, and else the endpoint's own.`},
 	{path: "pools.NAME.eject", kind: choice, def: On, choices: []string{On, Off}, aka: []string{"outlier_detection", "passive_health", "max_fails"}, doc: `

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -376,8 +377,11 @@ func (g *generation) check() {
 			continue
 		}
 		c := &health.Check{Path: p.Check.Path, Every: p.Check.Every, Timeout: p.Check.Timeout, Fall: p.Check.Fall, Rise: p.Check.Rise}
-		if p.Check.Type == config.CheckTCP {
+		switch p.Check.Type {
+		case config.CheckTCP:
 			c.Kind = health.TCP
+		case config.CheckGRPC:
+			c.Kind, c.Service = health.GRPC, strings.TrimPrefix(p.Check.Path, "/")
 		}
 		switch {
 		case p.Check.Host != "":

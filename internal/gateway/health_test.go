@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -15,6 +16,10 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc"
+	grpchealth "google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/gateway"
@@ -131,6 +136,37 @@ func TestChecksDecideWhoIsAsked(t *testing.T) {
 		fetch(t, http.DefaultClient, "http://"+g.address()+"/web")
 		return b.asked.Load() > before
 	})
+}
+
+// gRPC's health service decides as well, and what it said stands on the admin address.
+func TestHealthServiceDecidesWhoIsAsked(t *testing.T) {
+	t.Parallel()
+	real := grpchealth.NewServer()
+	real.SetServingStatus("shop.Cart", grpc_health_v1.HealthCheckResponse_SERVING)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	grpc_health_v1.RegisterHealthServer(server, real)
+	done := make(chan error)
+	go func() { done <- server.Serve(l) }()
+	defer func() {
+		server.Stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	url := "h2c://" + l.Addr().String()
+	g := start(t, "", map[string]route{"web": {endpoints: []string{url}, pool: "check: {type: grpc, path: /shop.Cart, every: 100ms, timeout: 5s, fall: 2, rise: 2}"}})
+	until(t, "it did not pass", func() bool { return g.standings(t)[url].Check == "passed" })
+	real.SetServingStatus("shop.Cart", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
+	until(t, "it was not taken out", func() bool { return g.standings(t)[url].State == "down" })
+	if s := g.standings(t)[url]; s.Reason != "the health service says that the service shop.Cart is NOT_SERVING" {
+		t.Errorf("%+v", s)
+	}
+	real.SetServingStatus("shop.Cart", grpc_health_v1.HealthCheckResponse_SERVING)
+	until(t, "it was not put back", func() bool { return g.standings(t)[url].State == "up" })
 }
 
 // One endpoint answers 500 and 200 in turn, without any check: its traffic puts it out.

@@ -21,12 +21,14 @@ type Kind uint8
 const (
 	HTTP Kind = iota // an answer with a status of Check.Status
 	TCP              // a connection, with its handshake where the endpoint speaks TLS
+	GRPC             // what the endpoint's grpc.health.v1.Health says of Check.Service
 )
 
 // Check says how endpoints are checked.
 type Check struct {
 	Kind    Kind
-	Path    string // with its query
+	Path    string // with its query; for HTTP
+	Service string // for GRPC; empty for the server as a whole
 	Host    []byte // the Host field; nil for the endpoint's own
 	Every   time.Duration
 	Timeout time.Duration
@@ -88,14 +90,12 @@ func (w *Watcher) pause(i int, c *Check) time.Duration {
 
 // ask makes one check on a connection of its own, so that it tests the accept queue too. The words are empty for a good one.
 func ask(ctx context.Context, t *upstream.Target, c *Check) (fault.Evidence, string) {
-	var a upstream.Attempt
+	if c.Kind == GRPC {
+		return askGRPC(ctx, t, c)
+	}
 	var res httpmsg.Response
-	now := mono.Now()
-	a.Begin(t, now)
-	a.Cancel = new(cancel.Cancel)
-	a.Whole = upstream.Whole{Until: now.Add(c.Timeout), Setting: c.Timeout}
-	defer context.AfterFunc(ctx, func() { a.Cancel.Cancel(cancel.NotWanted) })()
-	defer a.Drop()
+	a, end := c.begin(ctx, t)
+	defer end()
 	if c.Kind == TCP {
 		if a.Connect() {
 			return a.Evidence, ""
@@ -113,6 +113,20 @@ func ask(ctx context.Context, t *upstream.Target, c *Check) (fault.Evidence, str
 		return a.Evidence, fmt.Sprintf("the check of %s was answered %d", c.Path, res.Status)
 	}
 	return a.Evidence, ""
+}
+
+// begin starts a check's attempt, which ends with ctx and with Check.Timeout. end is to be called when it is over.
+func (c *Check) begin(ctx context.Context, t *upstream.Target) (a *upstream.Attempt, end func()) {
+	a = new(upstream.Attempt)
+	now := mono.Now()
+	a.Begin(t, now)
+	a.Cancel = new(cancel.Cancel)
+	a.Whole = upstream.Whole{Until: now.Add(c.Timeout), Setting: c.Timeout}
+	stop := context.AfterFunc(ctx, func() { a.Cancel.Cancel(cancel.NotWanted) })
+	return a, func() {
+		stop()
+		a.Drop()
+	}
 }
 
 // failure says why a check failed.
