@@ -34,7 +34,7 @@ type Set struct {
 	endpoints []*endpoint // pointers, so that two sets can share an endpoint over a reload
 	members   []Member    // what the configuration says of each
 	weighted  bool        // the weights differ
-	backups   bool        // there are some
+	lastTier  int         // the highest of the members' tiers
 	classes   *[Classes]class
 	_         [cacheLine]byte
 	turn      atomic.Uint64
@@ -44,8 +44,8 @@ type Set struct {
 
 // Member is what the configuration says of an endpoint.
 type Member struct {
-	Weight int  // its share against the others'; 0 counts as 1
-	Backup bool // it gets requests only while no other can
+	Weight int // its share against the others'; 0 counts as 1
+	Tier   int // it gets requests only while no member of a lower tier can: 0 for most, 1 for backups
 }
 
 // cacheLine keeps what different cores write apart. 128 octets are two lines: the hardware fetches neighbours in pairs.
@@ -92,7 +92,7 @@ func (s *Set) Describe(members []Member) {
 		m := &s.members[i]
 		m.Weight = max(m.Weight, 1)
 		s.weighted = s.weighted || m.Weight != s.members[0].Weight
-		s.backups = s.backups || m.Backup
+		s.lastTier = max(s.lastTier, m.Tier)
 	}
 }
 
@@ -125,8 +125,8 @@ func (s *Set) Len() int { return len(s.endpoints) }
 //
 // Endpoints that failed come last, the one that failed longest ago first, but they do come: to ask somebody who may be dead
 // is better than to answer 503 at once. When FailedFor is over, one request tries the endpoint and the others wait for its
-// outcome for another FailedFor, so that an endpoint that swallows connections costs one request its time, not all. Backups
-// come when no other endpoint is in order.
+// outcome for another FailedFor, so that an endpoint that swallows connections costs one request its time, not all. A tier
+// comes when no endpoint of a lower one is in order.
 //
 // hot: once per attempt.
 func (s *Set) Pick(tried *Tried, key uint64, now mono.Time) int {
@@ -144,7 +144,7 @@ func (s *Set) PickSound(tried *Tried, key uint64, now mono.Time) int {
 	return s.sound(tried, key, now, s.turn.Add(1)-1)
 }
 
-// sound picks among the endpoints that are in order, then among the backups.
+// sound picks among the endpoints that are in order.
 func (s *Set) sound(tried *Tried, key uint64, now mono.Time, turn uint64) int {
 	for range s.endpoints {
 		i := s.eachOf(choice{s: s, tried: tried, now: now}, key, turn)
@@ -155,11 +155,11 @@ func (s *Set) sound(tried *Tried, key uint64, now mono.Time, turn uint64) int {
 	return -1 // others claimed every endpoint meanwhile
 }
 
-// eachOf picks by the policy, of the backups where there is nobody else.
+// eachOf picks by the policy, of a higher tier where there is nobody else.
 func (s *Set) eachOf(c choice, key, turn uint64) int {
 	i := s.among(c, key, turn)
-	if i < 0 && s.backups {
-		c.backup = true
+	for i < 0 && c.tier < s.lastTier {
+		c.tier++
 		i = s.among(c, key, turn)
 	}
 	return i

@@ -20,7 +20,7 @@ type choice struct {
 	s       *Set
 	tried   *Tried
 	now     mono.Time
-	backup  bool // among the backups
+	tier    int  // among the members of this one
 	ramps   bool // some endpoint may be in its slow start
 	ignored Out  // reasons that do not count
 }
@@ -28,7 +28,7 @@ type choice struct {
 // candidate reports whether the endpoint is in order and was not tried.
 func (c *choice) candidate(i int) bool {
 	e := c.s.endpoints[i]
-	return !c.tried.Has(i) && e.until.Load() <= c.now && Out(e.out.Load())&^c.ignored == 0 && c.s.members[i].Backup == c.backup
+	return !c.tried.Has(i) && e.until.Load() <= c.now && Out(e.out.Load())&^c.ignored == 0 && c.s.members[i].Tier == c.tier
 }
 
 // ramp has an endpoint begin slowly.

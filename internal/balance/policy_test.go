@@ -1,6 +1,7 @@
 package balance
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -37,10 +38,30 @@ func TestWeightsOfLeastRequests(t *testing.T) {
 	}
 }
 
+// Each tier waits for those before it, however many there are.
+func TestTiersComeInOrder(t *testing.T) {
+	for _, policy := range []Policy{RoundRobin, LeastRequests, Latency, Hash} {
+		s := New(4, policy)
+		s.Describe([]Member{{Tier: 2}, {Tier: 1}, {}, {Tier: 5}})
+		var got []int
+		for range 4 {
+			i := s.Pick(nil, 7, 1)
+			got = append(got, i)
+			s.TakeOut(i, Drained)
+		}
+		if fmt.Sprint(got) != "[2 1 0 3]" {
+			t.Errorf("policy %d: %v", policy, got)
+		}
+		if i := s.Pick(nil, 7, 1); i != -1 {
+			t.Errorf("policy %d: %d is drained", policy, i)
+		}
+	}
+}
+
 func TestBackupWaitsForTheOthers(t *testing.T) {
 	for _, policy := range []Policy{RoundRobin, LeastRequests, Latency, Hash} {
 		s := New(3, policy)
-		s.Describe([]Member{{}, {}, {Backup: true}})
+		s.Describe([]Member{{}, {}, {Tier: 1}})
 		if got := picks(s, 30, 1); got[2] != 0 {
 			t.Fatalf("policy %d: the backup got %d requests", policy, got[2])
 		}

@@ -270,7 +270,10 @@ func (g *generation) chosen(b *builtPool, pool *proxy.Pool, before *builtPool, f
 	members := make([]balance.Member, len(p.Endpoints))
 	names := make([]string, len(p.Endpoints))
 	for i, e := range p.Endpoints {
-		members[i] = balance.Member{Weight: e.Weight, Backup: e.Backup}
+		members[i] = balance.Member{Weight: e.Weight}
+		if e.Backup {
+			members[i].Tier = 1
+		}
 		names[i] = e.String()
 	}
 	pool.Balance.Describe(members)
