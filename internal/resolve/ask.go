@@ -59,6 +59,7 @@ type Answer struct {
 	EDEText   string
 	Aliases   []string // the chain of CNAMEs
 	Addresses []netip.Addr
+	Services  []Service
 	TTL       uint32 // the least of all records, in seconds
 	TCP       bool   // it came by TCP, since it did not fit a datagram
 	Truncated bool   // by UDP it came truncated
@@ -129,6 +130,8 @@ func (a *Answer) read(in *dns.Msg) {
 			ip = r.A
 		case *dns.AAAA:
 			ip = r.AAAA
+		case *dns.SRV:
+			a.Services = append(a.Services, Service{strings.ToLower(strings.TrimSuffix(r.Target, ".")), r.Port, r.Priority, r.Weight})
 		}
 		if addr, ok := netip.AddrFromSlice(ip); ok {
 			a.Addresses = append(a.Addresses, addr.Unmap())
