@@ -25,6 +25,7 @@ var layers = map[string]int{
 	"internal/fault":    0,
 	"internal/cancel":   0,
 	"internal/openfile": 0,
+	"internal/pgtest":   0,
 
 	"internal/phrase":      1,
 	"internal/h1":          1,

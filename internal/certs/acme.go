@@ -48,7 +48,7 @@ type ACMEOptions struct {
 	CA        string // a PEM file of the authorities to trust for the directory; empty: the system's
 	Challenge string // ChallengeTLS, ChallengeHTTP or ChallengeDNS
 	DNS       []string
-	Storage   string // a directory, made where it is not there
+	Storage   string // a directory, made where it is not there, or postgres://user@host/database for many gateways
 	Agent     string // User-Agent
 
 	OnDemand bool     // names that are asked for in a handshake may get a certificate
@@ -75,7 +75,7 @@ type Happening struct {
 // Each try is our own: certmagic is asked to do it once, so that it is known why it failed and when the next one comes.
 type ACME struct {
 	options ACMEOptions
-	storage *files
+	storage storage
 	magic   *certmagic.Config
 	cache   *certmagic.Cache // certmagic wants one; it stays empty
 	client  *acmez.Client
@@ -84,6 +84,7 @@ type ACME struct {
 	shown  atomic.Pointer[shelf] // what handshakes are served with
 	turns  chan struct{}         // triesAtOnce
 	asks   chan struct{}         // askedAtOnce
+	looks  chan struct{}         // looksAtOnce
 	wake   chan struct{}         // something may be due
 	held   chan struct{}         // a certificate is there that the authority was not asked about
 	ctx    context.Context       // ends with Close
@@ -117,6 +118,7 @@ type managed struct {
 	failure  *Failure  // why the last try failed
 	tried    time.Time // when the last try ended; zero if none has
 	working  bool
+	missed   time.Time     // when nothing was found that another gateway had promised for it
 	finished chan struct{} // closed when the try under way, or the next one, has ended
 }
 
@@ -134,13 +136,13 @@ func NewACME(o ACMEOptions) (*ACME, error) {
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
-	storage, err := openFiles(o.Storage)
+	storage, err := openStorage(o.Storage)
 	if err != nil {
 		return nil, err
 	}
 	a := &ACME{
 		options: o, storage: storage, names: map[string]*managed{}, denied: map[string]time.Time{}, refused: map[string]refusal{},
-		turns: make(chan struct{}, triesAtOnce), asks: make(chan struct{}, askedAtOnce), wake: make(chan struct{}, 1), held: make(chan struct{}, 1),
+		turns: make(chan struct{}, triesAtOnce), asks: make(chan struct{}, askedAtOnce), looks: make(chan struct{}, looksAtOnce), wake: make(chan struct{}, 1), held: make(chan struct{}, 1),
 		ask: &http.Client{Timeout: askTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	a.solving.byName, a.solving.byToken = map[string]*tls.Certificate{}, map[string]string{}
@@ -168,6 +170,7 @@ func (a *ACME) Close() {
 	a.stop()
 	a.wait.Wait()
 	a.cache.Stop()
+	a.storage.close()
 	a.client.HTTPClient.CloseIdleConnections()
 	a.ask.CloseIdleConnections()
 }
@@ -357,7 +360,9 @@ func (a *ACME) try(m *managed) {
 	}
 	if order != nil {
 		if err = a.mayOrder(ctx, m, had != nil); err == nil {
-			err = order()
+			if err = order(); errors.Is(err, errRenewed) {
+				err = nil
+			}
 		}
 		if err == nil {
 			cert, err = a.loaded(ctx, m.name)

@@ -15,6 +15,22 @@ import (
 	"github.com/caddyserver/certmagic"
 )
 
+// storage keeps certificates, keys and accounts.
+type storage interface {
+	certmagic.Storage
+	// setAside moves what a key has out of the way, and says where it is.
+	setAside(ctx context.Context, key string) (string, error)
+	close()
+}
+
+// openStorage opens a directory, or a PostgreSQL where an address of one is given.
+func openStorage(at string) (storage, error) {
+	if inPostgres(at) {
+		return openPostgres(at)
+	}
+	return openFiles(at)
+}
+
 // files keep certificates in a directory, in the layout of certmagic's own, which can be taken over. Files are 0600 and directories 0700.
 // Locks are the kernel's (flock), so that a process that ends leaves none behind.
 type files struct {
@@ -24,7 +40,9 @@ type files struct {
 	held map[string]*os.File
 }
 
-var _ certmagic.Storage = (*files)(nil)
+var _ storage = (*files)(nil)
+
+func (s *files) close() {}
 
 // openFiles makes the directory where it is not there, and refuses one that others may read.
 func openFiles(dir string) (*files, error) {

@@ -46,6 +46,9 @@ func (i issuer) IssuerKey() string {
 
 // Issue makes an order, proves that the names lead here, and gives the chain.
 func (i issuer) Issue(ctx context.Context, csr *x509.CertificateRequest) (*certmagic.IssuedCertificate, error) {
+	if err := i.stillDue(ctx, csr); err != nil {
+		return nil, err
+	}
 	account, err := i.account(ctx)
 	if err != nil {
 		return nil, err
@@ -70,6 +73,22 @@ func (i issuer) Issue(ctx context.Context, csr *x509.CertificateRequest) (*certm
 	return &certmagic.IssuedCertificate{Certificate: chains[0].ChainPEM, Metadata: chains[0]}, nil
 }
 
+// errRenewed is that another gateway has renewed a certificate in the storage while its lock was waited for.
+var errRenewed = errors.New("another gateway has renewed it")
+
+// stillDue looks whether a certificate that is to be replaced is still the one that is stored. certmagic holds the lock of its name.
+func (i issuer) stillDue(ctx context.Context, csr *x509.CertificateRequest) error {
+	replaced, _ := ctx.Value(replacing{}).(*x509.Certificate)
+	if replaced == nil || len(csr.DNSNames) == 0 {
+		return nil
+	}
+	now, err := i.stored(ctx, csr.DNSNames[0])
+	if err == nil && !now.Leaf.Equal(replaced) && now.Leaf.NotAfter.After(replaced.NotAfter) {
+		return errRenewed
+	}
+	return nil
+}
+
 func (i issuer) order(ctx context.Context, account acme.Account, csr *x509.CertificateRequest) ([]acme.Certificate, error) {
 	params, err := acmez.OrderParametersFromCSR(account, csr)
 	if err != nil {
@@ -79,7 +98,23 @@ func (i issuer) order(ctx context.Context, account acme.Account, csr *x509.Certi
 	if params.Replaces != nil && len(params.Replaces.AuthorityKeyId) == 0 {
 		params.Replaces = nil // it cannot be named: RFC 9773, section 4.1
 	}
-	return i.client.ObtainCertificate(ctx, params)
+	chains, err := i.client.ObtainCertificate(ctx, params)
+	var problem acme.Problem
+	if err != nil && params.Replaces != nil && errors.As(err, &problem) && aboutReplacing(&problem) {
+		params.Replaces = nil
+		chains, err = i.client.ObtainCertificate(ctx, params)
+	}
+	return chains, err
+}
+
+// aboutReplacing reports whether an authority may refuse an order for what it says of the certificate that it replaces: RFC 9773, section 5,
+// has a problem for one that was replaced already, and nothing for one that an authority does not find.
+func aboutReplacing(p *acme.Problem) bool {
+	switch p.Type {
+	case acme.ProblemTypeAlreadyReplaced, acme.ProblemTypeMalformed, acme.ProblemTypeServerInternal:
+		return true
+	}
+	return false
 }
 
 // accountKey is where the account is kept, with its key beside it.

@@ -33,66 +33,82 @@ type challenges struct {
 func (a *ACME) solver() acmez.Solver {
 	switch a.options.Challenge {
 	case ChallengeHTTP:
-		return solveHTTP{&a.solving}
+		return solveHTTP{a}
 	case ChallengeDNS:
 		return solveDNS{a.options.DNS}
 	}
-	return solveTLS{&a.solving}
+	return solveTLS{a}
 }
 
-type solveTLS struct{ *challenges }
+type solveTLS struct{ *ACME }
 
-func (s solveTLS) Present(_ context.Context, c acme.Challenge) error {
+func (s solveTLS) Present(ctx context.Context, c acme.Challenge) error {
 	cert, err := acmez.TLSALPN01ChallengeCert(c)
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.byName[c.Identifier.Value] = cert
-	return nil
-}
-
-func (s solveTLS) CleanUp(_ context.Context, c acme.Challenge) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.byName, c.Identifier.Value)
-	return nil
-}
-
-// challenged is what a hello that looks at a challenge is shown, nil for any other. It offers the one protocol and nothing else.
-func (s *challenges) challenged(hello *tls.ClientHelloInfo) *tls.Certificate {
-	if !slices.Equal(hello.SupportedProtos, []string{ALPNChallenge}) {
-		return nil
+	if err := s.promise(ctx, c); err != nil {
+		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.byName[nameOf(hello)]
-}
-
-type solveHTTP struct{ *challenges }
-
-func (s solveHTTP) Present(_ context.Context, c acme.Challenge) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.byToken[c.Identifier.Value+" "+c.Token] = c.KeyAuthorization
+	s.solving.mu.Lock()
+	defer s.solving.mu.Unlock()
+	s.solving.byName[c.Identifier.Value] = cert
 	return nil
 }
 
-func (s solveHTTP) CleanUp(_ context.Context, c acme.Challenge) error {
+func (s solveTLS) CleanUp(ctx context.Context, c acme.Challenge) error {
+	s.solving.mu.Lock()
+	delete(s.solving.byName, c.Identifier.Value)
+	s.solving.mu.Unlock()
+	return s.withdraw(ctx, c)
+}
+
+// looksAtChallenge is the name of a hello that looks at a challenge: it offers the one protocol and nothing else.
+func looksAtChallenge(hello *tls.ClientHelloInfo) (name string, is bool) {
+	return nameOf(hello), slices.Equal(hello.SupportedProtos, []string{ALPNChallenge})
+}
+
+// certificate is the one that was promised for a name here, nil for none.
+func (s *challenges) certificate(name string) *tls.Certificate {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.byToken, c.Identifier.Value+" "+c.Token)
+	return s.byName[name]
+}
+
+type solveHTTP struct{ *ACME }
+
+func (s solveHTTP) Present(ctx context.Context, c acme.Challenge) error {
+	if err := s.promise(ctx, c); err != nil {
+		return err
+	}
+	s.solving.mu.Lock()
+	defer s.solving.mu.Unlock()
+	s.solving.byToken[c.Identifier.Value+" "+c.Token] = c.KeyAuthorization
 	return nil
+}
+
+func (s solveHTTP) CleanUp(ctx context.Context, c acme.Challenge) error {
+	s.solving.mu.Lock()
+	delete(s.solving.byToken, c.Identifier.Value+" "+c.Token)
+	s.solving.mu.Unlock()
+	return s.withdraw(ctx, c)
 }
 
 // HTTPChallenge is the answer to a request below HTTPChallengePath, empty if the token is none of ours: it may be that of another client of
 // ACME further back.
 func (a *ACME) HTTPChallenge(host, token string) string {
+	host = strings.ToLower(host)
 	s := &a.solving
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.byToken[strings.ToLower(host)+" "+token]
+	known := s.byToken[host+" "+token]
+	s.mu.Unlock()
+	if known != "" || a.options.Challenge != ChallengeHTTP {
+		return known
+	}
+	if c, found := a.promised(a.ctx, host, acme.ChallengeTypeHTTP01); found && c.Token == token {
+		return c.KeyAuthorization
+	}
+	return ""
 }
 
 // solveDNS runs a command that puts a TXT record into the zone, and one that takes it out again.

@@ -75,7 +75,7 @@ func (a *ACME) loaded(ctx context.Context, name string) (*tls.Certificate, error
 	if cert, err = a.stored(ctx, name); !errors.As(err, &damaged) {
 		return cert, err
 	}
-	aside, err := a.storage.setAside(certmagic.StorageKeys.CertsSitePrefix(issuer{a}.IssuerKey(), name))
+	aside, err := a.storage.setAside(ctx, certmagic.StorageKeys.CertsSitePrefix(issuer{a}.IssuerKey(), name))
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (a *ACME) loaded(ctx context.Context, name string) (*tls.Certificate, error
 }
 
 // setAside moves what a key has to the same key below damaged, in place of what was moved there before, and says where that is.
-func (s *files) setAside(key string) (string, error) {
+func (s *files) setAside(_ context.Context, key string) (string, error) {
 	from, err := s.at(key)
 	if err != nil {
 		return "", err

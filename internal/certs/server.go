@@ -131,7 +131,7 @@ func (s *Server) configure(clients *x509.CertPool) {
 	}
 	if a := s.options.ACME; a != nil {
 		conf.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			if c := a.solving.challenged(hello); c != nil {
+			if c := a.challenged(hello); c != nil {
 				return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{ALPNChallenge}, Certificates: []tls.Certificate{*c}}, nil
 			}
 			return nil, nil

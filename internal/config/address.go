@@ -20,6 +20,10 @@ var (
 		what: "a place to keep incidents", syntax: "memory, sqlite:PATH or postgres://user@host/database.", parse: parseStore,
 		schema: map[string]any{"type": "string", "pattern": `^(memory|sqlite:.+|postgres(ql)?://.+|.*\$\{.*)$`},
 	}
+	vault = &kind{
+		what: "a place to keep certificates", syntax: "A directory, or postgres://user@host/database.", parse: parseVault,
+		schema: map[string]any{"type": "string", "minLength": 1},
+	}
 	webURL = &kind{
 		what: "a URL", syntax: "http://... or https://...", parse: parseWebURL,
 		schema: map[string]any{"type": "string", "pattern": `^(https?://.+|.*\$\{.*)$`},
@@ -121,7 +125,7 @@ func parseStore(k *key, s string) (any, *trouble) {
 		return s, nil
 	case file && path != "" && !strings.HasPrefix(path, "//") && !strings.ContainsRune(path, 0):
 		return s, nil
-	case strings.HasPrefix(s, "postgres://") || strings.HasPrefix(s, "postgresql://"):
+	case isPostgres(s):
 		if _, err := url.Parse(s); err != nil {
 			return nil, &trouble{"is a URL that cannot be read", "write postgres://user@host/database; characters such as @ and / in a password are written in percent: %40, %2F"}
 		}
@@ -130,6 +134,21 @@ func parseStore(k *key, s string) (any, *trouble) {
 		return nil, k.not(s, "did you mean "+quote("sqlite:"+s)+"?")
 	}
 	return nil, k.not(s, "write memory, sqlite:/var/lib/whygate/incidents.db or postgres://user@host/database")
+}
+
+// parseVault reads where certificates are kept: a directory, or a PostgreSQL.
+func parseVault(k *key, s string) (any, *trouble) {
+	if !isPostgres(s) {
+		return parseFile(k, s)
+	}
+	if _, err := url.Parse(s); err != nil {
+		return nil, &trouble{"is a URL that cannot be read", "write postgres://user@host/database; characters such as @ and / in a password are written in percent: %40, %2F"}
+	}
+	return s, nil
+}
+
+func isPostgres(s string) bool {
+	return strings.HasPrefix(s, "postgres://") || strings.HasPrefix(s, "postgresql://")
 }
 
 // parseServer reads a name server. It has to be an address: a name would need a name server.

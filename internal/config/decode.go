@@ -399,7 +399,7 @@ func (d *decoder) scalar(k *key, kd *kind, n ast.Node, path string, from positio
 		d.fail(at(n), path, quote(k.name)+" "+t.message, t.hint)
 		return nil, false
 	}
-	if kd == file {
+	if kd == file || kd == vault && !isPostgres(v.(string)) {
 		v = d.absolute(k, v.(string))
 	}
 	if kd == storePlace {

@@ -111,10 +111,11 @@ A URL that is asked with ?domain=NAME before anything else is done, and again be
 no; it has three seconds. A no holds for a minute, and makes a name leave.`},
 	{path: "acme.on_demand.suffixes", kind: list(serverName), max: 1000, example: "[customers.example.com]", aka: []string{"domains", "allow", "allowed_domains"}, doc: `
 The names that may: these and those below them. Without ask any client may have names made up below them ordered.`},
-	{path: "acme.storage", kind: file, example: "/var/lib/whygate/acme", aka: []string{"dir", "path", "cache", "cache_dir"}, doc: `
+	{path: "acme.storage", kind: vault, example: "/var/lib/whygate/acme", aka: []string{"dir", "path", "cache", "cache_dir"}, doc: `
 A directory to keep certificates, keys and the account in, that nobody else may read. Without it it is acme in the directory that systemd
 gives the service (StateDirectory=), or else in ~/.local/state/whygate. What another program made of the same layout (certmagic's) is taken
-over.`},
+over. Or postgres://user@host/database: gateways that share it make one order for a name, and each answers for the challenges of all. Keys
+are in the table whygate.certificates as they are: the database is to be guarded as the directory would be.`},
 
 	{path: "admin", kind: address, def: DefaultAdmin, choices: []string{"off"}, aka: []string{"metrics", "api", "admin_address", "status"}, doc: `
 The address of the console, the metrics, the health endpoints and the incidents, for the people who run the gateway. It asks for no

@@ -43,7 +43,7 @@ func (g *Gateway) useACME(cfg *config.Config) (*certs.ACME, error) {
 		Told:   g.certificateCame, Log: g.log,
 	})
 	if err != nil {
-		return nil, &HintError{err, "acme.storage is a directory that the gateway alone may read, and acme.ca a PEM file"}
+		return nil, &HintError{err, "acme.storage is a directory that the gateway alone may read, or postgres://user@host/database, and acme.ca a PEM file"}
 	}
 	return made, nil
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/gateway"
+	"github.com/whygate/whygate/internal/pgtest"
 	"github.com/whygate/whygate/internal/store"
 )
 
@@ -41,6 +42,7 @@ func TestMain(m *testing.M) {
 	}
 	before := openSockets()
 	code := m.Run()
+	pgtest.Close()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, "goroutines are left:", err)

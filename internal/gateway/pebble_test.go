@@ -134,7 +134,7 @@ func (p *pebble) halt() {
 }
 
 // orders is how many were made.
-func (p *pebble) orders() int { return strings.Count(p.out.String(), "There are now") }
+func (p *pebble) orders() int { return strings.Count(p.out.String(), "orders in the db") }
 
 // say tells the name server something, such as set-default-ipv4.
 func (p *pebble) say(t *testing.T, what string, body map[string]string) {

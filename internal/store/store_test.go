@@ -17,6 +17,8 @@ import (
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/incident"
+
+	"github.com/whygate/whygate/internal/pgtest"
 )
 
 // places are the three kinds, each empty. Every behaviour is tested on all of them.
@@ -473,18 +475,18 @@ func TestSecretsAreNotStored(t *testing.T) {
 }
 
 func TestServerStoppedAndStarted(t *testing.T) {
-	pg := thePostgres(t)
+	pg := pgtest.The(t)
 	var log logged
 	s := New(Options{Place: onPostgres(t), Log: slog.New(slog.NewTextHandler(&log, nil))})
 	defer s.Close()
 	s.Add(an("BEFORE", "web", fault.CauseConnectionRefused, time.Now()))
 	eventually(t, "the first is stored", func() bool { return count(t, s) == 1 })
-	pg.stop(syscall.SIGINT)
+	pg.Stop(syscall.SIGINT)
 	for i := range 100 {
 		s.Add(an(fmt.Sprint("DURING", i), fmt.Sprint("pool", i), fault.CauseConnectionRefused, time.Now()))
 	}
 	eventually(t, "it fails", func() bool { _, err := s.Failing(); return err != nil })
-	if err := pg.start(); err != nil {
+	if err := pg.Start(); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "all that waited is stored", func() bool { return count(t, s) == 101 })
