@@ -57,7 +57,7 @@ func (w *world) adopt(ctx context.Context, names []string, compare string) error
 	for _, n := range made.Notes {
 		fmt.Fprintln(w.stderr, term.Clean(n.String()))
 	}
-	_, problems := config.Parse("the result", made.File, config.Options{})
+	cfg, problems := config.Parse("the result", made.File, config.Options{})
 	for _, p := range problems {
 		if p.Severity == config.Error { // what is right there has no counterpart here, and nobody has thought of it
 			fmt.Fprintf(w.stderr, "whygate: %s\n", p)
@@ -66,8 +66,8 @@ func (w *world) adopt(ctx context.Context, names []string, compare string) error
 	if _, err := w.stdout.Write(made.File); err != nil {
 		return err
 	}
-	if compare != "" && !problems.Failed() {
-		if err := w.compare(ctx, compare, made.File); err != nil {
+	if compare != "" && cfg != nil {
+		if err := w.compare(ctx, compare, cfg); err != nil {
 			return err
 		}
 	}

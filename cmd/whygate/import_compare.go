@@ -42,15 +42,11 @@ type safeAsk struct{ method, host, target string }
 
 func (a safeAsk) String() string { return a.method + " " + a.host + a.target }
 
-// compare runs the translated configuration on a port of loopback's and asks it and the other proxy the same.
-func (w *world) compare(ctx context.Context, base string, file []byte) error {
+// compare runs the translated configuration, which it may change, on a port of loopback's and asks it and the other proxy the same.
+func (w *world) compare(ctx context.Context, base string, cfg *config.Config) error {
 	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return withHint(errors.New("--compare: "+base+" is no URL"), "write --compare http://127.0.0.1:80")
-	}
-	cfg, problems := config.Parse("the result", file, config.Options{})
-	if cfg == nil {
-		return problems.Err()
 	}
 	asks := safeAsks(cfg)
 	g, err := besides(cfg, u, w.stderr)
