@@ -241,6 +241,7 @@ type around struct {
 	strip   string
 	rewrite string
 	try     *node
+	encode  *node // the line that has answers compressed
 
 	rewritten *node // the line that changed the path
 	refused   bool  // who may ask cannot be said
@@ -399,7 +400,12 @@ func (s *caddySite) setting(k *node, args []string, c *around) {
 	case "request_header":
 		c.in = s.edit(k, args, c.in)
 	case "encode":
-		s.d.note(&s.mark, k, "")
+		for _, o := range k.Kids {
+			if o.Name == "match" {
+				s.d.note(&s.mark, o, "")
+			}
+		}
+		c.encode = k
 	case "uri":
 		if len(args) == 2 && args[0] == "strip_prefix" {
 			c.strip, c.rewritten = strings.TrimSuffix(args[1], "/"), k

@@ -91,6 +91,9 @@ func (s *caddySite) files(r *route, c *around) {
 			s.d.note(&r.notes, c.try, "")
 		}
 	}
+	if c.encode != nil {
+		s.d.note(&r.notes, &node{Name: c.encode.Name, Args: c.encode.Args, Place: c.encode.Place}, "only what a pool answers is compressed")
+	}
 	r.set("files", mapping(keys))
 	s.add(r)
 }
@@ -184,6 +187,9 @@ func (s *caddySite) proxy(k *node, args []string, r *route, c *around) {
 	}
 	if c.try != nil {
 		s.d.note(&r.notes, c.try, "")
+	}
+	if c.encode != nil {
+		r.set("compress", "on")
 	}
 	r.set("pool", quote(p.name()))
 	s.add(r)

@@ -261,9 +261,11 @@ func (f *haproxyFront) line(k *node) {
 		f.option(k)
 	case "timeout":
 		f.timeout(k)
+	case "compression":
+		f.compression(k)
 	case "tcp-request":
 		f.connection(k)
-	case "no", "stats", "errorfile", "tcp-check", "errorloc", "errorloc302", "errorloc303", "filter", "tcp-response", "compression", "stick-table", "stick", "use-server", "monitor", "reqrep", "rspadd", "reqadd", "force-persist", "ignore-persist", "http-error", "errorfiles", "use-fcgi-app", "declare":
+	case "no", "stats", "errorfile", "tcp-check", "errorloc", "errorloc302", "errorloc303", "filter", "tcp-response", "stick-table", "stick", "use-server", "monitor", "reqrep", "rspadd", "reqadd", "force-persist", "ignore-persist", "http-error", "errorfiles", "use-fcgi-app", "declare":
 		f.d.note(&f.mark, k, "")
 	default:
 		if haproxyHandled[k.Name] {
@@ -392,6 +394,9 @@ func (f *haproxyFront) to(keys []pair, target, at *node) {
 		f.add(r)
 		return
 	}
+	if f.compresses(f.node) || f.compresses(target) {
+		r.set("compress", "on")
+	}
 	r.set("pool", quote(name))
 	if rewrite != "" {
 		parts := strings.SplitN(rewrite, "\x00", 2)
@@ -400,6 +405,27 @@ func (f *haproxyFront) to(keys []pair, target, at *node) {
 		f.add(one)
 	}
 	f.add(r)
+}
+
+// compresses reports whether a section has answers compressed.
+func (h *haproxy) compresses(s *node) bool {
+	for _, name := range []string{"algo", "algo-res"} {
+		if k := h.setting(s, "compression", name); k != nil {
+			return slices.ContainsFunc(k.Args[1:], func(a string) bool { return a != "identity" })
+		}
+	}
+	return false
+}
+
+// compression tells of what has no counterpart: types, and requests.
+func (f *haproxyFront) compression(k *node) {
+	switch k.Text() {
+	case "algo", "algo-res":
+	case "type", "type-res", "minsize-res", "offload":
+		f.d.needless["compression "+k.Text()] = true
+	default:
+		f.d.note(&f.mark, k, "")
+	}
 }
 
 // backendLine translates a line of a backend: what it does to requests that are on their way to it.

@@ -382,7 +382,7 @@ func words(text string) map[string]bool {
 func (n *nginx) account(block []*node, notes *[]Note) {
 	for _, b := range block {
 		switch {
-		case (b.Name == "gzip" || b.Name == "brotli" || b.Name == "gzip_static") && b.Text() == "off", b.Name == "real_ip_header" && strings.EqualFold(b.Text(), "X-Forwarded-For"):
+		case b.Name == "gzip_static" && b.Text() == "off", b.Name == "real_ip_header" && strings.EqualFold(b.Text(), "X-Forwarded-For"):
 			n.d.needless[b.Name] = true
 		case guards[b.Name] && unguarded(b):
 			n.d.needless[b.Name+" "+b.Text()] = true
@@ -453,7 +453,7 @@ func (n *nginx) client(b *node, notes *[]Note) bool {
 var handled = words(`server upstream location listen server_name root alias index try_files return rewrite proxy_pass grpc_pass fastcgi_pass uwsgi_pass scgi_pass
 	proxy_set_header add_header allow deny auth_basic auth_basic_user_file limit_req limit_req_zone client_max_body_size error_page ssl_certificate ssl_certificate_key
 	proxy_connect_timeout proxy_read_timeout proxy_send_timeout proxy_next_upstream proxy_next_upstream_tries expires proxy_intercept_errors proxy_hide_header
-	proxy_ssl_verify proxy_ssl_trusted_certificate proxy_ssl_name proxy_ssl_certificate proxy_ssl_certificate_key set_real_ip_from internal if set map ssl break ssl_verify_client ssl_client_certificate ssl_verify_depth ssl_crl ssl_ocsp ssl_trusted_certificate disable_symlinks proxy_ssl_crl
+	proxy_ssl_verify proxy_ssl_trusted_certificate proxy_ssl_name proxy_ssl_certificate proxy_ssl_certificate_key set_real_ip_from internal if set map ssl break ssl_verify_client ssl_client_certificate ssl_verify_depth ssl_crl ssl_ocsp ssl_trusted_certificate gzip brotli disable_symlinks proxy_ssl_crl
 	grpc_set_header grpc_read_timeout grpc_connect_timeout grpc_send_timeout fastcgi_param fastcgi_index fastcgi_split_path_info default_type fastcgi_hide_header fastcgi_intercept_errors grpc_hide_header fastcgi_read_timeout fastcgi_send_timeout fastcgi_connect_timeout`)
 
 // needless are directives that have no counterpart, since Whygate does it by itself, or has nothing of the kind.
@@ -465,7 +465,7 @@ var needless = words(`fastcgi_temp_path uwsgi_temp_path scgi_temp_path include t
 	client_header_buffer_size client_body_buffer_size client_body_temp_path client_body_in_file_only client_body_in_single_buffer 	proxy_http_version proxy_buffering proxy_buffers proxy_busy_buffers_size proxy_request_buffering proxy_max_temp_file_size proxy_temp_file_write_size proxy_temp_path proxy_socket_keepalive proxy_ignore_client_abort 	proxy_ssl_server_name proxy_ssl_session_reuse proxy_ssl_verify_depth proxy_ssl_protocols proxy_ssl_ciphers proxy_headers_hash_max_size proxy_pass_header
 	fastcgi_buffers fastcgi_busy_buffers_size fastcgi_request_buffering fastcgi_max_temp_file_size fastcgi_buffering fastcgi_temp_file_write_size fastcgi_keep_conn fastcgi_pass_header
 	ssl_session_cache ssl_session_timeout ssl_session_tickets ssl_ciphers ssl_prefer_server_ciphers ssl_ecdh_curve ssl_dhparam ssl_stapling ssl_stapling_verify ssl_buffer_size ssl_conf_command http2_max_concurrent_streams http2_push_preload
-	gzip_vary gzip_min_length gzip_comp_level gzip_types gzip_proxied gzip_disable gzip_buffers gzip_http_version brotli_comp_level brotli_types brotli_static
+	gzip_vary gzip_min_length gzip_comp_level gzip_types gzip_proxied gzip_disable gzip_buffers gzip_http_version brotli_comp_level brotli_types brotli_min_length brotli_window brotli_buffers
 	resolver proxy_cache_bypass proxy_no_cache resolver_timeout real_ip_recursive limit_req_log_level limit_conn_log_level satisfy_log `)
 
 // onlyAs are directives that need no counterpart where they say this.

@@ -55,6 +55,7 @@ func (n *nginx) files(v *nginxServer, l *location, r *route, missing string) {
 		r.set("respond", "{status: 404}")
 		return
 	}
+	n.uncompressed(l.scope, &r.notes)
 	keys = append(keys, pair{"root", quote(n.absolute(root, root.Text()))})
 	if index := l.scope.get("index"); index != nil {
 		var names []string

@@ -31,6 +31,7 @@ func (n *nginx) cgi(v *nginxServer, l *location, b *node, match, extra []pair) {
 		return
 	}
 	n.common(v, l, r)
+	n.uncompressed(l.scope, &r.notes)
 	r.keys = append(r.keys, extra...)
 	if t := n.timeouts(l, b, &r.notes); t != "" {
 		r.set("timeouts", t)
@@ -176,8 +177,28 @@ func (n *nginx) pass(v *nginxServer, l *location, b *node, match, extra []pair) 
 		n.refuses(v, match)
 		return
 	}
+	if compressed(l.scope) != nil {
+		r.set("compress", "on")
+	}
 	r.set("pool", quote(name))
 	n.add(v, r)
+}
+
+// compressed is the line that has answers compressed, nil if there is none.
+func compressed(s scope) *node {
+	for _, name := range []string{"gzip", "brotli"} {
+		if on := s.get(name); on != nil && on.Text() == "on" {
+			return on
+		}
+	}
+	return nil
+}
+
+// uncompressed tells that what is no pool's is sent as it is.
+func (n *nginx) uncompressed(s scope, notes *[]Note) {
+	if on := compressed(s); on != nil {
+		n.d.note(notes, on, "only what a pool answers is compressed")
+	}
 }
 
 // known is a text with the variables that are set to a text around it.

@@ -287,6 +287,9 @@ func (t *traefik) router(r *node) []traefikRoute {
 				made.refused = true
 			}
 		}
+		if !slices.ContainsFunc(made.keys, func(k pair) bool { return k.key == "pool" }) { // there is nothing to compress
+			made.keys = slices.DeleteFunc(made.keys, func(k pair) bool { return k.key == "compress" })
+		}
 		for _, e := range w.entries {
 			t.guard(r, made, e)
 		}
@@ -461,6 +464,9 @@ func (t *traefik) middleware(name *node, r *route, depth int) {
 			t.lose(k, r, "it may say who may ask")
 		case "ratelimit":
 			t.rate(k, r)
+		case "compress":
+			t.only(k, r, "minResponseBodyBytes", "defaultEncoding", "encodings")
+			t.put(k, r, "compress", "on")
 		case "headers":
 			t.headers(k, r)
 		default:
