@@ -124,8 +124,8 @@ func (d *decoder) checkListen(c *Config) {
 		}
 		for j, other := range c.Listen[:i] {
 			if overlap(l.Address, other.Address) {
-				line := d.positions[fmt.Sprintf("listen[%d].address", j)].line
-				d.fail(d.positions[path+".address"], path+".address", fmt.Sprintf("%s is already listened on in line %d", d.shown(path+".address", l.Address.String()), line), "remove one of the two")
+				line := d.lineWords(d.positions[fmt.Sprintf("listen[%d].address", j)].line)
+				d.fail(d.positions[path+".address"], path+".address", fmt.Sprintf("%s is already listened on in %s", d.shown(path+".address", l.Address.String()), line), "remove one of the two")
 				break
 			}
 		}
@@ -255,8 +255,8 @@ func (d *decoder) warnRoute(c *Config, i int) {
 			return
 		}
 		if covers(&c.Routes[j], &c.Routes[i]) {
-			line := d.positions[fmt.Sprintf("routes[%d]", j)].line
-			d.warn(d.positions[path], path, fmt.Sprintf("this route is never reached: the one in line %d takes everything it matches", line), "the first match wins; put the narrower route first")
+			line := d.lineWords(d.positions[fmt.Sprintf("routes[%d]", j)].line)
+			d.warn(d.positions[path], path, fmt.Sprintf("this route is never reached: the one in %s takes everything it matches", line), "the first match wins; put the narrower route first")
 			return
 		}
 	}

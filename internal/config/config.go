@@ -18,6 +18,7 @@ type Config struct {
 	File string // the path it came from, empty for one made from flags
 
 	Version        int            `key:"version"`
+	Include        []string       `key:"include"` // as it is written; what the files have is in Routes and Pools
 	Name           string         `key:"name"`
 	Listen         []Listen       `key:"listen"`
 	ACME           ACME           `key:"acme"`
@@ -35,6 +36,7 @@ type Config struct {
 	Pools          []Pool         `key:"pools"`  // in file order
 
 	positions map[string]position
+	sources   []source
 	written   map[string]expansion // values that have a part from the environment, by their path
 }
 
@@ -442,5 +444,8 @@ func (c *Config) Position(path string) (file string, line, column int) {
 		path = parent(path)
 		p = c.positions[path]
 	}
-	return c.File, p.line, p.column
+	if s, own := sourceOf(c.sources, p.line); own > 0 {
+		return s.name, own, p.column
+	}
+	return c.File, 0, 0
 }

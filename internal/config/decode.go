@@ -16,14 +16,15 @@ import (
 type Options struct {
 	Env      func(name string) (string, bool)             // what ${NAME} stands for
 	ReadFile func(path string, max int64) ([]byte, error) // what file:/path stands for; an error if it is larger than max
+	List     func(dir string, max int) ([]string, error)  // the names of files in a directory, for patterns of include; an error if there are more than max
 }
 
 // decoder walks YAML's tree beside the table of keys and fills in a Config. It goes on after a mistake, to find them all.
 type decoder struct {
 	file      string
 	options   Options
-	lines     []string
-	sure      sureness // of the lines
+	sources   []source // the file, and those that it includes
+	size      int      // bytes of all of them
 	problems  Problems
 	positions map[string]position
 	written   map[string]expansion // of values that have a part from the environment, by their path
@@ -35,6 +36,8 @@ type decoder struct {
 	merging   int              // merges inside each other
 	answers   map[string]uint8 // which of answering the routes have, a bit for each, by the route's path
 	secretly  bool             // what is read is a header's value, which no message repeats
+
+	routesBefore int // routes of the sources before the one that is read
 }
 
 // Parse reads a configuration. file is its path, for messages and for the paths in it that are relative. The Config is nil
@@ -43,12 +46,19 @@ func Parse(file string, data []byte, o Options) (*Config, Problems) {
 	d := &decoder{file: file, options: o, positions: map[string]position{}, anchors: map[string]ast.Node{}, answers: map[string]uint8{}}
 	cfg := &Config{File: file, positions: d.positions}
 	setDefaults(root, reflect.ValueOf(cfg).Elem())
+	d.size = len(data)
 	if n := d.read(data); n != nil {
 		d.section(root, n, reflect.ValueOf(cfg).Elem(), "", position{1, 1})
+		d.include(cfg)
 		d.check(cfg)
 	}
-	cfg.written = d.written
-	problems := d.problems.inOrder()
+	cfg.written, cfg.sources = d.written, d.sources
+	for i := range cfg.sources {
+		cfg.sources[i].lines = nil
+	}
+	problems := d.problems.inOrder(func(file string) int {
+		return slices.IndexFunc(d.sources, func(s source) bool { return s.name == file })
+	})
 	if problems.Failed() {
 		return nil, problems
 	}
@@ -112,7 +122,7 @@ func (d *decoder) section(k *key, n ast.Node, into reflect.Value, path string, f
 		d.value(c, e, member(into, c.name), join(path, c.name))
 	}
 	for _, c := range k.children {
-		if c.required && !seen[c.name] && !d.full() && !misspelt(entries, k, c) {
+		if c.required && !seen[c.name] && !(c.name == "routes" && seen["include"]) && !d.full() && !misspelt(entries, k, c) {
 			d.fail(from, join(path, c.name), "the key "+quote(c.name)+" is missing"+of(path), "add "+c.name+": "+c.shown())
 		}
 	}
@@ -174,11 +184,7 @@ func (d *decoder) value(k *key, e entry, into reflect.Value, path string) {
 			into.Set(reflect.MakeSlice(into.Type(), 0, min(len(items.Values), int(k.max))))
 		}
 		d.list(k, n, path, e.at, func(item ast.Node, path string) {
-			one := reflect.New(into.Type().Elem()).Elem()
-			setDefaults(k, one)
-			d.positions[path] = at(item)
-			d.section(k, item, one, path, at(item))
-			into.Set(reflect.Append(into, one))
+			d.item(k, item, into, path)
 		})
 	case namedShape:
 		d.named(k, n, into, path, e.at)
@@ -193,6 +199,15 @@ func (d *decoder) value(k *key, e entry, into reflect.Value, path string) {
 	}
 }
 
+// item reads a section that is one of a list.
+func (d *decoder) item(k *key, item ast.Node, into reflect.Value, path string) {
+	one := reflect.New(into.Type().Elem()).Elem()
+	setDefaults(k, one)
+	d.positions[path] = at(item)
+	d.section(k, item, one, path, at(item))
+	into.Set(reflect.Append(into, one))
+}
+
 // list reads a list's items, whatever they are.
 func (d *decoder) list(k *key, n ast.Node, path string, from position, item func(ast.Node, string)) {
 	var items []ast.Node
@@ -205,8 +220,12 @@ func (d *decoder) list(k *key, n ast.Node, path string, from position, item func
 		return
 	}
 	d.count(k, len(items), path, from)
-	for i, n := range items[:min(len(items), int(k.max))] {
-		itemPath := fmt.Sprintf("%s[%d]", path, i)
+	before := 0
+	if path == "routes" {
+		before = d.routesBefore
+	}
+	for i, n := range items[:min(len(items), max(int(k.max)-before, 0))] {
+		itemPath := fmt.Sprintf("%s[%d]", path, before+i)
 		if n, ok := d.resolve(n, from); ok {
 			item(n, itemPath)
 		}
@@ -260,6 +279,10 @@ func (d *decoder) named(k *key, n ast.Node, into reflect.Value, path string, fro
 			d.fail(e.at, join(path, keyShown(e.name)), "the name "+quote(keyShown(e.name))+" cannot be used", t.hint)
 			continue
 		}
+		if before, given := d.positions[join(path, e.name)]; given { // by a file before
+			d.fail(e.at, join(path, e.name), "the pool "+quote(e.name)+" was already given in "+d.lineWords(before.line), "keep one of the two, or give it another name")
+			continue
+		}
 		v, ok := d.resolve(e.value, e.at)
 		if !ok {
 			continue
@@ -296,7 +319,7 @@ func (d *decoder) fields(k *key, n ast.Node, into reflect.Value, path string, fr
 		}
 		for _, before := range entries[:i] {
 			if strings.EqualFold(before.name, e.name) {
-				d.fail(e.at, path, "the header "+quote(e.name)+" was already set in line "+fmt.Sprint(before.at.line), "header names have no case: keep one of the two")
+				d.fail(e.at, path, "the header "+quote(e.name)+" was already set in "+d.lineWords(before.at.line), "header names have no case: keep one of the two")
 			}
 		}
 		d.secretly = true
@@ -461,9 +484,12 @@ func (d *decoder) note(s Severity, at position, path, message, hint string) {
 	case len(d.problems) == problemsMax:
 		message, hint, path = "there are more problems than these", "", ""
 	}
-	d.problems = append(d.problems, Problem{
-		Severity: s, File: d.file, Line: at.line, Column: at.column, Path: path, Message: message, Hint: hint, Snippet: snippet(d.lines, at, d.sure),
-	})
+	p := Problem{Severity: s, File: d.file, Column: at.column, Path: path, Message: message, Hint: hint}
+	if from, line := sourceOf(d.sources, at.line); line > 0 {
+		p.File, p.Line = from.name, line
+		p.Snippet = snippet(from.lines, position{line, at.column}, from.sure)
+	}
+	d.problems = append(d.problems, p)
 }
 
 // shown is a value for a message: as it stands in the file, where it comes from the environment.
@@ -494,10 +520,11 @@ func (c *Config) Unexpanded(message string) string {
 }
 
 func (d *decoder) line(n int) string {
-	if n < 1 || n > len(d.lines) {
+	s, own := sourceOf(d.sources, n)
+	if own < 1 || own > len(s.lines) {
 		return ""
 	}
-	return d.lines[n-1]
+	return s.lines[own-1]
 }
 
 func join(path, name string) string {

@@ -30,6 +30,11 @@ var keys = []key{
 	{path: "version", kind: number, required: true, min: 1, max: 1, example: "1", doc: `
 The version of this format. It is 1. A later version may change defaults and meanings; a file keeps the ones that it was
 written for.`},
+	{path: "include", kind: list(pattern), max: 64, example: "[conf.d/*.yaml]", aka: []string{"includes", "import", "include_files", "conf_d"}, doc: `
+More files, which hold routes and pools: paths, or patterns for the names in one directory (*, ?, [a-z]; names that begin with a dot are left
+out), from the directory of this file. Their routes come behind those of this file, in the order of the patterns and, of one pattern, of the names;
+a route for all the rest belongs in the last of them. Pools have one name in all files. Paths in an included file start at its own
+directory. It includes none itself. There may be 256, with 1 MiB together, and a reload reads them anew.`},
 	{path: "name", kind: text, def: "whygate", min: 1, max: 64, aka: []string{"server_name", "id"}, doc: `
 The name of this gateway in the Via and Proxy-Status headers. Give each of several gateways in a row its own:
 they tell themselves apart by a number of the process in Via's comment, which is not always passed on.`},

@@ -168,6 +168,7 @@ var (
 	oneLine    = &kind{what: "a text of one line", parse: parsePrintable, schema: map[string]any{"type": "string", "minLength": 1}}
 	poolName   = &kind{what: "the name of a pool", parse: parsePoolName, schema: map[string]any{"type": "string"}}
 	method     = &kind{what: "a method", parse: parseMethod, schema: map[string]any{"type": "string", "pattern": "^[-!#$%&'*+.^_`|~0-9A-Z]+$"}}
+	pattern    = &kind{what: "a file's path, or a pattern for names in a directory", parse: parseInclude, schema: map[string]any{"type": "string", "minLength": 1}}
 	file       = &kind{what: "a file's path", parse: parseFile, schema: map[string]any{"type": "string", "minLength": 1}}
 )
 

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -42,7 +41,7 @@ func (d *decoder) entries(n ast.Node, path string, from position) (list []entry,
 		case !ok:
 			d.fail(at(kv.Key), path, "a key must be a plain word", "")
 		case line[name] > 0:
-			d.fail(at(kv.Key), join(path, keyShown(name)), fmt.Sprintf("the key %q was already given in line %d", keyShown(name), line[name]), "keep one of the two")
+			d.fail(at(kv.Key), join(path, keyShown(name)), "the key "+quote(keyShown(name))+" was already given in "+d.lineWords(line[name]), "keep one of the two")
 		default:
 			line[name] = at(kv.Key).line
 			list = append(list, entry{name, at(kv.Key), kv.Value})

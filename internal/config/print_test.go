@@ -39,7 +39,7 @@ func TestPrintFlags(t *testing.T) {
 			t.Errorf("%v\n%s", problems, text)
 			continue
 		}
-		got.File, got.positions = "", nil
+		got.File, got.positions, got.sources = "", nil, nil
 		if !reflect.DeepEqual(got, c) {
 			t.Errorf("%s\nmeans\n%+v\nand not\n%+v", text, got, c)
 		}

@@ -96,10 +96,10 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// inOrder puts the problems in the order of the file. One that was found twice, as under an alias, is told once.
-func (p Problems) inOrder() Problems {
+// inOrder puts the problems in the order of the files, whose places are given. One that was found twice, as under an alias, is told once.
+func (p Problems) inOrder(place func(file string) int) Problems {
 	slices.SortStableFunc(p, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(cmp.Compare(place(a.File), place(b.File)), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return slices.CompactFunc(p, func(a, b Problem) bool {
 		a.Path = b.Path

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -93,6 +94,10 @@ func (k *key) facts() string {
 // is valid wherever a word is.
 func Schema() []byte {
 	top := root.schema()
+	if required, ok := top["required"].([]string); ok { // what a file includes may have them all
+		top["required"] = slices.DeleteFunc(required, func(name string) bool { return name == "routes" })
+		top["anyOf"] = []any{map[string]any{"required": []string{"routes"}}, map[string]any{"required": []string{"include"}}}
+	}
 	top["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	top["title"] = "Whygate configuration"
 	out, err := json.MarshalIndent(top, "", "  ")

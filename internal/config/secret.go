@@ -3,6 +3,8 @@ package config
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -140,7 +142,24 @@ func Load(path string) (*Config, Problems) {
 		}
 		return nil, Problems{p}
 	}
-	return Parse(path, data, Options{Env: os.LookupEnv, ReadFile: readFile})
+	return Parse(path, data, Options{Env: os.LookupEnv, ReadFile: readFile, List: listNames})
+}
+
+// listNames are the names in a directory; an error if there are more than max.
+func listNames(dir string, max int) ([]string, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(max + 1)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return nil, err
+	case len(names) > max:
+		return nil, fmt.Errorf("more than %d files are in it", max)
+	}
+	return names, nil
 }
 
 // readFile reads a regular file of at most max octets.

@@ -28,29 +28,38 @@ func (d *decoder) read(data []byte) ast.Node {
 		return nil
 	}
 	if i := invalidUTF8(data); i >= 0 {
+		s := d.begin("")
 		line := 1 + strings.Count(string(data[:i]), "\n")
-		d.fail(position{line, 1}, "", "the line is not UTF-8 text", "save the file as UTF-8")
+		d.fail(position{s.before + line, 1}, "", "the line is not UTF-8 text", "save the file as UTF-8")
 		return nil
 	}
 	src := strings.ReplaceAll(strings.TrimPrefix(string(data), "\ufeff"), "\r\n", "\n")
-	d.lines = strings.Split(src, "\n")
+	from := d.begin(src)
 	v := veiled(src)
 	docs, err := yamltree.Parse(v.text, yamltree.Limits{Tokens: tokensMax, Aliases: yamltree.Resolved, Restore: v.lift})
 	if err != nil {
-		d.sure = notYAML
+		from.sure = notYAML
 		at, message := syntax(err)
+		if at.line > 0 {
+			at.line += from.before
+		}
 		d.fail(at, "", message, syntaxHint(d.line(at.line)))
 		return nil
 	}
 	docs = notEmpty(docs)
 	switch {
+	case len(docs) == 0 && len(d.sources) > 1: // an included file of comments alone
+		return nil
 	case len(docs) == 0:
 		d.fail(position{}, "", "the file is empty", "begin with version: 1, listen, routes and pools")
 		return nil
 	case len(docs) > 1:
-		d.fail(at(docs[1].Body), "", "a second document begins here", "keep one document, without a line ---")
+		second := at(docs[1].Body)
+		second.line += from.before
+		d.fail(second, "", "a second document begins here", "keep one document, without a line ---")
 		return nil
 	}
+	shift(docs[0].Body, from.before)
 	return docs[0].Body
 }
 
