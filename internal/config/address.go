@@ -33,6 +33,10 @@ var (
 		what: "a name server's address", syntax: "An IP address, with a port where it is not 53.", parse: parseServer,
 		schema: map[string]any{"type": "string"},
 	}
+	srvName = &kind{
+		what: "the name of SRV records", syntax: "_service._tcp.name.", parse: parseSRV,
+		schema: map[string]any{"type": "string", "pattern": `^(_[^.]+\._tcp\..+|.*\$\{.*)$`},
+	}
 	prefix = &kind{
 		what: "an address or a network", syntax: "192.168.1.1, 10.0.0.0/8 or 2001:db8::/32.", parse: parsePrefix,
 		schema: map[string]any{"type": "string", "pattern": `^[0-9A-Fa-f.:]+(/[0-9]+)?$`},
@@ -163,6 +167,21 @@ func parseServer(k *key, s string) (any, *trouble) {
 	return a.String(), nil
 }
 
+// parseSRV reads the name of a service's records: RFC 2782.
+func parseSRV(k *key, s string) (any, *trouble) {
+	const hint = "write _http._tcp.example.internal"
+	name := strings.TrimSuffix(strings.ToLower(s), ".")
+	service, rest, _ := strings.Cut(name, ".")
+	proto, host, _ := strings.Cut(rest, ".")
+	switch {
+	case strings.HasPrefix(service, "_") && proto == "_udp":
+		return nil, &trouble{"is of a service over UDP, which is not spoken to endpoints: " + quote(s), hint}
+	case len(service) < 2 || service[0] != '_' || proto != "_tcp" || !isHost(name) || !isHost(host):
+		return nil, k.not(s, hint)
+	}
+	return name, nil
+}
+
 // parseEndpoint reads one endpoint of a pool.
 func parseEndpoint(k *key, s string) (any, *trouble) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
@@ -231,6 +250,9 @@ func (e Place) String() string {
 func (e Place) Address() string {
 	if e.Scheme == "unix" {
 		return e.Path
+	}
+	if e.At != "" {
+		return net.JoinHostPort(e.At, strconv.Itoa(int(e.Port)))
 	}
 	return net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port)))
 }
@@ -389,6 +411,9 @@ func portNumber(s string, zero bool) (int, *trouble) {
 }
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*$`)
+
+// IsHost reports whether a name that came from elsewhere may be an endpoint's host.
+func IsHost(s string) bool { return isHost(s) }
 
 // isHost reports whether s is an address or looks like a name. Names of four numbers that are no address are refused: RFC
 // 3986 section 3.2.2 reads them as addresses first.

@@ -22,6 +22,7 @@ func (d *decoder) check(c *Config) {
 	}
 	for i := range c.Pools {
 		_, c.Pools[i].Check.On = d.positions["pools."+c.Pools[i].Name+".check"]
+		d.checkResolve(&c.Pools[i])
 		d.checkAnnounce(&c.Pools[i])
 		d.checkHealthService(&c.Pools[i])
 		path := "pools." + c.Pools[i].Name + ".tls"
@@ -342,10 +343,10 @@ func (d *decoder) warnPool(p *Pool, used map[string]bool) {
 	if at, ok := d.positions[path+".hash"]; ok && p.Balance != ByHash {
 		d.warn(at, path+".hash", "the pool's balance is "+p.Balance+", so this has no effect", "write balance: hash")
 	}
-	if !slices.ContainsFunc(p.Endpoints, func(e Endpoint) bool { return !e.Backup }) {
+	if len(p.Endpoints) > 0 && !slices.ContainsFunc(p.Endpoints, func(e Endpoint) bool { return !e.Backup }) {
 		d.warn(d.positions[path+".endpoints"], path+".endpoints", "every endpoint of the pool is a backup", "remove backup: true from those that are to be asked first")
 	}
-	if at, ok := d.positions[path+".tls"]; ok && !secure {
+	if at, ok := d.positions[path+".tls"]; ok && !secure && !p.Resolve.Secure() {
 		d.warn(at, path+".tls", "the pool has no https endpoint, so this has no effect", "write https:// in its endpoints")
 	}
 }

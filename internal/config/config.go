@@ -345,6 +345,7 @@ type Field struct {
 type Pool struct {
 	Name      string
 	Endpoints []Endpoint `key:"endpoints"`
+	Resolve   Resolve    `key:"resolve"`
 	Balance   string     `key:"balance"`
 	Protocol  string     `key:"protocol"`
 	Hash      HashKey    `key:"hash"`
@@ -367,6 +368,8 @@ type Endpoint struct {
 	Place  `key:"url"`
 	Weight int  `key:"weight"` // its share against the others'
 	Backup bool `key:"backup"` // it is asked only while no other can be
+
+	Tier int // among backups: a higher one is asked later. Only what names are found to stand for has one above 0
 }
 
 // Place is where an endpoint is.
@@ -375,6 +378,18 @@ type Place struct {
 	Host   string // a name in lower case or an address without brackets; empty for unix
 	Port   uint16 // 0 for unix
 	Path   string // the socket's path, for unix
+
+	At string // the one of the name's addresses that is meant, as it was found; empty is whichever
+}
+
+// EveryTTL as resolve.every is as often as the records say.
+const EveryTTL time.Duration = 0
+
+// Resolve says that names are followed: what they stand for are the pool's endpoints.
+type Resolve struct {
+	On    bool          // the section is there
+	Every time.Duration `key:"every"` // or EveryTTL
+	SRV   string        `key:"srv"`   // the name of SRV records; empty: the endpoints' names
 }
 
 // UpstreamTLS is how the gateway speaks TLS to a pool's https endpoints.

@@ -166,7 +166,7 @@ func TestEverything(t *testing.T) {
 		Pools: []Pool{
 			{
 				Name:      "api",
-				Endpoints: places(Place{"https", "api.internal", 443, ""}, Place{"https", "10.0.0.1", 8443, ""}, Place{"https", "2001:db8::1", 443, ""}, Place{"unix", "", 0, "/run/api.sock"}),
+				Endpoints: places(Place{Scheme: "https", Host: "api.internal", Port: 443}, Place{Scheme: "https", Host: "10.0.0.1", Port: 8443}, Place{Scheme: "https", Host: "2001:db8::1", Port: 443}, Place{Scheme: "unix", Path: "/run/api.sock"}),
 				Balance:   LeastRequests, Protocol: ProtocolHTTP2, ProxyProtocol: Off, Host: HostEndpoint, Hash: HashKey{By: HashIP}, Check: defaultCheck, Eject: On, Overload: defaultOverload,
 				TLS: UpstreamTLS{CA: "/etc/whygate/ca.pem", ServerName: "api.test", Cert: "/etc/whygate/c.pem", Key: "/etc/whygate/k.pem"},
 				Timeouts: Timeouts{
@@ -175,7 +175,7 @@ func TestEverything(t *testing.T) {
 				Limits: PoolLimits{7, 0, 128 << 10}, Retry: Retry{1, nil, 50, 1 << 20},
 			},
 			{
-				Name: "plain", Endpoints: places(Place{"http", "web.internal", 80, ""}), Balance: RoundRobin, Protocol: ProtocolAuto, ProxyProtocol: Off, Host: "www.example.com:8080",
+				Name: "plain", Endpoints: places(Place{Scheme: "http", Host: "web.internal", Port: 80}), Balance: RoundRobin, Protocol: ProtocolAuto, ProxyProtocol: Off, Host: "www.example.com:8080",
 				TLS: UpstreamTLS{Verify: true}, Hash: HashKey{By: HashIP}, Check: defaultCheck, Eject: On, Overload: defaultOverload, Timeouts: defaultTimeouts, Limits: PoolLimits{0, 0, 64 << 10}, Retry: Retry{2, nil, 20, 64 << 10},
 			},
 		},
@@ -215,7 +215,7 @@ func TestDefaults(t *testing.T) {
 		Resolver{Timeout: 5 * time.Second},
 		Limits{20000, 32 << 10, 10 * time.Second, 1 << 30, 75 * time.Second},
 		Pool{
-			Name: "web", Endpoints: places(Place{"http", "127.0.0.1", 3000, ""}), Balance: RoundRobin, Protocol: ProtocolAuto, ProxyProtocol: Off, Host: HostClient, TLS: UpstreamTLS{Verify: true},
+			Name: "web", Endpoints: places(Place{Scheme: "http", Host: "127.0.0.1", Port: 3000}), Balance: RoundRobin, Protocol: ProtocolAuto, ProxyProtocol: Off, Host: HostClient, TLS: UpstreamTLS{Verify: true},
 			Hash: HashKey{By: HashIP}, Check: defaultCheck, Eject: On, Overload: defaultOverload, Timeouts: defaultTimeouts, Limits: PoolLimits{0, 0, 64 << 10}, Retry: Retry{2, nil, 20, 64 << 10},
 		},
 	}

@@ -122,7 +122,7 @@ func (d *decoder) section(k *key, n ast.Node, into reflect.Value, path string, f
 		d.value(c, e, member(into, c.name), join(path, c.name))
 	}
 	for _, c := range k.children {
-		if c.required && !seen[c.name] && !(c.name == "routes" && seen["include"]) && !d.full() && !misspelt(entries, k, c) {
+		if c.required && !seen[c.name] && !seen[c.unless] && !d.full() && !misspelt(entries, k, c) {
 			d.fail(from, join(path, c.name), "the key "+quote(c.name)+" is missing"+of(path), "add "+c.name+": "+c.shown())
 		}
 	}

@@ -16,6 +16,7 @@ type key struct {
 	aka      []string // what other proxies call it, for the hint at an unknown key
 	word     string   // the child that a word alone stands for, where a section is expected
 	required bool
+	unless   string // the key beside it that makes a required one superfluous; empty if none does
 	example  string // a value, where there is no default to show
 	doc      string
 
@@ -207,7 +208,7 @@ How long a client connection may be silent: between two requests it is then clos
 client does not read its answer, the request is given up. The default is above the 60 s after which common load balancers
 drop an idle connection, so that they close first and never meet a connection that is just going away.`},
 
-	{path: "routes", kind: sections, required: true, min: 1, max: 10_000, aka: []string{"route", "rules", "locations", "location", "paths", "frontends", "ingress"}, doc: `
+	{path: "routes", unless: "include", kind: sections, required: true, min: 1, max: 10_000, aka: []string{"route", "rules", "locations", "location", "paths", "frontends", "ingress"}, doc: `
 What goes where. The first route in file order that matches takes the request; one that none matches is answered 404.`},
 	{path: "routes[].name", kind: routeName, example: "checkout", aka: []string{"id", "label", "title"}, doc: `
 What the route is called in the access log, in incidents and in the metric whygate_route_requests_total. Without it, it is called by what
@@ -348,7 +349,7 @@ Whether the page also stands in for what endpoints answer with such a status.`},
 
 	{path: "pools", kind: named, min: 1, max: 10_000, aka: []string{"upstreams", "backends", "clusters", "services", "upstream", "backend", "pool"}, doc: `
 Who answers: each pool is a name and the endpoints that are equal to each other.`},
-	{path: "pools.NAME.endpoints", kind: list(endpoint), required: true, min: 1, max: 256, example: "[http://10.0.0.1:8080, http://10.0.0.2:8080]", aka: []string{"servers", "server", "targets", "upstreams", "hosts", "addresses", "urls", "url", "endpoint", "backends", "nodes"}, doc: `
+	{path: "pools.NAME.endpoints", kind: list(endpoint), required: true, unless: "resolve", min: 1, max: 256, example: "[http://10.0.0.1:8080, http://10.0.0.2:8080]", aka: []string{"servers", "server", "targets", "upstreams", "hosts", "addresses", "urls", "url", "endpoint", "backends", "nodes"}, doc: `
 Where requests are sent: http://host:port, https://host:port, h2c://host:port for HTTP/2 without TLS, or unix:/path. The port is
 443 for https and 80 for the others where it is left out. A name may have several addresses; it is resolved again as its records expire, and one that does not resolve never stops the
 start.`},
@@ -358,6 +359,18 @@ Where the endpoint is, where it is written as a mapping: {url: http://10.0.0.1:8
 Its share of the requests against the others' weights.`},
 	{path: "pools.NAME.endpoints[].backup", kind: boolean, def: "false", aka: []string{"standby", "spare"}, doc: `
 Whether it is asked only while no other endpoint is in order.`},
+	{path: "pools.NAME.resolve", kind: section, aka: []string{"dns", "discovery", "dynamic", "service_discovery", "server_template", "resolvers"}, doc: `
+Follow names in the DNS: each address of an endpoint's name becomes an endpoint of its own, with its own health and its own share, and comes and
+goes with the name's answers. One that left gets no new request, and its idle connections are closed; what it is at work on ends. A look-up that
+fails changes nothing: the last endpoints stay, and the log, the metrics and /endpoints say since when and why. Without this section a name is
+one endpoint, however many addresses it has, which is better where a name server gives a part of them at a time.`},
+	{path: "pools.NAME.resolve.every", kind: refreshTime, def: "ttl", choices: []string{"ttl"}, min: int64(100 * time.Millisecond), max: int64(day), aka: []string{"interval", "refresh", "ttl", "valid"}, doc: `
+How often the names are asked for. With ttl it is when the answer ends, as its records say: a second later at least and an hour at most; ten
+seconds where no name server says it, as for a name of the hosts file.`},
+	{path: "pools.NAME.resolve.srv", kind: srvName, example: "_http._tcp.example.internal", aka: []string{"service", "record", "name"}, doc: `
+The name of records of type SRV (RFC 2782), which take the place of endpoints: each is an endpoint with its port and its weight. Those of the
+lowest priority are asked first, and the others are their backups, in order. The endpoints are http://, or https:// where the name begins with
+_https; protocol: h2 makes HTTP/2 of the former. A target that has several addresses is one endpoint.`},
 	{path: "pools.NAME.balance", kind: choice, def: RoundRobin, choices: []string{RoundRobin, LeastRequests, ByLatency, ByHash}, aka: []string{"policy", "lb", "lb_policy", "load_balancing", "algorithm", "strategy"}, doc: `
 How an endpoint is chosen: each in turn (round-robin); the one with the fewest requests in flight (least-requests), which
 is better when some requests take much longer than others; the one with the fewest requests in flight times how much slower it

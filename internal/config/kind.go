@@ -84,6 +84,11 @@ var idleTime = &kind{
 	what: "a duration", syntax: duration.syntax, parse: parseIdleTime, format: formatDuration, schema: duration.schema,
 }
 
+// refreshTime is a duration, or ttl.
+var refreshTime = &kind{
+	what: "a duration", syntax: duration.syntax, parse: parseRefreshTime, format: formatDuration, schema: duration.schema,
+}
+
 // Kinds of words.
 var (
 	boolean = &kind{
@@ -244,6 +249,14 @@ func parseDuration(k *key, s string) (any, *trouble) {
 func parseIdleTime(k *key, s string) (any, *trouble) {
 	if slices.Contains(k.choices, s) {
 		return int64(IdleAuto), nil
+	}
+	return parseDuration(k, s)
+}
+
+// parseRefreshTime reads a duration or the word for what the records say.
+func parseRefreshTime(k *key, s string) (any, *trouble) {
+	if slices.Contains(k.choices, s) {
+		return int64(EveryTTL), nil
 	}
 	return parseDuration(k, s)
 }

@@ -69,7 +69,10 @@ func (k *key) facts() string {
 		}
 	}
 	facts := []string{what}
-	if k.required {
+	switch {
+	case k.unless != "":
+		facts = append(facts, "required without "+k.unless)
+	case k.required:
 		facts = append(facts, "required")
 	}
 	if k.def != "" {
@@ -179,7 +182,7 @@ func (k *key) object() map[string]any {
 	properties, required := map[string]any{}, []string{}
 	for _, c := range k.children {
 		properties[c.name] = c.schema()
-		if c.required {
+		if c.required && c.unless == "" {
 			required = append(required, c.name)
 		}
 	}

@@ -120,7 +120,7 @@ func (g *generation) chosenBy(o Order) ([]concerned, error) {
 				c.endpoints = append(c.endpoints, i)
 			}
 		}
-		if len(c.endpoints) == 0 {
+		if len(c.endpoints) == 0 && o.Endpoint != "" {
 			return nil, &HintError{fmt.Errorf("the pool %s has no endpoint %s", p.Name, o.Endpoint), "its endpoints are " + strings.Join(all, ", ")}
 		}
 		out = append(out, c)

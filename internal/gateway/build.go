@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,9 +36,6 @@ type generation struct {
 	lists    lists
 	resolver *upstream.Resolver
 	event    func(health.Event)
-
-	checks sync.WaitGroup
-	stop   context.CancelFunc // ends the checks; nil before watch
 }
 
 // lists are the revocation lists that pools name, by their files: each is read once.
@@ -62,12 +60,17 @@ type builtPool struct {
 	before   map[string]*upstream.Target // those of the generation before that may still be used
 	tls      *tls.Config
 	resolver *upstream.Resolver
+	follow   *followed // what its names stand for; nil where nobody asks
+
+	checks sync.WaitGroup
+	stop   context.CancelFunc // ends the checks; nil before there are any
 }
 
 // build makes a generation. What old has and cfg still wants in the same form goes on being used: open connections, the
 // balance's memory, the budgets. Problems are of single pools, whose routes then answer 503; they do not keep the rest
 // from serving.
-func build(cfg *config.Config, old *generation, instance string, event func(health.Event)) (*generation, config.Problems) {
+func build(cfg *config.Config, old *generation, follow follows, instance string, event func(health.Event)) (*generation, config.Problems) {
+	cfg = follow.expand(cfg)
 	g := &generation{event: event, cfg: cfg, pools: map[string]*builtPool{}, lists: lists{}}
 	var problems config.Problems
 	sameResolver := old != nil && fmt.Sprint(old.cfg.Resolver) == fmt.Sprint(cfg.Resolver)
@@ -87,6 +90,7 @@ func build(cfg *config.Config, old *generation, instance string, event func(heal
 			problems = append(problems, *problem)
 			broken[p.Name] = problem.Message
 		}
+		b.follow = follow[p.Name]
 		g.pools[p.Name] = b
 	}
 	rules := make([]route.Rule, len(cfg.Routes))
@@ -117,7 +121,17 @@ func build(cfg *config.Config, old *generation, instance string, event func(heal
 // counters and its name exist.
 func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *config.Problem) {
 	tlsConf, problem := clientTLS(g.cfg, p, g.lists)
-	b := &builtPool{cfg: p, targets: map[string]*upstream.Target{}, resolver: g.resolver}
+	b := &builtPool{cfg: p, targets: map[string]*upstream.Target{}, resolver: g.resolver, tls: tlsConf}
+	if before != nil && sameOptions(before.cfg, p) && g.resolver == before.resolver {
+		b.before = before.targets
+	}
+	g.assemble(b, before)
+	return b, problem
+}
+
+// assemble makes the pool that requests see, of endpoints that before may have had as well.
+func (g *generation) assemble(b, before *builtPool) {
+	p := b.cfg
 	pool := &proxy.Pool{
 		Name: p.Name, Balance: balance.New(len(p.Endpoints), policyOf(p.Balance)), Budget: resilience.NewBudget(p.Retry.Budget),
 		Announce: announceVersion(p.ProxyProtocol) != 0, Attempts: p.Retry.Attempts, ReplayBody: int(p.Retry.ReplayBody), Read: p.Timeouts.Read, Response: p.Timeouts.Response,
@@ -128,10 +142,6 @@ func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *c
 		pool.Host = proxy.HostEndpoint
 	default:
 		pool.Host, pool.HostName = proxy.HostFixed, []byte(p.Host)
-	}
-	b.tls = tlsConf
-	if before != nil && sameOptions(before.cfg, p) && g.resolver == before.resolver {
-		b.before = before.targets
 	}
 	from := make([]int, len(p.Endpoints))
 	for i, e := range p.Endpoints {
@@ -160,7 +170,6 @@ func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *c
 		}
 	}
 	b.pool = pool
-	return b, problem
 }
 
 // options are how a pool's endpoints are spoken to.
@@ -272,7 +281,7 @@ func (g *generation) chosen(b *builtPool, pool *proxy.Pool, before *builtPool, f
 	for i, e := range p.Endpoints {
 		members[i] = balance.Member{Weight: e.Weight}
 		if e.Backup {
-			members[i].Tier = 1
+			members[i].Tier = max(e.Tier, 1)
 		}
 		names[i] = e.String()
 	}
@@ -327,9 +336,8 @@ func sameOptions(a, b config.Pool) bool {
 
 // retire closes what the next generation did not take over.
 func (g *generation) retire(next *generation) {
-	if g.stop != nil {
-		g.stop()
-		g.checks.Wait()
+	for _, b := range g.pools {
+		b.uncheck()
 	}
 	kept := map[*upstream.Target]bool{}
 	for _, b := range next.pools {
@@ -350,8 +358,10 @@ func (g *generation) retire(next *generation) {
 }
 
 // watch begins to look at the files of revocation lists, and to check endpoints. It ends with retire.
-func (g *generation) watch(log *slog.Logger) {
-	g.check()
+func (g *generation) watch(log *slog.Logger, current func() *generation) {
+	for _, b := range g.pools {
+		b.check()
+	}
 	for file, r := range g.lists {
 		r.Watch(func(err error) {
 			if err != nil {
@@ -359,7 +369,7 @@ func (g *generation) watch(log *slog.Logger) {
 				return
 			}
 			log.Info("revocation lists reloaded", "file", file)
-			for _, b := range g.pools {
+			for _, b := range current().pools { // names may have been found to stand for others since
 				if b.cfg.TLS.CRL == file {
 					for _, t := range b.targets {
 						t.Renew()
@@ -370,34 +380,40 @@ func (g *generation) watch(log *slog.Logger) {
 	}
 }
 
-// check begins to check the endpoints of the pools that want it. It ends with retire.
-func (g *generation) check() {
+// check begins to check the pool's endpoints, if it wants that. It ends with uncheck.
+func (b *builtPool) check() {
+	p := &b.cfg
+	if !p.Check.On {
+		return
+	}
 	ctx, stop := context.WithCancel(context.Background())
-	g.stop = stop
-	for _, b := range g.pools {
-		p := &b.cfg
-		if !p.Check.On {
-			continue
-		}
-		c := &health.Check{Path: p.Check.Path, Every: p.Check.Every, Timeout: p.Check.Timeout, Fall: p.Check.Fall, Rise: p.Check.Rise}
-		switch p.Check.Type {
-		case config.CheckTCP:
-			c.Kind = health.TCP
-		case config.CheckGRPC:
-			c.Kind, c.Service = health.GRPC, strings.TrimPrefix(p.Check.Path, "/")
-		}
-		switch {
-		case p.Check.Host != "":
-			c.Host = []byte(p.Check.Host)
-		case b.pool.Host == proxy.HostFixed:
-			c.Host = b.pool.HostName
-		}
-		for _, r := range p.Check.Status {
-			c.Status = append(c.Status, health.Range(r))
-		}
-		for i := range b.pool.Endpoints {
-			g.checks.Go(func() { b.pool.Health.Run(ctx, i, b.pool.Endpoints[i].Target, c) }) // ends with ctx
-		}
+	b.stop = stop
+	c := &health.Check{Path: p.Check.Path, Every: p.Check.Every, Timeout: p.Check.Timeout, Fall: p.Check.Fall, Rise: p.Check.Rise}
+	switch p.Check.Type {
+	case config.CheckTCP:
+		c.Kind = health.TCP
+	case config.CheckGRPC:
+		c.Kind, c.Service = health.GRPC, strings.TrimPrefix(p.Check.Path, "/")
+	}
+	switch {
+	case p.Check.Host != "":
+		c.Host = []byte(p.Check.Host)
+	case b.pool.Host == proxy.HostFixed:
+		c.Host = b.pool.HostName
+	}
+	for _, r := range p.Check.Status {
+		c.Status = append(c.Status, health.Range(r))
+	}
+	for i := range b.pool.Endpoints {
+		b.checks.Go(func() { b.pool.Health.Run(ctx, i, b.pool.Endpoints[i].Target, c) }) // ends with ctx
+	}
+}
+
+// uncheck ends the checks.
+func (b *builtPool) uncheck() {
+	if b.stop != nil {
+		b.stop()
+		b.checks.Wait()
 	}
 }
 
@@ -465,6 +481,9 @@ func endpointOf(e config.Endpoint) upstream.Endpoint {
 	}
 	if e.Scheme == "unix" {
 		u.Network, u.Host, u.Port = "unix", e.Path, ""
+	}
+	if e.At != "" {
+		u.At = netip.MustParseAddr(e.At) // it was one when it was found
 	}
 	return u
 }

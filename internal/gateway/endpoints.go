@@ -48,6 +48,7 @@ type PoolStatus struct {
 	Queue int64  `json:"queue"` // requests that wait
 	// Maintenance is why somebody switched it on; nil where it is off.
 	Maintenance *string          `json:"maintenance,omitempty"`
+	Resolve     *ResolveStatus   `json:"resolve,omitempty"` // how its names are followed; nil where they are not
 	Endpoints   []EndpointStatus `json:"endpoints"`
 }
 
@@ -67,6 +68,9 @@ func (g *Gateway) endpointStates() []PoolStatus {
 	for _, p := range current.cfg.Pools {
 		pool := current.pools[p.Name].pool
 		s := PoolStatus{Pool: p.Name}
+		if f := current.pools[p.Name].follow; f != nil {
+			s.Resolve = f.status()
+		}
 		if pool.Gate != nil {
 			s.Queue = pool.Gate.Length()
 		}
@@ -109,6 +113,16 @@ func (g *Gateway) endpointMetrics() (out []telemetry.EndpointState) {
 			}
 			seen[e.Endpoint] = true
 			out = append(out, telemetry.EndpointState{Pool: p.Pool, Endpoint: e.Endpoint, State: e.State.String(), InFlight: e.InFlight, Limit: e.Limit})
+		}
+	}
+	return out
+}
+
+// resolveMetrics say for a scrape how names are followed.
+func (g *Gateway) resolveMetrics() (out []telemetry.ResolveState) {
+	for _, p := range g.endpointStates() {
+		if r := p.Resolve; r != nil {
+			out = append(out, telemetry.ResolveState{Pool: p.Pool, Endpoints: len(p.Endpoints), Failures: r.Failures, Failing: len(r.Failing) > 0})
 		}
 	}
 	return out

@@ -122,11 +122,11 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	g.server = &listener.Server{Serve: g.serveRequest, Refuse: g.proxy.Refuse, Limits: func() listener.Limits { return *g.limits.Load() }}
 	g.server.Failed, g.server.Panicked = g.handshakeFailed, func(reason any, stack []byte) { g.bugAt("a connection panicked", reason, stack) }
 	g.metrics.Handshakes, g.metrics.Endpoints, g.metrics.Queues = g.door.handshakes, g.endpointMetrics, g.queueMetrics
-	g.metrics.Certs = g.certificateMetrics
+	g.metrics.Certs, g.metrics.Resolved = g.certificateMetrics, g.resolveMetrics
 	g.metrics.Open, g.metrics.Busy, g.metrics.Idle, g.metrics.Dropped = g.server.Open, g.server.Busy, g.idle, g.droppedLines
 	g.metrics.Unkept = func() uint64 { return g.store.Load().Dropped() }
 	g.metrics.Unstored = func() bool { _, err := g.store.Load().Failing(); return err != nil }
-	if err := g.apply(cfg); err != nil {
+	if err := g.apply(cfg, g.followFirst(cfg)); err != nil {
 		return nil, err
 	}
 	if g.admin, err = g.openAdmin(cfg); err != nil {
@@ -158,6 +158,7 @@ func (g *Gateway) Start() {
 	g.serving.Go(g.decide)      // ends with stop
 	g.serving.Go(g.sweep)       // ends with stop
 	g.serving.Go(g.refresh)     // ends soon after stop
+	g.serving.Go(g.follow)      // ends soon after stop
 	g.ready.Store(true)
 	g.Changed(changeStart, g.file, "started, version "+g.options.Version)
 	g.inherited.serves()
@@ -280,11 +281,18 @@ func (g *Gateway) refresh() {
 	}
 }
 
-// apply makes cfg what is served. On an error nothing has changed.
-func (g *Gateway) apply(cfg *config.Config) error {
+// generation is the one that is served.
+func (g *Gateway) generation() *generation {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	next, problems := build(cfg, g.current, g.instance, g.endpointChanged)
+	return g.current
+}
+
+// apply makes cfg what is served, with what its names were found to stand for. On an error nothing has changed.
+func (g *Gateway) apply(cfg *config.Config, follow follows) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	next, problems := build(cfg, g.current, follow, g.instance, g.endpointChanged)
 	for _, p := range problems {
 		g.log.LogAttrs(context.Background(), slog.LevelError, "a pool cannot serve: its routes answer 503", problemKeys(p)...)
 	}
@@ -322,7 +330,7 @@ func (g *Gateway) apply(cfg *config.Config) error {
 	g.current, g.sockets = next, sockets.all
 	g.served.Store(cfg)
 	g.certify(cfg)
-	next.watch(g.log)
+	next.watch(g.log, g.generation)
 	for _, s := range sockets.secured {
 		g.takeHeaders(s.socket, &s.listen)
 		s.socket.use(&s.listen, s.server)

@@ -80,7 +80,7 @@ func (g *Gateway) Reload() error {
 	g.mu.Lock()
 	was, console := g.current.cfg.Admin, g.current.cfg.Console
 	g.mu.Unlock()
-	if err := g.apply(cfg); err != nil {
+	if err := g.apply(cfg, g.followFirst(cfg)); err != nil {
 		g.log.Error("reload refused: the present configuration stays in use", "file", g.file, errorKeys(err))
 		return err
 	}

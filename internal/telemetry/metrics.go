@@ -24,6 +24,7 @@ type Metrics struct {
 	Endpoints  func() []EndpointState   // how the endpoints stand; nil for none
 	Certs      func() []CertificateEnd  // when certificates end; nil for none
 	Queues     func() map[string]int64  // requests that wait for an endpoint, by pool; nil for none
+	Resolved   func() []ResolveState    // how the names of pools are followed; nil for none
 
 	pools    atomic.Pointer[map[string]*Pool] // replaced as a whole, never changed
 	unrouted Pool                             // what came to no pool
@@ -38,6 +39,14 @@ type EndpointState struct {
 	Pool, Endpoint, State string
 	InFlight              int64
 	Limit                 int64 // requests whose answer has not begun, 0 for no limit
+}
+
+// ResolveState is how the names of a pool are followed in the DNS.
+type ResolveState struct {
+	Pool      string
+	Endpoints int    // that they stand for
+	Failures  uint64 // look-ups that failed
+	Failing   bool   // the last one did
 }
 
 // CertificateEnd is when a certificate ends.
@@ -223,14 +232,19 @@ var (
 	descLimit      = prometheus.NewDesc("whygate_endpoint_limit", "Requests that may be at an endpoint before their answer has begun: set (limits.requests) or learned (overload.adaptive).", []string{"pool", "endpoint"}, nil)
 	descCert       = prometheus.NewDesc("whygate_certificate_not_after_seconds", "When a certificate ends, in seconds since 1970, by where it is from (file, acme, or an upstream, which stands for its whole chain) and its file, name or endpoint.", []string{"source", "name"}, nil)
 	descQueue      = prometheus.NewDesc("whygate_queue_length", "Requests that wait for an endpoint to have room, by pool.", []string{"pool"}, nil)
-	descDropped    = prometheus.NewDesc("whygate_log_lines_dropped_total", "Access log lines lost because the log's writer did not keep up.", nil, nil)
-	descUnkept     = prometheus.NewDesc("whygate_incidents_dropped_total", "Incidents that were counted but not kept, because too many waited for the store.", nil, nil)
-	descUnstored   = prometheus.NewDesc("whygate_incident_store_failing", "1 while the store of incidents cannot be written to: they wait in memory.", nil, nil)
+	descResolved   = prometheus.NewDesc("whygate_resolve_endpoints", "Endpoints that the names of a pool stand for, by pool, where they are followed (resolve).", []string{"pool"}, nil)
+	descResolving  = prometheus.NewDesc("whygate_resolve_failing", "1 while a name of a pool cannot be looked up: the last endpoints stay.", []string{"pool"}, nil)
+
+	descResolveFailures = prometheus.NewDesc("whygate_resolve_failures_total", "Look-ups of a pool's names that failed, by pool, where they are followed (resolve).", []string{"pool"}, nil)
+
+	descDropped  = prometheus.NewDesc("whygate_log_lines_dropped_total", "Access log lines lost because the log's writer did not keep up.", nil, nil)
+	descUnkept   = prometheus.NewDesc("whygate_incidents_dropped_total", "Incidents that were counted but not kept, because too many waited for the store.", nil, nil)
+	descUnstored = prometheus.NewDesc("whygate_incident_store_failing", "1 while the store of incidents cannot be written to: they wait in memory.", nil, nil)
 )
 
 // Describe is for prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRequests, descGRPC, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descUnkept, descUnstored, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue, descRoutes, descCert} {
+	for _, d := range []*prometheus.Desc{descRequests, descGRPC, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descUnkept, descUnstored, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue, descRoutes, descCert, descResolved, descResolving, descResolveFailures} {
 		ch <- d
 	}
 }
@@ -278,6 +292,17 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	if m.Queues != nil {
 		for pool, n := range m.Queues() {
 			gauge(descQueue, float64(n), pool)
+		}
+	}
+	if m.Resolved != nil {
+		for _, r := range m.Resolved() {
+			failing := 0.0
+			if r.Failing {
+				failing = 1
+			}
+			gauge(descResolving, failing, r.Pool)
+			gauge(descResolved, float64(r.Endpoints), r.Pool)
+			ch <- prometheus.MustNewConstMetric(descResolveFailures, prometheus.CounterValue, float64(r.Failures), r.Pool)
 		}
 	}
 	if m.Unkept != nil {

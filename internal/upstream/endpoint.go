@@ -3,6 +3,7 @@ package upstream
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -15,6 +16,8 @@ type Endpoint struct {
 	Port    string // empty for a unix socket
 	Secure  bool   // TLS
 	Prior   bool   // HTTP/2 in clear with prior knowledge: h2c
+
+	At netip.Addr // where the host was found to be, by who follows it; the zero Addr where it is looked up for each connection
 }
 
 // ParseEndpoint understands http://host[:port], https://host[:port], h2c://host[:port] and unix:/path.

@@ -376,7 +376,10 @@ func (t *Target) reach(ctx context.Context, ev *fault.Evidence, now mono.Time) (
 		return nc, stamp(ev, fault.Dial, now)
 	}
 	ev.Stage = fault.Resolve
-	addrs, ok := t.Resolver.resolve(ctx, t.Host, ev)
+	addrs, ok := []netip.Addr{t.At}, true
+	if !t.At.IsValid() {
+		addrs, ok = t.Resolver.resolve(ctx, t.Host, ev)
+	}
 	now = stamp(ev, fault.Resolve, now)
 	if !ok {
 		return nil, now

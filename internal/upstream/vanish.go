@@ -87,7 +87,7 @@ func (t *Target) Refresh(ctx context.Context) (gone []netip.Addr) {
 
 // due reports whether the name is to be resolved again, and if so counts it as done.
 func (t *Target) due(now mono.Time) bool {
-	if _, err := netip.ParseAddr(t.Host); err == nil || t.Network == "unix" {
+	if _, err := netip.ParseAddr(t.Host); err == nil || t.Network == "unix" || t.At.IsValid() {
 		return false
 	}
 	t.mu.Lock()
