@@ -44,6 +44,7 @@ var layers = map[string]int{
 	"internal/lint":     4,
 	"internal/adoption": 4,
 
+	"internal/h3":         2,
 	"internal/mux":        2,
 	"internal/advice":     2,
 	"internal/upstream":   2,
@@ -124,6 +125,8 @@ var only = map[string][]string{
 	"internal/fastcgi": {},
 	// The same.
 	"internal/h2": {"internal/fault", "internal/httpmsg"},
+	// The same; HTTP/2's messages are its own.
+	"internal/h3": {"internal/fault", "internal/h2", "internal/httpmsg"},
 	// It shows what is kept.
 	"internal/console": {"internal/store", "internal/incident", "internal/admin", "internal/fault", "internal/visible"},
 	// It tells, whatever it is.

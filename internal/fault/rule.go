@@ -139,6 +139,20 @@ const (
 	RuleH2SettingsTimeout // the peer did not acknowledge our settings
 	RuleH2Ping            // the peer did not acknowledge PING (RFC 9113 section 6.7)
 
+	// HTTP/3: connection, streams and frames. Messages have HTTP/2's rules, which RFC 9114 section 4 repeats.
+	RuleH3Settings  // RFC 9114 section 7.2.4: SETTINGS is missing, or has a setting twice, or one that HTTP/3 does not have
+	RuleH3Stream    // RFC 9114 section 6.2: a stream of a kind that may not be there: a second control stream, a push of the client's
+	RuleH3Critical  // RFC 9114 section 6.2.1: the control stream or one of QPACK's was closed
+	RuleH3Frame     // RFC 9114 section 7.2: a frame is not allowed there, or there no more
+	RuleH3FrameSize // RFC 9114 section 7.1: a frame is cut, or its length is not one that its type has
+	RuleH3ID        // RFC 9114 section 7.2: an identifier that cannot be, in GOAWAY, CANCEL_PUSH or MAX_PUSH_ID
+	RuleH3Cut       // RFC 9114 section 4.1: a request ends before it is whole
+	RuleH3Unknown   // there is more in frames of unknown types than the limit
+
+	// HTTP/3: field compression. No dynamic table is offered.
+	RuleQPACKDynamic // RFC 9204 section 3.2: a header block refers to the dynamic table, which is empty
+	RuleQPACKStream  // RFC 9204 section 4: an instruction on QPACK's streams that there is no table for
+
 	// Rules is the number of rules, for tables indexed by Rule.
 	Rules = int(iota)
 )

@@ -111,6 +111,16 @@ var ruleTable = [Rules]ruleWords{
 	RuleH2Stall:                 {"h2_stall", "the peer leaves a stream's window closed", ""},
 	RuleH2SettingsTimeout:       {"h2_settings_timeout", "the peer did not acknowledge our settings", ""},
 	RuleH2Ping:                  {"h2_ping", "the peer did not acknowledge PING", "RFC 9113 section 6.7"},
+	RuleH3Settings:              {"h3_settings", "SETTINGS is missing, or has a setting twice, or one that HTTP/3 does not have", "RFC 9114 section 7.2.4"},
+	RuleH3Stream:                {"h3_stream", "a stream is of a kind that may not be there", "RFC 9114 section 6.2"},
+	RuleH3Critical:              {"h3_critical_stream", "the control stream or one of QPACK's was closed", "RFC 9114 section 6.2.1"},
+	RuleH3Frame:                 {"h3_frame", "a frame is not allowed where it is", "RFC 9114 section 7.2"},
+	RuleH3FrameSize:             {"h3_frame_size", "a frame is cut, or its length is not one that its type has", "RFC 9114 section 7.1"},
+	RuleH3ID:                    {"h3_id", "GOAWAY, CANCEL_PUSH or MAX_PUSH_ID has an identifier that cannot be", "RFC 9114 section 7.2"},
+	RuleH3Cut:                   {"h3_cut", "a request ends before it is whole", "RFC 9114 section 4.1"},
+	RuleH3Unknown:               {"h3_unknown", "there is more in frames of unknown types than the limit", ""},
+	RuleQPACKDynamic:            {"qpack_dynamic", "a header block refers to the dynamic table, which is empty", "RFC 9204 section 3.2"},
+	RuleQPACKStream:             {"qpack_stream", "an instruction on QPACK's streams that there is no table for", "RFC 9204 section 4"},
 }
 
 func (r Rule) words() *ruleWords {
