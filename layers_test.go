@@ -51,6 +51,7 @@ var layers = map[string]int{
 	"internal/exchange":   2,
 	"internal/serve1":     3,
 	"internal/serve2":     3,
+	"internal/serve3":     3,
 	"internal/listener":   4,
 	"internal/route":      2,
 	"internal/balance":    2,

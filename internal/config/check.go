@@ -123,6 +123,7 @@ func (d *decoder) checkListen(c *Config) {
 		if at, given := d.positions[path+".proxy_protocol"]; given && l.ProxyProtocol == On && len(c.TrustedProxies) == 0 && l.Address.Network != "unix" && !d.problems.Failed() {
 			d.fail(at, path+".proxy_protocol", "nobody is trusted to say who the client is, so every connection would be closed", "add trusted_proxies: [the load balancer's address]")
 		}
+		d.checkH3(&l, path)
 		for j, other := range c.Listen[:i] {
 			if overlap(l.Address, other.Address) {
 				line := d.lineWords(d.positions[fmt.Sprintf("listen[%d].address", j)].line)
@@ -138,6 +139,22 @@ func (d *decoder) checkListen(c *Config) {
 			}
 			d.fail(at, "admin", fmt.Sprintf("the admin address %s and the listener %s cannot both be had", d.shown("admin", c.Admin.String()), d.shown(path+".address", l.Address.String())), hint)
 		}
+	}
+}
+
+// checkH3 refuses HTTP/3 where there is no TLS, no UDP port, or a load balancer of TCP in front.
+func (d *decoder) checkH3(l *Listen, path string) {
+	at, given := d.positions[path+".h3"]
+	if !given || l.H3 != On || d.problems.Failed() {
+		return
+	}
+	switch {
+	case !l.TLS.On():
+		d.fail(at, path+".h3", "HTTP/3 is spoken over TLS only, and this listener speaks in clear", "add tls, or remove h3")
+	case l.Address.Network == "unix":
+		d.fail(at, path+".h3", "HTTP/3 needs a UDP port, and a unix socket has none", "listen on host:port, or remove h3")
+	case l.ProxyProtocol == On:
+		d.fail(at, path+".h3", "the PROXY protocol is not spoken over UDP, so HTTP/3 clients would be taken for the load balancer", "give HTTP/3 a listener of its own that clients reach directly, or remove proxy_protocol or h3")
 	}
 }
 

@@ -165,6 +165,7 @@ type Listen struct {
 	Address Address   `key:"address"`
 	TLS     ListenTLS `key:"tls"`
 	H2C     bool      `key:"h2c"` // HTTP/2 in clear, by prior knowledge
+	H3      string    `key:"h3"`  // On or Off: HTTP/3 on the UDP port of the same number
 
 	ProxyProtocol string `key:"proxy_protocol"` // On or Off: connections begin with a header of the PROXY protocol
 }

@@ -138,11 +138,11 @@ func TestEverything(t *testing.T) {
 	want := &Config{
 		File: "/etc/whygate/whygate.yaml", Version: 1, Name: "edge-1", ACME: ACME{Directory: DefaultDirectory, Challenge: ChallengeTLS},
 		Listen: []Listen{
-			{Address{"tcp", ":8443"}, filed("/etc/whygate/tls/cert.pem", "/abs/key.pem"), false, Off},
-			{Address: Address{"unix", "/run/whygate.sock"}, TLS: filed("", ""), ProxyProtocol: Off},
-			{Address: Address{"systemd", ""}, TLS: filed("", ""), ProxyProtocol: Off},
-			{Address: Address{"systemd", "web"}, TLS: filed("", ""), ProxyProtocol: Off},
-			{Address: Address{"tcp", "[::1]:8080"}, TLS: filed("", ""), ProxyProtocol: Off},
+			{Address{"tcp", ":8443"}, filed("/etc/whygate/tls/cert.pem", "/abs/key.pem"), false, Off, Off},
+			{Address: Address{"unix", "/run/whygate.sock"}, TLS: filed("", ""), H3: Off, ProxyProtocol: Off},
+			{Address: Address{"systemd", ""}, TLS: filed("", ""), H3: Off, ProxyProtocol: Off},
+			{Address: Address{"systemd", "web"}, TLS: filed("", ""), H3: Off, ProxyProtocol: Off},
+			{Address: Address{"tcp", "[::1]:8080"}, TLS: filed("", ""), H3: Off, ProxyProtocol: Off},
 		},
 		ProxyStatus: ProxyStatusFull, ErrorPages: ErrorPagesPlain, AccessLog: "/etc/whygate/log/access.json",
 		Incidents: Incidents{Store: "sqlite:/etc/whygate/state/i.db", Keep: Keep{For: 48 * time.Hour, Size: 64 << 20}},

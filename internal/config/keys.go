@@ -80,6 +80,9 @@ Offer HTTP/2 to clients, beside HTTP/1.1, in the TLS handshake (ALPN). A client 
 	{path: "listen[].h2c", kind: boolean, def: "false", aka: []string{"http2_cleartext", "prior_knowledge"}, doc: `
 Speak HTTP/2 in clear with clients that begin with it (prior knowledge), as gRPC clients and other proxies do, beside HTTP/1.1
 on the same port. It concerns listeners without tls.`},
+	{path: "listen[].h3", kind: choice, def: Off, choices: []string{On, Off}, aka: []string{"http3", "quic", "http_3", "h3_enabled"}, doc: `
+Speak HTTP/3 too, on the UDP port of the same address and number (docs/http3.md). Answers over TLS tell clients of it (Alt-Svc) while that
+port is open. It concerns listeners with tls; firewalls must let UDP through.`},
 	{path: "listen[].proxy_protocol", kind: choice, def: Off, choices: []string{On, Off}, aka: []string{"accept_proxy", "accept-proxy", "proxy", "send_proxy"}, doc: `
 Whether each connection begins with a header of the PROXY protocol, version 1 or 2, in which the load balancer in front says who the client
 is. It is taken from trusted_proxies (and over a unix socket) alone; a connection of anybody else, or without a header, is closed. That it is

@@ -57,13 +57,17 @@ type Peer struct {
 	Shown  *Shown     // what the handshake showed beside; nil for nothing, and in clear
 }
 
-// Shown is what certificates say of a connection. It has memory of its own: connections in clear have no use for it.
+// Shown is what certificates say of a connection over TLS, and what its answers say of its port. It has memory of its own: connections in clear have no use for it.
 type Shown struct {
 	// Subject is whom the client's certificate is for, as a header's value; empty if it showed none. It has been verified.
 	Subject string
 
 	// Covers reports whether the certificate that the client was shown has a host name. nil where that is not known.
 	Covers func(host string) bool
+
+	// AltSvc is where else the same is served, as Alt-Svc's value (RFC 7838), nil for nowhere at present. The func is nil where nothing else
+	// ever is.
+	AltSvc func() []byte
 }
 
 // Stream is an exchange's place on its connection. Contrary to house style it has ten methods: a message goes both ways.

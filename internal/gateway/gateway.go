@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -169,9 +170,12 @@ func (g *Gateway) Start() {
 func (g *Gateway) serve(s *socket) {
 	g.serving.Go(func() {
 		err := errors.New("BUG: the goroutine that accepts connections ended")
-		g.guarded("a listener", func() { err = g.server.Listen(s.net, s.config, s.h2c.Load) })
+		g.guarded("a listener", func() {
+			err = g.server.ListenAs(s.net, listener.Spoken{TLS: s.config, H2C: s.h2c.Load, AltSvc: s.alternative})
+		})
 		g.failing(err)
 	})
+	g.serveQUIC(s)
 }
 
 func (g *Gateway) failing(err error) {
@@ -334,6 +338,16 @@ func (g *Gateway) apply(cfg *config.Config, follow follows) error {
 	for _, s := range sockets.secured {
 		g.takeHeaders(s.socket, &s.listen)
 		s.socket.use(&s.listen, s.server)
+		switch {
+		case s.udp != nil:
+			if err := g.openQUIC(s.socket, s.udp); err != nil {
+				g.log.Error("HTTP/3 could not begin", "error", err)
+				break
+			}
+			g.serveQUIC(s.socket)
+		case s.listen.H3 != config.On:
+			g.closeQUIC(s.socket)
+		}
 	}
 	g.proxy.Use(next.snapshot)
 	if before := g.access.Swap(access); before != nil {
@@ -368,6 +382,7 @@ type securing struct {
 	socket *socket
 	listen config.Listen
 	server *certs.Server
+	udp    net.PacketConn // the port for HTTP/3 where it begins, else nil
 }
 
 // undo ends what was opened for a change that does not take place.
@@ -378,6 +393,9 @@ func (c *change) undo() {
 	for _, s := range c.secured {
 		if s.server != nil {
 			s.server.Close()
+		}
+		if s.udp != nil {
+			_ = s.udp.Close()
 		}
 	}
 }
@@ -405,7 +423,7 @@ func (g *Gateway) reconcile(cfg *config.Config, anew bool) (c *change, err error
 		}
 		c.all = append(c.all, kept...)
 		for _, s := range kept {
-			if reflect.DeepEqual(s.tls, l.TLS) && s.h2c.Load() == l.H2C && s.proxied == (l.ProxyProtocol == config.On) && (!anew || l.TLS.Issue == "") {
+			if reflect.DeepEqual(s.tls, l.TLS) && s.h2c.Load() == l.H2C && (s.quic != nil) == (l.H3 == config.On) && s.proxied == (l.ProxyProtocol == config.On) && (!anew || l.TLS.Issue == "") {
 				continue
 			}
 			server, err := g.serverTLS(&l.TLS)
@@ -413,7 +431,13 @@ func (g *Gateway) reconcile(cfg *config.Config, anew bool) (c *change, err error
 				c.undo()
 				return nil, err
 			}
-			c.secured = append(c.secured, securing{s, l, server})
+			c.secured = append(c.secured, securing{s, l, server, nil})
+			if l.H3 == config.On && s.quic == nil {
+				if c.secured[len(c.secured)-1].udp, err = bindQUIC(s.net, l.Address, "listen["+strconv.Itoa(i)+"].h3"); err != nil {
+					c.undo()
+					return nil, err
+				}
+			}
 		}
 	}
 	for _, s := range have {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/proxyproto"
 )
 
@@ -25,6 +26,8 @@ type socket struct {
 	headed  *proxyproto.Listener         // net, where connections begin with a header of the PROXY protocol; else nil
 	proxied bool                         // they do so now; guarded by Gateway.mu
 	h2c     atomic.Bool                  // HTTP/2 is spoken in clear with those that begin with it
+	quic    *listener.QUIC               // the UDP port beside it, nil without HTTP/3; guarded by Gateway.mu
+	altSvc  atomic.Pointer[[]byte]       // what answers say of it, nil without
 }
 
 // config is what a new connection is served with, nil without TLS.
@@ -46,6 +49,9 @@ func (s *socket) use(l *config.Listen, server *certs.Server) {
 
 func (s *socket) close() {
 	_ = s.net.Close()
+	if s.quic != nil {
+		s.quic.Close(0)
+	}
 	if server := s.server.Load(); server != nil {
 		server.Close()
 	}
@@ -123,6 +129,19 @@ func (g *Gateway) open(l config.Listen, where string) ([]*socket, error) {
 		g.takeHeaders(s, &l)
 		s.use(&l, server)
 		out = append(out, s)
+		if l.H3 == config.On {
+			pc, err := bindQUIC(n, l.Address, "listen[].h3")
+			if err == nil {
+				err = g.openQUIC(s, pc)
+			}
+			if err != nil {
+				g.closeSockets(out)
+				for _, rest := range list[i+1:] {
+					_ = rest.Close()
+				}
+				return nil, err
+			}
+		}
 	}
 	return out, nil
 }

@@ -127,7 +127,7 @@ func (m *Message) Cut(inside bool) *Error {
 	case inside: // section 7.1
 		return fatal(fault.RuleH3FrameSize, FrameError)
 	case !m.headed: // section 4.1.1
-		return &Error{Rule: fault.RuleH3Cut, Code: RequestIncomplete}
+		return Incomplete()
 	}
 	return nil
 }
@@ -139,3 +139,6 @@ const UnknownMax = 64 << 10
 func Unknown(size int64) *Error {
 	return &Error{Rule: fault.RuleH3Unknown, Code: ExcessiveLoad, Fatal: true, Limit: UnknownMax, Size: size}
 }
+
+// Incomplete is the Error of a request that ended before it was whole: section 4.1.1.
+func Incomplete() *Error { return &Error{Rule: fault.RuleH3Cut, Code: RequestIncomplete} }

@@ -32,7 +32,7 @@ func get(more ...string) []string {
 
 func readHead(b []byte) (httpmsg.Request, *Error) {
 	var q httpmsg.Request
-	_, err := ReadRequest(b, nil, &q, &Limits{Head: 2000}, false)
+	_, err := ReadRequest(b, nil, &q, &Limits{Head: 2000})
 	return q, err
 }
 

@@ -19,12 +19,13 @@ func TooLong(head int, size uint64) *Error {
 }
 
 // ReadRequest decodes a whole field section into a request. Lines are appended to buf, which is returned and which the request's views
-// point into. end says that the stream ends with the head. A Fatal Error ends the connection; any other one is the stream's.
+// point into. Whether the stream ends with the head is not known yet: Ended says it. A Fatal Error ends the connection; any other one is
+// the stream's.
 //
 // hot: once per request.
-func ReadRequest(block, buf []byte, req *httpmsg.Request, lim *Limits, end bool) ([]byte, *Error) {
+func ReadRequest(block, buf []byte, req *httpmsg.Request, lim *Limits) ([]byte, *Error) {
 	var s h2.Section
-	s.Request(buf, req, h2.RequestOptions{Limits: lim, End: end})
+	s.Request(buf, req, h2.RequestOptions{Limits: lim})
 	if err := decode(block, &s); err != nil {
 		return buf, err
 	}
@@ -32,6 +33,19 @@ func ReadRequest(block, buf []byte, req *httpmsg.Request, lim *Limits, end bool)
 	req.Version = httpmsg.HTTP3
 	return buf, of(err)
 }
+
+// Ended judges a body of so many octets against what the head of the request said, and notes its length. It is called when the
+// stream's end is known.
+func Ended(req *httpmsg.Request, received int64) *Error {
+	if req.Length >= 0 && req.Length != received {
+		return WrongLength(req.Length, received)
+	}
+	req.Length = received
+	return nil
+}
+
+// WrongLength is the Error of a body that is not as long as was said: RFC 9114, section 4.1.2.
+func WrongLength(declared, received int64) *Error { return of(h2.LengthError(declared, received)) }
 
 // ReadTrailers decodes a whole field section into trailers.
 func ReadTrailers(block, buf []byte, f *httpmsg.Fields, lim *Limits) ([]byte, *Error) {

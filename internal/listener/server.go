@@ -14,6 +14,7 @@ import (
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/proxyproto"
 	"github.com/whygate/whygate/internal/serve2"
+	"github.com/whygate/whygate/internal/serve3"
 )
 
 // Limits are what a connection is held to.
@@ -32,6 +33,8 @@ type Server struct {
 	host      exchange.Host  // the funcs above, for the connections; made by the first Listen
 	mu        sync.Mutex     // guards the fields below
 	http2     *serve2.Server // made by the first connection that speaks it
+	http3     *serve3.Server // made by the first OpenQUIC
+	quic      map[*QUIC]struct{}
 	listeners map[net.Listener]struct{}
 	sessions  map[*session]struct{}
 	open      atomic.Int64
@@ -49,12 +52,30 @@ const acceptPause = 50 * time.Millisecond
 // HTTP; with h2c, HTTP/2 in clear too, for clients that begin with it. With TLS, HTTP/2 is spoken where the handshake agrees on it. The
 // error is nil after Drain or a close.
 func (s *Server) Listen(l net.Listener, conf func() *tls.Config, h2c func() bool) error {
-	s.mu.Lock()
+	return s.ListenAs(l, Spoken{TLS: conf, H2C: h2c})
+}
+
+// Spoken is what is spoken on a socket. The funcs are called for each connection, and AltSvc for each answer; nil ones are none.
+type Spoken struct {
+	TLS    func() *tls.Config // a nil result means in clear
+	H2C    func() bool        // HTTP/2 in clear
+	AltSvc func() []byte      // where else the same is served: Alt-Svc's value (RFC 7838), nil for none at present
+}
+
+// prepare makes what all sockets share. mu is held.
+func (s *Server) prepare() {
 	if s.listeners == nil {
-		s.listeners = map[net.Listener]struct{}{}
+		s.listeners, s.quic = map[net.Listener]struct{}{}, map[*QUIC]struct{}{}
 		s.sessions = map[*session]struct{}{}
 		s.host.Serve, s.host.Refuse, s.host.Panicked = s.Serve, s.Refuse, s.panicked
 	}
+}
+
+// ListenAs is Listen for a socket whose answers may name an alternative.
+func (s *Server) ListenAs(l net.Listener, as Spoken) error {
+	conf, h2c := as.TLS, as.H2C
+	s.mu.Lock()
+	s.prepare()
 	s.listeners[l] = struct{}{}
 	draining := s.host.Draining.Load() // Drain closes what was listed before it; what comes later closes itself
 	s.mu.Unlock()
@@ -68,7 +89,7 @@ func (s *Server) Listen(l net.Listener, conf func() *tls.Config, h2c func() bool
 			if conf != nil {
 				tlsConf = conf()
 			}
-			s.accept(nc, tlsConf, h2c != nil && h2c())
+			s.accept(nc, tlsConf, h2c != nil && h2c(), as.AltSvc)
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) {
@@ -84,7 +105,7 @@ func (s *Server) Listen(l net.Listener, conf func() *tls.Config, h2c func() bool
 }
 
 // accept starts a connection's goroutine. It ends when the connection does, or is parked; Drain waits for the connection's end.
-func (s *Server) accept(nc net.Conn, tlsConf *tls.Config, h2c bool) {
+func (s *Server) accept(nc net.Conn, tlsConf *tls.Config, h2c bool, altSvc func() []byte) {
 	limits := s.shared(s.Limits())
 	announced, _ := nc.(*proxyproto.Conn)
 	if announced != nil {
@@ -101,6 +122,9 @@ func (s *Server) accept(nc net.Conn, tlsConf *tls.Config, h2c bool) {
 		})
 	}
 	ss.http.Init(ss.conn, &s.host, limits)
+	if altSvc != nil && tlsConf != nil {
+		ss.http.Peer().Shown = &exchange.Shown{AltSvc: altSvc}
+	}
 	if announced != nil {
 		p, h := ss.http.Peer(), announced.Header
 		p.Addr, p.Client, p.Port, p.Local = h.Source.Addr(), h.Source.Addr().String(), h.Source.Port(), h.Destination.String()
@@ -153,6 +177,7 @@ func (s *Server) CloseListeners() {
 		_ = l.Close()
 	}
 	s.mu.Unlock()
+	s.eachQUIC((*serve3.Endpoint).Stop)
 }
 
 // CloseListener stops accepting on one socket. Its connections go on.
@@ -176,11 +201,15 @@ func (s *Server) Drain(bound time.Duration) bool {
 	for ss := range s.sessions {
 		ss.http.CloseIdle()
 	}
-	http2 := s.http2
+	http2, http3 := s.http2, s.http3
 	s.http2 = nil
 	s.mu.Unlock()
 	if http2 != nil {
 		http2.Leave()
+	}
+	if http3 != nil {
+		http3.Leave()
+		defer s.eachQUIC((*serve3.Endpoint).Close)
 	}
 	done := make(chan struct{})
 	defer s.lot.Close()
@@ -198,6 +227,9 @@ func (s *Server) Drain(bound time.Duration) bool {
 	case <-timer.C:
 	}
 	s.each((*session).stopWaiting)
+	if http3 != nil {
+		http3.StopWaiting()
+	}
 	timer.Reset(cutGrace)
 	select {
 	case <-done:
@@ -207,6 +239,9 @@ func (s *Server) Drain(bound time.Duration) bool {
 	s.each(func(ss *session) { ss.http.Cut() })
 	if http2 != nil {
 		http2.Kill()
+	}
+	if http3 != nil {
+		http3.Kill()
 	}
 	<-done
 	return false

@@ -102,7 +102,11 @@ func (ss *session) tooMany() {
 func (ss *session) agreed() string {
 	state := ss.conn.TLS().ConnectionState()
 	if len(state.VerifiedChains) > 0 {
-		ss.http.Peer().Shown = &exchange.Shown{Subject: certs.Subject(state.VerifiedChains[0][0])}
+		p := ss.http.Peer()
+		if p.Shown == nil {
+			p.Shown = &exchange.Shown{}
+		}
+		p.Shown.Subject = certs.Subject(state.VerifiedChains[0][0])
 	}
 	return state.NegotiatedProtocol
 }
@@ -166,10 +170,13 @@ func (ss *session) serveHTTP2(d *door) {
 
 // covers reports whether the certificate that new connections are shown has a host name. A client that has one connection for several names
 // looks at that before it uses it for another (RFC 9113, section 9.1.1).
-func (ss *session) covers(host string) bool {
-	conf := ss.tlsConf
+func (ss *session) covers(host string) bool { return covers(ss.tlsConf, host) }
+
+func covers(conf *tls.Config, host string) bool {
 	var shown *tls.Certificate
 	switch {
+	case conf == nil:
+		return true
 	case conf.GetCertificate != nil:
 		shown, _ = conf.GetCertificate(&tls.ClientHelloInfo{ServerName: host})
 	case len(conf.Certificates) > 0:

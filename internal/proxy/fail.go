@@ -168,6 +168,7 @@ func (s *serving) answer(ev *fault.Evidence, f fault.Fault) {
 		s.extra.Append("Allow", []byte("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"), httpmsg.Other)
 	}
 	s.extra.Append("X-Request-ID", []byte(p.Request), httpmsg.Other)
+	s.tellAlternative(nil)
 	s.x.Head(h)
 	s.extraBuf = s.extra.Buffer()
 	if s.x.Request.Method != httpmsg.HEAD {

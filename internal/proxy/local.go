@@ -117,6 +117,7 @@ func (s *serving) beginOwn(status int, length int64) {
 // endOwn writes the head that was begun, with the route's headers, and the body.
 func (s *serving) endOwn(body []byte) {
 	s.setOwn()
+	s.tellAlternative(nil)
 	s.x.Head(&s.head)
 	s.extraBuf = s.extra.Buffer()
 	if len(body) > 0 && !s.head.NoBody {

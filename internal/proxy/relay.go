@@ -111,6 +111,7 @@ func (s *serving) passHead(a *upstream.Attempt) {
 		s.extra.AppendKnown(httpmsg.ProxyStatus, value)
 	}
 	s.tellID(&r.Fields)
+	s.tellAlternative(&r.Fields)
 	s.stick()
 	s.x.Head(h)
 	s.extraBuf = s.extra.Buffer()
@@ -127,6 +128,23 @@ func (s *serving) tellID(f *httpmsg.Fields) {
 		id = s.id[:]
 	}
 	s.extra.AppendKnown(httpmsg.XRequestID, id)
+}
+
+// tellAlternative says in an answer where else the same is served (RFC 7838). An endpoint that says so itself is let be, and so is a route
+// that sets or removes it: they may know ports that others see in place of ours. f may be nil.
+func (s *serving) tellAlternative(f *httpmsg.Fields) {
+	shown := s.x.Peer.Shown
+	if shown == nil || shown.AltSvc == nil || s.route != nil && edited(s.route.SetResponse, []byte("Alt-Svc")) {
+		return
+	}
+	if f != nil {
+		if _, said := f.Lookup("Alt-Svc"); said {
+			return
+		}
+	}
+	if value := shown.AltSvc(); value != nil {
+		s.extra.Append("Alt-Svc", value, httpmsg.Other)
+	}
 }
 
 // relayBody moves the body. read is whether the endpoint's side came to its end; write is how the client's side stands.
