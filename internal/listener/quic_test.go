@@ -461,7 +461,7 @@ func TestHTTP3Strain(t *testing.T) {
 // A client that sends no head is let go by limits.head_time, one without requests by limits.idle.
 func TestHTTP3Silence(t *testing.T) {
 	t.Parallel()
-	s := serveQUIC(t, echo, func(l *listener.Limits) { l.HeadTime = 100 * time.Millisecond })
+	s := serveQUIC(t, echo, func(l *listener.Limits) { l.HeadTime = 2 * time.Second })
 	c := s.dial()
 	if got, connection := code(t, c.ask(getHead()[:5], false)); h3.Code(got) != h3.RequestRejected || connection {
 		t.Errorf("half a head ends with %v", h3.Code(got))
