@@ -363,6 +363,9 @@ func (d *decoder) warnPool(p *Pool, used map[string]bool) {
 	if len(p.Endpoints) > 0 && !slices.ContainsFunc(p.Endpoints, func(e Endpoint) bool { return !e.Backup }) {
 		d.warn(d.positions[path+".endpoints"], path+".endpoints", "every endpoint of the pool is a backup", "remove backup: true from those that are to be asked first")
 	}
+	if at, ok := d.positions[path+".hedge"]; ok && p.Hedge != 0 && len(p.Endpoints) == 1 && !p.Resolve.On {
+		d.warn(at, path+".hedge", "the pool has one endpoint, and a hedge goes to another", "add an endpoint, or remove hedge")
+	}
 	if at, ok := d.positions[path+".tls"]; ok && !secure && !p.Resolve.Secure() {
 		d.warn(at, path+".tls", "the pool has no https endpoint, so this has no effect", "write https:// in its endpoints")
 	}

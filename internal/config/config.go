@@ -362,7 +362,12 @@ type Pool struct {
 	Overload Overload    `key:"overload"`
 	Limits   PoolLimits  `key:"limits"`
 	Retry    Retry       `key:"retry"`
+
+	Hedge time.Duration `key:"hedge"` // after how long a request is sent a second time beside the first; 0 for never, or HedgeLearned
 }
+
+// HedgeLearned as a pool's hedge is what 95 of 100 requests take.
+const HedgeLearned time.Duration = -1
 
 // Endpoint is one place that answers requests, and its part in the pool.
 type Endpoint struct {

@@ -513,6 +513,13 @@ How many of the pool's requests may be retried, over about ten seconds, so that 
 already struggling. A few retries are always allowed.`},
 	{path: "pools.NAME.retry.replay_body", kind: size, def: "64KiB", min: 1, max: 16 << 20, zero: "requests with a body are not replayed", aka: []string{"buffer", "body_buffer", "buffer_size"}, doc: `
 How much of a request body is kept to be sent again. A longer body is streamed without a copy and then not replayed.`},
+
+	{path: "pools.NAME.hedge", kind: hedgeTime, def: Off, choices: []string{Off, On}, min: int64(time.Millisecond), max: int64(5 * time.Minute), aka: []string{"hedging", "hedge_policy", "hedge_on_per_try_timeout", "speculative_retry"}, doc: `
+Send a request that takes long to a second endpoint as well, and take the answer that comes first. The other is given up, which is no failure of
+its endpoint. With on, long is what 95 of 100 such requests take, as the pool shows it, 10ms at least; a duration is that. Only GET, HEAD and
+OPTIONS are, for both endpoints may act on the request; within retry.budget, to another endpoint that is in order and has room, and not while
+the pool is overloaded. What comes first with a status of 500 or above, or of retry.on, is not taken as long as the other may do better. It
+helps against an endpoint that stalls now and then, and costs some 5 % more requests.`},
 }
 
 // root is the file itself: the sections, with every other key below its parent.

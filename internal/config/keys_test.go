@@ -63,7 +63,7 @@ pools.NAME.timeouts pools.NAME.timeouts.connect pools.NAME.timeouts.tls pools.NA
 pools.NAME.timeouts.read pools.NAME.timeouts.response pools.NAME.timeouts.idle
 pools.NAME.overload pools.NAME.overload.adaptive pools.NAME.overload.delay pools.NAME.overload.queue
 pools.NAME.limits pools.NAME.limits.connections pools.NAME.limits.requests pools.NAME.limits.response_head
-pools.NAME.retry pools.NAME.retry.attempts pools.NAME.retry.on pools.NAME.retry.budget pools.NAME.retry.replay_body`
+pools.NAME.retry pools.NAME.retry.attempts pools.NAME.retry.on pools.NAME.retry.budget pools.NAME.retry.replay_body pools.NAME.hedge`
 
 func TestKeysAreExactly(t *testing.T) {
 	var got []string

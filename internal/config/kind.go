@@ -89,6 +89,11 @@ var refreshTime = &kind{
 	what: "a duration", syntax: duration.syntax, parse: parseRefreshTime, format: formatDuration, schema: duration.schema,
 }
 
+// hedgeTime is a duration, off, or on.
+var hedgeTime = &kind{
+	what: "a duration", syntax: duration.syntax, parse: parseHedgeTime, format: formatDuration, schema: duration.schema,
+}
+
 // Kinds of words.
 var (
 	boolean = &kind{
@@ -257,6 +262,17 @@ func parseIdleTime(k *key, s string) (any, *trouble) {
 func parseRefreshTime(k *key, s string) (any, *trouble) {
 	if slices.Contains(k.choices, s) {
 		return int64(EveryTTL), nil
+	}
+	return parseDuration(k, s)
+}
+
+// parseHedgeTime reads a duration or one of the words.
+func parseHedgeTime(k *key, s string) (any, *trouble) {
+	switch s {
+	case Off:
+		return int64(0), nil
+	case On:
+		return int64(HedgeLearned), nil
 	}
 	return parseDuration(k, s)
 }

@@ -40,6 +40,8 @@ type Evidence struct {
 
 	Told Cause // what somebody who knows said outright (a log line, an operator), where an exchange alone cannot show it
 
+	Hedge bool // it was sent beside an attempt that took long
+
 	ClientCert ClientCert // whether the peer asked for a client certificate in this handshake, and got one
 
 	Endpoint string       // the endpoint as configured, e.g. http://app.internal:8080

@@ -57,6 +57,9 @@ func (e *Evidence) AppendJSON(dst []byte) []byte {
 	if e.End == StreamReset || e.End == GoAway {
 		o.text("code", e.Code.String())
 	}
+	if e.Hedge {
+		o.boolean("hedge", true)
+	}
 	if e.Unprocessed {
 		o.boolean("unprocessed", true)
 	}

@@ -23,6 +23,7 @@ type evidenceJSON struct {
 	Version    versionText             `json:"version"`
 	Stream     uint32                  `json:"stream"`
 	Code       ErrorCode               `json:"code"`
+	Hedge      bool                    `json:"hedge"`
 	Unprocess  bool                    `json:"unprocessed"`
 	Sent       int64                   `json:"sent"`
 	Got        int64                   `json:"got"`
@@ -112,7 +113,7 @@ func (e *Evidence) UnmarshalJSON(b []byte) error {
 		Stage: in.Stage, End: in.End, By: in.By, Reused: in.Reused, Nth: in.Nth, Idle: time.Duration(in.Idle), Sent: in.Sent, Got: in.Got,
 		Errno: in.Errno, Timer: in.Timer, After: time.Duration(in.After), Alert: in.Alert, ClientCert: in.ClientCert,
 		Rule: in.Rule, Field: in.Field, Offset: in.Offset, Limit: in.Limit, Size: in.Size, Status: in.Status, Declared: -1, Body: in.Body,
-		Version: httpmsg.Version(in.Version), Stream: in.Stream, Code: in.Code, Unprocessed: in.Unprocess,
+		Version: httpmsg.Version(in.Version), Stream: in.Stream, Code: in.Code, Unprocessed: in.Unprocess, Hedge: in.Hedge,
 		Upload: in.Upload, Told: in.Told, Endpoint: in.Endpoint, Addr: in.Addr, Detail: in.Detail,
 	}
 	if in.Declared != nil {

@@ -59,7 +59,7 @@ func TestEvidenceIsReadAgain(t *testing.T) {
 		e.By, e.Reused, e.Nth, e.Idle, e.Detail = PartyGateway, true, 7, 1500*time.Microsecond, "a \x1b \u00e9"
 		e.Spent[Dial], e.Spent[FirstByte] = 12345*time.Microsecond, time.Hour
 		e.Endpoint, e.Addr, e.Field = "http://app:80", "10.0.0.7:80", "content-length"
-		e.Version, e.Stream, e.Unprocessed = httpmsg.HTTP2, 7, true
+		e.Version, e.Stream, e.Unprocessed, e.Hedge = httpmsg.HTTP2, 7, true, true
 		e.Tried = []Address{{Addr: "[::1]:80", End: Refused, Errno: syscall.ECONNREFUSED, Spent: time.Millisecond}, {Addr: "10.0.0.7:80", End: Timeout}}
 		var got Evidence
 		if err := json.Unmarshal(e.AppendJSON(nil), &got); err != nil {

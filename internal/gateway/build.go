@@ -266,6 +266,19 @@ func keyOf(h config.HashKey) proxy.Key {
 	return proxy.KeyIP
 }
 
+// hedgeOf says when requests of a pool are hedged, nil for never. What was learned stays over a reload.
+func hedgeOf(p *config.Pool, before *builtPool) *resilience.Hedge {
+	switch {
+	case p.Hedge == 0:
+		return nil
+	case before != nil && before.cfg.Hedge == p.Hedge:
+		return before.pool.Hedge
+	case p.Hedge == config.HedgeLearned:
+		return resilience.NewHedge(resilience.HedgeLearned)
+	}
+	return resilience.NewHedge(p.Hedge)
+}
+
 // token is what a cookie of ours says of an endpoint: a hash, so that it tells no address.
 func token(text string) []byte {
 	sum := sha256.Sum256([]byte(text))
@@ -296,6 +309,7 @@ func (g *generation) chosen(b *builtPool, pool *proxy.Pool, before *builtPool, f
 			pool.Balance.Identify(i, binary.LittleEndian.Uint64(sum[:]))
 		}
 	}
+	pool.Hedge = hedgeOf(p, before)
 	if p.Sticky.Cookie != "" {
 		pool.Sticky = []byte(p.Sticky.Cookie)
 	}

@@ -27,19 +27,27 @@ func (s *serving) try(a *upstream.Attempt, fresh upstream.Fresh) bool {
 	if s.connect { // octets of the tunnel, before there is one, would be another request to the endpoint
 		body = nil
 	}
-	if !a.Ask(s.prepare(), body, fresh) && !(a.Evidence.Stage == fault.Write && a.AnswerAnyway()) {
-		return false
+	head := s.prepare()
+	if s.pool.Hedge != nil && s.hedges() {
+		s.arm(a)
 	}
-	return s.readHead(a)
+	answered := a.Ask(head, body, fresh) || a.Evidence.Stage == fault.Write && a.AnswerAnyway()
+	if s.hedge != nil && s.hedge.armed {
+		return s.decided(a, answered)
+	}
+	return answered && s.readHead(a)
 }
 
-// headRead notes that an endpoint answered, and how long it took.
+// headCounts notes that an endpoint answered, and how long it took.
 //
 // hot: once per answer.
-func (s *serving) headRead(a *upstream.Attempt) {
+func (s *serving) headCounts(a *upstream.Attempt) {
 	s.answered = s.response.Status
 	s.headCame(a)
 	if took, ok := s.took(a); ok && s.response.Status != 101 {
+		if s.pool.Hedge != nil && s.made == 1 {
+			s.pool.Hedge.Took(s.class, took)
+		}
 		s.pool.Balance.Answered(s.asking, s.class, took, s.now.Add(a.Evidence.Spent[fault.FirstByte]))
 	}
 }
@@ -47,9 +55,11 @@ func (s *serving) headRead(a *upstream.Attempt) {
 // readHead reads the final response head.
 func (s *serving) readHead(a *upstream.Attempt) bool {
 	s.overflow = false
-	if !a.ReadHead(&s.response) {
-		return false
-	}
+	return a.ReadHead(&s.response) && s.headRead(a)
+}
+
+// headRead looks at the final response head in s.response. It is false if that breaks a rule.
+func (s *serving) headRead(a *upstream.Attempt) bool {
 	if !s.back.collect(&s.response.Fields) || s.overflow {
 		a.Violated(fault.RuleFieldValue, optionsMax, 0)
 		return false
@@ -61,7 +71,7 @@ func (s *serving) readHead(a *upstream.Attempt) bool {
 		a.Violated(fault.RuleUnaskedUpgrade, 0, 0)
 		return false
 	}
-	s.headRead(a)
+	s.headCounts(a)
 	return true
 }
 

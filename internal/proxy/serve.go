@@ -88,6 +88,7 @@ type rare struct {
 	waiter    overload.Waiter                    // in the pool's queue
 	wsKey     []byte                             // of the WebSocket that we ask for in place of an extended CONNECT
 	packed    coding                             // of the answer's body, where the route compresses
+	hedge     *hedging                           // nil until there was one
 	indexed   string                             // the script that is the index of the directory that was asked for; empty for none
 	canonical []byte                             // the path, where it was not canonical
 	header    func(string, int) ([]byte, bool)   // nth, made once
@@ -131,6 +132,7 @@ func (s *serving) serveSafely() {
 //go:noinline
 func (s *serving) panicked(reason any) {
 	s.p.panicked(reason)
+	s.endHedge()
 	if s.made > 0 {
 		a := s.last()
 		s.stopUpload(a)
@@ -254,7 +256,9 @@ func (s *serving) tryAll() {
 		}
 		s.enter()
 		a := s.attempt(i)
-		if s.try(a, fresh) {
+		answered := s.try(a, fresh)
+		a, i = s.last(), s.asking // a hedge may have taken its place
+		if answered {
 			if s.repeats(a) {
 				fresh = upstream.AnyConnection
 				continue
@@ -334,8 +338,8 @@ func (s *serving) next() *upstream.Attempt {
 	}
 	if s.later[n-1] == nil {
 		s.later[n-1] = new(upstream.Attempt)
-		s.evidence[n] = &s.later[n-1].Evidence
 	}
+	s.evidence[n] = &s.later[n-1].Evidence
 	return s.later[n-1]
 }
 
@@ -364,16 +368,19 @@ type outcome struct {
 // settle tells who watches the pool how the endpoint being asked did. No other place does. Some failures are not counted against the endpoint:
 // somebody else ended the attempt, or had its own deadline; it closed a connection that was idle, or let go of one in order (GOAWAY); or the time for the whole response was over before it had the
 // request, because earlier attempts had used that time up.
-func (s *serving) settle(o outcome) {
+func (s *serving) settle(o outcome) { s.settleAt(s.asking, o) }
+
+// settleAt is settle for an endpoint that is not the one that is being asked.
+func (s *serving) settleAt(i int, o outcome) {
 	ev := &o.attempt.Evidence
 	switch {
 	case !o.fault.Is() && refuses(s.answered):
-		s.pool.Health.Refused(s.asking, s.answered, mono.Now())
+		s.pool.Health.Refused(i, s.answered, mono.Now())
 	case !o.fault.Is():
-		s.pool.Health.Answered(s.asking, s.now)
+		s.pool.Health.Answered(i, s.now)
 	case !o.fault.ByUpstream(), o.fault.Cause == fault.CauseKeepaliveRace, ev.End == fault.GoAway && ev.Unprocessed, o.fault.Cause == fault.CauseGRPCDeadline, ev.Timer == fault.TimerResponse && ev.Stage < fault.FirstByte:
 	default:
-		s.pool.Health.Failed(s.asking, mono.Now(), func() string { return o.fault.Sentence(ev) })
+		s.pool.Health.Failed(i, mono.Now(), func() string { return o.fault.Sentence(ev) })
 	}
 }
 
@@ -457,6 +464,7 @@ func (s *serving) begin(p *Proxy, x *exchange.Exchange) {
 // end lets go of what belongs to others.
 func (s *serving) end() {
 	if s.pool != nil {
+		s.endHedge()
 		s.letGo()
 		s.arrived()
 	}
@@ -501,7 +509,7 @@ func (s *serving) observe() {
 		r.Status = x.Status
 	}
 	r.Sent = x.Sent
-	r.Attempts = s.evidence[:s.made]
+	r.Attempts = s.attempts()
 	if r.Saved && r.Incident == "" {
 		r.Incident = NewIncidentID()
 	}

@@ -69,9 +69,10 @@ type Pool struct {
 	Host        Host
 	HostName    []byte // for HostFixed
 	RetryOn     []StatusRange
-	Attempts    int  // at most so many per request
-	ReplayBody  int  // octets of a request body kept for another attempt
-	Announce    bool // the endpoints are told who the client is by the PROXY protocol
+	Hedge       *resilience.Hedge // when a request is sent a second time beside the first; nil for never
+	Attempts    int               // at most so many per request
+	ReplayBody  int               // octets of a request body kept for another attempt
+	Announce    bool              // the endpoints are told who the client is by the PROXY protocol
 	Read        time.Duration
 	Response    time.Duration // from the first attempt to the last octet of the answer, 0 for no bound
 }

@@ -13,6 +13,7 @@ const (
 	buckets   = 28 // powers of two of a microsecond: up to 134 s
 	makers    = 3
 	grpcCodes = 18 // the seventeen that there are, and one for what is none
+	hedgesMax = 3  // what can become of a hedge
 	classes   = 6  // 1xx to 5xx by their first digit
 )
 
@@ -24,6 +25,7 @@ type counters struct {
 	faults   atomic.Pointer[counted] // those that there were
 	attempts atomic.Uint64
 	reused   atomic.Uint64
+	hedges   [hedgesMax]atomic.Uint64
 	sent     atomic.Uint64
 	grpc     atomic.Pointer[[grpcCodes]atomic.Uint64]
 	duration histogram

@@ -25,6 +25,9 @@ func JSON(dst []byte, r *Record) []byte {
 		dst = append(dst, `,"grpc_status":`...)
 		dst = strconv.AppendInt(dst, int64(status), 10)
 	}
+	if r.Hedge != NotHedged {
+		dst = append(append(append(dst, `,"hedge":"`...), r.Hedge.String()...), '"')
+	}
 	dst = append(append(append(dst, `,"by":"`...), r.By.String()...), '"')
 	dst = appendKey(dst, "method", r.Method)
 	dst = appendKey(dst, "host", r.Host)
@@ -84,6 +87,9 @@ func appendAttempt(dst []byte, e *fault.Evidence) []byte {
 	}
 	if e.End != fault.Completed {
 		dst = append(append(append(dst, `,"end":"`...), e.End.String()...), '"')
+	}
+	if e.Hedge {
+		dst = append(dst, `,"hedge":true`...)
 	}
 	dst = append(dst, `,"reused":`...)
 	dst = strconv.AppendBool(dst, e.Reused)

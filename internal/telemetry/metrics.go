@@ -193,6 +193,9 @@ func (m *Metrics) Count(p *Pool, r *Record) {
 	c.requests[r.By][min(r.Status/100, classes-1)].Add(1)
 	c.sent.Add(uint64(r.Sent))
 	m.countRoute(r)
+	if r.Hedge != NotHedged {
+		c.hedges[r.Hedge].Add(1)
+	}
 	if status, is := r.GRPC.Status(); is {
 		filled(&c.grpc)[min(status, grpcCodes-1)].Add(1)
 	}
@@ -220,6 +223,7 @@ var (
 	descFaults     = prometheus.NewDesc("whygate_faults_total", "Faults, by pool, RFC 9209 error type and cause. Those that a retry saved the client from are among them.", []string{"pool", "type", "cause"}, nil)
 	descSaved      = prometheus.NewDesc("whygate_retries_saved_total", "Requests that a retry saved from a fault the client would have seen, by pool and cause.", []string{"pool", "cause"}, nil)
 	descAttempts   = prometheus.NewDesc("whygate_attempts_total", "Attempts made at endpoints, by pool and by whether the connection was reused.", []string{"pool", "reused"}, nil)
+	descHedges     = prometheus.NewDesc("whygate_hedges_total", "Requests sent a second time beside the first, which took long, by pool and by whether the second was answered first (won) or not (lost).", []string{"pool", "outcome"}, nil)
 	descSent       = prometheus.NewDesc("whygate_response_bytes_total", "Bytes of answers given to the kernel, by pool.", []string{"pool"}, nil)
 	descDuration   = prometheus.NewDesc("whygate_request_duration_seconds", "From a request's first byte to its answer's last, by pool.", []string{"pool"}, nil)
 	descStage      = prometheus.NewDesc("whygate_stage_duration_seconds", "Time an attempt spent in a stage, by pool and stage. A stage that was not entered is not counted.", []string{"pool", "stage"}, nil)
@@ -244,7 +248,7 @@ var (
 
 // Describe is for prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRequests, descGRPC, descFaults, descSaved, descAttempts, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descUnkept, descUnstored, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue, descRoutes, descCert, descResolved, descResolving, descResolveFailures} {
+	for _, d := range []*prometheus.Desc{descRequests, descGRPC, descFaults, descSaved, descAttempts, descHedges, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descUnkept, descUnstored, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue, descRoutes, descCert, descResolved, descResolving, descResolveFailures} {
 		ch <- d
 	}
 }
@@ -343,6 +347,9 @@ func (p *Pool) collect(ch chan<- prometheus.Metric, name string) {
 			n := sum(func(c *counters) *atomic.Uint64 { return &c.requests[by][class] })
 			counter(descRequests, n, name, Maker(by).String(), string(rune('0'+class))+"xx")
 		}
+	}
+	for _, h := range []Hedge{HedgeWon, HedgeLost} {
+		counter(descHedges, sum(func(c *counters) *atomic.Uint64 { return &c.hedges[h] }), name, h.String())
 	}
 	for status := range grpcCodes {
 		n := sum(func(c *counters) *atomic.Uint64 {

@@ -28,6 +28,7 @@ type Record struct {
 
 	Route    string // the route's name or index as configured, empty where none matched
 	Pool     string
+	Hedge    Hedge    // whether a second request was sent beside the first, and which was answered first
 	GRPC     GRPCCode // how a call of gRPC ended
 	Status   int      // what the client was told; 499 where it left
 	Sent     int64    // bytes of the answer given to the kernel
@@ -41,6 +42,19 @@ type Record struct {
 	Saved    bool            // a retry saved the request from Fault: the client never saw it
 	Late     bool            // the fault came when the head was out: the client saw a message cut short
 }
+
+// Hedge is what became of a hedge: a second request that is sent beside one that takes long.
+type Hedge uint8
+
+// What can become of a hedge.
+const (
+	NotHedged Hedge = iota
+	HedgeWon        // its answer was taken
+	HedgeLost       // the first request's was, or neither's
+)
+
+// String is what logs and metrics call it, empty for NotHedged.
+func (h Hedge) String() string { return [...]string{"", "won", "lost"}[h] }
 
 // GRPCCode is the status of a call of gRPC plus one; 0 where a request was none, or no status came.
 type GRPCCode uint8

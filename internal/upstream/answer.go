@@ -119,6 +119,9 @@ func (a *Attempt) body(res *httpmsg.Response) {
 	a.dec.Reset(res.Length, &a.limits, &res.Trailers)
 }
 
+// Answers says that the head that ReadHead read stands in res now. It is called before the body is read.
+func (a *Attempt) Answers(res *httpmsg.Response) { a.body(res) }
+
 // Next gives what is here of the response body, without waiting: a view that lives until the next call of a method of a.
 //
 // hot: once or twice per piece of body.
