@@ -35,6 +35,7 @@ type Set struct {
 	members   []Member    // what the configuration says of each
 	weighted  bool        // the weights differ
 	lastTier  int         // the highest of the members' tiers
+	zoned     bool        // some members are in our zone, and others are not
 	classes   *[Classes]class
 	_         [cacheLine]byte
 	turn      atomic.Uint64
@@ -44,8 +45,9 @@ type Set struct {
 
 // Member is what the configuration says of an endpoint.
 type Member struct {
-	Weight int // its share against the others'; 0 counts as 1
-	Tier   int // it gets requests only while no member of a lower tier can: 0 for most, 1 for backups
+	Weight int  // its share against the others'; 0 counts as 1
+	Tier   int  // it gets requests only while no member of a lower tier can: 0 for most, 1 for backups
+	Near   bool // it is in our own zone, which is preferred
 }
 
 // cacheLine keeps what different cores write apart. 128 octets are two lines: the hardware fetches neighbours in pairs.
@@ -93,6 +95,7 @@ func (s *Set) Describe(members []Member) {
 		m.Weight = max(m.Weight, 1)
 		s.weighted = s.weighted || m.Weight != s.members[0].Weight
 		s.lastTier = max(s.lastTier, m.Tier)
+		s.zoned = s.zoned || m.Near != s.members[0].Near
 	}
 }
 
@@ -157,10 +160,10 @@ func (s *Set) sound(tried *Tried, key uint64, now mono.Time, turn uint64) int {
 
 // eachOf picks by the policy, of a higher tier where there is nobody else.
 func (s *Set) eachOf(c choice, key, turn uint64) int {
-	i := s.among(c, key, turn)
+	i := s.inTier(c, key, turn)
 	for i < 0 && c.tier < s.lastTier {
 		c.tier++
-		i = s.among(c, key, turn)
+		i = s.inTier(c, key, turn)
 	}
 	return i
 }

@@ -21,6 +21,7 @@ type choice struct {
 	tried   *Tried
 	now     mono.Time
 	tier    int  // among the members of this one
+	side    side // of our zone, or of others
 	ramps   bool // some endpoint may be in its slow start
 	ignored Out  // reasons that do not count
 }
@@ -28,7 +29,8 @@ type choice struct {
 // candidate reports whether the endpoint is in order and was not tried.
 func (c *choice) candidate(i int) bool {
 	e := c.s.endpoints[i]
-	return !c.tried.Has(i) && e.until.Load() <= c.now && Out(e.out.Load())&^c.ignored == 0 && c.s.members[i].Tier == c.tier
+	return !c.tried.Has(i) && e.until.Load() <= c.now && Out(e.out.Load())&^c.ignored == 0 && c.s.members[i].Tier == c.tier &&
+		(c.side == anySide || c.s.members[i].Near == (c.side == nearSide))
 }
 
 // ramp has an endpoint begin slowly.

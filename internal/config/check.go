@@ -46,7 +46,7 @@ func (d *decoder) check(c *Config) {
 		d.warnRoute(c, i)
 	}
 	for i := range c.Pools {
-		d.warnPool(&c.Pools[i], used)
+		d.warnPool(&c.Pools[i], c.Zone, used)
 	}
 }
 
@@ -339,7 +339,7 @@ func coversMethods(a, b []string) bool {
 }
 
 // warnPool tells of a pool that nothing leads to, of endpoints that are the same, and of TLS settings without effect.
-func (d *decoder) warnPool(p *Pool, used map[string]bool) {
+func (d *decoder) warnPool(p *Pool, zone string, used map[string]bool) {
 	path := "pools." + p.Name
 	if !used[p.Name] {
 		d.warn(d.positions[path], path, "no route leads to the pool "+quote(p.Name), "")
@@ -362,6 +362,10 @@ func (d *decoder) warnPool(p *Pool, used map[string]bool) {
 	}
 	if len(p.Endpoints) > 0 && !slices.ContainsFunc(p.Endpoints, func(e Endpoint) bool { return !e.Backup }) {
 		d.warn(d.positions[path+".endpoints"], path+".endpoints", "every endpoint of the pool is a backup", "remove backup: true from those that are to be asked first")
+	}
+	if i := slices.IndexFunc(p.Endpoints, func(e Endpoint) bool { return e.Zone != "" }); i >= 0 && zone == "" {
+		at := fmt.Sprintf("%s.endpoints[%d].zone", path, i)
+		d.warn(d.positions[at], at, "nothing says in which zone the gateway is, so that no zone is preferred", "add zone: "+quote(p.Endpoints[i].Zone)+" at the top level")
 	}
 	if at, ok := d.positions[path+".hedge"]; ok && p.Hedge != 0 && len(p.Endpoints) == 1 && !p.Resolve.On {
 		d.warn(at, path+".hedge", "the pool has one endpoint, and a hedge goes to another", "add an endpoint, or remove hedge")

@@ -20,6 +20,7 @@ type Config struct {
 	Version        int            `key:"version"`
 	Include        []string       `key:"include"` // as it is written; what the files have is in Routes and Pools
 	Name           string         `key:"name"`
+	Zone           string         `key:"zone"` // where the gateway is, as endpoints say it; empty: nobody said
 	Listen         []Listen       `key:"listen"`
 	ACME           ACME           `key:"acme"`
 	Admin          Address        `key:"admin"` // the zero Address if it is off
@@ -374,6 +375,8 @@ type Endpoint struct {
 	Place  `key:"url"`
 	Weight int  `key:"weight"` // its share against the others'
 	Backup bool `key:"backup"` // it is asked only while no other can be
+
+	Zone string `key:"zone"` // where it is; empty: nobody said
 
 	Tier int // among backups: a higher one is asked later. Only what names are found to stand for has one above 0
 }

@@ -39,6 +39,8 @@ directory. It includes none itself. There may be 256, with 1 MiB together, and a
 	{path: "name", kind: text, def: "whygate", min: 1, max: 64, aka: []string{"server_name", "id"}, doc: `
 The name of this gateway in the Via and Proxy-Status headers. Give each of several gateways in a row its own:
 they tell themselves apart by a number of the process in Via's comment, which is not always passed on.`},
+	{path: "zone", kind: text, max: 64, example: "eu-west-1a", aka: []string{"locality", "region", "az", "availability_zone"}, doc: `
+Where this gateway is, in the words of pools.NAME.endpoints[].zone. One file for the gateways of several zones takes it from the environment: zone: ${ZONE}.`},
 
 	{path: "listen", kind: sections, required: true, min: 1, max: 64, aka: []string{"listeners", "bind", "entrypoints", "servers", "ports"}, doc: `
 What clients connect to.`},
@@ -362,6 +364,9 @@ Where the endpoint is, where it is written as a mapping: {url: http://10.0.0.1:8
 Its share of the requests against the others' weights.`},
 	{path: "pools.NAME.endpoints[].backup", kind: boolean, def: "false", aka: []string{"standby", "spare"}, doc: `
 Whether it is asked only while no other endpoint is in order.`},
+	{path: "pools.NAME.endpoints[].zone", kind: text, max: 64, example: "eu-west-1a", aka: []string{"locality", "region", "az", "availability_zone", "rack"}, doc: `
+Where it is, in a word of your own. Endpoints of the gateway's zone are asked first: all requests stay there while 71 % of the zone's weight is in
+order; then they stay in proportion (1.4 times what is in order), and the rest goes to the other zones.`},
 	{path: "pools.NAME.resolve", kind: section, aka: []string{"dns", "discovery", "dynamic", "service_discovery", "server_template", "resolvers"}, doc: `
 Follow names in the DNS: each address of an endpoint's name becomes an endpoint of its own, with its own health and its own share, and comes and
 goes with the name's answers. One that left gets no new request, and its idle connections are closed; what it is at work on ends. A look-up that

@@ -42,7 +42,7 @@ func TestKeysAndFieldsAgree(t *testing.T) {
 }
 
 // keyPaths is every key there is: whoever adds one, or takes one away, means to.
-const keyPaths = `version include name listen listen[].address listen[].tls listen[].tls.cert listen[].tls.key listen[].tls.certificates listen[].tls.certificates[].cert listen[].tls.certificates[].key listen[].tls.issue listen[].tls.client_ca listen[].tls.client_auth listen[].tls.min_version listen[].tls.h2 listen[].h2c listen[].h3 listen[].proxy_protocol
+const keyPaths = `version include name zone listen listen[].address listen[].tls listen[].tls.cert listen[].tls.key listen[].tls.certificates listen[].tls.certificates[].cert listen[].tls.certificates[].key listen[].tls.issue listen[].tls.client_ca listen[].tls.client_auth listen[].tls.min_version listen[].tls.h2 listen[].h2c listen[].h3 listen[].proxy_protocol
 acme acme.email acme.directory acme.ca acme.names acme.challenge acme.dns acme.dns.command acme.on_demand acme.on_demand.ask acme.on_demand.suffixes acme.storage
 admin proxy_status error_pages access_log
 incidents incidents.store incidents.keep incidents.keep.for incidents.keep.size console console.hosts console.password_file
@@ -54,7 +54,7 @@ routes[].respond routes[].respond.status routes[].respond.body routes[].respond.
 routes[].fastcgi routes[].fastcgi.address routes[].fastcgi.root routes[].fastcgi.index routes[].fastcgi.split routes[].fastcgi.params routes[].pool routes[].strip routes[].rewrite routes[].set_request routes[].set_response routes[].make_request routes[].make_response
 routes[].timeouts routes[].timeouts.connect routes[].timeouts.write routes[].timeouts.head routes[].timeouts.read routes[].timeouts.response
 routes[].errors routes[].errors[].status routes[].errors[].file routes[].errors[].upstream
-pools pools.NAME.endpoints pools.NAME.endpoints[].url pools.NAME.endpoints[].weight pools.NAME.endpoints[].backup pools.NAME.resolve pools.NAME.resolve.every pools.NAME.resolve.srv pools.NAME.balance pools.NAME.hash
+pools pools.NAME.endpoints pools.NAME.endpoints[].url pools.NAME.endpoints[].weight pools.NAME.endpoints[].backup pools.NAME.endpoints[].zone pools.NAME.resolve pools.NAME.resolve.every pools.NAME.resolve.srv pools.NAME.balance pools.NAME.hash
 pools.NAME.sticky pools.NAME.sticky.cookie
 pools.NAME.check pools.NAME.check.path pools.NAME.check.every pools.NAME.check.timeout pools.NAME.check.status pools.NAME.check.fall pools.NAME.check.rise
 pools.NAME.check.type pools.NAME.check.host pools.NAME.eject pools.NAME.protocol pools.NAME.proxy_protocol pools.NAME.host

@@ -292,7 +292,7 @@ func (g *generation) chosen(b *builtPool, pool *proxy.Pool, before *builtPool, f
 	members := make([]balance.Member, len(p.Endpoints))
 	names := make([]string, len(p.Endpoints))
 	for i, e := range p.Endpoints {
-		members[i] = balance.Member{Weight: e.Weight}
+		members[i] = balance.Member{Weight: e.Weight, Near: e.Zone != "" && e.Zone == g.cfg.Zone}
 		if e.Backup {
 			members[i].Tier = max(e.Tier, 1)
 		}

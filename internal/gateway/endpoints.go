@@ -55,7 +55,8 @@ type PoolStatus struct {
 // EndpointStatus is an endpoint as the admin address shows it.
 type EndpointStatus struct {
 	health.Status
-	Limit int64 `json:"limit,omitempty"` // requests whose answer has not begun
+	Zone  string `json:"zone,omitempty"`
+	Limit int64  `json:"limit,omitempty"` // requests whose answer has not begun
 }
 
 // endpointStates are the endpoints of all pools, in the order of the configuration.
@@ -78,7 +79,7 @@ func (g *Gateway) endpointStates() []PoolStatus {
 			s.Maintenance = &reason
 		}
 		for i, e := range pool.Health.Statuses(now) {
-			one := EndpointStatus{Status: e}
+			one := EndpointStatus{Status: e, Zone: current.pools[p.Name].cfg.Endpoints[i].Zone}
 			if pool.Gate != nil {
 				one.Limit = pool.Gate.Limiter.Limit(i)
 			}

@@ -258,6 +258,28 @@ func TestBackupEndpoint(t *testing.T) {
 	})
 }
 
+// The gateway's own zone is asked while it is in order, and others where it is not.
+func TestZones(t *testing.T) {
+	t.Parallel()
+	a, b := nameOf(t, "a"), nameOf(t, "b")
+	head := "zone: b"
+	text := fmt.Sprintf("check: {every: 100ms, fall: 1}, endpoints: [{url: %q, zone: a}, {url: %q, zone: b}]", a.url, b.url)
+	g := start(t, head, map[string]route{"web": {pool: text}})
+	for range 10 {
+		if _, body := fetch(t, http.DefaultClient, "http://"+g.address()+"/web"); body != "b" {
+			t.Fatalf("%s was asked", body)
+		}
+	}
+	b.status.Store(500)
+	until(t, "the other zone was not asked", func() bool {
+		_, body := fetch(t, http.DefaultClient, "http://"+g.address()+"/web")
+		return body == "a"
+	})
+	if _, body := fetch(t, http.DefaultClient, "http://"+g.Admin()+"/endpoints"); !strings.Contains(body, `"zone": "b"`) {
+		t.Errorf("%s", body)
+	}
+}
+
 // A check that a reload takes away takes its verdict with it.
 func TestCheckTakenAway(t *testing.T) {
 	t.Parallel()
