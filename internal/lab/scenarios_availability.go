@@ -97,6 +97,16 @@ var availabilityScenarios = []Scenario{
 		At: At{Socket: QueueFull, Beside: []string{"ok"}}, Want: Want{Status: []int{200}, Body: okBody, Saved: true, Cause: []fault.Cause{fault.CauseConnectTimeout}}, Ask: Ask{Times: 2},
 	},
 	{
+		Name: "one-of-two-slow", Group: Availability, Row: "", Does: "The pool has two upstreams; the first takes 600 ms for each answer.", Why: "Slow is not broken: each request is answered, whoever answers it.",
+		Plays: Serve(Wait(600*time.Millisecond), Answer("200 OK", okBody)), At: At{Beside: []string{"ok"}}, Ask: Ask{Times: 4}, Want: good,
+	},
+	{
+		Name: "bad-canary", Group: Availability, Row: "A14", Does: "The pool has two upstreams; the first is a new release that answers each request 500.",
+		Why: "A gateway that has seen one of two upstreams fail and the other not should not go on to give each the half.", Alone: true,
+		Plays: Serve(Answer("500 Internal Server Error", "the release is broken\n")), At: At{Beside: []string{"ok"}}, Ask: Ask{Times: 40},
+		Want: Want{Status: []int{200, 500}, AtLeast: map[int]int{200: 25}, Cause: []fault.Cause{fault.CauseUpstreamStatus}},
+	},
+	{
 		Name: "all-refuse", Group: Availability, Row: "A1", Does: "The pool has two upstreams, and both refuse.", Why: "RFC 9209, section 2.3.4: destination_unavailable, 503; the last attempt's own 502 says more.",
 		At: At{Socket: Refuses, Beside: []string{"connection-refused"}}, Ask: Ask{Times: 4},
 		Want: Want{
