@@ -36,6 +36,7 @@ var entriesSelect = []Entry{
 		Advice: []string{
 			"Add an endpoint, or start the service that should be in it.",
 			"In Kubernetes, compare the Service's selector with the pods' labels, and look at their readiness: kubectl describe svc NAME.",
+			"Where pools.NAME.resolve.srv names the endpoints, ask for its records with dig SRV, and look at /endpoints of the admin address: it says why they could not be looked up.",
 		},
 		Covers:  []string{"A2"},
 		Related: []Cause{CauseNobodyAvailable, CauseRouteBroken, CauseDNSNoData},
