@@ -370,8 +370,8 @@ order; then they stay in proportion (1.4 times what is in order), and the rest g
 	{path: "pools.NAME.resolve", kind: section, aka: []string{"dns", "discovery", "dynamic", "service_discovery", "server_template", "resolvers"}, doc: `
 Follow names in the DNS: each address of an endpoint's name becomes an endpoint of its own, with its own health and its own share, and comes and
 goes with the name's answers. One that left gets no new request, and its idle connections are closed; what it is at work on ends. A look-up that
-fails changes nothing: the last endpoints stay, and the log, the metrics and /endpoints say since when and why. Without this section a name is
-one endpoint, however many addresses it has, which is better where a name server gives a part of them at a time.`},
+fails changes nothing: the last endpoints stay, and the log, the metrics and /endpoints say since when and why. The start, and a reload with new
+names, waits for the first answer, resolver.timeout at most. Without this section a name is one endpoint, however many addresses it has, which is better where a name server gives a part of them at a time.`},
 	{path: "pools.NAME.resolve.every", kind: refreshTime, def: "ttl", choices: []string{"ttl"}, min: int64(100 * time.Millisecond), max: int64(day), aka: []string{"interval", "refresh", "ttl", "valid"}, doc: `
 How often the names are asked for. With ttl it is when the answer ends, as its records say: a second later at least and an hour at most; ten
 seconds where no name server says it, as for a name of the hosts file.`},
