@@ -127,7 +127,7 @@ test-lint: setup ## lint's rules against the real proxies: what was shown, what 
 	@set -o pipefail; WHYGATE_LINT=all $(GO) test -count=1 -parallel 4 -timeout 8m -run '^TestProofs$$' ./internal/lint -v | grep -v -E '^ *=== '
 
 # The original proxy and ours, in front of the same upstreams, asked the same.
-IMPORTED = nginx:nginx-light haproxy caddy
+IMPORTED = nginx:nginx-light haproxy caddy apache2
 test-import: setup ## whygate import against the real proxies: each feature, 30 requests, all equal; what was skipped and why
 	@.ci/need $(IMPORTED)
 	@set -o pipefail; PATH="$$PATH:/usr/sbin:/sbin" WHYGATE_IMPORT=all $(GO) test -count=1 -timeout 8m -run '^TestImported$$' ./cmd/whygate -v | grep -v -E '^ *=== '

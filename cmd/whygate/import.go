@@ -18,8 +18,8 @@ func (w *world) importCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE|DIR... [--compare URL]",
 		Short: "Translate another proxy's configuration to Whygate's",
-		Long: `Read the configuration of nginx (with includes, or the output of nginx -T), HAProxy (files in order), Caddy (Caddyfile) or Traefik
-(YAML and TOML files), and print one for Whygate: listeners, hosts, paths, rewrites, redirects, headers, pools, time-outs, limits, files.
+		Long: `Read the configuration of nginx (with includes, or the output of nginx -T), HAProxy (files in order), Caddy (Caddyfile), Traefik
+(YAML and TOML files) or Apache (with includes), and print one for Whygate: listeners, hosts, paths, rewrites, redirects, headers, pools, time-outs, limits, files.
 
 What has no counterpart stands as a comment at its place, and on standard error as FILE:LINE: not translated: WHAT.
 

@@ -16,7 +16,7 @@ func TestImportPages(t *testing.T) {
 	if err != nil || len(pages) == 0 {
 		t.Fatal("no pages: ", err)
 	}
-	block := regexp.MustCompile("(?s)```(nginx|haproxy|caddyfile|traefik)\n(.*?)```\n\nbecomes\n\n```yaml\n(.*?)```")
+	block := regexp.MustCompile("(?s)```(nginx|haproxy|caddyfile|traefik|apache)\n(.*?)```\n\nbecomes\n\n```yaml\n(.*?)```")
 	for _, page := range pages {
 		text, err := os.ReadFile(page)
 		if err != nil {
@@ -27,7 +27,7 @@ func TestImportPages(t *testing.T) {
 			t.Errorf("%s has no example", page)
 			continue
 		}
-		file := filepath.Join(t.TempDir(), map[string]string{"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "caddyfile": "Caddyfile", "traefik": "traefik.yml"}[found[1]])
+		file := filepath.Join(t.TempDir(), map[string]string{"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "caddyfile": "Caddyfile", "traefik": "traefik.yml", "apache": "apache2.conf"}[found[1]])
 		if err := os.WriteFile(file, []byte(found[2]), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -78,8 +78,8 @@ func readMove(t *testing.T, file string) *move {
 
 // run plays one feature.
 func (m *move) run(t *testing.T) {
-	if _, err := exec.LookPath(m.product); err != nil {
-		t.Skipf("%s is not installed", m.product)
+	if _, err := exec.LookPath(m.program()); err != nil {
+		t.Skipf("%s is not installed", m.program())
 	}
 	dir, err := os.MkdirTemp("", "import") // short: the path of a socket has a limit
 	if err != nil {
@@ -137,6 +137,14 @@ func (m *move) run(t *testing.T) {
 	}
 }
 
+// program is what the product's program is called.
+func (m *move) program() string {
+	if m.product == "apache" {
+		return "apache2"
+	}
+	return m.product
+}
+
 // both sends a request of a feature's to both servers.
 func (s *sameness) both(t *testing.T, ask string) []string {
 	t.Helper()
@@ -184,7 +192,7 @@ func freeAddress(t *testing.T) string {
 }
 
 // made are headers that proxies write for upstreams, each its own.
-var madeByProxies = []string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "Via", "X-Request-Id", "Connection", "Content-Length", "Cdn-Loop", "Accept-Encoding"}
+var madeByProxies = []string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Server", "Forwarded", "Via", "X-Request-Id", "Connection", "Content-Length", "Cdn-Loop", "Accept-Encoding"}
 
 // recording runs an upstream that answers with what it got, and its name.
 func recording(t *testing.T, name string) string {
@@ -225,9 +233,10 @@ func (m *move) original(t *testing.T, dir, main, listen string) {
 		"nginx":   {"-p", dir, "-c", main, "-e", dir + "/error.log", "-g", "daemon off; pid " + dir + "/pid;"},
 		"haproxy": {"-db", "-f", main},
 		"caddy":   {"run", "--config", main, "--adapter", "caddyfile"},
+		"apache":  {"-d", dir, "-f", main, "-DFOREGROUND"},
 	}[m.product]
 	var out bytes.Buffer
-	cmd := exec.CommandContext(context.Background(), m.product, args...)
+	cmd := exec.CommandContext(context.Background(), m.program(), args...)
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -19,7 +19,7 @@ type Result struct {
 }
 
 // ErrNothing: there is no configuration that can be translated in the files.
-var ErrNothing = errors.New("no configuration of nginx, HAProxy, Caddy or Traefik")
+var ErrNothing = errors.New("no configuration of nginx, HAProxy, Caddy, Traefik or Apache")
 
 // Translate reads the files of one proxy, as topology.Read does, and translates them. The errors are those of Read, and ErrNothing.
 func Translate(ctx context.Context, names []string, stdin io.Reader) (*Result, error) {
@@ -56,6 +56,7 @@ var translators = map[string]func(context.Context, *draft, []*topology.Proxy) er
 	"haproxy": each(fromHAProxy),
 	"caddy":   each(fromCaddy),
 	"traefik": fromTraefik,
+	"apache":  fromApache,
 }
 
 // each translates one file after the other, until the context ends.

@@ -263,12 +263,12 @@ func (s *caddySite) block(kids []*node, c around, asWritten bool) {
 	}
 }
 
-// last is the last word; empty if there is none.
-func last(args []string) string {
-	if len(args) == 0 {
-		return ""
+// last is the last word, or line; the zero value if there is none.
+func last[T any](all []T) (none T) {
+	if len(all) == 0 {
+		return none
 	}
-	return args[len(args)-1]
+	return all[len(all)-1]
 }
 
 func orderOf(k *node) int {

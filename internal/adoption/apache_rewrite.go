@@ -1,0 +1,224 @@
+package adoption
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// rewrites translates the rewrite rules of the host itself, in order. Those in directories, and of .htaccess, look at other paths.
+func (h *apacheHost) rewrites() {
+	for _, s := range h.sections("Directory", "DirectoryMatch", "Location", "LocationMatch", "Files", "FilesMatch") {
+		for _, k := range a2all(s.Kids, "RewriteRule") {
+			h.d.note(&h.mark, k, "a rule within a block")
+			h.blocked = h.blocked || hasFlag(rewriteFlags(k), "F", "G") || strings.HasPrefix(flagValue(rewriteFlags(k), "R"), "4")
+		}
+	}
+	if on := a2all(h.kids, "RewriteEngine"); len(on) == 0 || !strings.EqualFold(last(on).Text(), "on") {
+		return
+	}
+	var conditions []*node
+	for _, k := range a2all(h.kids, "RewriteCond", "RewriteRule") {
+		if strings.EqualFold(k.Name, "RewriteCond") {
+			conditions = append(conditions, k)
+			continue
+		}
+		h.rewrite(k, conditions)
+		conditions = nil
+	}
+}
+
+// rewriteFlags are those of a rule, or a condition.
+func rewriteFlags(k *node) []string {
+	if len(k.Args) < 3 {
+		return nil
+	}
+	return strings.Split(strings.ReplaceAll(strings.Trim(strings.Join(k.Args[2:], ","), "[]"), " ", ""), ",")
+}
+
+func hasFlag(flags []string, names ...string) bool {
+	return slices.ContainsFunc(flags, func(f string) bool {
+		f, _, _ = strings.Cut(f, "=")
+		return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, f) })
+	})
+}
+
+func flagValue(flags []string, name string) string {
+	for _, f := range flags {
+		if before, after, found := strings.Cut(f, "="); found && strings.EqualFold(before, name) {
+			return after
+		}
+	}
+	return ""
+}
+
+// rewriteKnown are flags that say nothing that is not done here, or that are looked at.
+var rewriteKnown = []string{"R", "redirect", "P", "proxy", "L", "last", "END", "F", "forbidden", "G", "gone", "NE", "noescape", "NC", "nocase", "QSA", "qsappend", "QSD", "qsdiscard", "PT"}
+
+// rewrite translates one rule with its conditions.
+func (h *apacheHost) rewrite(k *node, conditions []*node) {
+	flags := rewriteFlags(k)
+	status := "302"
+	if v := flagValue(flags, "R"); v != "" {
+		status = map[string]string{"permanent": "301", "temp": "302", "seeother": "303"}[v]
+		if status == "" {
+			status = v
+		}
+	}
+	redirects := hasFlag(flags, "R", "redirect") || strings.Contains(k.Arg(1), "://") && !hasFlag(flags, "P", "proxy")
+	keeps := hasFlag(flags, "F", "forbidden", "G", "gone") || redirects && strings.HasPrefix(status, "4")
+	unsaid := func(why string) {
+		h.d.note(&h.mark, k, "%s%s", why, map[bool]string{true: "; what comes after it is answered 501"}[keeps])
+		h.blocked = h.blocked || keeps
+	}
+	if slices.ContainsFunc(flags, func(f string) bool { return !hasFlag(rewriteKnown, f) && !hasFlag([]string{f}, rewriteKnown...) }) {
+		unsaid("a flag without a counterpart")
+		return
+	}
+	alternatives, ok := h.rewriteWhen(k, conditions, hasFlag(flags, "NC", "nocase"))
+	if !ok {
+		unsaid("an expression, or a condition, without a counterpart")
+		return
+	}
+	for _, keys := range alternatives {
+		r := &route{keys: keys}
+		switch to, known := rewriteText(k.Arg(1)); {
+		case hasFlag(flags, "F", "forbidden"):
+			r.set("respond", "{status: 403}")
+		case hasFlag(flags, "G", "gone"):
+			r.set("respond", "{status: 410}")
+		case redirects && !strings.HasPrefix(status, "3"):
+			r.set("respond", mapping([]pair{{"status", status}}))
+		case !known || capturesOf(to) > groups(keys):
+			unsaid("a variable without a counterpart")
+			return
+		case redirects:
+			r.set("redirect", mapping([]pair{{"to", quote(absolute(rewriteQuery(to, flags)))}, {"status", status}}))
+		case hasFlag(flags, "P", "proxy"):
+			h.before = false
+			h.rewritePass(k, r, rewriteQuery(to, flags))
+			h.before = true
+			continue
+		default:
+			unsaid("it has another path looked at")
+			return
+		}
+		h.add(r)
+	}
+}
+
+// rewriteQuery is where a rule leads, with the client's query where Apache sends it along.
+func rewriteQuery(to string, flags []string) string {
+	switch {
+	case hasFlag(flags, "QSD", "qsdiscard"), strings.HasSuffix(to, "?"):
+		return strings.TrimSuffix(to, "?")
+	case !strings.Contains(to, "?"):
+		return to + "$search"
+	}
+	return to
+}
+
+var rewriteVariable = regexp.MustCompile(`%\{[A-Za-z_:-]+\}|%[0-9]`)
+
+// rewriteText writes a substitution with the variables of here.
+func rewriteText(text string) (string, bool) {
+	names := map[string]string{
+		"%{HTTP_HOST}": "$authority", "%{SERVER_NAME}": "$host", "%{REQUEST_URI}": "$path", "%{QUERY_STRING}": "$query", "%{REQUEST_SCHEME}": "$scheme", "%{SERVER_PORT}": "$port", "%{REMOTE_ADDR}": "$client",
+	}
+	ok := true
+	out := rewriteVariable.ReplaceAllStringFunc(text, func(v string) string {
+		if names[v] == "" {
+			ok = false
+		}
+		return names[v]
+	})
+	return strings.ReplaceAll(out, `\%`, "%"), ok
+}
+
+// everyPath are expressions that any path fits, and whether each takes parts of it.
+var everyPath = words(`^ .* ^.*$ ^/ ^/.* ^/.*$ ^/? . .? $`)
+
+// rewriteWhen are the keys of routes for a rule and its conditions.
+func (h *apacheHost) rewriteWhen(k *node, conditions []*node, fold bool) ([][]pair, bool) {
+	expression := k.Text()
+	if strings.HasPrefix(expression, "!") || !compiles(expression) {
+		return nil, false
+	}
+	if fold {
+		expression = "(?i)" + expression
+	}
+	all := condition{nil}
+	if !everyPath[k.Text()] {
+		all = condition{{{"path", quote("~" + expression)}}}
+	}
+	var group condition
+	for _, c := range conditions {
+		one, ok := rewriteCondition(c)
+		if !ok {
+			return nil, false
+		}
+		group = append(group, one...)
+		if hasFlag(rewriteFlags(c), "OR", "ornext") {
+			continue
+		}
+		if all, ok = both(all, group); !ok {
+			return nil, false
+		}
+		group = nil
+	}
+	if group != nil {
+		return nil, false
+	}
+	return all, true
+}
+
+var rewriteTest = regexp.MustCompile(`^%\{(HTTP:)?([A-Za-z_-]+)\}$`)
+
+// rewriteCondition is what one RewriteCond asks of a request.
+func rewriteCondition(c *node) (condition, bool) {
+	parts := rewriteTest.FindStringSubmatch(c.Text())
+	if parts == nil {
+		return nil, false
+	}
+	text, not := strings.CutPrefix(c.Arg(1), "!")
+	expression := text
+	if exact, ok := strings.CutPrefix(text, "="); ok {
+		expression = "^" + regexp.QuoteMeta(exact) + "$"
+	} else if strings.HasPrefix(text, "-") || strings.HasPrefix(text, "<") || strings.HasPrefix(text, ">") {
+		return nil, false
+	}
+	if hasFlag(rewriteFlags(c), "NC", "nocase") {
+		expression = "(?i)" + expression
+	}
+	bare := strings.ToLower(strings.Trim(text, "^$="))
+	scheme := func(tls bool) (condition, bool) {
+		return condition{{{"scheme", map[bool]string{true: "https", false: "http"}[tls]}}}, true
+	}
+	name := strings.ToUpper(parts[2])
+	switch {
+	case name == "HTTPS" && (bare == "on" || bare == "off"):
+		return scheme((bare == "on") != not)
+	case name == "SERVER_PORT" && (bare == "443" || bare == "80"):
+		return scheme((bare == "443") != not)
+	case name == "REQUEST_SCHEME" && (bare == "http" || bare == "https"):
+		return scheme((bare == "https") != not)
+	case not || !compiles(expression):
+		return nil, false
+	case parts[1] != "":
+		return condition{{{"header", mapping([]pair{{quote(parts[2]), quote("~" + expression)}})}}}, true
+	case name == "HTTP_HOST":
+		value, fits := hostWithPort(strings.TrimPrefix(expression, "(?i)"))
+		return condition{{{"header", "{Host: " + quote(value) + "}"}}}, fits
+	case name == "REQUEST_URI":
+		return condition{{{"path", quote("~" + expression)}}}, true
+	case name == "REQUEST_METHOD":
+		methods := regexp.MustCompile(`^\^?\(?([A-Z]+(?:\|[A-Z]+)*)\)?\$?$`).FindStringSubmatch(text)
+		if methods == nil {
+			return nil, false
+		}
+		return condition{{{"method", list(strings.Split(methods[1], "|"))}}}, true
+	case strings.HasPrefix(name, "HTTP_"):
+		return condition{{{"header", mapping([]pair{{quote(strings.ReplaceAll(parts[2][len("HTTP_"):], "_", "-")), quote("~" + expression)}})}}}, true
+	}
+	return nil, false
+}
