@@ -38,24 +38,24 @@ func (h *apacheHost) directory(at *node, prefix, dir string) {
 	}
 	dir = path.Clean(h.path(dir))
 	var levels [][]*node
-	sections := h.sections("Directory")
+	base, asked := prefix, dir
+	if strings.EqualFold(at.Name, "DocumentRoot") {
+		base, asked = "/", path.Join(dir, prefix)
+	}
+	sections := h.sections("Directory", "DirectoryMatch")
 	slices.SortStableFunc(sections, func(a, b *node) int { return len(path.Clean(a.Text())) - len(path.Clean(b.Text())) })
 	for _, s := range sections {
 		where := path.Clean(s.Text())
 		switch {
-		case strings.ContainsAny(where, "*?[~"):
+		case strings.ContainsAny(where, "*?[~") || strings.EqualFold(s.Name, "DirectoryMatch"):
 			if a := h.access([][]*node{s.Kids}); a.lost != nil || a.denied || len(a.allow)+len(a.deny) > 0 || a.users != nil {
 				h.d.note(&h.mark, s, "a pattern of directories; the files of %s are answered 501", dir)
 				h.add(&route{keys: prefixed(prefix), refused: true})
 				return
 			}
-		case where == dir || where == "/" || strings.HasPrefix(dir, where+"/"):
+		case where == asked || where == "/" || strings.HasPrefix(asked, where+"/"):
 			levels = append(levels, s.Kids)
 		}
-	}
-	base := prefix
-	if strings.EqualFold(at.Name, "DocumentRoot") {
-		base = "/"
 	}
 	h.named(prefix)
 	h.program = ""
@@ -66,7 +66,7 @@ func (h *apacheHost) directory(at *node, prefix, dir string) {
 	var parts []part
 	for i := len(sections) - 1; i >= 0; i-- { // the deepest first
 		where := path.Clean(sections[i].Text())
-		if rest, below := strings.CutPrefix(where, strings.TrimSuffix(dir, "/")+"/"); below && dir != where && !strings.ContainsAny(where, "*?[~") {
+		if rest, below := strings.CutPrefix(where, strings.TrimSuffix(dir, "/")+"/"); below && dir != where && !strings.ContainsAny(where, "*?[~") && !strings.EqualFold(sections[i].Name, "DirectoryMatch") {
 			inner := strings.TrimSuffix(base, "/") + "/" + rest
 			if !apacheUnder(prefix, inner) {
 				continue

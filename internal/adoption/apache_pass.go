@@ -35,8 +35,8 @@ func (h *apacheHost) passes() (all []apachePass) {
 			return
 		}
 		p.target, p.args = args[0], args[1:]
-		for _, s := range h.sections("Proxy") {
-			if name := s.Text(); name == "*" || strings.HasPrefix(p.target, strings.TrimSuffix(name, "*")) {
+		for _, s := range h.sections("Proxy", "ProxyMatch") {
+			if name := s.Text(); name == "*" || strings.EqualFold(s.Name, "ProxyMatch") || strings.HasPrefix(p.target, strings.TrimSuffix(name, "*")) {
 				p.levels = append(p.levels, s.Kids)
 			}
 		}
@@ -141,8 +141,8 @@ func (h *apacheHost) rewritePass(k *node, r *route, target string) {
 	} else if to == "/$1" {
 		r.text("rewrite", to)
 	}
-	for _, s := range h.sections("Proxy") {
-		if s.Text() == "*" || strings.HasPrefix(target, s.Text()) {
+	for _, s := range h.sections("Proxy", "ProxyMatch") {
+		if s.Text() == "*" || strings.EqualFold(s.Name, "ProxyMatch") || strings.HasPrefix(target, s.Text()) {
 			p.levels = append(p.levels, s.Kids)
 		}
 	}
