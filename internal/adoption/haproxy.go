@@ -111,9 +111,9 @@ func (h *haproxy) front(s *node) {
 		return
 	}
 	f.clients()
-	for name, key := range map[string]string{"client": "idle", "http-request": "head_time"} {
-		if k := h.setting(s, "timeout", name); k != nil {
-			f.d.limitTime(&f.mark, k, key, k.Arg(1), time.Millisecond)
+	for _, t := range []pair{{"client", "idle"}, {"http-request", "head_time"}} {
+		if k := h.setting(s, "timeout", t.key); k != nil {
+			f.d.limitTime(&f.mark, k, t.value, k.Arg(1), time.Millisecond)
 		}
 	}
 	f.monitor()
