@@ -78,6 +78,7 @@ type Gateway struct {
 	proving    atomic.Pointer[certs.ACME] // what answers http-01, nil while nothing does
 	activated  *activation
 	inherited  *inherited
+	tag        listener.Tag // of this process's connections over QUIC
 	admin      *admin.Server
 
 	reloading sync.Mutex // held over a reload
@@ -116,6 +117,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	if g.inherited, err = inherit(); err != nil {
 		return nil, err
 	}
+	g.tag = listener.Tag{byte(rand.Uint32()), byte(rand.Uint32())}
 	raiseDescriptors()
 	g.clock.Store(readClock())
 	g.proxy.Observe = g.observe
@@ -151,6 +153,7 @@ func (g *Gateway) Start() {
 		g.serve(s)
 	}
 	g.ownPaths()
+	g.inherited.tag = nil // ports that are opened from here on are nobody else's
 	g.mu.Unlock()
 	if g.admin != nil {
 		g.serving.Go(func() { g.failing(g.admin.Serve()) })
@@ -433,7 +436,7 @@ func (g *Gateway) reconcile(cfg *config.Config, anew bool) (c *change, err error
 			}
 			c.secured = append(c.secured, securing{s, l, server, nil})
 			if l.H3 == config.On && s.quic == nil {
-				if c.secured[len(c.secured)-1].udp, err = bindQUIC(s.net, l.Address, "listen["+strconv.Itoa(i)+"].h3"); err != nil {
+				if c.secured[len(c.secured)-1].udp, err = g.bindQUIC(s.net, l.Address, "listen["+strconv.Itoa(i)+"].h3"); err != nil {
 					c.undo()
 					return nil, err
 				}

@@ -18,13 +18,18 @@ const alternativeTime = 24 * time.Hour
 // quicGrace is how long requests over HTTP/3 have to end when a reload takes h3 away. The port is free for others after that.
 const quicGrace = 5 * time.Second
 
-// bindQUIC opens the UDP port of the address that a listener of TCP has.
-func bindQUIC(l net.Listener, a config.Address, where string) (net.PacketConn, error) {
+// bindQUIC opens the UDP port of the address that a listener of TCP has. Where this process takes over from one that has the port, both
+// have it for a while: packets of that one's connections go on to that one, all others come here.
+func (g *Gateway) bindQUIC(l net.Listener, a config.Address, where string) (net.PacketConn, error) {
 	t, is := l.Addr().(*net.TCPAddr)
 	if !is {
 		return nil, fmt.Errorf("listen on %s: HTTP/3 needs a UDP port, and this socket has none", a)
 	}
-	lc := net.ListenConfig{Control: shareUDP}
+	var lc net.ListenConfig
+	before := g.inherited.tag
+	if before != nil {
+		lc.Control = shareUDP
+	}
 	pc, err := lc.ListenPacket(context.Background(), "udp", net.JoinHostPort(hostOf(t), strconv.Itoa(t.Port)))
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -33,6 +38,9 @@ func bindQUIC(l net.Listener, a config.Address, where string) (net.PacketConn, e
 		return nil, &HintError{fmt.Errorf("listen on UDP port %d for HTTP/3: permission denied", t.Port), "ports below 1024 need CAP_NET_BIND_SERVICE"}
 	case err != nil:
 		return nil, fmt.Errorf("listen on UDP port %d for HTTP/3: %w", t.Port, err)
+	}
+	if err := lendUDP(pc, before); err != nil {
+		g.log.Warn("HTTP/3's UDP port cannot be shared with another process: connections are lost when one takes over", "address", pc.LocalAddr().String(), "error", err)
 	}
 	return pc, nil
 }
@@ -50,7 +58,7 @@ func hostOf(t *net.TCPAddr) string {
 
 // openQUIC begins HTTP/3 on a UDP socket beside a listener. Nothing is accepted before serveQUIC. On an error pc is closed.
 func (g *Gateway) openQUIC(s *socket, pc net.PacketConn) error {
-	q, err := g.server.OpenQUIC(pc, s.config)
+	q, err := g.server.OpenQUIC(pc, g.tag, s.config)
 	if err != nil {
 		return fmt.Errorf("HTTP/3 on %s: %w", pc.LocalAddr(), err)
 	}

@@ -130,7 +130,7 @@ func (g *Gateway) open(l config.Listen, where string) ([]*socket, error) {
 		s.use(&l, server)
 		out = append(out, s)
 		if l.H3 == config.On {
-			pc, err := bindQUIC(n, l.Address, "listen[].h3")
+			pc, err := g.bindQUIC(n, l.Address, "listen[].h3")
 			if err == nil {
 				err = g.openQUIC(s, pc)
 			}

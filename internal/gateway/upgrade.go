@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -13,12 +14,14 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/listener"
 )
 
 // What a gateway tells the process that takes over from it, in the environment. The descriptors begin at firstPassed, as systemd's do.
 const (
 	inheritEnv = "WHYGATE_INHERIT" // the addresses of the sockets as the configuration spells them, one to a line
 	readyEnv   = "WHYGATE_READY"   // the descriptor on which it says that it serves
+	tagEnv     = "WHYGATE_TAG"     // what the ids of its QUIC connections begin with, in hexadecimal digits
 )
 
 // adminName is the admin socket's in inheritEnv: no listener's address has a space.
@@ -31,6 +34,7 @@ const takeoverTime = time.Minute
 type inherited struct {
 	listeners map[string][]net.Listener // by address as the configuration spells it
 	ready     *os.File                  // nil if nobody waits
+	tag       *listener.Tag             // of that process, nil if there was none, or it is not shared with any more
 }
 
 // inherit takes over what an earlier process passed on. The environment is cleared, so that no child takes it for its own.
@@ -39,6 +43,8 @@ func inherit() (*inherited, error) {
 	names, ready := os.Getenv(inheritEnv), os.Getenv(readyEnv)
 	_ = os.Unsetenv(inheritEnv)
 	_ = os.Unsetenv(readyEnv)
+	tag, noTag := hex.DecodeString(os.Getenv(tagEnv))
+	_ = os.Unsetenv(tagEnv)
 	fd, err := strconv.Atoi(ready)
 	if names == "" || err != nil {
 		return in, nil
@@ -52,6 +58,9 @@ func inherit() (*inherited, error) {
 			return nil, fmt.Errorf("the socket of %s from the process before: %w", name, err)
 		}
 		in.listeners[name] = append(in.listeners[name], l)
+	}
+	if noTag == nil && len(tag) == len(listener.Tag{}) {
+		in.tag = (*listener.Tag)(tag)
 	}
 	syscall.CloseOnExec(fd)
 	in.ready = os.NewFile(uintptr(fd), "ready")
@@ -105,7 +114,7 @@ func (g *Gateway) Upgrade(ctx context.Context, program string, args []string) (p
 	c := exec.Command(program, args...) // it outlives ctx, and this process
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	c.ExtraFiles = append(append([]*os.File(nil), files...), tell)
-	c.Env = append(os.Environ(), inheritEnv+"="+strings.Join(names, "\n"), readyEnv+"="+strconv.Itoa(firstPassed+len(files)))
+	c.Env = append(os.Environ(), inheritEnv+"="+strings.Join(names, "\n"), readyEnv+"="+strconv.Itoa(firstPassed+len(files)), tagEnv+"="+hex.EncodeToString(g.tag[:]))
 	if err := c.Start(); err != nil {
 		_ = tell.Close()
 		return 0, fmt.Errorf("start %s: %w", program, err)

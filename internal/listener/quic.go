@@ -14,8 +14,11 @@ type QUIC struct {
 	e      *serve3.Endpoint
 }
 
+// Tag is what the ids of a process's connections over QUIC begin with.
+type Tag = serve3.Tag
+
 // OpenQUIC takes a UDP socket over. conf is called for each connection. Nothing is accepted before Serve.
-func (s *Server) OpenQUIC(socket net.PacketConn, conf func() *tls.Config) (*QUIC, error) {
+func (s *Server) OpenQUIC(socket net.PacketConn, tag Tag, conf func() *tls.Config) (*QUIC, error) {
 	s.mu.Lock()
 	s.prepare()
 	if s.http3 == nil {
@@ -23,7 +26,7 @@ func (s *Server) OpenQUIC(socket net.PacketConn, conf func() *tls.Config) (*QUIC
 	}
 	http3 := s.http3
 	s.mu.Unlock()
-	e, err := http3.Open(socket, conf, func(host string) bool { return covers(conf(), host) })
+	e, err := http3.Open(socket, tag, conf, func(host string) bool { return covers(conf(), host) })
 	if err != nil {
 		return nil, err
 	}

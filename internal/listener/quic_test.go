@@ -54,7 +54,7 @@ func serveQUIC(t *testing.T, handler func(*exchange.Exchange), change func(*list
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := s.server.OpenQUIC(socket, s.conf.Load)
+	q, err := s.server.OpenQUIC(socket, listener.Tag{1, 2}, s.conf.Load)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func overHTTP3(t *testing.T, s setup, endpoints ...string) (*gateway, *http.Clie
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := g.server.OpenQUIC(socket, serverTLS)
+	q, err := g.server.OpenQUIC(socket, listener.Tag{1, 2}, serverTLS)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,20 +121,36 @@ type Endpoint struct {
 	begun   atomic.Int64
 }
 
+// Tag is what the ids of a process's connections begin with, so that a packet can be told from one of another process's.
+type Tag [2]byte
+
+// GenerateConnectionID implements quic.ConnectionIDGenerator.
+func (t Tag) GenerateConnectionID() (quic.ConnectionID, error) {
+	var id [connectionID]byte
+	randomize(id[copy(id[:], t[:]):])
+	return quic.ConnectionIDFromBytes(id[:]), nil
+}
+
+// ConnectionIDLen implements quic.ConnectionIDGenerator.
+func (t Tag) ConnectionIDLen() int { return connectionID }
+
+// connectionID is the length of connection ids, in octets.
+const connectionID = 8
+
 // quietEnv keeps quic-go from writing to the log of the standard library that a buffer is small: whoever opens the socket says that.
 const quietEnv = "QUIC_GO_DISABLE_RECEIVE_BUFFER_WARNING"
 
 // Open begins to listen on a socket, which is the Endpoint's from here on. conf is what connections are served with, apart from their
 // protocol, and is called for each; covers reports whether the certificate that they are shown has a name. 0-RTT is not accepted: what
-// comes by it may have been sent before by somebody else.
-func (s *Server) Open(socket net.PacketConn, conf func() *tls.Config, covers func(host string) bool) (*Endpoint, error) {
+// comes by it may have been sent before by somebody else. Connection ids begin with tag.
+func (s *Server) Open(socket net.PacketConn, tag Tag, conf func() *tls.Config, covers func(host string) bool) (*Endpoint, error) {
 	if os.Getenv(quietEnv) == "" {
 		_ = os.Setenv(quietEnv, "true")
 	}
 	e := &Endpoint{s: s, conf: conf, covers: covers}
 	var key quic.StatelessResetKey
 	randomize(key[:])
-	e.transport = &quic.Transport{Conn: socket, ConnectionIDLength: 8, StatelessResetKey: &key, VerifySourceAddress: e.doubts, ConnContext: e.arrive}
+	e.transport = &quic.Transport{Conn: socket, ConnectionIDGenerator: tag, StatelessResetKey: &key, VerifySourceAddress: e.doubts, ConnContext: e.arrive}
 	var err error
 	e.listener, err = e.transport.Listen(&tls.Config{GetConfigForClient: e.config, MinVersion: tls.VersionTLS13}, &quic.Config{
 		GetConfigForClient: func(*quic.ClientInfo) (*quic.Config, error) { return e.settings(), nil },
