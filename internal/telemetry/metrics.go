@@ -28,6 +28,7 @@ type Metrics struct {
 
 	pools    atomic.Pointer[map[string]*Pool] // replaced as a whole, never changed
 	unrouted Pool                             // what came to no pool
+	versions [shards]versionCounts
 	routes   atomic.Pointer[map[string]*routeCounts]
 
 	mu   sync.Mutex // guards replacing pools, and gone
@@ -192,6 +193,7 @@ func (m *Metrics) Count(p *Pool, r *Record) {
 	c := filled(&p.shards[shard%shards])
 	c.requests[r.By][min(r.Status/100, classes-1)].Add(1)
 	c.sent.Add(uint64(r.Sent))
+	m.versions[shard%shards][r.Version].Add(1)
 	m.countRoute(r)
 	if r.Hedge != NotHedged {
 		c.hedges[r.Hedge].Add(1)
@@ -248,7 +250,7 @@ var (
 
 // Describe is for prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRequests, descGRPC, descFaults, descSaved, descAttempts, descHedges, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descUnkept, descUnstored, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue, descRoutes, descCert, descResolved, descResolving, descResolveFailures} {
+	for _, d := range []*prometheus.Desc{descRequests, descVersions, descGRPC, descFaults, descSaved, descAttempts, descHedges, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descUnkept, descUnstored, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue, descRoutes, descCert, descResolved, descResolving, descResolveFailures} {
 		ch <- d
 	}
 }
@@ -257,6 +259,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.unrouted.collect(ch, "")
 	m.collectRoutes(ch)
+	m.collectVersions(ch)
 	if pools := m.pools.Load(); pools != nil {
 		for name, p := range *pools {
 			p.collect(ch, name)

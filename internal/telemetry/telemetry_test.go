@@ -157,7 +157,7 @@ func TestMetrics(t *testing.T) {
 	m.Count(web, r)
 	r.Saved = true
 	m.Count(web, r)
-	m.Count(nil, &Record{ID: []byte("x"), Status: 404, By: ByGateway})
+	m.Count(nil, &Record{ID: []byte("x"), Status: 404, By: ByGateway, Version: httpmsg.HTTP3})
 	reg := prometheus.NewPedanticRegistry()
 	reg.MustRegister(m)
 	families, err := reg.Gather()
@@ -182,6 +182,7 @@ func TestMetrics(t *testing.T) {
 		"whygate_attempts_total pool=web reused=true":                                   2,
 		"whygate_request_duration_seconds pool=web":                                     2,
 		"whygate_stage_duration_seconds pool=web stage=first_byte":                      2,
+		"whygate_requests_by_version_total version=3":                                   1,
 		"whygate_client_connections":                                                    3,
 		"whygate_upstream_idle_connections pool=web":                                    2,
 		"whygate_log_lines_dropped_total":                                               4,
