@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httptrace"
 	"net/textproto"
 	"strings"
@@ -111,6 +112,38 @@ func TestHTTP3Messages(t *testing.T) {
 	res, err = c.Do(request)
 	if b := body(t, res, err); b != "ok" || len(hints) != 1 || hints[0] != "103</a.css>" {
 		t.Errorf("%q after %q", b, hints)
+	}
+}
+
+// A client that waits to be asked for its body is asked, by the endpoint.
+func TestHTTP3Expect(t *testing.T) {
+	t.Parallel()
+	o := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // asks when it begins to read
+		b, err := io.ReadAll(r.Body)
+		_, _ = fmt.Fprint(w, string(b), err)
+	}))
+	defer o.Close()
+	_, c, url := overHTTP3(t, setup{}, strings.TrimPrefix(o.URL, "http://"))
+	content, w := io.Pipe()
+	defer w.Close()
+	asked := make(chan int, 10)
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, _ textproto.MIMEHeader) error {
+		asked <- code
+		return nil
+	}})
+	go func() { // ends when it was asked, or with the pipe
+		select {
+		case <-ctx.Done():
+		case <-asked:
+			_, _ = w.Write([]byte("hello"))
+			_ = w.Close()
+		}
+	}()
+	request, _ := http.NewRequestWithContext(ctx, "POST", url+"/", content)
+	request.Header.Set("Expect", "100-continue")
+	res, err := c.Do(request)
+	if b := body(t, res, err); b != "hello<nil>" {
+		t.Errorf("%q", b)
 	}
 }
 
