@@ -55,8 +55,13 @@ func (x *Exchange) announced() time.Duration {
 	return 0
 }
 
-// raceWorth says why it is worth asking after pauses, and gives the pauses; empty where it is not.
-func (w *walker) raceWorth() (why string, pauses []time.Duration) {
+// raceWorth says why it is worth asking after pauses, and gives the pauses; empty where it is not. It waits for what upstreams say.
+func (w *walker) raceWorth(ctx context.Context) (why string, pauses []time.Duration) {
+	select {
+	case <-w.walked:
+	case <-ctx.Done():
+		return "", nil
+	}
 	keeps, who := w.walk.main().announced(), w.walk.Target.label()
 	for _, up := range w.report.Upstreams {
 		if k := up.main().announced(); k > 0 && (keeps == 0 || k < keeps) {
@@ -97,7 +102,7 @@ func (w *walker) probeRace(ctx context.Context) *Race {
 	if w.walk.Target.Upstream || !w.o.safe() || w.o.count() == 0 || !main.answered() || failed(main) {
 		return nil
 	}
-	why, pauses := w.raceWorth()
+	why, pauses := w.raceWorth(ctx)
 	if why == "" {
 		return nil
 	}

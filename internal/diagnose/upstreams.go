@@ -108,8 +108,8 @@ func (r *runner) addHere(ctx context.Context, found <-chan hereFound, front *Tar
 }
 
 // walkUpstreams walks to each upstream, all at once, beside the rest of the walk to the URL. Its end comes by the channel.
-func (r *runner) walkUpstreams(ctx context.Context, targets []Target) <-chan bool {
-	done := make(chan bool)
+func (r *runner) walkUpstreams(ctx context.Context, targets []Target) <-chan struct{} {
+	done := make(chan struct{})
 	var group sync.WaitGroup
 	for _, t := range targets {
 		w := r.walker(t)
@@ -127,8 +127,8 @@ func (r *runner) walkUpstreams(ctx context.Context, targets []Target) <-chan boo
 }
 
 // tellUpstreams waits for the walks to the upstreams and tells of them.
-func (r *runner) tellUpstreams(done <-chan bool) {
-	<-done
+func (r *runner) tellUpstreams() {
+	<-r.walked
 	for _, w := range r.report.Upstreams {
 		r.step(upstreamStep(w))
 	}

@@ -37,9 +37,9 @@ func Run(ctx context.Context, o *Options) (*Report, error) {
 	r.Walk = main.walk
 	main.begin(ctx)
 	run.addHere(ctx, proxy, &front, &targets)
-	upstreams := run.walkUpstreams(ctx, targets)
+	run.walked = run.walkUpstreams(ctx, targets)
 	main.end(ctx)
-	run.tellUpstreams(upstreams)
+	run.tellUpstreams()
 	run.saidBy()
 	if r.Here != nil {
 		if r.Here.Again != nil {
@@ -60,6 +60,7 @@ type runner struct {
 	o      *Options
 	report *Report
 	tally  *tally
+	walked <-chan struct{} // closed when the walks to the upstreams have ended: until then they are their goroutines'
 
 	mu sync.Mutex // guards report.Steps and the calls of o.Step
 }
