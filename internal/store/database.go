@@ -132,7 +132,13 @@ func openFile(ctx context.Context, path string) (*database, error) {
 	}
 	if err == nil {
 		db.read.SetMaxOpenConns(2)
-		err = db.sound(ctx)
+		// Another process may make it a file in WAL mode at this moment, and SQLite does not wait for that.
+		for tries := 1; ; tries++ {
+			if err = db.sound(ctx); !busy(err) || tries == migrateTries || ctx.Err() != nil {
+				break
+			}
+			<-time.After(migrateWait)
+		}
 	}
 	if err == nil {
 		err = db.migrate(ctx)
@@ -174,6 +180,13 @@ const (
 	codeCorrupt = 11
 	codeNotADB  = 26
 )
+
+// busy reports whether an error says that another connection has the file (SQLITE_BUSY).
+func busy(err error) bool {
+	const code = 5
+	var e *driver.Error
+	return errors.As(err, &e) && e.Code()&0xff == code
+}
 
 // damaged reports whether an error says that a file is no database any more.
 func damaged(err error) bool {
