@@ -408,6 +408,7 @@ func (a *apache) account(block []*node, notes *[]Note) {
 			a.d.needless[k.Name] = true
 		case apacheHandled[name]:
 			if len(k.Kids) > 0 {
+				a.within(k, notes)
 				a.account(k.Kids, notes)
 			}
 		case name == "sethandler" || name == "addhandler":
@@ -433,6 +434,21 @@ func (a *apache) account(block []*node, notes *[]Note) {
 			}
 		default:
 			a.d.note(notes, k, "")
+		}
+	}
+}
+
+// within tells of directives that are translated for a host, and not in a block of it. Of blocks for files that is all but who may ask, and programs.
+func (a *apache) within(block *node, notes *[]Note) {
+	files := strings.HasPrefix(strings.ToLower(block.Name), "files")
+	for _, k := range block.Kids {
+		switch strings.ToLower(k.Name) {
+		case "redirect", "redirectmatch", "redirectpermanent", "redirecttemp", "alias", "aliasmatch", "scriptalias":
+			a.d.note(notes, k, "within a block")
+		case "header", "requestheader", "errordocument", "directoryindex", "fallbackresource", "setoutputfilter", "addoutputfilterbytype", "limitrequestbody":
+			if files {
+				a.d.note(notes, k, "for files by name")
+			}
 		}
 	}
 }

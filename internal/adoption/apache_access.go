@@ -16,12 +16,33 @@ type apacheAccess struct {
 // apacheSays are directives, and blocks, that say who may ask.
 var apacheSays = []string{"Require", "RequireAll", "RequireAny", "RequireNone", "Order", "Allow", "Deny", "Limit", "LimitExcept", "SSLRequireSSL", "SSLVerifyClient"}
 
-// access says who may ask where some blocks hold, the outermost first: the innermost that says anything decides.
+// guards reports whether somebody is kept out, or may be.
+func (a *apacheAccess) guards() bool {
+	return a.lost != nil || a.denied || len(a.allow)+len(a.deny) > 0 || a.users != nil
+}
+
+// apacheKind is what a line's innermost block decides over: Order, Allow and Deny do not replace Require, nor it them.
+func apacheKind(k *node) string {
+	switch name := strings.ToLower(k.Name); name {
+	case "allow", "deny":
+		return "order"
+	case "requireall", "requireany", "requirenone":
+		return "require"
+	default:
+		return name
+	}
+}
+
+// access says who may ask where some blocks hold, the outermost first. Of the lines of one kind those of the innermost block decide. Lines of
+// another kind in a block around it hold beside them, and what guards something, or depends on a condition, holds wherever it stands.
 func (h *apacheHost) access(levels [][]*node) (out apacheAccess) {
+	decided, guarded := map[string]bool{}, map[string]bool{}
 	for _, level := range slices.Backward(levels) {
 		for _, k := range level {
-			if apacheGuards[strings.ToLower(k.Name)] && !strings.EqualFold(k.Text(), "off") {
-				out.lost = k
+			if name := strings.ToLower(k.Name); apacheGuards[name] && !guarded[name] {
+				if guarded[name] = true; !strings.EqualFold(k.Text(), "off") {
+					out.lost = k
+				}
 			}
 			if name := strings.ToLower(k.Name); (name == "if" || name == "elseif" || name == "else") && len(a2all(k.Kids, apacheSays...)) > 0 {
 				out.lost = k
@@ -32,9 +53,20 @@ func (h *apacheHost) access(levels [][]*node) (out apacheAccess) {
 			return strings.EqualFold(k.Name, "SSLVerifyClient") && (slices.Contains(h.kids, k) || slices.Contains(h.tree, k))
 		})
 		said = slices.DeleteFunc(said, func(k *node) bool { return strings.EqualFold(k.Name, "SSLRequireSSL") && h.secure() })
-		if len(said) > 0 {
+		first := len(decided) == 0
+		said = slices.DeleteFunc(said, func(k *node) bool { return decided[apacheKind(k)] })
+		for _, k := range said {
+			decided[apacheKind(k)] = true
+		}
+		switch {
+		case len(said) == 0:
+		case first:
 			h.rules(said, levels, &out)
-			break
+		default:
+			var beside apacheAccess
+			if h.rules(said, levels, &beside); beside.guards() {
+				out.lost = said[0]
+			}
 		}
 	}
 	return out
@@ -201,7 +233,9 @@ func (h *apacheHost) old(said []*node, out *apacheAccess) {
 		name := strings.ToLower(k.Name)
 		switch {
 		case name == "order":
-			order = strings.ToLower(strings.Join(k.Args, ""))
+			if order = strings.ToLower(strings.Join(k.Args, "")); order == "mutual-failure" { // the same by an older name
+				order = "allow,deny"
+			}
 		case (name == "allow" || name == "deny") && len(k.Args) == 2 && strings.EqualFold(k.Arg(1), "all"):
 			everybody[name] = true
 		case name == "allow" && strings.EqualFold(k.Text(), "from"):

@@ -48,7 +48,7 @@ func (h *apacheHost) directory(at *node, prefix, dir string) {
 		where := path.Clean(s.Text())
 		switch {
 		case strings.ContainsAny(where, "*?[~") || strings.EqualFold(s.Name, "DirectoryMatch"):
-			if a := h.access([][]*node{s.Kids}); a.lost != nil || a.denied || len(a.allow)+len(a.deny) > 0 || a.users != nil {
+			if a := h.access([][]*node{s.Kids}); a.guards() {
 				h.d.note(&h.mark, s, "a pattern of directories; the files of %s are answered 501", dir)
 				h.add(&route{keys: prefixed(prefix), refused: true})
 				return
@@ -57,7 +57,10 @@ func (h *apacheHost) directory(at *node, prefix, dir string) {
 			levels = append(levels, s.Kids)
 		}
 	}
-	h.named(prefix)
+	h.named(prefix, func(s *node) bool {
+		where := path.Clean(s.Text())
+		return strings.ContainsAny(where, "*?[~") || strings.EqualFold(s.Name, "DirectoryMatch") || where == "/" || where == asked || strings.HasPrefix(asked, where+"/") || strings.HasPrefix(where, dir+"/")
+	})
 	h.program = ""
 	type part struct {
 		prefix string
@@ -89,14 +92,20 @@ func (h *apacheHost) directory(at *node, prefix, dir string) {
 	}
 }
 
-// named keeps files by their names, as <Files> and <FilesMatch> do; those of .ht are never sent.
-func (h *apacheHost) named(prefix string) {
+// named keeps files by their names, as <Files> and <FilesMatch> do, by themselves and in directories that hold; those of .ht are never sent.
+func (h *apacheHost) named(prefix string, holds func(directory *node) bool) {
 	deny := func(expression string) {
 		h.add(&route{keys: []pair{{"path", quote("~" + expression)}, {"respond", "{status: 403}"}}})
 	}
-	for _, s := range h.sections("Files", "FilesMatch") {
+	files := h.sections("Files", "FilesMatch")
+	for _, d := range h.sections("Directory", "DirectoryMatch") {
+		if holds(d) {
+			files = append(files, a2all(d.Kids, "Files", "FilesMatch")...)
+		}
+	}
+	for _, s := range files {
 		a := h.access([][]*node{s.Kids})
-		if a.lost == nil && !a.denied && len(a.allow)+len(a.deny) == 0 && a.users == nil {
+		if !a.guards() {
 			continue
 		}
 		expression := fileExpression(s)
@@ -143,7 +152,7 @@ func (h *apacheHost) scripts(prefix, base, dir string, levels [][]*node) {
 	}
 	h.content(prefix, levels, func(r *route, region apacheRegion) {
 		if region.expr != "" {
-			if a := h.access(region.levels); a.lost != nil || a.denied || len(a.allow)+len(a.deny) > 0 || a.users != nil {
+			if a := h.access(region.levels); a.guards() {
 				h.d.note(&r.notes, handler, "an expression says who may ask; what fits it is answered 501")
 				r.refused = true
 				h.add(r)

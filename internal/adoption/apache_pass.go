@@ -77,7 +77,7 @@ func (h *apacheHost) pass(p apachePass, r *route, region apacheRegion) {
 	} else if p.expr != "" {
 		r.keys = slices.DeleteFunc(r.keys, func(k pair) bool { return k.key == "path" })
 		if region.prefix != "/" || region.expr != "" {
-			if a := h.access(region.levels); a.lost != nil || a.denied || len(a.allow)+len(a.deny) > 0 || a.users != nil {
+			if a := h.access(region.levels); a.guards() {
 				h.d.note(&h.mark, p.node, "a block within an expression says who may ask; the host is answered 501")
 				h.blocked = true
 			}
@@ -142,7 +142,7 @@ func (h *apacheHost) rewritePass(k *node, r *route, target string) {
 		r.text("rewrite", to)
 	}
 	for _, s := range h.sections("Proxy", "ProxyMatch") {
-		if s.Text() == "*" || strings.EqualFold(s.Name, "ProxyMatch") || strings.HasPrefix(target, s.Text()) {
+		if s.Text() == "*" || strings.EqualFold(s.Name, "ProxyMatch") || strings.HasPrefix(target, strings.TrimSuffix(s.Text(), "*")) {
 			p.levels = append(p.levels, s.Kids)
 		}
 	}
@@ -151,7 +151,7 @@ func (h *apacheHost) rewritePass(k *node, r *route, target string) {
 		where, ok := h.locationOf(l)
 		if a := h.access([][]*node{l.Kids}); where == "/" && ok {
 			levels = append(levels, l.Kids)
-		} else if a.lost != nil || a.denied || len(a.allow)+len(a.deny) > 0 || a.users != nil {
+		} else if a.guards() {
 			h.d.note(&h.mark, k, "blocks of paths say who may ask; it is answered 501")
 			r.refused = true
 		}

@@ -11,7 +11,7 @@ func (h *apacheHost) rewrites() {
 	for _, s := range h.sections("Directory", "DirectoryMatch", "Location", "LocationMatch", "Files", "FilesMatch") {
 		for _, k := range a2all(s.Kids, "RewriteRule") {
 			h.d.note(&h.mark, k, "a rule within a block")
-			h.blocked = h.blocked || hasFlag(rewriteFlags(k), "F", "G") || strings.HasPrefix(flagValue(rewriteFlags(k), "R"), "4")
+			h.blocked = h.blocked || hasFlag(rewriteFlags(k), "F", "forbidden", "G", "gone") || strings.HasPrefix(flagValue(rewriteFlags(k), "R"), "4")
 		}
 	}
 	if on := a2all(h.kids, "RewriteEngine"); len(on) == 0 || !strings.EqualFold(last(on).Text(), "on") {

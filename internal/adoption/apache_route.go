@@ -12,6 +12,7 @@ type apacheRegion struct {
 	prefix string // as <Location> has it; "/" for all
 	expr   string // of a <LocationMatch>, in place of the prefix
 	levels [][]*node
+	mixed  *node // the <LocationMatch>, where some of what fits it is in other blocks that say who may ask
 }
 
 // routes translates a host, in the order in which Apache decides: rewrite rules, what is passed on, redirects, directories.
@@ -96,7 +97,15 @@ func (h *apacheHost) content(prefix string, sections [][]*node, add func(*route,
 				h.blocked = true
 				continue
 			}
-			regions = append(regions, apacheRegion{expr: expr, prefix: prefix, levels: append(at(prefix), l.Kids)})
+			one := apacheRegion{expr: expr, prefix: prefix, levels: append(at(prefix), l.Kids)}
+			if own := h.access([][]*node{l.Kids}); !own.denied && h.besideGuards(l, prefix, locations) {
+				if !own.guards() && len(a2all(l.Kids, apacheSays...)) == 0 {
+					h.d.note(&h.mark, l, "left out: some of what fits it may be in blocks that say who may ask")
+					continue
+				}
+				one.mixed = l
+			}
+			regions = append(regions, one)
 		}
 	}
 	slices.SortStableFunc(regions, func(a, b apacheRegion) int {
@@ -109,15 +118,36 @@ func (h *apacheHost) content(prefix string, sections [][]*node, add func(*route,
 		r := &route{}
 		if region.expr != "" {
 			r.set("path", quote("~"+region.expr))
-			if prefix != "/" && !strings.HasPrefix(region.expr, "^"+regexp.QuoteMeta(prefix)) {
-				if a := h.access(region.levels); a.lost == nil && !a.denied { // it may reach beyond the prefix
-					h.d.note(&r.notes, region.levels[len(region.levels)-1][0], "only for some requests of %s", prefix)
+			own := region.levels[len(region.levels)-1]
+			if region.mixed != nil {
+				h.d.note(&r.notes, region.mixed, "beside other blocks that say who may ask; what fits it is answered 501")
+				r.refused = true
+			}
+			if prefix != "/" && !strings.HasPrefix(region.expr, "^"+regexp.QuoteMeta(prefix)) { // it may reach beyond the prefix
+				a := h.access([][]*node{own})
+				if !a.guards() {
+					h.d.note(&r.notes, own[0], "only for some requests of %s", prefix)
 					continue
+				}
+				if !a.denied && a.lost == nil {
+					h.d.note(&r.notes, own[0], "only for some requests of %s; what fits it is answered 501", prefix)
+					r.refused = true
 				}
 			}
 		}
 		add(r, region)
 	}
+}
+
+// besideGuards reports whether other blocks than one of an expression, and than those that hold for all of a prefix, say who may ask.
+func (h *apacheHost) besideGuards(l *node, prefix string, locations []*node) bool {
+	return slices.ContainsFunc(locations, func(o *node) bool {
+		if plain, ok := h.locationOf(o); o == l || ok && apacheUnder(plain, prefix) {
+			return false
+		}
+		a := h.access([][]*node{o.Kids})
+		return a.guards()
+	})
 }
 
 // speaks reports whether a block says something of what is in it.

@@ -216,6 +216,9 @@ func (c *caddy) expand(kids []*node, within []*node, made *int, notes *[]Note) [
 			out = append(out, k)
 		case slices.Contains(within, s) && s != nil:
 			c.d.note(notes, k, "a cycle: the snippet imports itself")
+		case s != nil && len(k.Args) > 1 && slices.ContainsFunc(s.Kids, turnsAway):
+			out = append(out, &node{Name: s.Kids[slices.IndexFunc(s.Kids, turnsAway)].Name, Place: k.Place})
+			c.d.note(notes, k, "a snippet with arguments")
 		case s == nil || len(k.Args) > 1:
 			c.d.note(notes, k, "a file, or a snippet with arguments")
 		default:
@@ -335,14 +338,14 @@ func (s *caddySite) directive(k *node, c *around) {
 					s.add(&route{keys: append(slices.Clone(match), pair{"respond", "{status: 200}"})})
 				}
 			} else {
-				s.d.note(&s.mark, k, "a path within a path")
+				s.pathInPath(k, c)
 			}
 		}
 	case "redir", "respond", "reverse_proxy", "file_server", "php_fastcgi", "error", "abort":
 		for _, keys := range alternatives {
 			match, ok := merge(c.match, keys)
 			if !ok {
-				s.d.note(&s.mark, k, "a path within a path")
+				s.pathInPath(k, c)
 				continue
 			}
 			s.answer(k, args, match, c)
@@ -366,7 +369,29 @@ func (s *caddySite) unmatched(k *node, changed bool, c *around) {
 	if changed {
 		why = "its matcher looks at the changed path"
 	}
-	if caddyGuards[k.Name] || k.Name == "respond" || k.Name == "error" || k.Name == "abort" {
+	if turnsAway(k) {
+		c.refused = true
+		why += "; what comes after it is answered 501"
+	}
+	s.d.note(&s.mark, k, "%s", why)
+}
+
+// turnsAway reports whether a directive may turn clients away, by itself or by what stands in it.
+func turnsAway(k *node) bool {
+	switch {
+	case caddyGuards[k.Name], k.Name == "respond", k.Name == "error", k.Name == "abort":
+		return true
+	case k.Name == "handle", k.Name == "handle_path", k.Name == "route":
+		return slices.ContainsFunc(k.Kids, turnsAway)
+	}
+	return false
+}
+
+// pathInPath tells of a directive that is left out, since it looks at a path within another one. What would have turned clients away has the
+// rest answered 501.
+func (s *caddySite) pathInPath(k *node, c *around) {
+	why := "a path within a path"
+	if turnsAway(k) {
 		c.refused = true
 		why += "; what comes after it is answered 501"
 	}

@@ -62,7 +62,7 @@ func fromHAProxy(d *draft, p *topology.Proxy) {
 		case "defaults":
 			f := &haproxyFront{haproxy: h, node: s, acls: map[string]condition{}, broken: map[string]bool{}}
 			for _, k := range s.Kids {
-				if k.Name != "http-request" && k.Name != "http-response" { // they stand with each frontend
+				if !haproxyRules[k.Name] {
 					f.line(k)
 				}
 			}
@@ -110,6 +110,10 @@ func (h *haproxy) front(s *node) {
 		h.d.note(&h.d.notes, s, "mode tcp")
 		return
 	}
+	if h.ways && len(f.ports) == 0 { // its routes would be for the other frontends' ports too
+		h.d.note(&h.d.notes, s, "none of its addresses has a port; its routes are left out")
+		return
+	}
 	f.clients()
 	for _, t := range []pair{{"client", "idle"}, {"http-request", "head_time"}} {
 		if k := h.setting(s, "timeout", t.key); k != nil {
@@ -147,7 +151,7 @@ func (f *haproxyFront) inOrder() []*node {
 			lines = append(lines, k)
 		}
 	}
-	for _, name := range []string{"http-response", "http-after-response", "http-request"} {
+	for _, name := range []string{"http-response", "http-after-response", "tcp-request", "http-request"} {
 		for _, k := range f.defaults[f.node] {
 			if k.Name == name {
 				lines = append(lines, k)
@@ -229,7 +233,7 @@ func (f *haproxyFront) bind(b *node) {
 var haproxyHandled = words(`bind mode balance server default-server default_backend http-check retries cookie retry-on description monitor-uri`)
 
 // haproxyRules are lines of a defaults section that stand with each frontend and backend.
-var haproxyRules = words(`http-request http-response http-after-response`)
+var haproxyRules = words(`http-request http-response http-after-response tcp-request`)
 
 // haproxyNeedless are lines that need no counterpart.
 var haproxyNeedless = words(`log maxconn id bind-process capture unique-id-format

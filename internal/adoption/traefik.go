@@ -255,10 +255,9 @@ func (t *traefik) ways(r *node, notes *[]Note) []traefikWay {
 func (t *traefik) router(r *node) []traefikRoute {
 	t.d.at = r.Place
 	rule := r.Get("rule").Text()
-	alternatives, ok := traefikRule(rule)
-	if !ok {
+	alternatives, exact := traefikRule(rule)
+	if !exact {
 		t.d.note(&t.d.notes, r, "the rule %s", rule)
-		return nil
 	}
 	priority := len(rule)
 	if n, err := strconv.Atoi(r.Get("priority").Text()); err == nil && n != 0 {
@@ -296,6 +295,12 @@ func (t *traefik) router(r *node) []traefikRoute {
 		if len(w.entries) == 0 {
 			t.guard(r, made, nil)
 		}
+		if !exact {
+			if !made.refused && !slices.ContainsFunc(made.keys, func(k pair) bool { return k.key == "allow" || k.key == "auth" }) {
+				continue
+			}
+			made.refused = true // whom it turns away, no other router may let in: all that may be its is answered 501
+		}
 		if made.refused {
 			made.refuse()
 		}
@@ -311,31 +316,76 @@ func (t *traefik) router(r *node) []traefikRoute {
 
 var traefikTerm = regexp.MustCompile("^([A-Za-z]+)\\(((?:\\s*[`\"][^`\"]*[`\"]\\s*,?)+)\\)$")
 
-// traefikRule reads a rule without negation and brackets: alternatives of conditions.
-func traefikRule(rule string) (condition, bool) {
-	var out condition
-	for alternative := range strings.SplitSeq(rule, "||") {
+// mostBrackets is how many a rule may have.
+const mostBrackets = 200
+
+// traefikRule reads a rule: alternatives of conditions. Where it is not exact, as with a negation, they match what the rule does and more.
+func traefikRule(rule string) (out condition, exact bool) {
+	if strings.Count(rule, "(") > mostBrackets {
+		return condition{nil}, false
+	}
+	exact = true
+	for _, alternative := range traefikParts(rule, "||") {
 		all := condition{nil}
-		for term := range strings.SplitSeq(alternative, "&&") {
-			parts := traefikTerm.FindStringSubmatch(strings.TrimSpace(term))
-			if parts == nil {
-				return nil, false
+		for _, term := range traefikParts(alternative, "&&") {
+			c, ok := traefikTerms(strings.TrimSpace(term))
+			exact = exact && ok
+			if c == nil {
+				continue
 			}
-			var args []string
-			for _, a := range regexp.MustCompile("[`\"]([^`\"]*)[`\"]").FindAllStringSubmatch(parts[2], -1) {
-				args = append(args, a[1])
-			}
-			c, ok := traefikMatcher(parts[1], args)
-			if !ok {
-				return nil, false
-			}
-			if all, ok = both(all, c); !ok {
-				return nil, false
+			if more, fits := both(all, c); fits {
+				all = more
+			} else {
+				exact = false
 			}
 		}
 		out = append(out, all...)
 	}
-	return out, true
+	return out, exact
+}
+
+// traefikTerms reads one matcher, or a rule in brackets. It is nil where nothing is known of it.
+func traefikTerms(term string) (condition, bool) {
+	if inner, ok := strings.CutPrefix(term, "("); ok && strings.HasSuffix(inner, ")") {
+		return traefikRule(strings.TrimSuffix(inner, ")"))
+	}
+	parts := traefikTerm.FindStringSubmatch(term)
+	if parts == nil {
+		return nil, false
+	}
+	var args []string
+	for _, a := range regexp.MustCompile("[`\"]([^`\"]*)[`\"]").FindAllStringSubmatch(parts[2], -1) {
+		args = append(args, a[1])
+	}
+	c, ok := traefikMatcher(parts[1], args)
+	if !ok {
+		return nil, false
+	}
+	return c, true
+}
+
+// traefikParts splits a rule at an operator that stands in no brackets and no quotes.
+func traefikParts(rule, operator string) (parts []string) {
+	depth, from := 0, 0
+	var quoted byte
+	for i := 0; i < len(rule); i++ {
+		switch c := rule[i]; {
+		case quoted != 0:
+			if c == quoted {
+				quoted = 0
+			}
+		case c == '`' || c == '"':
+			quoted = c
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case depth == 0 && strings.HasPrefix(rule[i:], operator):
+			parts, from = append(parts, rule[from:i]), i+len(operator)
+			i = from - 1
+		}
+	}
+	return append(parts, rule[from:])
 }
 
 // traefikMatcher is one matcher of a rule.

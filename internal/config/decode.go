@@ -219,11 +219,14 @@ func (d *decoder) list(k *key, n ast.Node, path string, from position, item func
 		d.fail(at(n), path, quote(k.name)+" must be "+k.kind.what+", not "+nodeName(n), "begin each item with a dash: - ...")
 		return
 	}
-	d.count(k, len(items), path, from)
-	before := 0
+	before, all := 0, len(items)
 	if path == "routes" {
 		before = d.routesBefore
 	}
+	if all > 0 { // an included file's are counted with those of the files before
+		all += before
+	}
+	d.count(k, all, path, from)
 	for i, n := range items[:min(len(items), max(int(k.max)-before, 0))] {
 		itemPath := fmt.Sprintf("%s[%d]", path, before+i)
 		if n, ok := d.resolve(n, from); ok {

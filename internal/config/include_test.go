@@ -127,3 +127,14 @@ func TestIncludeNowhere(t *testing.T) {
 		}
 	}
 }
+
+// TestIncludeTooMany: routes of all files are counted together, and none is left out in silence.
+func TestIncludeTooMany(t *testing.T) {
+	half := "routes:\n" + strings.Repeat("  - {host: a.test, pool: p}\n", 5_001)
+	_, cfg, problems := including(t, map[string]string{
+		"main.yaml": includesAll + "pools: {p: {endpoints: [http://127.0.0.1:1]}}\n", "conf.d/a.yaml": half, "conf.d/b.yaml": half,
+	})
+	if cfg != nil || !strings.Contains(fmt.Sprint(problems), "10002 items") {
+		t.Errorf("%.300s", fmt.Sprint(problems))
+	}
+}

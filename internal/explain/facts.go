@@ -74,6 +74,9 @@ func namedPeer(text []byte) []byte {
 			case "", "failed", "failure", "error", "timeout", "timed", "for", "of", "on", "table":
 				continue
 			}
+			if behind := bytes.TrimLeft(text[i+len(mark):], "'\"`")[len(name):]; mark == "lookup " && !starts(behind, " on ") && !starts(behind, ":") && !starts(behind, ".:") && !starts(behind, ". on ") {
+				continue // a word of a sentence, and no name as Go shows it
+			}
 			return name
 		}
 	}
@@ -87,7 +90,11 @@ func namedPeer(text []byte) []byte {
 		}
 		rest := bytes.TrimLeft(text[i+len(mark):], "'\"`")
 		name := hostName(rest)
-		if len(name) == 0 || isDigit(name[0]) {
+		switch string(bytes.ToLower(name)) {
+		case "", "errno", "code", "attempt", "try", "retry": // timed out (errno:110)
+			continue
+		}
+		if isDigit(name[0]) {
 			continue
 		}
 		rest = rest[len(name):]
@@ -109,7 +116,7 @@ func namedPeer(text []byte) []byte {
 func pairPeer(text []byte) []byte {
 	for _, form := range [...]struct{ host, end, port string }{{"(host='", "'", ", port="}, {"(Domain(\"", "\"", ")), port: Some("}, {"('", "'", ", "}} {
 		i := indexText(text, form.host)
-		if i < 0 {
+		if i < 0 || indexText(text, "ProxyError('Cannot connect to proxy") >= 0 { // the host is whom the proxy was to ask
 			continue
 		}
 		name := hostName(text[i+len(form.host):])
@@ -192,7 +199,7 @@ func nextPeer(b []byte) (peer, rest []byte) {
 // "read tcp A->B".
 func ofOurs(b []byte, at int) bool {
 	before := b[max(0, at-24):at]
-	if said := bytes.TrimRight(before, "(<[ "); ends(said, "see") || ends(said, "See") || ends(said, "check:") || ends(said, "visit") || ends(said, "information:") {
+	if said := bytes.TrimRight(before, "(<[ "); ends(said, "see") || ends(said, "See") || ends(said, "check:") && !ends(said, "ealth check:") || ends(said, "visit") || ends(said, "information:") {
 		return true // a page about the error
 	}
 	for _, mark := range [...]string{"client: ", "client=", "client.addr=", "from ", "remoteip", "src ", "local", "peer ", "ip=", "clientip", "remote_addr", "dest=", "tcp "} {

@@ -31,8 +31,13 @@ func TestPeersInWords(t *testing.T) {
 		`aiohttp.client_exceptions.ClientConnectorError: Cannot connect to host app:8000 ssl:default [Connect call failed ('172.18.0.3', 8000)]`:                          {fault.CauseConnectionRefused, "172.18.0.3:8000"},
 		`reqwest::Error { kind: Request, url: Url { scheme: "http", host: Some(Domain("app")), port: Some(8080) }, source: hyper::Error(Connect, ConnectError("tcp connect error", Os { code: 111, kind: ConnectionRefused, message: "Connection refused" })) }`: {fault.CauseConnectionRefused, "app:8080"},
 		"Proxy error: Could not proxy request /api from localhost:3000 to http://app:5000.\nSee https://nodejs.org/api/errors.html#errors_common_system_errors for more information (ECONNREFUSED).":                                                             {fault.CauseConnectionRefused, "app:5000"},
-		`Error occured while trying to proxy to: localhost:3000/api/authenticate`: {fault.CauseConnectionRefused, "localhost:3000"},
-		`dns lookup failed for the upstream: no such host`:                        {fault.CauseDNSNXDomain, ""},
+		`Error occured while trying to proxy to: localhost:3000/api/authenticate`:                             {fault.CauseConnectionRefused, "localhost:3000"},
+		`dns lookup failed for the upstream: no such host`:                                                    {fault.CauseDNSNXDomain, ""},
+		`error trying to connect: dns error: failed to lookup address information: Name or service not known`: {fault.CauseDNSNXDomain, ""},
+		`user lookup missed, connect ECONNREFUSED 10.0.0.5:5432`:                                              {fault.CauseConnectionRefused, "10.0.0.5:5432"},
+		`connect: Connection timed out (errno:110)`:                                                           {fault.CauseConnectTimeout, ""},
+		`Connection refused (attempt:3) http://app.internal:8080/`:                                            {fault.CauseConnectionRefused, "app.internal:8080"},
+		`Health check: http://10.0.0.5:8080/health failed: connection refused`:                                {fault.CauseConnectionRefused, "10.0.0.5:8080"},
 	} {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()

@@ -219,12 +219,17 @@ func freeAddress(t *testing.T) string {
 	for range 100 {
 		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+mathrand.IntN(12000))); err == nil {
 			defer l.Close()
-			return l.Addr().String()
+			if _, given := givenAddresses.LoadOrStore(l.Addr().String(), true); !given {
+				return l.Addr().String()
+			}
 		}
 	}
 	t.Fatal("no free port")
 	return ""
 }
+
+// givenAddresses are those of freeAddress, of which none is given to two tests.
+var givenAddresses sync.Map
 
 // mustListen is an address that is in use.
 func mustListen(t *testing.T) string {
