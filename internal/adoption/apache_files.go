@@ -177,6 +177,24 @@ func (h *apacheHost) scripts(prefix, base, dir string, levels [][]*node) {
 	})
 }
 
+// endings are what the names of programs end with, whose text is never sent: PHP's, and those that a handler or a type of PHP is set for.
+func (h *apacheHost) endings(levels [][]*node) []string {
+	all := []string{".php", ".phtml", ".phar"}
+	for _, level := range append([][]*node{h.tree, h.kids}, levels...) {
+		for _, k := range a2all(level, "AddHandler", "AddType") {
+			if len(k.Args) < 2 || strings.EqualFold(k.Name, "AddType") && !strings.Contains(strings.ToLower(k.Text()), "php") {
+				continue
+			}
+			for _, end := range k.Args[1:] {
+				if end = "." + strings.TrimPrefix(end, "."); !slices.Contains(all, end) && !strings.ContainsAny(end[1:], "./$%{") && end != "." {
+					all = append(all, end)
+				}
+			}
+		}
+	}
+	return all
+}
+
 // inner are blocks of a kind within others.
 func inner(levels [][]*node, names ...string) (found []*node) {
 	for _, level := range levels {
@@ -225,7 +243,7 @@ func (h *apacheHost) serve(r *route, region apacheRegion, base, dir string) {
 	if len(index) > 0 {
 		keys = append(keys, pair{"index", list(index)})
 	}
-	keys = append(keys, pair{"scripts", "['.php']"}, pair{"links", "follow"}, pair{"hidden", "true"})
+	keys = append(keys, pair{"scripts", list(h.endings(region.levels))}, pair{"links", "follow"}, pair{"hidden", "true"})
 	after := r.clone()
 	if programs {
 		keys = append(keys, pair{"missing", "next"})

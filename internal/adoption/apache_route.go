@@ -225,6 +225,9 @@ func (h *apacheHost) headers(levels [][]*node, r *route) {
 				*to = append(*to, pair{name, ""})
 			case action == "set" && len(args) == 3 && !strings.Contains(value, "%") && !strings.HasPrefix(value, "expr=") && (answer || !strings.EqualFold(name, "Host")):
 				*to = append(*to, pair{name, value})
+			case !answer && len(args) >= 3 && slices.Contains([]string{"set", "add", "append", "merge"}, action) && takenAway(name):
+				*to = append(*to, pair{name, ""})
+				h.d.note(&r.notes, k, "only a text that is always set"+clientsOwn)
 			default:
 				h.d.note(&r.notes, k, "only set with a text, and unset")
 			}

@@ -17,6 +17,10 @@ func TestApacheAccess(t *testing.T) {
 	refused := []string{"'~^/p(?:/|$)'\n    respond: {status: 501}", "pool:"}
 	basic := "AuthType Basic\nAuthName Staff\nAuthUserFile /etc/users\n"
 	meanings(t, []meaning{
+		{
+			name: "the text of programs", text: apacheHostText("DocumentRoot /srv\n<Directory /srv>\nAllowOverride None\nRequire all granted\nAddHandler cgi-script .cgi .pl\n</Directory>"),
+			order: []string{"scripts: ['.php', '.phtml', '.phar', '.cgi', '.pl']"}, notes: []string{"AddHandler"},
+		},
 		{name: "none", text: at("Require all denied"), order: []string{"'~^/p(?:/|$)'\n    respond: {status: 403}", "- pool:"}},
 		{name: "networks", text: at("Require ip 10.0.0.0/8 192.168.1"), order: []string{"'~^/p(?:/|$)'\n    allow: ['10.0.0.0/8', '192.168.1.0/24']"}},
 		{name: "this machine", text: at("Require local"), order: []string{"allow: ['127.0.0.0/8', '::1/128']"}},

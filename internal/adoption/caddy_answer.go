@@ -224,6 +224,9 @@ func (s *caddySite) headerUp(o *node, p *caddyPool, in, made *[]pair) {
 		*made = append(*made, pair{o.Text(), text})
 	case ok && name != "host":
 		*in = s.edit(o, o.Args, *in)
+	case !ok && takenAway(name) && len(o.Args) == 2 && !strings.ContainsAny(name[:1], "+-?>"):
+		*in = append(*in, pair{o.Text(), ""})
+		s.d.note(&s.mark, o, "a value without a counterpart"+clientsOwn)
 	default:
 		s.d.note(&s.mark, o, "")
 	}

@@ -505,7 +505,7 @@ func (f *haproxyFront) redirect(k *node, args []string) {
 func haproxyFormat(text string) (string, bool) {
 	text = strings.ReplaceAll(text, "$", "$$")
 	ok := true
-	out := regexp.MustCompile(`%\[[^\]]*\]|%[a-zA-Z]+|%%`).ReplaceAllStringFunc(text, func(v string) string {
+	out := regexp.MustCompile(`%\[[^\]]*\]|%[a-zA-Z]+|%\{[^}]*\}|%%`).ReplaceAllStringFunc(text, func(v string) string {
 		switch v {
 		case "%[hdr(host)]", "%[req.hdr(host)]", "%[req.hdr(Host)]", "%[hdr(Host)]":
 			return "$authority"

@@ -54,6 +54,9 @@ func (f *haproxyFront) request(k *node) {
 		f.made = append(f.made, pair{name, text})
 	case (args[0] == "set-header" || args[0] == "add-header") && ok && len(args) == 3:
 		f.set = append(f.set, pair{name, text})
+	case (args[0] == "set-header" || args[0] == "add-header") && !ok && len(args) == 3 && takenAway(name):
+		f.set = append(f.set, pair{name, ""})
+		f.d.note(&f.mark, k, "a value without a counterpart"+clientsOwn)
 	case args[0] == "capture":
 		f.d.needless["http-request capture"] = true
 	case strings.HasPrefix(args[0], "lua.") || args[0] == "use-service":

@@ -408,6 +408,14 @@ func TestNginxMeaning(t *testing.T) {
 			name: "not needless", text: server("merge_slashes on;\nlocation / { proxy_pass http://127.0.0.1:9; proxy_redirect http://a/ /b/; proxy_pass_request_headers off; }"),
 			order: []string{"pool:"}, notes: []string{"proxy_redirect", "proxy_pass_request_headers off", "merge_slashes on"},
 		},
+		{
+			name: "a socket beside a port", text: "events {}\nhttp {\nserver { listen 8080; location / { return 403; } }\nserver { listen unix:/run/in.sock; location / { return 200 inside; } }\n}\n",
+			order: []string{"403"}, without: []string{"inside"}, notes: []string{"a unix socket beside ports"},
+		},
+		{
+			name: "a header that clients must not set", text: server("location / { proxy_set_header X-Verified $ssl_client_verify; proxy_pass http://127.0.0.1:9; }"),
+			order: []string{"set_request: {'X-Verified': ''}"}, notes: []string{"is taken away"},
+		},
 		{name: "pages of a return", text: server("root /srv;\nlocation /err/ { error_page 404 /index.html; return 404; }"), order: []string{"'/err/*'\n    respond: {status: 404}"}, notes: []string{"its page of 404"}},
 		{
 			name: "texts that look like more", text: server("location / { if ($http_x = \"*\") { return 403; } if ($http_x = \"~bot\") { return 402; } return 200 y; }"),

@@ -262,12 +262,19 @@ func (n *nginx) order() {
 				others = append(others, l)
 			}
 		}
+		left := false
 		for _, listens := range [][]topology.Listen{mine, others} {
-			if len(listens) > 0 {
+			portless := !slices.ContainsFunc(listens, func(l topology.Listen) bool { return l.Port != "" })
+			switch {
+			case len(listens) == 0:
+			case portless && len(plain)+len(secure) > 1: // its routes would be everybody's
+				n.d.note(&n.d.notes, listens[0].Node, "a unix socket beside ports: routes cannot tell it from them, and those of its server are left out")
+				left = true
+			default:
 				v.ways = append(v.ways, nginxWay{way(listens, len(plain), len(secure)), first[addressOf(listens[0])] == v})
 			}
 		}
-		if len(v.ways) == 0 { // HTTP/3 alone
+		if len(v.ways) == 0 && !left { // HTTP/3 alone
 			v.ways = []nginxWay{{}}
 		}
 	}

@@ -272,6 +272,17 @@ var byItself = map[string][]string{
 	"host":              nil, // it is the pool's
 }
 
+// clientsOwn is what becomes of a header that the other proxy sets and Whygate cannot.
+const clientsOwn = "; what clients send by this name is taken away"
+
+// takenAway reports whether a header that the other proxy overwrites is none of those that Whygate itself writes: what clients send by its
+// name would be believed.
+func takenAway(name string) bool {
+	name = strings.ToLower(name)
+	_, own := byItself[name]
+	return !own && name != "forwarded" && name != "via" && !strings.HasPrefix(name, "x-forwarded-")
+}
+
 // requestHeaders sets the headers that upstreams get.
 func (n *nginx) requestHeaders(l *location, r *route) {
 	var set, made []pair
@@ -282,7 +293,11 @@ func (n *nginx) requestHeaders(l *location, r *route) {
 			switch {
 			case known && (values == nil || slices.Contains(values, b.Arg(1))):
 			case !ok:
-				n.d.note(&r.notes, b, "a variable without a counterpart")
+				why := "a variable without a counterpart"
+				if takenAway(b.Text()) {
+					set, why = append(set, pair{b.Text(), ""}), why+clientsOwn
+				}
+				n.d.note(&r.notes, b, "%s", why)
 			case strings.Contains(text, "$"):
 				made = append(made, pair{b.Text(), text})
 			default:
