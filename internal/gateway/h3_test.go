@@ -268,3 +268,38 @@ func askNgtcp2(t *testing.T, program, name string, args []string) string {
 	}
 	return text
 }
+
+// A listener that a reload takes away answers what it has taken, over HTTP/3 as over TCP.
+func TestH3ListenerGoes(t *testing.T) {
+	t.Parallel()
+	cert, key, _ := serverCertificate(t, "first.example.com")
+	there, release := make(chan bool, 1), make(chan bool)
+	u := listen(t, func(p *peer) {
+		if _, err := http.ReadRequest(p.r); err != nil {
+			return
+		}
+		there <- true
+		<-release
+		_, _ = io.WriteString(p, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+	})
+	g := startH3(t, "http://"+u.address, cert, key, "")
+	answered := make(chan error, 1)
+	c, url := h3Client(t, "first.example.com"), "https://"+g.address
+	go func() {
+		res, err := c.Get(url)
+		if err == nil {
+			_, err = io.ReadAll(res.Body)
+			_ = res.Body.Close()
+		}
+		answered <- err
+	}()
+	<-there
+	g.text = strings.Replace(g.text, "127.0.0.1:0", "127.0.0.2:0", 1)
+	if err := g.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+}

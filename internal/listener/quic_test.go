@@ -7,14 +7,17 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/quic-go/quic-go"
 
+	"github.com/whygate/whygate/internal/cancel"
 	"github.com/whygate/whygate/internal/exchange"
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/h2"
@@ -28,6 +31,7 @@ type overQUIC struct {
 	t       *testing.T
 	addr    string
 	server  *listener.Server
+	q       *listener.QUIC
 	refused chan fault.Evidence
 	failed  chan listener.Handshake
 	conf    atomic.Pointer[tls.Config]
@@ -58,7 +62,7 @@ func serveQUIC(t *testing.T, handler func(*exchange.Exchange), change func(*list
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.addr = socket.LocalAddr().String()
+	s.q, s.addr = q, socket.LocalAddr().String()
 	done := make(chan error, 1)
 	go func() { done <- q.Serve() }() // ends by Drain
 	t.Cleanup(func() {
@@ -530,5 +534,74 @@ func TestHTTP3Retry(t *testing.T) {
 	cancel()
 	for range 80 {
 		<-ended
+	}
+}
+
+// So is who resets its half before the head is there, which says nothing of the other half.
+func TestHTTP3StrainOfHalves(t *testing.T) {
+	t.Parallel()
+	s := serveQUIC(t, echo, nil)
+	c := s.dial()
+	for range 3000 {
+		st, err := c.OpenStreamSync(t.Context())
+		if err != nil {
+			break
+		}
+		_, _ = st.Write([]byte(getHead()[:5]))
+		st.CancelWrite(0x10c)
+	}
+	if got := c.closedBy(); got != h3.ExcessiveLoad && got != h3.NoError {
+		t.Errorf("the connection ends with %v", got)
+	}
+}
+
+// A head that is said to be large counts from its frame's first octets on.
+func TestHTTP3MemoryOfHeads(t *testing.T) {
+	t.Parallel()
+	s := serveQUIC(t, echo, func(l *listener.Limits) { l.RequestHead = 1 << 20 })
+	c := s.dial()
+	begun := string(h3.AppendHeader(nil, h3.Headers, 2<<20))
+	for range 40 { // of which 16 are let be where memory is tight
+		c.ask(begun, false)
+	}
+	eventually(t, func() bool { // they are being read
+		got, _ := code(t, c.ask(getHead(), true))
+		return h3.Code(got) == h3.RequestRejected
+	})
+}
+
+// A connection that is over is let go of, also where requests were under way.
+func TestHTTP3NothingStays(t *testing.T) {
+	t.Parallel()
+	peers := make(chan weak.Pointer[exchange.Peer], 1)
+	s := serveQUIC(t, func(x *exchange.Exchange) {
+		peers <- weak.Make(x.Peer)
+		<-x.Cancel.Done()
+		time.Sleep(50 * time.Millisecond) // the connection is over before its last request
+		x.Abort()
+	}, func(l *listener.Limits) { l.Idle = 10 * patience })
+	c := s.dial()
+	c.ask(getHead(), true)
+	peer := <-peers
+	_ = c.CloseWithError(0x100, "")
+	eventually(t, func() bool { return s.server.Open() == 0 })
+	eventually(t, func() bool { runtime.GC(); return peer.Value() == nil })
+}
+
+// What a socket's end cuts off is not called the client's leaving.
+func TestHTTP3CutByUs(t *testing.T) {
+	t.Parallel()
+	there, reasons := make(chan bool, 1), make(chan cancel.Reason, 1)
+	s := serveQUIC(t, func(x *exchange.Exchange) {
+		there <- true
+		<-x.Cancel.Done()
+		reasons <- x.Cancel.Reason()
+		x.Abort()
+	}, nil)
+	s.dial().ask(getHead(), true)
+	<-there
+	s.q.Close(time.Millisecond)
+	if got := <-reasons; got != cancel.Drained {
+		t.Errorf("the exchange ends since: %v", got)
 	}
 }

@@ -7,8 +7,9 @@ import (
 	"github.com/whygate/whygate/internal/h3"
 )
 
-// bufferSize is how much of a stream is read at once, in octets.
-const bufferSize = 16 << 10
+// bufferSize is how much of a stream is read at once, in octets. It is no multiple of a page, so that buffers do not compete for the same
+// cache sets.
+const bufferSize = 16<<10 + 64
 
 // buffers are kept for streams that are read.
 var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
@@ -36,6 +37,7 @@ func (r *reader) fill() bool {
 	}
 	switch {
 	case r.r == r.w:
+		poison(r.buf[:r.w]) // what was given out of it is dead
 		r.r, r.w = 0, 0
 	case r.w == len(r.buf):
 		if r.r == 0 {
@@ -125,9 +127,11 @@ func (r *reader) some() ([]byte, bool) {
 	return b, true
 }
 
-// release gives the buffer back.
+// release gives the buffer back. Views into it are dead from here on.
 func (r *reader) release() {
+	poison(r.buf)
 	if r.kept != nil {
+		poison(*r.kept)
 		buffers.Put(r.kept)
 	}
 	*r = reader{}

@@ -64,7 +64,6 @@ func (s *stream) refuseHead(err *h3.Error) float64 {
 		s.x.Broken = true
 		e := brokenRule(err)
 		ss.s.host.Refuse(&s.x, &e)
-		s.stopReading(h3.ExcessiveLoad)
 		return costError
 	}
 	s.abort(err.Code)
@@ -103,6 +102,9 @@ func (s *stream) readHead() *h3.Error {
 			return h3.TooLong(limit, h.Length)
 		}
 		n := int(h.Length)
+		if n > bufferSize { // it is there until the exchange ends, however little of it comes
+			s.charge(int64(n))
+		}
 		for r.room(n); len(r.buffered()) < n; {
 			if !r.fill() {
 				return s.noHead(true)
@@ -132,6 +134,8 @@ func (s *stream) noHead(inside bool) *h3.Error {
 	case errors.Is(s.r.err, os.ErrDeadlineExceeded):
 		s.abort(h3.RequestRejected) // nothing was done for it
 		s.ss.tell(&fault.Evidence{Stage: fault.Receive, End: fault.Timeout, Timer: fault.TimerRequest, After: s.ss.limits.HeadTime})
+	default:
+		s.gone.Store(true) // a reset of its half alone does not end the stream's context, and costs the same
 	}
 	return nil
 }

@@ -306,6 +306,7 @@ func (e *Endpoint) Close() {
 	e.closing.Store(true)
 	for _, ss := range e.s.list() {
 		if ss.e == e {
+			ss.stopWaiting() // it is us who leave, not the client
 			ss.end()
 		}
 	}

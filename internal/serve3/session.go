@@ -54,7 +54,14 @@ func newSession(e *Endpoint, c *quic.Conn) *session {
 
 // run serves the connection until it is over.
 func (ss *session) run() {
-	defer ss.work.Wait() // each wait of theirs ends with the connection
+	defer func() {
+		ss.work.Wait() // each wait of theirs ends with the connection
+		ss.mu.Lock()
+		defer ss.mu.Unlock()
+		if ss.idle != nil {
+			ss.idle.Stop() // the last request has set it anew
+		}
+	}()
 	control, err := ss.conn.OpenUniStream()
 	if err != nil { // RFC 9114, section 6.2, wants three to be allowed
 		ss.close(h3.GeneralProtocolError, "no control stream can be opened")
@@ -62,17 +69,13 @@ func (ss *session) run() {
 	}
 	hello := h3.AppendSettings(h3.AppendVarint(nil, uint64(h3.ControlStream)), ss.headMax())
 	if _, err := control.Write(hello); err != nil {
+		ss.close(h3.ClosedCriticalStream, "the control stream is not wanted")
 		return
 	}
 	ss.mu.Lock()
 	ss.control = control
 	ss.idle = time.AfterFunc(ss.idleTime(), ss.leave)
 	ss.mu.Unlock()
-	defer func() {
-		ss.mu.Lock()
-		ss.idle.Stop()
-		ss.mu.Unlock()
-	}()
 	s := ss.s
 	s.mu.Lock()
 	s.conns[ss] = struct{}{}
@@ -122,9 +125,13 @@ func (ss *session) take(st *quic.Stream) {
 		refused = true
 	}
 	if refused {
+		told := ss.going
 		ss.mu.Unlock()
 		reject(st, h3.RequestRejected)
 		st.ReleaseStreamCredit()
+		if told { // else it is not the client's doing
+			ss.costs(costReset)
+		}
 		return
 	}
 	ss.next = max(ss.next, uint64(st.StreamID())+4)
@@ -285,6 +292,12 @@ func (ss *session) acceptOthers() {
 		}
 		ss.work.Go(func() { // ends with the stream, or the connection
 			defer st.ReleaseStreamCredit()
+			defer func() {
+				if reason := recover(); reason != nil { // a bug of ours costs one connection
+					ss.close(h3.InternalError, "")
+					ss.s.host.Panicked(reason)
+				}
+			}()
 			if err := ss.other(st); err != nil {
 				ss.fail(err)
 			}
@@ -295,9 +308,13 @@ func (ss *session) acceptOthers() {
 // typeTime is how long a stream may take to say what it is.
 const typeTime = 10 * time.Second
 
+// otherSize is how much of a unidirectional stream is read at once, in octets. A connection has three of them for as long as it is open,
+// and little comes on them.
+const otherSize = 128
+
 // other reads one of the client's unidirectional streams to its end: RFC 9114, section 6.2.
 func (ss *session) other(st *quic.ReceiveStream) *h3.Error {
-	r := reader{st: st}
+	r := reader{st: st, buf: make([]byte, otherSize)}
 	_ = st.SetReadDeadline(time.Now().Add(typeTime))
 	kind, there := r.varint()
 	if !there { // it may end before it has said that: section 6.2

@@ -13,7 +13,7 @@ const (
 	strainLeave = 300  // from here on the connection takes no new requests
 	strainKill  = 1000 // here it ends
 
-	costReset   = 1   // a request that its client gave up before our head
+	costReset   = 1   // a request that its client gave up before our head, or began after it was told to go
 	costError   = 5   // a stream that we had to reset for a rule
 	costUnknown = 0.5 // a stream of an unknown type
 	worthStream = 1   // what a request that ended well takes off

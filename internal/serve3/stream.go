@@ -79,7 +79,9 @@ func (s *stream) open(st *quic.Stream, ss *session) {
 	s.stopped.Store(false)
 	s.answer.Store(false)
 	s.gone.Store(false)
+	s.mu.Lock() // late may look
 	s.obeys, s.unread = nil, false
+	s.mu.Unlock()
 	s.r.st = st
 	s.x.Begin(&ss.peer, &s.cancel, ss.limits.Idle)
 	s.charge(exchangeSize)
@@ -142,6 +144,9 @@ func (s *stream) release() {
 	s.st, s.ss, s.stop = nil, nil, nil
 	if cap(s.head) > bufferSize {
 		s.head = nil
+	}
+	if cap(s.trailers) > bufferSize {
+		s.trailers = nil
 	}
 	if cap(s.out) > 2*gatherMax {
 		s.out = nil
