@@ -84,7 +84,8 @@ type ACME struct {
 	shown  atomic.Pointer[shelf] // what handshakes are served with
 	turns  chan struct{}         // triesAtOnce
 	asks   chan struct{}         // askedAtOnce
-	looks  chan struct{}         // looksAtOnce
+	looks  chan struct{}         // looksAtOnce, for promises
+	reads  chan struct{}         // looksAtOnce, for handshakes
 	wake   chan struct{}         // something may be due
 	held   chan struct{}         // a certificate is there that the authority was not asked about
 	ctx    context.Context       // ends with Close
@@ -142,7 +143,7 @@ func NewACME(o ACMEOptions) (*ACME, error) {
 	}
 	a := &ACME{
 		options: o, storage: storage, names: map[string]*managed{}, denied: map[string]time.Time{}, refused: map[string]refusal{},
-		turns: make(chan struct{}, triesAtOnce), asks: make(chan struct{}, askedAtOnce), looks: make(chan struct{}, looksAtOnce), wake: make(chan struct{}, 1), held: make(chan struct{}, 1),
+		turns: make(chan struct{}, triesAtOnce), asks: make(chan struct{}, askedAtOnce), looks: make(chan struct{}, looksAtOnce), reads: make(chan struct{}, looksAtOnce), wake: make(chan struct{}, 1), held: make(chan struct{}, 1),
 		ask: &http.Client{Timeout: askTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	a.solving.byName, a.solving.byToken = map[string]*tls.Certificate{}, map[string]string{}
@@ -191,7 +192,10 @@ func (a *ACME) Manage(names []string) {
 	}
 	a.mu.Unlock()
 	for _, name := range others {
-		want[name] = a.valid(name)
+		cert, err := a.valid(a.ctx, name)
+		if want[name] = cert; errors.Is(err, context.DeadlineExceeded) {
+			break // the storage is silent: whoever waits for us must not wait for it once more for each name
+		}
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -211,13 +215,14 @@ func (a *ACME) Manage(names []string) {
 	a.nudge()
 }
 
-// valid is what the storage has for a name and is good now, nil if there is nothing. Where it is damaged a try sees to it.
-func (a *ACME) valid(name string) *tls.Certificate {
-	cert, err := a.stored(a.ctx, name)
+// valid is what the storage has for a name and is good now, nil if there is nothing. Where it is damaged a try sees to it. The error says why
+// there is nothing.
+func (a *ACME) valid(ctx context.Context, name string) (*tls.Certificate, error) {
+	cert, err := a.stored(ctx, name)
 	if err != nil || time.Now().After(cert.Leaf.NotAfter) {
-		return nil
+		return nil, err
 	}
-	return cert
+	return cert, nil
 }
 
 // add takes a name up, with its certificate, nil if there is none yet. a.mu is held.
@@ -354,6 +359,7 @@ func (a *ACME) try(m *managed) {
 	case err != nil && !errors.Is(err, errNoCertificate):
 	case cert == nil:
 		order = func() error { return a.magic.ObtainCertSync(ctx, m.name) }
+	case asked != nil && had != nil && !same(had, cert) && !cert.Leaf.NotAfter.Before(had.Leaf.NotAfter): // another gateway has renewed it
 	case asked != nil, had != nil && same(had, cert) && due, (had == nil || !same(had, cert)) && time.Now().After(renewalOf(cert.Leaf)): // else another gateway has renewed it
 		ctx := context.WithValue(ctx, replacing{}, cert.Leaf)
 		order = func() error { return a.magic.RenewCertSync(ctx, m.name, true) }

@@ -70,7 +70,16 @@ func (a *ACME) awaited(ctx context.Context, name string) <-chan struct{} {
 	if !a.options.OnDemand || denied || a.begins.Err() != nil || !a.mayHave(ctx, name) {
 		return nil
 	}
-	return a.demanded(name, a.valid(name))
+	ctx, end, mine := turnToLook(ctx, a.reads)
+	defer end()
+	if !mine {
+		return nil
+	}
+	cert, err := a.valid(ctx, name)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return a.demanded(name, cert)
 }
 
 // demanded takes up a name that may have a certificate, with the one that the storage has, nil if it has none. What is stored already costs

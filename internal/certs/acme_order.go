@@ -83,7 +83,7 @@ func (i issuer) stillDue(ctx context.Context, csr *x509.CertificateRequest) erro
 		return nil
 	}
 	now, err := i.stored(ctx, csr.DNSNames[0])
-	if err == nil && !now.Leaf.Equal(replaced) && now.Leaf.NotAfter.After(replaced.NotAfter) {
+	if err == nil && !now.Leaf.Equal(replaced) && !now.Leaf.NotAfter.Before(replaced.NotAfter) {
 		return errRenewed
 	}
 	return nil

@@ -36,7 +36,7 @@ func inPostgres(at string) bool {
 const (
 	// postgresConns is how many connections there are at most: each of the tries at once may hold two locks and ask something.
 	postgresConns = 3*triesAtOnce + 2
-	postgresTime  = 5 * time.Second // for one statement, and for connecting
+	postgresTime  = 5 * time.Second // for one call, which may have to connect
 )
 
 // openPostgres reads an address. Nobody is connected to before something is asked for.
@@ -66,6 +66,16 @@ func openPostgres(at string) (*postgres, error) {
 
 // close ends the connections. Nothing may be under way.
 func (s *postgres) close() { s.pool.Close() }
+
+// begin bounds a call, and has the table be there: a server that has fallen silent ends no statement. end is to be called.
+func (s *postgres) begin(ctx context.Context) (bound context.Context, end context.CancelFunc, err error) {
+	bound, end = context.WithTimeout(ctx, postgresTime)
+	if err := s.ready(bound); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return bound, end, nil
+}
 
 // ready makes the table where it is not there. Two gateways may do so at once, of which one fails and finds it.
 func (s *postgres) ready(ctx context.Context) error {
@@ -103,20 +113,24 @@ const below = ` WHERE key = $1 OR starts_with(key, $1 || '/')`
 
 // Store writes a row.
 func (s *postgres) Store(ctx context.Context, key string, value []byte) error {
-	if err := s.ready(ctx); err != nil {
+	ctx, end, err := s.begin(ctx)
+	if err != nil {
 		return err
 	}
-	_, err := s.pool.Exec(ctx, `INSERT INTO whygate.certificates (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = $2, modified = now()`, clean(key), value)
+	defer end()
+	_, err = s.pool.Exec(ctx, `INSERT INTO whygate.certificates (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = $2, modified = now()`, clean(key), value)
 	return err
 }
 
 // Load reads a row.
 func (s *postgres) Load(ctx context.Context, key string) ([]byte, error) {
-	if err := s.ready(ctx); err != nil {
+	ctx, end, err := s.begin(ctx)
+	if err != nil {
 		return nil, err
 	}
+	defer end()
 	var value []byte
-	err := s.pool.QueryRow(ctx, `SELECT value FROM whygate.certificates WHERE key = $1`, clean(key)).Scan(&value)
+	err = s.pool.QueryRow(ctx, `SELECT value FROM whygate.certificates WHERE key = $1`, clean(key)).Scan(&value)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("%s: %w", key, fs.ErrNotExist)
 	}
@@ -128,10 +142,12 @@ func (s *postgres) Delete(ctx context.Context, key string) error {
 	if key = clean(key); key == "" {
 		return nil
 	}
-	if err := s.ready(ctx); err != nil {
+	ctx, end, err := s.begin(ctx)
+	if err != nil {
 		return err
 	}
-	_, err := s.pool.Exec(ctx, `DELETE FROM whygate.certificates`+below, key)
+	defer end()
+	_, err = s.pool.Exec(ctx, `DELETE FROM whygate.certificates`+below, key)
 	return err
 }
 
@@ -143,11 +159,13 @@ func (s *postgres) Exists(ctx context.Context, key string) bool {
 
 // List gives the keys under a key; without recursive those one level down alone.
 func (s *postgres) List(ctx context.Context, key string, recursive bool) ([]string, error) {
-	if err := s.ready(ctx); err != nil {
+	ctx, end, err := s.begin(ctx)
+	if err != nil {
 		return nil, err
 	}
+	defer end()
 	key = clean(key)
-	rows, err := s.pool.Query(ctx, `SELECT key FROM whygate.certificates WHERE $1 = '' OR starts_with(key, $1 || '/') ORDER BY key`, key)
+	rows, err := s.pool.Query(ctx, `SELECT key FROM whygate.certificates WHERE $1 = '' OR starts_with(key, $1 || '/') ORDER BY key COLLATE "C"`, key)
 	if err != nil {
 		return nil, err
 	}
@@ -174,13 +192,15 @@ func (s *postgres) List(ctx context.Context, key string, recursive bool) ([]stri
 
 // Stat says what a key is.
 func (s *postgres) Stat(ctx context.Context, key string) (certmagic.KeyInfo, error) {
-	if err := s.ready(ctx); err != nil {
+	ctx, end, err := s.begin(ctx)
+	if err != nil {
 		return certmagic.KeyInfo{}, err
 	}
+	defer end()
 	info := certmagic.KeyInfo{Key: key}
 	var rows int64
 	var modified *time.Time
-	err := s.pool.QueryRow(ctx, `SELECT count(*), max(modified), coalesce(sum(length(value)) FILTER (WHERE key = $1), 0), bool_or(key = $1) IS TRUE FROM whygate.certificates`+below, clean(key)).
+	err = s.pool.QueryRow(ctx, `SELECT count(*), max(modified), coalesce(sum(length(value)) FILTER (WHERE key = $1), 0), bool_or(key = $1) IS TRUE FROM whygate.certificates`+below, clean(key)).
 		Scan(&rows, &modified, &info.Size, &info.IsTerminal)
 	if err == nil && rows == 0 {
 		err = fmt.Errorf("%s: %w", key, fs.ErrNotExist)
@@ -194,28 +214,34 @@ func (s *postgres) Stat(ctx context.Context, key string) (certmagic.KeyInfo, err
 // Lock waits until nobody else has the lock, in this process or another.
 func (s *postgres) Lock(ctx context.Context, name string) error {
 	for {
-		c, err := s.pool.Acquire(ctx)
-		if err != nil {
+		got, err := s.tryLock(ctx, name)
+		if got || err != nil {
 			return err
 		}
-		var got bool
-		if err = c.QueryRow(ctx, `SELECT pg_try_advisory_lock(hashtextextended($1, 0))`, "whygate "+name).Scan(&got); err != nil {
-			c.Release()
-			return err
-		}
-		if got {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.held[name] = c
-			return nil
-		}
-		c.Release()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(lockLook):
 		}
 	}
+}
+
+// tryLock takes a lock if nobody has it.
+func (s *postgres) tryLock(ctx context.Context, name string) (got bool, err error) {
+	ctx, end := context.WithTimeout(ctx, postgresTime)
+	defer end()
+	c, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err = c.QueryRow(ctx, `SELECT pg_try_advisory_lock(hashtextextended($1, 0))`, "whygate "+name).Scan(&got); err != nil || !got {
+		c.Release()
+		return false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held[name] = c
+	return true, nil
 }
 
 // Unlock gives a lock back. Where that fails its connection is ended, which gives it back too.
@@ -243,9 +269,11 @@ func (s *postgres) setAside(ctx context.Context, key string) (string, error) {
 	if key = clean(key); key == "" {
 		return "", errors.New("there is no key to put aside")
 	}
-	if err := s.ready(ctx); err != nil {
+	ctx, end, err := s.begin(ctx)
+	if err != nil {
 		return "", err
 	}
+	defer end()
 	to := "damaged/" + key
 	tx, err := s.pool.Begin(ctx)
 	if err != nil {

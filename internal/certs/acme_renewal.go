@@ -16,8 +16,8 @@ func (m *managed) plan() {
 	if at := m.window.SelectedTime; !at.IsZero() && at.Before(m.cert.Leaf.NotAfter) {
 		m.renew = at
 	}
-	if m.failed > 0 {
-		return // the pause after the failure holds
+	if m.failed > 0 || m.asked != nil {
+		return // the pause after the failure holds, or somebody waits for it to be renewed now
 	}
 	m.due = m.renew
 	if least := m.tried.Add(time.Minute); m.due.Before(least) { // whatever an authority says, it is asked no more often

@@ -15,8 +15,8 @@ import (
 // the same place.
 
 const (
-	looksAtOnce = 4
-	promiseTime = 3 * time.Second        // for looking a promise up
+	looksAtOnce = 4                      // for promises, and as many for certificates that handshakes wait for
+	promiseTime = 3 * time.Second        // for looking a promise up, or a certificate that a handshake waits for
 	promiseMiss = 100 * time.Millisecond // how long nothing is looked up for a name for which nothing was promised
 )
 
@@ -43,19 +43,13 @@ func (a *ACME) withdraw(ctx context.Context, c acme.Challenge) error {
 // promised finds a challenge that another gateway has promised. Anybody can ask for one: the storage is looked at for names alone that
 // certificates are kept for here, for four at once, and not again soon where there was nothing.
 func (a *ACME) promised(ctx context.Context, name, kind string) (c acme.Challenge, found bool) {
-	a.mu.Lock()
-	m := a.names[name]
-	if m == nil || time.Since(m.missed) < promiseMiss {
-		a.mu.Unlock()
+	m := a.lookedFor(name)
+	if m == nil {
 		return c, false
 	}
-	a.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, promiseTime)
-	defer cancel()
-	select {
-	case a.looks <- struct{}{}:
-		defer func() { <-a.looks }()
-	case <-ctx.Done():
+	ctx, end, mine := turnToLook(ctx, a.looks)
+	defer end()
+	if !mine || a.lookedFor(name) != m { // who had the turn before us has found nothing
 		return c, false
 	}
 	b, err := a.storage.Load(ctx, promiseKey(name))
@@ -66,6 +60,28 @@ func (a *ACME) promised(ctx context.Context, name, kind string) (c acme.Challeng
 	m.missed = time.Now()
 	a.mu.Unlock()
 	return acme.Challenge{}, false
+}
+
+// lookedFor is a name for which it may be worth while to look for a promise now, nil if it is not.
+func (a *ACME) lookedFor(name string) *managed {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if m := a.names[name]; m != nil && time.Since(m.missed) >= promiseMiss {
+		return m
+	}
+	return nil
+}
+
+// turnToLook waits for a turn to look into the storage for somebody from outside, and bounds the look. It is false if none came in time. end is
+// to be called.
+func turnToLook(ctx context.Context, turns chan struct{}) (bound context.Context, end func(), mine bool) {
+	ctx, cancel := context.WithTimeout(ctx, promiseTime)
+	select {
+	case turns <- struct{}{}:
+		return ctx, func() { cancel(); <-turns }, true
+	case <-ctx.Done():
+		return ctx, cancel, false
+	}
 }
 
 // challenged is what a hello that looks at a challenge is shown, nil for any other. It offers the one protocol and nothing else.

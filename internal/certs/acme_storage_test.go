@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/whygate/whygate/internal/pgtest"
 )
@@ -138,5 +143,66 @@ func TestPostgresUnreachable(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v", at, err)
 		}
+	}
+}
+
+// silentPostgres is a server that lets everybody in, and answers no question. It gives its address, and how many have asked.
+func silentPostgres(t *testing.T) (at string, asked *atomic.Int64) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked = new(atomic.Int64)
+	var all sync.WaitGroup
+	all.Go(func() { // ends with l
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { // ends with c
+				defer c.Close()
+				b := pgproto3.NewBackend(c, c)
+				if _, err := b.ReceiveStartupMessage(); err != nil {
+					return
+				}
+				b.Send(&pgproto3.AuthenticationOk{})
+				b.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+				if b.Flush() != nil {
+					return
+				}
+				for {
+					if _, err := b.Receive(); err != nil {
+						return
+					}
+					asked.Add(1)
+				}
+			})
+		}
+	})
+	t.Cleanup(func() { l.Close(); all.Wait() })
+	return "postgres://ann@" + l.Addr().String() + "/x?sslmode=disable", asked
+}
+
+// A database that has fallen silent is waited for as long as one statement may take: for all names together, where they are taken up while
+// the configuration waits.
+func TestPostgresSilent(t *testing.T) {
+	t.Parallel()
+	at, _ := silentPostgres(t)
+	a, err := NewACME(ACMEOptions{Directory: "https://127.0.0.1:1/", Challenge: ChallengeTLS, Storage: at, Routed: func(string) bool { return true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.Manage([]string{"a.example.com", "b.example.com", "c.example.com"})
+	}()
+	select {
+	case <-done:
+		a.Close()
+	case <-time.After(2 * postgresTime):
+		t.Fatal("it is waited for still")
 	}
 }

@@ -80,9 +80,24 @@ func followOf(cfg *config.Config, p *config.Pool, before *builtPool) *followed {
 			return f
 		}
 	}
-	return &followed{
+	f := &followed{
 		pool: p.Name, settings: p.Resolve, configured: p.Endpoints, servers: cfg.Resolver, lookup: resolve.NewLookup(cfg.Resolver.Servers, cfg.Resolver.Timeout),
 		known: map[string][]config.Endpoint{}, failing: map[string]string{},
+	}
+	if before != nil && before.follow != nil {
+		f.remember(before.follow)
+	}
+	return f
+}
+
+// remember takes over what the names stand for that another has looked up: a look-up that fails now is to change nothing.
+func (f *followed) remember(other *followed) {
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	for _, name := range f.names() {
+		if found, known := other.known[name]; known {
+			f.known[name] = found
+		}
 	}
 }
 
@@ -178,9 +193,6 @@ func (f *followed) look(ctx context.Context) looked {
 	}
 	for _, name := range f.names() {
 		ttl, err := f.lookOne(ctx, name)
-		if ctx.Err() != nil && err != nil {
-			ttl = 0 // perhaps it was we who ended it
-		}
 		switch {
 		case err != nil:
 			wait = min(wait, followAgain)

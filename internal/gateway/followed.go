@@ -91,6 +91,7 @@ func (g *Gateway) become(b *builtPool, endpoints []config.Endpoint) {
 	old := g.current
 	next := old.withEndpoints(b, endpoints)
 	g.current = next
+	g.latest.Store(next)
 	b.uncheck()
 	next.pools[b.cfg.Name].check()
 	g.proxy.Use(next.snapshot)

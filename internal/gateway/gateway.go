@@ -72,6 +72,7 @@ type Gateway struct {
 	clock      atomic.Pointer[clock]
 	readyAsked mono.Atomic // when readiness was last asked for, on mono's clock; 0 for never
 	bugs       seldom
+	latest     atomic.Pointer[generation] // current, for who must not wait for mu: whoever holds that may wait for them
 	door       door
 	untold     certificateIncidents // which names had one of late
 	refused    seldom
@@ -337,7 +338,8 @@ func (g *Gateway) apply(cfg *config.Config, follow follows) error {
 	g.current, g.sockets = next, sockets.all
 	g.served.Store(cfg)
 	g.certify(cfg)
-	next.watch(g.log, g.generation)
+	g.latest.Store(next)
+	next.watch(g.log, g.latest.Load)
 	for _, s := range sockets.secured {
 		g.takeHeaders(s.socket, &s.listen)
 		s.socket.use(&s.listen, s.server)
@@ -366,6 +368,7 @@ func (g *Gateway) apply(cfg *config.Config, follow follows) error {
 		}
 		for _, s := range sockets.closed {
 			g.server.CloseListener(s.net)
+			g.closeQUIC(s) // its connections of TCP go on too
 			s.close()
 		}
 		old.retire(next)

@@ -42,7 +42,7 @@ const (
 )
 
 // hedges reports whether a request may have a hedge: one whose method is safe (RFC 9110, section 9.2.1), since both endpoints may act on it, and of
-// which all is here.
+// which all is here. That of a client that is kept at its endpoint has none: another one may not know its session.
 //
 // hot: once per attempt, where hedges are sent.
 func (s *serving) hedges() bool {
@@ -51,7 +51,7 @@ func (s *serving) hedges() bool {
 	default:
 		return false
 	}
-	return s.made == 1 && !s.upgrade && !s.connect && !s.grpc && len(s.pool.Endpoints) > 1
+	return s.made == 1 && !s.upgrade && !s.connect && !s.grpc && len(s.pool.Endpoints) > 1 && (s.pool.Sticky == nil || s.stuck() != s.asking)
 }
 
 // arm has a hedge sent when the first attempt has taken long. The attempt must not have begun to ask.
@@ -63,13 +63,14 @@ func (s *serving) arm(a *upstream.Attempt) {
 	h := s.hedge
 	if h == nil {
 		h = &hedging{done: make(chan struct{}, 1), attempt: new(upstream.Attempt)}
-		h.first.Watch(func() bool { s.x.Cancel.Ask(); return false }) // what it finds comes by follow1
+		h.first.Watch(s.lookForClient)
 		s.hedge = h
 	}
 	h.armed, h.lost, h.endpoint, h.status = true, false, -1, 0
 	h.winner.Store(nobodyYet)
 	h.first.Clear()
 	h.second.Clear()
+	h.second.Watch(nil) // the timer's goroutine must not look at the client: its owner does
 	h.follow1, h.follow2 = h.first.Follow(s.x.Cancel), h.second.Follow(s.x.Cancel)
 	s.x.Cancel.Join(h.follow1)
 	s.x.Cancel.Join(h.follow2)
@@ -81,6 +82,12 @@ func (s *serving) arm(a *upstream.Attempt) {
 	} else {
 		h.timer.Reset(delay)
 	}
+}
+
+// lookForClient has the exchange's Cancel look whether the client is still there. What that finds comes by follow1 and follow2.
+func (s *serving) lookForClient() bool {
+	s.x.Cancel.Ask()
+	return false
 }
 
 // hedgeNow makes the second attempt, on the timer's goroutine.
@@ -124,23 +131,33 @@ func (s *serving) placeHedge() bool {
 	if g != nil && (g.Crowded() || !g.Limiter.Calm(now)) || !s.pool.Budget.Retry(now) {
 		return false
 	}
-	tried := s.tried
-	tried.Add(s.asking)
-	i := s.pool.Balance.PickSound(&tried, s.key(), now)
-	if i < 0 || !s.pool.Endpoints[i].Guard.Enter() {
+	i := s.roomForHedge(now)
+	if i < 0 {
+		s.pool.Budget.GiveBack(now)
 		return false
-	}
-	if g != nil {
-		n, ok := g.Limiter.Enter(i)
-		if !ok {
-			s.pool.Endpoints[i].Guard.Leave()
-			return false
-		}
-		h.admitted = n
 	}
 	s.pool.Balance.Start(i)
 	h.endpoint, h.sent = i, now
 	return true
+}
+
+// roomForHedge takes a place at another endpoint that is in order, and gives -1 where there is none.
+func (s *serving) roomForHedge(now mono.Time) int {
+	tried := s.tried
+	tried.Add(s.asking)
+	i := s.pool.Balance.PickSound(&tried, s.key(), now)
+	if i < 0 || !s.pool.Endpoints[i].Guard.Enter() {
+		return -1
+	}
+	if g := s.pool.Gate; g != nil {
+		n, ok := g.Limiter.Enter(i)
+		if !ok {
+			s.pool.Endpoints[i].Guard.Leave()
+			return -1
+		}
+		s.hedge.admitted = n
+	}
+	return i
 }
 
 // disarm ends the timer, and waits for the hedge if it is on its way: for its outcome where the first attempt failed, and else for its end.
@@ -150,11 +167,21 @@ func (s *serving) disarm(answered bool) {
 	if answered {
 		h.winner.CompareAndSwap(nobodyYet, theFirst)
 	}
-	if !h.timer.Stop() {
-		if h.winner.Load() == theFirst {
-			h.second.Cancel(cancel.NotWanted)
+	if h.timer.Stop() {
+		return
+	}
+	if h.winner.Load() == theFirst {
+		h.second.Cancel(cancel.NotWanted)
+	}
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case <-h.done:
+			return
+		case <-look.C:
+			s.x.Cancel.Ask() // the first attempt did, and is over
 		}
-		<-h.done
 	}
 }
 
@@ -162,7 +189,7 @@ func (s *serving) disarm(answered bool) {
 func (s *serving) decided(a *upstream.Attempt, answered bool) bool {
 	s.disarm(answered)
 	h := s.hedge
-	if h.winner.Load() == theHedge {
+	if h.winner.Load() == theHedge || !answered && h.status >= 200 && s.x.Cancel.Reason() == cancel.None { // whatever it was answered, nobody does better any more
 		return s.adopt(a)
 	}
 	if h.endpoint >= 0 {
@@ -200,6 +227,7 @@ func (s *serving) adopt(a *upstream.Attempt) bool {
 	}
 	a.Drop()
 	s.unfollow(&h.follow1)
+	h.second.Watch(s.lookForClient)
 	n := s.made
 	s.made++
 	h.attempt, s.later[n-1] = s.later[n-1], h.attempt

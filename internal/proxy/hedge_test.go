@@ -360,3 +360,123 @@ func TestHedgeAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations for an exchange", n)
 	}
 }
+
+// A client that leaves is noticed too while its hedge alone is under way, and while the answer of a hedge that won comes.
+func TestHedgeAloneOfAClientThatLeaves(t *testing.T) {
+	t.Parallel()
+	taken, ended := make(chan string, 1), make(chan struct{}, 1)
+	breaks := make(chan struct{})
+	broken := upstreamOf(t, func(p *peer) {
+		if _, ok := p.request(); ok {
+			<-taken
+			p.reset()
+			close(breaks)
+		}
+	})
+	alone := func(other *origin, first *origin, until func(c *peer)) {
+		t.Helper()
+		g := start(t, setup{pool: hedged}, first.addr, other.addr)
+		c := g.dial()
+		c.send(get("/x"))
+		until(c)
+		c.reset()
+		select {
+		case <-ended:
+		case <-time.After(patience / 2):
+			t.Error("the hedge goes on for nobody")
+		}
+		if r := g.record(); r.Status != fault.StatusClientLeft && r.Fault.Cause != fault.CauseClientLeft {
+			t.Errorf("%+v", r.Record)
+		}
+		g.free()
+	}
+	alone(upstreamOf(t, hanging(taken, ended)), broken, func(*peer) { <-breaks })
+	half := upstreamOf(t, func(p *peer) {
+		if _, ok := p.request(); ok {
+			p.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ")
+			p.gone()
+			ended <- struct{}{}
+		}
+	})
+	alone(half, upstreamOf(t, func(p *peer) { p.gone() }), func(c *peer) { _, _, _ = c.head() })
+}
+
+// Where the first attempt breaks, what its hedge was answered is better than nothing, whatever it says.
+func TestHedgeOfAFailureIsAnswered(t *testing.T) {
+	t.Parallel()
+	out := make(chan struct{}, 1)
+	broken := upstreamOf(t, func(p *peer) {
+		if _, ok := p.request(); ok {
+			<-out
+			<-time.After(50 * time.Millisecond) // the hedge's answer is here
+			p.reset()
+		}
+	})
+	busy := upstreamOf(t, func(p *peer) {
+		if _, ok := p.request(); ok {
+			p.send("HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy")
+			out <- struct{}{}
+			p.gone()
+		}
+	})
+	g := start(t, setup{pool: hedged}, broken.addr, busy.addr)
+	if m := g.ask(get("/x")); m.status() != 503 || m.body != "busy" {
+		t.Errorf("%s %q", m.line, m.body)
+	}
+	if r := g.record(); r.Hedge != telemetry.HedgeWon || g.failures(0) != 1 {
+		t.Errorf("%+v", r.Record)
+	}
+	g.free()
+}
+
+// A client that a cookie keeps at its endpoint has its session there: another one would answer quickly that it knows nothing.
+func TestHedgeOfAClientThatSticks(t *testing.T) {
+	t.Parallel()
+	slow := upstreamOf(t, func(p *peer) {
+		for {
+			if _, ok := p.request(); !ok {
+				return
+			}
+			<-time.After(200 * time.Millisecond)
+			p.send(short + "first")
+		}
+	})
+	other := upstreamOf(t, answering(short+"other"))
+	g := start(t, setup{pool: func(p *proxy.Pool) { hedged(p); p.Sticky = []byte("route") }}, slow.addr, other.addr)
+	if m := g.ask(get("/x", "Cookie: route=t0")); m.body != "first" {
+		t.Errorf("%s %q", m.line, m.body)
+	}
+	if r := g.want(200, fault.CauseNone); r.Hedge != telemetry.NotHedged {
+		t.Errorf("%+v", r.Record)
+	}
+	if m := g.ask(get("/x")); m.body != "other" { // it belongs nowhere yet
+		t.Errorf("%s %q", m.line, m.body)
+	}
+}
+
+// A hedge that has nowhere to go takes nothing from the budget that retries need.
+func TestHedgeThatIsNotSentCostsNothing(t *testing.T) {
+	t.Parallel()
+	late := upstreamOf(t, func(p *peer) {
+		for {
+			if _, ok := p.request(); !ok {
+				return
+			}
+			<-time.After(60 * time.Millisecond)
+			p.send(short + "first")
+		}
+	})
+	other := upstreamOf(t, answering(short+"other"))
+	g := start(t, setup{pool: func(p *proxy.Pool) {
+		hedged(p)
+		p.Budget = resilience.NewBudget(0)
+		p.Balance.TakeOut(1, balance.Drained)
+	}}, late.addr, other.addr)
+	for range 3 { // as many as the budget's floor
+		g.ask(get("/x"))
+		g.want(200, fault.CauseNone)
+	}
+	if !g.pool.Budget.Retry(mono.Now()) {
+		t.Error("hedges that were never sent have used the budget up")
+	}
+}

@@ -55,6 +55,13 @@ func (b *Budget) Retry(now mono.Time) bool {
 	return true
 }
 
+// GiveBack undoes a Retry of the same moment that nothing came of.
+func (b *Budget) GiveBack(now mono.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.slot(now).retries.Add(-1)
+}
+
 // slot is the slot of now, emptied if it was of an earlier time.
 func (b *Budget) slot(now mono.Time) *slot {
 	second := int64(now) / int64(slotLength)
