@@ -348,27 +348,12 @@ func (h *apacheHost) addWay(r *route, w nginxWay) {
 	case w.main || len(hosts) == 0:
 		hosts = append(hosts, serverName{})
 	}
-	for _, name := range hosts {
-		one := r.clone()
-		one.notes, r.notes = r.notes, nil
+	h.d.addFor(r, hosts, w.match, h.node, func(name serverName) int {
 		if name.text == "" {
-			one.rank = 1002
+			return 1002
 		}
-		fits := true
-		if name.regex {
-			if one.keys, fits = addHost(one.keys, name.text); !fits {
-				h.d.note(&one.notes, h.node, "a condition on the Host header beside a pattern of names; without it")
-			}
-		}
-		if one.keys, fits = withWay(one.keys, w.match); !fits {
-			h.d.notes = append(h.d.notes, one.notes...)
-			continue
-		}
-		if name.text != "" && !name.regex {
-			one.keys = append([]pair{{"host", quote(name.text)}}, one.keys...)
-		}
-		h.d.add(one)
-	}
+		return r.rank
+	})
 }
 
 // apacheHandled are directives that are translated, or told of, where they hold. Names are in lower case.

@@ -539,39 +539,8 @@ func (n *nginx) add(v *nginxServer, r *route) {
 		case w.main || len(hosts) == 0:
 			hosts = append(hosts, serverName{})
 		}
-		for _, h := range hosts {
-			one := &route{keys: slices.Clone(r.keys), notes: r.notes, rank: rank(h)}
-			r.notes = nil
-			fits := true
-			if h.regex {
-				if one.keys, fits = addHost(one.keys, h.text); !fits {
-					n.d.note(&one.notes, v.node, "a condition on the Host header in a server whose name is an expression; without it")
-				}
-			}
-			if one.keys, fits = withWay(one.keys, w.match); !fits {
-				n.d.notes = append(n.d.notes, one.notes...)
-				continue
-			}
-			if h.text != "" && !h.regex {
-				one.keys = append([]pair{{"host", quote(h.text)}}, one.keys...)
-			}
-			n.d.add(one)
-		}
+		n.d.addFor(r, hosts, w.match, v.node, rank)
 	}
-}
-
-// withWay adds what a route must match for some addresses. False means that the route is for another scheme alone.
-func withWay(keys, match []pair) ([]pair, bool) {
-	for _, m := range match {
-		i := slices.IndexFunc(keys, func(k pair) bool { return k.key == m.key })
-		switch {
-		case i < 0:
-			keys = append([]pair{m}, keys...)
-		case keys[i].value != m.value:
-			return keys, false
-		}
-	}
-	return keys, true
 }
 
 // addHost asks for a Host header beside other conditions of the route. False means that the route asks for another one.
@@ -587,20 +556,6 @@ func addHost(keys []pair, expression string) ([]pair, bool) {
 		}
 	}
 	return append([]pair{{"header", "{Host: " + quote(expression) + "}"}}, keys...), true
-}
-
-// rank is the place of a server's name in the order in which nginx chooses: exact names, wildcards, the longest first, expressions, and
-// what is for no name.
-func rank(name serverName) int {
-	switch {
-	case name.regex:
-		return 1001
-	case strings.HasPrefix(name.text, "*."):
-		return 1000 - len(name.text)
-	case name.text != "":
-		return 0
-	}
-	return 1002
 }
 
 // sortByHost puts the routes into the order in which servers are chosen.

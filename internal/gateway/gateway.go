@@ -340,20 +340,7 @@ func (g *Gateway) apply(cfg *config.Config, follow follows) error {
 	g.certify(cfg)
 	g.latest.Store(next)
 	next.watch(g.log, g.latest.Load)
-	for _, s := range sockets.secured {
-		g.takeHeaders(s.socket, &s.listen)
-		s.socket.use(&s.listen, s.server)
-		switch {
-		case s.udp != nil:
-			if err := g.openQUIC(s.socket, s.udp); err != nil {
-				g.log.Error("HTTP/3 could not begin", "error", err)
-				break
-			}
-			g.serveQUIC(s.socket)
-		case s.listen.H3 != config.On:
-			g.closeQUIC(s.socket)
-		}
-	}
+	g.secure(sockets.secured)
 	g.proxy.Use(next.snapshot)
 	if before := g.access.Swap(access); before != nil {
 		if before != access {
@@ -375,6 +362,24 @@ func (g *Gateway) apply(cfg *config.Config, follow follows) error {
 		next.unchecked()
 	}
 	return nil
+}
+
+// secure has sockets that stay open speak what the configuration says from now on: TLS, the PROXY protocol, HTTP/3. g.mu is held.
+func (g *Gateway) secure(all []securing) {
+	for _, s := range all {
+		g.takeHeaders(s.socket, &s.listen)
+		s.socket.use(&s.listen, s.server)
+		switch {
+		case s.udp != nil:
+			if err := g.openQUIC(s.socket, s.udp); err != nil {
+				g.log.Error("HTTP/3 could not begin", "error", err)
+				break
+			}
+			g.serveQUIC(s.socket)
+		case s.listen.H3 != config.On:
+			g.closeQUIC(s.socket)
+		}
+	}
 }
 
 // change is what a configuration asks of the sockets: those it goes on with, those it adds, those it ends, and what
