@@ -380,15 +380,17 @@ func (a *ACME) try(m *managed) {
 	a.ended(m, cert, asked, err)
 }
 
-// ended writes down how a try ended, and tells of it. asked is who wanted it, nil for nobody.
+// ended writes down how a try ended, and tells of it. asked is who wanted it, nil for nobody. Whoever waits for the try is told when handshakes
+// are served with what came of it, not before: the shelf has no lock.
 func (a *ACME) ended(m *managed, cert *tls.Certificate, asked *renewal, err error) {
 	now := time.Now()
 	a.mu.Lock()
 	h := &Happening{Name: m.name, Renewed: m.cert != nil}
 	news := true
 	m.working, m.tried = false, now
-	close(m.finished)
+	finished := m.finished
 	m.finished = make(chan struct{})
+	var outcome error
 	known := a.names[m.name] == m // another try may be for one that was given up, and taken up again
 	switch {
 	case errors.Is(err, errLeaves):
@@ -398,12 +400,11 @@ func (a *ACME) ended(m *managed, cert *tls.Certificate, asked *renewal, err erro
 			a.remove(m)
 			a.deny(m.name, now)
 		}
-		asked.end(fmt.Errorf("%s: %w", m.name, ErrUnknownName))
+		outcome = fmt.Errorf("%s: %w", m.name, ErrUnknownName)
 	case err == nil:
 		news = m.cert == nil || !same(m.cert, cert)
 		m.failed, m.failure = 0, nil
 		delete(a.refused, m.name)
-		asked.end(nil)
 	default:
 		m.failure = a.failureOf(m.name, err)
 		m.failure.At = now
@@ -411,7 +412,7 @@ func (a *ACME) ended(m *managed, cert *tls.Certificate, asked *renewal, err erro
 		m.failure.Next = m.due
 		m.failed++
 		h.Failure = m.failure
-		asked.end(m.failure)
+		outcome = m.failure
 	}
 	if cert != nil && (m.cert == nil || err == nil || !same(m.cert, cert)) {
 		m.hold(cert, now)
@@ -428,6 +429,8 @@ func (a *ACME) ended(m *managed, cert *tls.Certificate, asked *renewal, err erro
 		m.due = now
 	}
 	a.arrange()
+	close(finished)
+	asked.end(outcome)
 	a.mu.Unlock()
 	if news {
 		a.options.Told(h)
