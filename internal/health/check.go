@@ -132,9 +132,13 @@ func (c *Check) begin(ctx context.Context, t *upstream.Target) (a *upstream.Atte
 // failure says why a check failed.
 func failure(ev *fault.Evidence, c *Check) string {
 	if ev.Timer == fault.TimerResponse {
-		return fmt.Sprintf("the check was not answered within %v (at %s)", c.Timeout, ev.Stage)
+		return unanswered(ev, c)
 	}
 	return "the check failed: " + fault.Classify(ev).Sentence(ev)
+}
+
+func unanswered(ev *fault.Evidence, c *Check) string {
+	return fmt.Sprintf("the check was not answered within %v (at %s)", c.Timeout, ev.Stage)
 }
 
 // wants reports whether a status is one that the check takes for good.

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
+	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/upstream"
 	"github.com/whygate/whygate/internal/visible"
 )
@@ -47,8 +49,18 @@ func separate(t *upstream.Target) *upstream.Target {
 	return upstream.New(t.Endpoint, o)
 }
 
-// askGRPC makes one check by the health service of gRPC. The words are empty for an endpoint that is serving.
+// askGRPC makes one check by the health service of gRPC. The words are empty for an endpoint that is serving. The endpoint knows how long we
+// wait (grpc-timeout), and may give up in the same moment as we do: that is a check that was not answered, whoever was faster.
 func askGRPC(ctx context.Context, t *upstream.Target, c *Check) (fault.Evidence, string) {
+	until := mono.Now().Add(c.Timeout)
+	ev, wrong := c.askGRPC(ctx, t)
+	if wrong != "" && mono.Now() >= until {
+		wrong = unanswered(&ev, c)
+	}
+	return ev, wrong
+}
+
+func (c *Check) askGRPC(ctx context.Context, t *upstream.Target) (fault.Evidence, string) {
 	t = separate(t)
 	defer t.Close()
 	a, end := c.begin(ctx, t)
@@ -58,7 +70,7 @@ func askGRPC(ctx context.Context, t *upstream.Target, c *Check) (fault.Evidence,
 	var fields httpmsg.Fields
 	fields.AppendKnown(httpmsg.ContentType, []byte("application/grpc"))
 	fields.Append("User-Agent", []byte("whygate-check"), httpmsg.Other)
-	fields.Append("grpc-timeout", append(strconv.AppendInt(nil, max(c.Timeout.Milliseconds(), 1), 10), 'm'), httpmsg.Other)
+	fields.Append("grpc-timeout", append(strconv.AppendInt(nil, (c.Timeout+time.Millisecond-1).Milliseconds(), 10), 'm'), httpmsg.Other)
 	head := upstream.Head{
 		Method: []byte("POST"), Path: []byte(grpcMethod), Authority: c.Host, Extra: &fields, Length: int64(len(body)), SaysLength: true, Trailers: true,
 	}
@@ -131,7 +143,7 @@ func (c *Check) grpcVerdict(res *httpmsg.Response, message []byte) string {
 	case status < uint64(len(grpcServing)):
 		return fmt.Sprintf("the health service says that %s is %s", c.subject(), grpcServing[status])
 	}
-	return fmt.Sprintf("the health service says that %s has the status %d, which there is none", c.subject(), status)
+	return fmt.Sprintf("the health service says that %s has the status %d, which there is not", c.subject(), status)
 }
 
 // subject is what was asked about.
