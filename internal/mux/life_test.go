@@ -463,10 +463,25 @@ func TestUrgentFirst(t *testing.T) {
 		defer m.mu.Unlock()
 		return len(m.waiting) == 6
 	})
-	c.send(frame(h2.WindowUpdate, 0, 0, u32(1<<20)))
+	// One that is about to write its next piece does not wait, and others may have the window meanwhile: it is given little at a time, when
+	// all that are left wait.
 	var ends []uint32
+	granted, got := 0, 0
 	for len(ends) < 6 {
-		if f, _ := c.next(); f.Type == h2.Data && f.Has(h2.FlagEndStream) {
+		if granted-got < dataLeast {
+			eventually(t, "those that are left do not wait", func() bool {
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				return len(m.waiting) == m.active
+			})
+			c.send(frame(h2.WindowUpdate, 0, 0, u32(2*dataLeast)))
+			granted += 2 * dataLeast
+		}
+		f, _ := c.next()
+		if f.Type != h2.Data {
+			continue
+		}
+		if got += len(f.Payload); f.Has(h2.FlagEndStream) {
 			ends = append(ends, f.Stream)
 		}
 	}

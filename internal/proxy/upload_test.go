@@ -283,7 +283,11 @@ func TestBrokenUploads(t *testing.T) {
 				}
 				seen <- m
 			})
-			g := start(t, setup{limits: func(l *listener.Limits) { l.Idle = 300 * time.Millisecond }}, o.addr)
+			idle := time.Minute
+			if tt.status == 408 {
+				idle = 300 * time.Millisecond
+			}
+			g := start(t, setup{limits: func(l *listener.Limits) { l.Idle = idle }}, o.addr)
 			c := g.dial()
 			c.send("POST / HTTP/1.1\r\nHost: a.test\r\n" + tt.framing + "\r\n\r\n" + tt.body)
 			if tt.leaves {
