@@ -45,7 +45,7 @@ Where this gateway is, in the words of pools.NAME.endpoints[].zone. One file for
 	{path: "listen", kind: sections, required: true, min: 1, max: 64, aka: []string{"listeners", "bind", "entrypoints", "servers", "ports"}, doc: `
 What clients connect to.`},
 	{path: "listen[].address", kind: address, required: true, example: ":8080", aka: []string{"bind", "port", "addr", "host"}, doc: `
-Where to listen: host:port, :port for every address of the machine, unix:/path for a socket in the file system, systemd: for
+Where to listen: host:port, :port for every address of the machine (0.0.0.0:port for those of IPv4), unix:/path for a socket in the file system, systemd: for
 the sockets that systemd passes to the service, or systemd:NAME for the one with that FileDescriptorName.`},
 	{path: "listen[].tls", kind: section, word: "issue", aka: []string{"ssl", "https"}, doc: `
 Speak TLS on this listener. Without it the listener speaks plain HTTP. One word alone is its issue: tls: auto.`},

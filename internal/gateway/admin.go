@@ -41,7 +41,7 @@ func (g *Gateway) openAdmin(cfg *config.Config) (*admin.Server, error) {
 				return nil, err
 			}
 		}
-		l, err = net.Listen(a.Network, a.Address)
+		l, err = net.Listen(networkOf(a), a.Address)
 	}
 	if g.options.AnyAdminPort && errors.Is(err, syscall.EADDRINUSE) {
 		l, err = net.Listen("tcp", "127.0.0.1:0")

@@ -303,3 +303,30 @@ func TestH3ListenerGoes(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A listener of every IPv4 address takes no IPv6, over TCP and over UDP: whoever writes 0.0.0.0 has told us no more.
+func TestListenersFamily(t *testing.T) {
+	t.Parallel()
+	cert, key, _ := serverCertificate(t, "first.example.com")
+	section := fmt.Sprintf(`address: "0.0.0.0:0", h3: on, tls: {cert: %s, key: %s}}`, cert, key)
+	g := startText(t, strings.Replace(pool("127.0.0.1:0", httpOrigin(t, "one"), ""), `address: "127.0.0.1:0"}`, section, 1))
+	_, port, _ := net.SplitHostPort(g.address)
+	if c, err := net.Dial("tcp", "[::1]:"+port); err == nil {
+		_ = c.Close()
+		t.Error("it takes IPv6 over TCP")
+	}
+	if l, err := net.ListenPacket("udp6", "[::1]:0"); err != nil {
+		t.Log("this machine has no IPv6")
+	} else {
+		_ = l.Close()
+		l, err = net.ListenPacket("udp6", "[::1]:"+port)
+		if err == nil {
+			_ = l.Close()
+		} else {
+			t.Errorf("it has the UDP port of IPv6: %v", err)
+		}
+	}
+	if _, text := got(t, h3Client(t, "first.example.com"), "https://127.0.0.1:"+port); text != "one" {
+		t.Errorf("over HTTP/3: %q", text)
+	}
+}

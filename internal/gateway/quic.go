@@ -30,7 +30,7 @@ func (g *Gateway) bindQUIC(l net.Listener, a config.Address, where string) (net.
 	if before != nil {
 		lc.Control = shareUDP
 	}
-	pc, err := lc.ListenPacket(context.Background(), "udp", net.JoinHostPort(hostOf(t), strconv.Itoa(t.Port)))
+	pc, err := lc.ListenPacket(context.Background(), familyOf(l, t), net.JoinHostPort(hostOf(t), strconv.Itoa(t.Port)))
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, &HintError{fmt.Errorf("listen on UDP port %d for HTTP/3: %w", t.Port, syscall.EADDRINUSE), "another program has it (ss -lnup 'sport = :" + strconv.Itoa(t.Port) + "'): stop it, or set " + where + " to off"}
@@ -43,6 +43,17 @@ func (g *Gateway) bindQUIC(l net.Listener, a config.Address, where string) (net.
 		g.log.Warn("HTTP/3's UDP port cannot be shared with another process: connections are lost when one takes over", "address", pc.LocalAddr().String(), "error", err)
 	}
 	return pc, nil
+}
+
+// familyOf is what the UDP socket beside a listener is opened by: it takes the addresses that the listener takes, and no others.
+func familyOf(l net.Listener, t *net.TCPAddr) string {
+	switch {
+	case t.IP.To4() != nil:
+		return "udp4"
+	case onlyIPv6(l):
+		return "udp6"
+	}
+	return "udp"
 }
 
 // hostOf is an address's host, empty for every address of the machine.

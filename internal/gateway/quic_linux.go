@@ -81,3 +81,21 @@ func receiveBuffer(pc net.PacketConn) (size int) {
 	})
 	return size
 }
+
+// onlyIPv6 reports whether a listener of every IPv6 address takes no IPv4.
+func onlyIPv6(l net.Listener) bool {
+	t, is := l.(*net.TCPListener)
+	if !is {
+		return false
+	}
+	c, err := t.SyscallConn()
+	if err != nil {
+		return false
+	}
+	only := 0
+	_ = onSocket(c, func(fd int) (err error) {
+		only, err = unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
+		return err
+	})
+	return only != 0
+}

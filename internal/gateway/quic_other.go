@@ -17,3 +17,6 @@ func lendUDP(net.PacketConn, *listener.Tag) error { return nil }
 
 // receiveBuffer is not known.
 func receiveBuffer(net.PacketConn) int { return 0 }
+
+// onlyIPv6 is not known.
+func onlyIPv6(net.Listener) bool { return false }

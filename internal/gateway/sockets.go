@@ -105,7 +105,7 @@ func (g *Gateway) open(l config.Listen, where string) ([]*socket, error) {
 		}
 		fallthrough
 	default:
-		n, err := net.Listen(l.Address.Network, l.Address.Address)
+		n, err := net.Listen(networkOf(l.Address), l.Address.Address)
 		if err != nil {
 			return nil, listenError(err, l.Address, where)
 		}
@@ -250,4 +250,13 @@ func notify(state string) {
 	}
 	defer c.Close()
 	_, _ = c.Write([]byte(state))
+}
+
+// networkOf is what a socket of an address is opened by. Go's "tcp" takes 0.0.0.0 for every address, those of IPv6 too; who writes it means
+// those of IPv4.
+func networkOf(a config.Address) string {
+	if a.Network == "tcp" && strings.HasPrefix(a.Address, "0.0.0.0:") {
+		return "tcp4"
+	}
+	return a.Network
 }
