@@ -84,13 +84,14 @@ func New(h *exchange.Host, o Options) *Server {
 	return &Server{host: h, o: o, conns: map[*session]struct{}{}}
 }
 
-// What a connection may cost. The windows are what a client may send before it is read: they grow where it is read quickly.
+// What a connection may cost. The windows are what a client may send before it is read: they grow where it is read quickly, and what they grow by
+// is counted. What they begin with is not, and is small for that reason.
 const (
-	streamsMax    = 128       // requests at once on one connection
-	streamsOther  = 8         // the client's unidirectional streams at once
-	windowStream  = 256 << 10 // octets
+	streamsMax    = 128      // requests at once on one connection
+	streamsOther  = 8        // the client's unidirectional streams at once
+	windowStream  = 64 << 10 // octets
 	windowLarge   = 4 << 20
-	windowConn    = 1 << 20
+	windowConn    = 128 << 10
 	windowAll     = 8 << 20
 	memoryMax     = 256 << 20 // octets that all connections hold; then new requests are refused
 	memoryTight   = memoryMax / 8

@@ -62,6 +62,7 @@ func (ss *session) run() {
 			ss.idle.Stop() // the last request has set it anew
 		}
 	}()
+	defer ss.close(h3.InternalError, "") // it is over, unless a bug of ours ends us
 	control, err := ss.conn.OpenUniStream()
 	if err != nil { // RFC 9114, section 6.2, wants three to be allowed
 		ss.close(h3.GeneralProtocolError, "no control stream can be opened")
