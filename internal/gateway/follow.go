@@ -27,6 +27,8 @@ const (
 	followAgain = 5 * time.Second
 	// followedMax bounds the endpoints that one pool's names may make: as many as a configuration may list.
 	followedMax = 256
+	// namesAtOnce bounds the names of one pool that are looked up at once: several that cannot be found must not hold up the others.
+	namesAtOnce = 8
 )
 
 // followed is what the names of one pool stand for. It outlives reloads that leave the names as they are.
@@ -45,6 +47,7 @@ type followed struct {
 	failing map[string]string // names that cannot be looked up, and why
 	since   time.Time         // when the first of them began
 	asked   time.Time
+	beyond  int // endpoints that the names stand for beyond followedMax, and that get no request
 }
 
 // follows are those of all pools that have some, by the pool's name.
@@ -56,12 +59,13 @@ type ResolveStatus struct {
 	Failures uint64            `json:"failures"`          // look-ups that failed
 	Failing  map[string]string `json:"failing,omitempty"` // names whose last look-up failed, and why
 	Since    *time.Time        `json:"failing_since,omitempty"`
+	Beyond   int               `json:"beyond,omitempty"` // endpoints that get no request, since there are too many
 }
 
 func (f *followed) status() *ResolveStatus {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := &ResolveStatus{Asked: f.asked.UTC(), Failures: f.failures.Load()}
+	s := &ResolveStatus{Asked: f.asked.UTC(), Failures: f.failures.Load(), Beyond: f.beyond}
 	if len(f.failing) > 0 {
 		since := f.since.UTC()
 		s.Failing, s.Since = map[string]string{}, &since
@@ -149,11 +153,17 @@ func (f follows) expand(cfg *config.Config) *config.Config {
 	return &c
 }
 
-// endpoints are what the names stand for, in an order that does not depend on that of the answers. A name that was never found is an endpoint
-// itself, which says at each request why it cannot be.
+// endpoints are what the names stand for, at most followedMax.
 func (f *followed) endpoints() []config.Endpoint {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	all := f.all()
+	return all[:min(len(all), followedMax)]
+}
+
+// all is what the names stand for, in an order that does not depend on that of the answers. A name that was never found is an endpoint itself,
+// which says at each request why it cannot be. f.mu is held.
+func (f *followed) all() []config.Endpoint {
 	var all []config.Endpoint
 	if f.settings.SRV != "" {
 		all = slices.Clone(f.known[f.settings.SRV])
@@ -170,18 +180,18 @@ func (f *followed) endpoints() []config.Endpoint {
 		}
 	}
 	seen := map[string]bool{}
-	all = slices.DeleteFunc(all, func(e config.Endpoint) bool {
+	return slices.DeleteFunc(all, func(e config.Endpoint) bool {
 		twice := seen[e.String()]
 		seen[e.String()] = true
 		return twice
 	})
-	return all[:min(len(all), followedMax)]
 }
 
 // looked is what a look-up found out that is news.
 type looked struct {
 	lost  map[string]string // names that cannot be looked up any more, and why
 	found []string          // names that can be again
+	many  int               // endpoints that the names stand for now, where they have become too many
 }
 
 // look looks all names up, and notes when it is to be done again.
@@ -191,18 +201,35 @@ func (f *followed) look(ctx context.Context) looked {
 	if f.settings.Every != config.EveryTTL {
 		wait = f.settings.Every
 	}
-	for _, name := range f.names() {
-		ttl, err := f.lookOne(ctx, name)
+	names := f.names()
+	ttls, errs := make([]time.Duration, len(names)), make([]error, len(names))
+	var asked sync.WaitGroup
+	turn := make(chan struct{}, namesAtOnce)
+	for i, name := range names {
+		turn <- struct{}{}
+		asked.Go(func() { // ends with ctx, or after resolver.timeout
+			defer func() { <-turn }()
+			ttls[i], errs[i] = f.lookOne(ctx, name)
+		})
+	}
+	asked.Wait()
+	for i, name := range names {
 		switch {
-		case err != nil:
+		case errs[i] != nil:
 			wait = min(wait, followAgain)
 		case f.settings.Every == config.EveryTTL:
-			wait = min(wait, max(ttl, ttlLeast))
+			wait = min(wait, max(ttls[i], ttlLeast))
 		}
-		news.note(f, name, err)
+		news.note(f, name, errs[i])
 	}
 	f.mu.Lock()
 	f.asked = time.Now()
+	all := len(f.all())
+	beyond := max(all-followedMax, 0)
+	if beyond > 0 && f.beyond == 0 {
+		news.many = all
+	}
+	f.beyond = beyond
 	f.mu.Unlock()
 	f.due.Store(mono.Now().Add(wait))
 	return news

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -56,7 +57,7 @@ func (z *zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 }
 
 // serveZone starts a name server, and gives the keys by which a gateway asks it.
-func serveZone(t *testing.T, z *zone) string {
+func serveZone(t *testing.T, z dns.Handler) string {
 	t.Helper()
 	c, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -364,5 +365,55 @@ func TestReloadKeepsWhatWasFound(t *testing.T) {
 	until(t, "the time line lacks a change", func() bool {
 		_, body := fetch(t, http.DefaultClient, "http://"+g.Admin()+"/api/changes")
 		return strings.Contains(body, "came: "+second+"; left: http://127.0.0.2:"+port) && strings.Contains(body, "app.test cannot be looked up: ")
+	})
+}
+
+// together is a name server that says nothing before so many names were asked for.
+type together struct {
+	zone
+	names atomic.Int64
+	seen  sync.Map
+	want  int64
+	all   chan struct{}
+}
+
+func (z *together) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
+	if _, again := z.seen.LoadOrStore(strings.ToLower(q.Question[0].Name), true); !again && z.names.Add(1) == z.want {
+		close(z.all)
+	}
+	select {
+	case <-z.all:
+		z.zone.ServeDNS(w, q)
+	case <-time.After(4 * time.Second): // resolver.timeout is five
+	}
+}
+
+// The names of one pool are looked up at once. Those that stand for more endpoints than a pool may have are told of.
+func TestManyNames(t *testing.T) {
+	t.Parallel()
+	z := &together{want: 6, all: make(chan struct{})}
+	var records, endpoints []string
+	for i := range 6 {
+		for k := range 50 {
+			records = append(records, fmt.Sprintf("n%d.test. 1 IN A 127.0.%d.%d", i, i+2, k+1))
+		}
+		endpoints = append(endpoints, fmt.Sprintf("http://n%d.test:80", i))
+	}
+	z.say(records...)
+	healthy := "http://" + listen(t, well).address
+	g := start(t, serveZone(t, z), map[string]route{"web": {endpoints: endpoints, pool: "resolve: {every: 100ms}"}, "healthy": {endpoints: []string{healthy}}})
+	if failing, _ := g.resolving(t, "web"); len(failing) > 0 {
+		t.Errorf("they were looked up one after the other: %v", failing)
+	}
+	if n := len(strings.Fields(g.names(t, healthy))); n != 256 {
+		t.Errorf("%d endpoints", n)
+	}
+	if _, body := fetch(t, http.DefaultClient, "http://"+g.Admin()+"/endpoints"); !strings.Contains(body, `"beyond":44`) && !strings.Contains(body, `"beyond": 44`) {
+		t.Error("the admin address does not say that there are 44 more")
+	}
+	z.say(append(records[:200:200], records[200], records[250])...)
+	until(t, "fewer are too many still", func() bool {
+		_, body := fetch(t, http.DefaultClient, "http://"+g.Admin()+"/endpoints")
+		return !strings.Contains(body, `"beyond"`)
 	})
 }

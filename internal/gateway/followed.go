@@ -67,7 +67,7 @@ func (g *Gateway) followOnce(ctx context.Context, f *followed) {
 	}
 }
 
-// tellFollowed tells which names cannot be looked up, and which can be again.
+// tellFollowed tells which names cannot be looked up, which can be again, and that there are too many endpoints.
 func (g *Gateway) tellFollowed(f *followed, news looked) {
 	for _, name := range slices.Sorted(maps.Keys(news.lost)) {
 		g.log.Warn("a name cannot be looked up: the last endpoints stay", "pool", f.pool, "name", name, "error", news.lost[name])
@@ -76,6 +76,10 @@ func (g *Gateway) tellFollowed(f *followed, news looked) {
 	for _, name := range news.found {
 		g.log.Info("a name can be looked up again", "pool", f.pool, "name", name)
 		g.changedDNS(f.pool, name+" can be looked up again")
+	}
+	if news.many > 0 {
+		g.log.Warn("the names of a pool stand for more endpoints than it may have: those beyond get no request", "pool", f.pool, "endpoints", news.many, "limit", followedMax)
+		g.changedDNS(f.pool, fmt.Sprintf("the names stand for %d endpoints, and %d are used", news.many, followedMax))
 	}
 }
 
