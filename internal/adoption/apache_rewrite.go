@@ -183,6 +183,9 @@ func rewriteCondition(c *node) (condition, bool) {
 	text, not := strings.CutPrefix(c.Arg(1), "!")
 	expression := text
 	if exact, ok := strings.CutPrefix(text, "="); ok {
+		if exact == `""` || exact == "''" {
+			exact = ""
+		}
 		expression = "^" + regexp.QuoteMeta(exact) + "$"
 	} else if strings.HasPrefix(text, "-") || strings.HasPrefix(text, "<") || strings.HasPrefix(text, ">") {
 		return nil, false
@@ -195,6 +198,13 @@ func rewriteCondition(c *node) (condition, bool) {
 		return condition{{{"scheme", map[bool]string{true: "https", false: "http"}[tls]}}}, true
 	}
 	name := strings.ToUpper(parts[2])
+	header := "" // that is looked at
+	switch {
+	case parts[1] != "":
+		header = parts[2]
+	case strings.HasPrefix(name, "HTTP_"):
+		header = strings.ReplaceAll(parts[2][len("HTTP_"):], "_", "-")
+	}
 	switch {
 	case name == "HTTPS" && (bare == "on" || bare == "off"):
 		return scheme((bare == "on") != not)
@@ -202,23 +212,27 @@ func rewriteCondition(c *node) (condition, bool) {
 		return scheme((bare == "443") != not)
 	case name == "REQUEST_SCHEME" && (bare == "http" || bare == "https"):
 		return scheme((bare == "https") != not)
+	case not && regexp.MustCompile(`^(?:\^\$|=(?:""|'')?)$`).MatchString(text) && header != "" && header != "Host":
+		return condition{{{"header", mapping([]pair{{quote(header), quote("~.")}})}}}, true
 	case not || !compiles(expression):
 		return nil, false
 	case parts[1] != "":
-		return condition{{{"header", mapping([]pair{{quote(parts[2]), quote("~" + expression)}})}}}, true
+		return like("header", parts[2], expression), true
+	case name == "HTTP_HOST" && regexp.MustCompile(expression).MatchString(""):
+		return like("header", "Host", expression), true
 	case name == "HTTP_HOST":
 		value, fits := hostWithPort(strings.TrimPrefix(expression, "(?i)"))
 		return condition{{{"header", "{Host: " + quote(value) + "}"}}}, fits
 	case name == "REQUEST_URI":
 		return condition{{{"path", quote("~" + expression)}}}, true
 	case name == "REQUEST_METHOD":
-		methods := regexp.MustCompile(`^\^?\(?([A-Z]+(?:\|[A-Z]+)*)\)?\$?$`).FindStringSubmatch(text)
+		methods := methodsOnly.FindStringSubmatch(text)
 		if methods == nil {
 			return nil, false
 		}
 		return condition{{{"method", list(strings.Split(methods[1], "|"))}}}, true
-	case strings.HasPrefix(name, "HTTP_"):
-		return condition{{{"header", mapping([]pair{{quote(strings.ReplaceAll(parts[2][len("HTTP_"):], "_", "-")), quote("~" + expression)}})}}}, true
+	case header != "":
+		return like("header", header, expression), true
 	}
 	return nil, false
 }

@@ -565,6 +565,9 @@ func caddyCondition(l *node) (out condition, ok bool) {
 		return out, l.Text() == "http" || l.Text() == "https"
 	case "header":
 		value := l.Arg(1)
+		if name, absent := strings.CutPrefix(l.Text(), "!"); absent && len(l.Args) == 1 {
+			return condition{{{"header", mapping([]pair{{quote(name), quote("")}})}}}, true
+		}
 		if len(l.Args) == 1 {
 			value = "*"
 		} else if strings.Contains(strings.Trim(value, "*"), "*") || strings.HasPrefix(l.Text(), "!") || len(l.Args) > 2 {

@@ -101,8 +101,11 @@ func tests(fetch, method, fold string, values []string) (condition, bool) {
 	if name == "ssl_fc" && len(values) == 0 {
 		return condition{{{"scheme", "https"}}}, true
 	}
-	if method == "found" || len(values) == 0 && (strings.HasPrefix(name, "req.") || name == "hdr") {
-		method, values = "found", []string{"*"}
+	if name == "hdr_cnt" || name == "req.hdr_cnt" {
+		return counted(argument, method, values)
+	}
+	if method == "found" { // without values a test of a text never holds
+		values = []string{"*"}
 	}
 	var out condition
 	for _, v := range values {
@@ -113,6 +116,13 @@ func tests(fetch, method, fold string, values []string) (condition, bool) {
 		out = append(out, []pair{key})
 	}
 	return out, len(out) > 0
+}
+
+// counted are tests of how many values a header has: none, or some.
+func counted(header, method string, values []string) (condition, bool) {
+	value := map[string]string{"0": "", "eq 0": "", "lt 1": "", "le 0": "", "gt 0": "*", "ge 1": "*"}
+	how, known := value[strings.Join(values, " ")]
+	return condition{{{"header", mapping([]pair{{quote(header), quote(how)}})}}}, known && method == "" && header != "" && !strings.EqualFold(header, "host")
 }
 
 // test is one test of one value.
@@ -145,6 +155,12 @@ func test(name, argument, method, fold, v string) (pair, bool) {
 			if exact {
 				expression = "~(?i)^" + regexp.QuoteMeta(v) + "(:[0-9]+)?$"
 			}
+		} else if text, regex := strings.CutPrefix(expression, "~"); regex && name != "req.fhdr" { // its values stand between commas
+			listed, ok := inList(text)
+			if !ok || !compiles(listed) {
+				return pair{}, false
+			}
+			expression = "~" + listed
 		}
 		return pair{"header", mapping([]pair{{quote(argument), quote(expression)}})}, argument != ""
 	case "req.cook", "cook":
@@ -287,6 +303,14 @@ func negate(c condition, known bool) (condition, bool) {
 	if len(c) == 1 && len(c[0]) == 1 && c[0][0].key == "scheme" {
 		other := map[string]string{"https": "http", "http": "https"}[c[0][0].value]
 		return condition{{{"scheme", other}}}, true
+	}
+	if len(c) == 1 && len(c[0]) == 1 && c[0][0].key == "header" { // there is such a header, or there is none
+		if name, found := strings.CutSuffix(c[0][0].value, ": '*'}"); found {
+			return condition{{{"header", name + ": ''}"}}}, true
+		}
+		if name, none := strings.CutSuffix(c[0][0].value, ": ''}"); none {
+			return condition{{{"header", name + ": '*'}"}}}, true
+		}
 	}
 	var nets []pair
 	for _, a := range c {

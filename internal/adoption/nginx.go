@@ -547,7 +547,7 @@ func (n *nginx) add(v *nginxServer, r *route) {
 func addHost(keys []pair, expression string) ([]pair, bool) {
 	for i, k := range keys {
 		if k.key == "header" {
-			if strings.HasPrefix(k.value, "{Host: ") {
+			if named(k.value, "{Host: ") {
 				return keys, false
 			}
 			keys = slices.Clone(keys)

@@ -163,93 +163,122 @@ func (n *nginx) conditions(v *nginxServer, l *location, s scope) (lost bool) {
 				answer = k
 			}
 		}
-		r := &route{}
+		var match []pair
 		if l != nil {
-			r.keys = l.match()
+			match = l.match()
 		}
 		found := ifCondition.FindStringSubmatch(strings.Join(b.Args, " "))
 		why := ""
+		var alternatives condition
 		switch {
-		case answer == nil || len(b.Kids) > 1 || found == nil || !n.condition(r, found[1], found[2], strings.Trim(found[3], `"'`)):
+		case answer == nil || len(b.Kids) > 1 || found == nil:
 			why = "a condition without a counterpart"
 		case strings.HasPrefix(found[2], "~") && capturesOf(answer.Text()+" "+answer.Arg(1)) > 0:
 			why = "what the expression of a condition has taken"
+		default:
+			asked, ok := nginxCondition(found[1], found[2], strings.Trim(found[3], `"'`))
+			if ok {
+				alternatives, ok = both(condition{match}, asked)
+			}
+			if !ok {
+				why = "a condition without a counterpart"
+			}
 		}
 		if why != "" {
-			if answer != nil && strings.HasPrefix(answer.Text(), "4") { // it keeps people out
+			if keepsOut(b, found) {
 				why, lost = why+"; what stands below it is answered 501", true
 			}
 			n.d.note(&v.mark, b, "%s", why)
 			continue
 		}
-		n.returns(v, r, answer, s)
-		r.refused = !answers(r.keys)
-		n.add(v, r)
+		for _, keys := range alternatives {
+			r := &route{keys: keys}
+			n.returns(v, r, answer, s)
+			r.refused = !answers(r.keys)
+			n.add(v, r)
+		}
 	}
 	return lost
 }
 
-// condition sets what a route must match for a condition to hold.
-func (n *nginx) condition(r *route, variable, operator, text string) bool {
-	value := text
-	switch operator {
-	case "":
-		value = "~.*[^0].*|^..+"
-	case "=":
-		if text == "" {
-			if variable == "host" || variable == "http_host" {
-				return false
-			}
-			break // there is none
+// plainVariables are variables that say where a request leads, and not who asks: a redirect by them keeps nobody out.
+var plainVariables = words(`scheme host http_host server_port server_name request_uri uri document_uri args query_string is_args https request_scheme ssl_protocol http2 http3 server_protocol`)
+
+// keepsOut reports whether an if keeps clients out: by an error, the end of the connection, or an answer that another client would not get.
+// What looks at files is a switch of the operator's, as for maintenance, unless it forbids.
+func keepsOut(b *node, found []string) bool {
+	for _, k := range b.Kids {
+		switch {
+		case k.Name == "include": // unread
+			return true
+		case k.Name != "return":
+		case strings.HasPrefix(k.Text(), "4"):
+			return true
+		case found == nil:
+			return strings.HasPrefix(k.Text(), "5") && !strings.HasPrefix(strings.TrimLeft(strings.Join(b.Args, " "), "( !"), "-")
+		default:
+			return strings.HasPrefix(k.Text(), "5") || !plainVariables[found[1]]
 		}
-		value = literally(text)
-	case "~":
-		value = "~" + text
-	case "~*":
-		value = "~(?i)" + text
-	default:
-		return false
-	}
-	if strings.HasPrefix(value, "~") && !compiles(value[1:]) {
-		return false
-	}
-	has := slices.ContainsFunc(r.keys, func(k pair) bool { return k.key == "header" || k.key == "query" })
-	switch {
-	case has:
-	case variable == "scheme" && operator == "=":
-		if slices.ContainsFunc(r.keys, func(k pair) bool { return k.key == "scheme" }) {
-			return false
-		}
-		r.text("scheme", value)
-		return value == "http" || value == "https"
-	case variable == "request_method" && operator == "=":
-		r.set("method", list([]string{value}))
-		return true
-	case variable == "request_method" && strings.HasPrefix(operator, "~"):
-		methods := regexp.MustCompile(`^\^?\(?([A-Z]+(?:\|[A-Z]+)*)\)?\$?$`).FindStringSubmatch(text)
-		if methods == nil {
-			return false
-		}
-		r.set("method", list(strings.Split(methods[1], "|")))
-		return true
-	case variable == "host" && operator == "=":
-		r.set("header", "{Host: "+quote("~(?i)^"+regexp.QuoteMeta(text)+"(:[0-9]+)?$")+"}")
-		return true
-	case variable == "host":
-		value, fits := hostWithPort(text)
-		r.set("header", "{Host: "+quote(value)+"}")
-		return fits
-	case variable == "http_host":
-		r.set("header", "{Host: "+quote(value)+"}")
-		return true
-	case strings.HasPrefix(variable, "http_"):
-		r.set("header", mapping([]pair{{quote(strings.ReplaceAll(strings.TrimPrefix(variable, "http_"), "_", "-")), quote(value)}}))
-		return true
-	case strings.HasPrefix(variable, "arg_"):
-		r.set("query", mapping([]pair{{quote(strings.TrimPrefix(variable, "arg_")), quote(value)}}))
-		return true
 	}
 	return false
+}
+
+var methodsOnly = regexp.MustCompile(`^\^?\(?([A-Z]+(?:\|[A-Z]+)*)\)?\$?$`)
+
+// nginxCondition is what a route must match for a condition to hold: alternatives.
+func nginxCondition(variable, operator, text string) (out condition, ok bool) {
+	expression := ""
+	switch operator {
+	case "":
+		expression = ".*[^0].*|^..+"
+	case "=":
+		expression = "^" + regexp.QuoteMeta(text) + "$"
+	case "~":
+		expression = text
+	case "~*":
+		expression = "(?i)" + text
+	default:
+		return nil, false
+	}
+	if !compiles(expression) {
+		return nil, false
+	}
+	exact := operator == "="
+	one := func(key, value string) (condition, bool) { return condition{{{key, value}}}, true }
+	// A value to the letter, for a header or a parameter.
+	plain := func(key, name string) (condition, bool) {
+		if !exact || text == "" {
+			if exact {
+				return one(key, mapping([]pair{{quote(name), quote("")}}))
+			}
+			return like(key, name, expression), true
+		}
+		return one(key, mapping([]pair{{quote(name), quote(literally(text))}}))
+	}
+	switch {
+	case variable == "scheme" && exact:
+		return condition{{{"scheme", quote(text)}}}, text == "http" || text == "https"
+	case variable == "request_method" && exact:
+		return one("method", list([]string{text}))
+	case variable == "request_method" && strings.HasPrefix(operator, "~"):
+		methods := methodsOnly.FindStringSubmatch(text)
+		if methods == nil {
+			return nil, false
+		}
+		return one("method", list(strings.Split(methods[1], "|")))
+	case variable == "host" && exact:
+		return condition{{{"header", "{Host: " + quote("~(?i)^"+regexp.QuoteMeta(text)+"(:[0-9]+)?$") + "}"}}}, text != ""
+	case variable == "host" && operator != "":
+		value, fits := hostWithPort(text)
+		return condition{{{"header", "{Host: " + quote(value) + "}"}}}, fits
+	case variable == "http_host":
+		return plain("header", "Host")
+	case strings.HasPrefix(variable, "http_"):
+		return plain("header", strings.ReplaceAll(strings.TrimPrefix(variable, "http_"), "_", "-"))
+	case strings.HasPrefix(variable, "arg_"):
+		return plain("query", strings.TrimPrefix(variable, "arg_"))
+	}
+	return nil, false
 }
 
 // literally is a text as the value of a header or of the query: some texts would be expressions, or stand for any.
