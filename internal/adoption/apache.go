@@ -58,6 +58,7 @@ func fromApache(ctx context.Context, d *draft, all []*topology.Proxy) error {
 			a.trust(n)
 		}
 	}
+	a.clients()
 	a.account(a.tree, &d.notes)
 	a.server()
 	a.order()
@@ -117,9 +118,36 @@ func (h *apacheHost) name(at *node, name string) {
 
 // trust takes proxies in front.
 func (a *apache) trust(n *node) {
-	for _, p := range n.Args {
-		if !slices.Contains(a.d.trusted, p) {
-			a.d.trusted = append(a.d.trusted, p)
+	for _, text := range n.Args {
+		if p, ok := apacheNetwork(text); ok {
+			text = p
+		}
+		a.d.trust(n, text)
+	}
+}
+
+// clients looks by what Apache learns clients' addresses.
+func (a *apache) clients() {
+	all := slices.Clone(a.tree)
+	for _, n := range a.tree {
+		if strings.EqualFold(n.Name, "VirtualHost") {
+			all = append(all, n.Kids...)
+		}
+	}
+	for _, n := range all {
+		switch strings.ToLower(n.Name) {
+		case "remoteipheader":
+			if !strings.EqualFold(n.Text(), "X-Forwarded-For") {
+				a.d.unseen(&a.d.notes, n, "addresses from another header than X-Forwarded-For")
+			} else if len(a2all(all, "RemoteIPTrustedProxy", "RemoteIPInternalProxy")) == 0 {
+				a.d.unseen(&a.d.notes, n, "a header that is taken from everybody")
+			}
+		case "remoteiptrustedproxylist", "remoteipinternalproxylist":
+			a.d.unseen(&a.d.notes, n, "a file of addresses; write them to trusted_proxies")
+		case "remoteipproxyprotocol":
+			if !strings.EqualFold(n.Text(), "off") {
+				a.d.unseen(&a.d.notes, n, "the PROXY protocol; write proxy_protocol: on, and trusted_proxies")
+			}
 		}
 	}
 }
@@ -361,7 +389,7 @@ var apacheHandled = words(`virtualhost location locationmatch directory director
 	proxypass proxypassmatch balancermember proxyset proxypreservehost proxytimeout timeout redirect redirectmatch redirectpermanent redirecttemp rewriteengine rewritecond rewriterule alias aliasmatch scriptalias
 	require requireall requireany requirenone authtype authname authuserfile authbasicprovider order allow deny limit limitexcept satisfy header requestheader errordocument proxyerroroverride sslengine sslcertificatefile sslcertificatekeyfile sslverifyclient
 	sslcacertificatefile sslcacertificatepath sslcarevocationfile sslcarevocationpath sslocspenable sslverifydepth mdomain mdomainset mdcontactemail mdcertificateauthority addtype allowoverride limitrequestbody
-	remoteiptrustedproxy remoteipinternalproxy sslproxyverify sslproxycacertificatefile sslproxymachinecertificatefile setoutputfilter addoutputfilterbytype fallbackresource proxypassreverse authgroupfile sslrequiressl`)
+	remoteiptrustedproxy remoteipinternalproxy remoteipheader remoteiptrustedproxylist remoteipinternalproxylist remoteipproxyprotocol sslproxyverify sslproxycacertificatefile sslproxymachinecertificatefile setoutputfilter addoutputfilterbytype fallbackresource proxypassreverse authgroupfile sslrequiressl`)
 
 // apacheNeedless are directives that need no counterpart.
 var apacheNeedless = words(`serveradmin serversignature servertokens errorlog customlog loglevel logformat transferlog hostnamelookups user group pidfile mutex defaultruntimedir loadmodule define undefine usecanonicalname
@@ -373,7 +401,7 @@ var apacheNeedless = words(`serveradmin serversignature servertokens errorlog cu
 
 // apacheOnly are directives that need no counterpart where they say this.
 var apacheOnly = map[string]string{
-	"proxyrequests": "off", "proxyvia": "off", "remoteipheader": "x-forwarded-for", "dav": "off", "sslprotocol": "", "authmerging": "off", "rewriteoptions": "", "rewritebase": "", "secruleengine": "off", "mdprivatekeys": "",
+	"proxyrequests": "off", "proxyvia": "off", "dav": "off", "sslprotocol": "", "authmerging": "off", "rewriteoptions": "", "rewritebase": "", "secruleengine": "off", "mdprivatekeys": "",
 }
 
 // apacheOptions are those that change what is answered.
@@ -439,7 +467,8 @@ func (a *apache) within(block *node, notes *[]Note) {
 }
 
 // apacheGuards are directives that may turn clients away, and have no counterpart.
-var apacheGuards = words(`secruleengine secrule authformprovider authldapurl oidcprovidermetadataurl mellonenable casauthnheader sslrequire authopenidenabled luahookaccesschecker luahookauthchecker dosenabled doshashtablesize qs_srvmaxconn wsgiaccessscript cookietracking sessioncookiename`)
+var apacheGuards = words(`secruleengine secrule authformprovider authldapurl oidcprovidermetadataurl mellonenable casauthnheader sslrequire authopenidenabled luahookaccesschecker luahookauthchecker dosenabled doshashtablesize qs_srvmaxconn wsgiaccessscript allowmethods authmerging secaction modsecurity
+	nssverifyclient gnutlsclientverify perlaccesshandler perlauthenhandler perlauthzhandler perlheaderparserhandler pythonaccesshandler pythonauthenhandler luahookcheckuserid qs_denyrequestline qs_denypath qs_denyquery qs_denyquerybody qs_permiturl`)
 
 // timeouts are how long a pool or an application is waited for.
 func (h *apacheHost) timeouts(args []string) string {

@@ -40,7 +40,7 @@ func (h *apacheHost) access(levels [][]*node) (out apacheAccess) {
 	for _, level := range slices.Backward(levels) {
 		for _, k := range level {
 			if name := strings.ToLower(k.Name); apacheGuards[name] && !guarded[name] {
-				if guarded[name] = true; !strings.EqualFold(k.Text(), "off") {
+				if guarded[name] = true; !strings.EqualFold(k.Text(), "off") && !strings.EqualFold(k.Text(), "reset") {
 					out.lost = k
 				}
 			}

@@ -177,6 +177,27 @@ func (h *apacheHost) scripts(prefix, base, dir string, levels [][]*node) {
 	})
 }
 
+// apacheUnlinked is the line by which symbolic links are not followed, or only some; nil where all are, as they are without such a line.
+func apacheUnlinked(levels [][]*node) (said *node) {
+	for _, level := range levels {
+		for _, k := range a2all(level, "Options") {
+			whole := !slices.ContainsFunc(k.Args, func(o string) bool { return strings.HasPrefix(o, "+") || strings.HasPrefix(o, "-") })
+			if whole { // it takes the place of what was said before
+				said = k
+			}
+			for _, o := range k.Args {
+				switch name := strings.ToLower(strings.TrimLeft(o, "+-")); {
+				case name == "followsymlinks" && strings.HasPrefix(o, "-"):
+					said = k
+				case name == "followsymlinks" || name == "all" && whole:
+					said = nil
+				}
+			}
+		}
+	}
+	return said
+}
+
 // endings are what the names of programs end with, whose text is never sent: PHP's, and those that a handler or a type of PHP is set for.
 func (h *apacheHost) endings(levels [][]*node) []string {
 	all := []string{".php", ".phtml", ".phar"}
@@ -243,7 +264,13 @@ func (h *apacheHost) serve(r *route, region apacheRegion, base, dir string) {
 	if len(index) > 0 {
 		keys = append(keys, pair{"index", list(index)})
 	}
-	keys = append(keys, pair{"scripts", list(h.endings(region.levels))}, pair{"links", "follow"}, pair{"hidden", "true"})
+	keys = append(keys, pair{"scripts", list(h.endings(region.levels))})
+	if unlinked := apacheUnlinked(region.levels); unlinked == nil {
+		keys = append(keys, pair{"links", "follow"})
+	} else {
+		h.d.note(&r.notes, unlinked, "links that lead out of the directory are not followed, others are")
+	}
+	keys = append(keys, pair{"hidden", "true"})
 	after := r.clone()
 	if programs {
 		keys = append(keys, pair{"missing", "next"})

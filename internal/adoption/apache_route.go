@@ -213,7 +213,7 @@ func (h *apacheHost) headers(levels [][]*node, r *route) {
 			}
 			action, name, value := "", "", ""
 			if len(args) > 1 {
-				action, name = strings.ToLower(args[0]), args[1]
+				action, name = strings.ToLower(args[0]), headerName(args[1])
 			}
 			if len(args) > 2 {
 				value = args[2]

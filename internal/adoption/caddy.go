@@ -477,7 +477,7 @@ func (s *caddySite) edit(k *node, args []string, list []pair) []pair {
 		s.d.note(&s.mark, k, "")
 		return list
 	}
-	name := args[0]
+	name := headerName(args[0])
 	switch {
 	case strings.HasPrefix(name, "-") && len(args) == 1 && !strings.Contains(name, "*"):
 		return append(slices.Clone(list), pair{name[1:], ""})

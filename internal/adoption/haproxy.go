@@ -224,7 +224,7 @@ func (f *haproxyFront) bind(b *node) {
 		if b.Has("ssl") {
 			f.certificates(l, b)
 		} else if b.Has("accept-proxy") {
-			f.d.note(&l.notes, b, "the PROXY protocol; write proxy_protocol: on, and trusted_proxies")
+			f.d.unseen(&l.notes, b, "the PROXY protocol; write proxy_protocol: on, and trusted_proxies")
 		}
 	}
 }
@@ -297,6 +297,10 @@ func (f *haproxyFront) timeout(k *node) {
 
 // connection translates "tcp-request connection reject": who is turned away before a request is read is answered 403.
 func (f *haproxyFront) connection(k *node) {
+	if k.Has("expect-proxy") || k.Has("expect-netscaler-cip") || k.Has("set-src") {
+		f.d.unseen(&f.mark, k, "addresses of clients in another way")
+		return
+	}
 	if !k.Has("reject") && !k.Has("silent-drop") {
 		f.d.note(&f.mark, k, "")
 		return

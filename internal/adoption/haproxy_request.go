@@ -2,7 +2,6 @@ package adoption
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +25,9 @@ func (f *haproxyFront) request(k *node) {
 	switch args[0] {
 	case "redirect":
 		f.redirect(k, k.Args[1:])
+		return
+	case "set-src":
+		f.d.unseen(&f.mark, k, "addresses of clients in another way")
 		return
 	case "auth":
 		f.lost = true
@@ -153,9 +155,9 @@ func (f *haproxyFront) refuse(alternatives [][]pair) bool {
 
 // holdsNetwork reports whether a network holds all of another one.
 func holdsNetwork(large, small string) bool {
-	l, err := netip.ParsePrefix(large)
-	s, fault := netip.ParsePrefix(small)
-	return err == nil && fault == nil && l.Bits() <= s.Bits() && l.Contains(s.Addr())
+	l, known := network(large)
+	s, ok := network(small)
+	return known && ok && l.Bits() <= s.Bits() && l.Contains(s.Addr())
 }
 
 // response translates an "http-response" line.

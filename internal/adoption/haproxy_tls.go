@@ -57,7 +57,7 @@ func (f *haproxyFront) certificates(l *listen, b *node) {
 			f.d.note(&l.notes, b, "%s", word)
 			unknown = true
 		case word == "accept-proxy":
-			f.d.note(&l.notes, b, "the PROXY protocol; write proxy_protocol: on, and trusted_proxies")
+			f.d.unseen(&l.notes, b, "the PROXY protocol; write proxy_protocol: on, and trusted_proxies")
 		case known:
 			if another {
 				i++
@@ -69,7 +69,10 @@ func (f *haproxyFront) certificates(l *listen, b *node) {
 			}
 		default:
 			f.d.note(&l.notes, b, "%s", word)
-			given = given || word == "crt-list"
+			if word == "crt-list" {
+				given = true
+				i++ // its file
+			}
 		}
 	}
 	if b.Has("ssl") && !given {

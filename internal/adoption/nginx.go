@@ -118,6 +118,7 @@ func fromOneNginx(ctx context.Context, d *draft, p *topology.Proxy) error {
 			d.note(&d.notes, b, "")
 		}
 	}
+	n.clients(p.Tree)
 	n.order()
 	for _, s := range n.servers {
 		if err := n.server(ctx, s); err != nil {
@@ -157,13 +158,34 @@ func (n *nginx) http(s scope) {
 }
 
 // trust takes a proxy in front.
-func (n *nginx) trust(b *node) {
-	if b.Text() == "unix:" {
-		n.d.note(&n.d.notes, b, "peers of a unix socket have no address")
-		return
+func (n *nginx) trust(b *node) { n.d.trust(b, b.Text()) }
+
+// clients looks by what nginx learns clients' addresses: without a real_ip_header it is X-Real-IP.
+func (n *nginx) clients(tree []*node) {
+	var first, other, header *node
+	var look func(all []*node, location bool)
+	look = func(all []*node, location bool) {
+		for _, b := range all {
+			switch {
+			case b.Name == "set_real_ip_from" && location:
+				n.d.unseen(&n.d.notes, b, "for one location")
+			case b.Name == "set_real_ip_from" && first == nil:
+				first = b
+			case b.Name == "real_ip_header":
+				if header = b; !strings.EqualFold(b.Text(), "X-Forwarded-For") {
+					other = b
+				}
+			}
+			look(b.Kids, location || b.Name == "location")
+		}
 	}
-	if !slices.Contains(n.d.trusted, b.Text()) {
-		n.d.trusted = append(n.d.trusted, b.Text())
+	look(tree, false)
+	switch {
+	case first == nil:
+	case other != nil:
+		n.d.unseen(&n.d.notes, other, "addresses from another header than X-Forwarded-For")
+	case header == nil:
+		n.d.unseen(&n.d.notes, first, "without real_ip_header X-Forwarded-For it is X-Real-IP")
 	}
 }
 

@@ -81,6 +81,8 @@ func (n *nginx) files(v *nginxServer, l *location, r *route, missing string) {
 	}
 	if on := l.scope.get("disable_symlinks"); on == nil || on.Text() == "off" {
 		keys = append(keys, pair{"links", "follow"})
+	} else {
+		n.d.note(&r.notes, on, "links that lead out of the directory are not followed, others are")
 	}
 	keys = append(keys, pair{"hidden", "true"})
 	r.set("files", mapping(keys))

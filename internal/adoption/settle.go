@@ -21,6 +21,7 @@ const mostRepairs = 50
 // matters, it is answered 501.
 func (d *draft) settle(names []string) []byte {
 	d.unreadable()
+	d.refuseBlind()
 	for range mostRepairs {
 		file := d.write(names)
 		_, problems := config.Parse("", file, config.Options{})
@@ -78,7 +79,7 @@ func (d *draft) unreadable() {
 		}
 	}
 	if slices.ContainsFunc(d.acme, odd) || !utf8.ValidString(list(d.trusted)) {
-		d.acme, d.trusted = nil, nil
+		d.acme, d.trusted, d.blind = nil, nil, d.blind || len(d.trusted) > 0
 		d.tell(&d.notes, d.at, why)
 	}
 	d.sweep()
@@ -114,8 +115,13 @@ func (d *draft) repair(p config.Problem, repaired map[any]bool) {
 			d.notes = append(d.notes, l.notes...)
 		}
 	case "trusted_proxies":
-		d.trusted = nil
-		d.tell(&d.notes, d.at, message)
+		if i >= 0 && i < len(d.trusted) && !repaired[d.trusted[i]] {
+			repaired[d.trusted[i]] = true
+			d.trusted = slices.Delete(d.trusted, i, i+1)
+		}
+		d.blind = true
+		d.refuseBlind()
+		d.tell(&d.notes, d.at, message+"; what looks at the addresses of clients is answered 501")
 	case "acme":
 		d.acme = nil
 		d.tell(&d.notes, d.at, message)
@@ -128,10 +134,17 @@ func (d *draft) repair(p config.Problem, repaired map[any]bool) {
 	}
 }
 
+// harmless are keys that say nothing of who may ask, nor where: a route is the same to clients without them, except for what they say.
+var harmless = words(`set_response make_response errors compress timeouts`)
+
 // repairRoute leaves out a route whose requests cannot come, or would have got in or been sent elsewhere, and refuses the others.
 func (d *draft) repairRoute(r *route, key, message string) {
 	answers := slices.ContainsFunc(r.keys, func(k pair) bool { return k.key == "respond" })
 	switch {
+	case harmless[key]:
+		r.keys = slices.DeleteFunc(r.keys, func(k pair) bool { return k.key == key })
+		d.tell(&r.notes, r.at, message+"; it is left out")
+		return
 	case key == "host", matching[key] && !answers, key == "":
 		r.gone = true
 		d.tell(&d.notes, r.at, message+"; its route is left out")

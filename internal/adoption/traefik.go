@@ -89,9 +89,27 @@ func fromTraefik(ctx context.Context, d *draft, proxies []*topology.Proxy) error
 	}
 	slices.SortStableFunc(all, func(a, b traefikRoute) int { return cmp.Compare(b.priority, a.priority) })
 	for _, r := range all {
+		t.peers(r.route)
 		d.add(r.route)
 	}
 	return nil
+}
+
+// peers refuses a route that lets in clients of a proxy in front which Traefik keeps out: there it is the proxy's address that is compared.
+func (t *traefik) peers(r *route) {
+	for _, k := range r.keys {
+		if k.key != "allow" {
+			continue
+		}
+		nets := strings.Split(strings.Trim(k.value, "[]"), ", ")
+		for _, proxy := range t.d.trusted {
+			if !slices.ContainsFunc(nets, func(n string) bool { return holdsNetwork(strings.Trim(n, "'"), proxy) }) {
+				t.d.tell(&r.notes, r.at, "ipAllowList: Traefik compares the address of the proxy in front ("+proxy+"), and not the client's; it is answered 501")
+				r.refuse()
+				return
+			}
+		}
+	}
 }
 
 // providers tells of routers that are not in the files.
@@ -147,13 +165,11 @@ func (t *traefik) entry(e *node) {
 					continue
 				}
 				for ip := range h.Items() {
-					if _, ok := network(ip.Text()); !ok {
-						t.d.note(&l.notes, h, "%s is no address", ip.Text())
-					} else if !slices.Contains(t.d.trusted, ip.Text()) {
-						t.d.trusted = append(t.d.trusted, ip.Text())
-					}
+					t.d.trust(h, ip.Text())
 				}
 			}
+		case "proxyprotocol":
+			t.d.unseen(&l.notes, k, "the PROXY protocol; write proxy_protocol: on, and trusted_proxies")
 		case "http2", "reuseport", "observability", "allowacmebypass":
 			t.d.needless["entryPoints: "+k.Name] = true
 		default:

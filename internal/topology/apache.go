@@ -1,13 +1,16 @@
 package topology
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// apacheProxy lists what directives of Apache set up. Sections of <IfModule> and <IfDefine> are taken for read, except those that begin
-// with "!"; names of Define are replaced.
+// apacheProxy lists what directives of Apache set up. Sections of <IfModule> are taken for read, except those that begin with "!";
+// <IfDefine> goes by the names of Define, which are replaced, and <IfVersion> by apacheVersion.
 func apacheProxy(file string, tree []*Node) *Proxy {
 	p := &Proxy{Product: "apache", File: file}
 	a := &apacheLister{p: p, defined: map[string]string{}}
@@ -37,8 +40,13 @@ func (a *apacheLister) flat(tree []*Node) []*Node {
 		switch {
 		case same(d.Name, "Define") && len(a.defined) < definedMax && len(d.Arg(1)) < targetMax:
 			a.defined[d.Text()] = d.Arg(1)
-		case same(d.Name, "IfModule") || same(d.Name, "IfVersion"):
+		case same(d.Name, "IfModule"):
 			if !strings.HasPrefix(d.Text(), "!") {
+				all = append(all, a.flat(d.Kids)...)
+			}
+			continue
+		case same(d.Name, "IfVersion"):
+			if ofVersion(d.Args) {
 				all = append(all, a.flat(d.Kids)...)
 			}
 			continue
@@ -63,6 +71,46 @@ func (a *apacheLister) flat(tree []*Node) []*Node {
 		all = append(all, &copied)
 	}
 	return all
+}
+
+// apacheVersion is the version of Apache that <IfVersion> is read for.
+var apacheVersion = [3]int{2, 4, 62}
+
+// ofVersion reports whether an <IfVersion> holds for apacheVersion (mod_version). One that cannot be read holds.
+func ofVersion(args []string) bool {
+	operator, text := "=", ""
+	switch len(args) {
+	case 1:
+		text = args[0]
+	case 2:
+		operator, text = args[0], args[1]
+	default:
+		return true
+	}
+	operator, not := strings.CutPrefix(operator, "!")
+	mine := fmt.Sprintf("%d.%d.%d", apacheVersion[0], apacheVersion[1], apacheVersion[2])
+	expression := ""
+	if inner, ok := strings.CutPrefix(text, "/"); ok && (operator == "=" || operator == "==") {
+		expression = strings.TrimSuffix(inner, "/")
+	}
+	if operator == "~" {
+		expression = text
+	}
+	if expression != "" {
+		e, err := regexp.Compile(expression)
+		return err != nil || e.MatchString(mine) != not
+	}
+	var asked [3]int
+	for i, part := range strings.SplitN(text, ".", 3) {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			return true
+		}
+		asked[i] = n
+	}
+	order := slices.Compare(apacheVersion[:], asked[:])
+	held, known := map[string]bool{"=": order == 0, "==": order == 0, ">": order > 0, ">=": order >= 0, "<": order < 0, "<=": order <= 0}[operator]
+	return !known || held != not
 }
 
 func same(a, b string) bool { return strings.EqualFold(a, b) }
