@@ -43,6 +43,13 @@ func Translate(ctx context.Context, names []string, stdin io.Reader) (*Result, e
 		return nil, ErrNothing
 	}
 	d.at = conftree.Place{File: proxies[0].File, Line: 1}
+	for _, name := range t.Unknown {
+		t.Problems = append(t.Problems, name+": of a kind that is not known; it is left out")
+	}
+	d.unread = len(t.Problems) > 0
+	for _, n := range t.Empty {
+		d.note(&d.notes, n, "no file fits it")
+	}
 	if err := translators[product](ctx, d, proxies); err != nil {
 		return nil, err
 	}

@@ -59,6 +59,7 @@ func fromApache(ctx context.Context, d *draft, all []*topology.Proxy) error {
 		}
 	}
 	a.clients()
+	unread := apacheUnread(a.tree)
 	a.account(a.tree, &d.notes)
 	a.server()
 	a.order()
@@ -67,6 +68,7 @@ func fromApache(ctx context.Context, d *draft, all []*topology.Proxy) error {
 			return err
 		}
 		d.at = h.node.Place
+		h.lost = h.lost || unread != nil || apacheUnread(h.kids) != nil
 		h.routes()
 		d.notes, h.mark = append(d.notes, h.mark...), nil
 	}
@@ -395,7 +397,7 @@ var apacheHandled = words(`virtualhost location locationmatch directory director
 var apacheNeedless = words(`serveradmin serversignature servertokens errorlog customlog loglevel logformat transferlog hostnamelookups user group pidfile mutex defaultruntimedir loadmodule define undefine usecanonicalname
 	keepalive keepalivetimeout maxkeepaliverequests startservers minsparethreads maxsparethreads threadlimit threadsperchild maxrequestworkers maxconnectionsperchild serverlimit minspareservers maxspareservers
 	sslproxyengine sslciphersuite sslhonorcipherorder sslsessioncache sslsessioncachetimeout sslsessiontickets sslusestapling sslstaplingcache sslcompression sslopensslconfcmd sslrandomseed sslpassphrasedialog ssloptions sslinsecurerenegotiation sslproxyprotocol sslproxyciphersuite
-	sslstaplingresponsertimeout sslstaplingreturnrespondererrors include includeoptional protocols protocolshonororder h2direct h2push h2upgrade traceenable fileetag accessfilename typesconfig addcharset addlanguage languagepriority forcelanguagepriority mdcertificateagreement mdrenewmode
+	sslstaplingresponsertimeout sslstaplingreturnrespondererrors protocols protocolshonororder h2direct h2push h2upgrade traceenable fileetag accessfilename typesconfig addcharset addlanguage languagepriority forcelanguagepriority mdcertificateagreement mdrenewmode
 	proxyaddheaders proxyiobuffersize proxyreceivebuffersize proxybadheader proxystatus balancergrowth balancerpersist balancerinherit addicon addiconbytype addiconbyencoding defaulticon readmename headername indexoptions indexignore addencoding allowencodedslashes
 	browsermatch browsermatchnocase deflatecompressionlevel deflatefilternote deflatememlevel deflatewindowsize ifmodule authzprovideralias setenvif setenvifnocase unsetenv serverpath gracefulshutdowntimeout listenbacklog`)
 
@@ -417,6 +419,8 @@ func (a *apache) account(block []*node, notes *[]Note) {
 		only, some := apacheOnly[name]
 		switch {
 		case name == "virtualhost":
+		case unreadApache(k):
+			a.d.note(notes, k, "what may stand in it is not known; what it may guard is answered 501")
 		case some && strings.EqualFold(k.Text(), only), apacheNeedless[name]:
 			a.d.needless[k.Name] = true
 		case apacheHandled[name]:
@@ -469,6 +473,36 @@ func (a *apache) within(block *node, notes *[]Note) {
 // apacheGuards are directives that may turn clients away, and have no counterpart.
 var apacheGuards = words(`secruleengine secrule authformprovider authldapurl oidcprovidermetadataurl mellonenable casauthnheader sslrequire authopenidenabled luahookaccesschecker luahookauthchecker dosenabled doshashtablesize qs_srvmaxconn wsgiaccessscript allowmethods authmerging secaction modsecurity
 	nssverifyclient gnutlsclientverify perlaccesshandler perlauthenhandler perlauthzhandler perlheaderparserhandler pythonaccesshandler pythonauthenhandler luahookcheckuserid qs_denyrequestline qs_denypath qs_denyquery qs_denyquerybody qs_permiturl`)
+
+// apacheUnread is a line of a block in whose place others stand that are not known, guards perhaps among them; nil if there is none.
+func apacheUnread(block []*node) *node {
+	if i := slices.IndexFunc(block, unreadApache); i >= 0 {
+		return block[i]
+	}
+	return nil
+}
+
+// unreadApache reports whether a line is one of those: a file that could not be read, a macro that is not known, a section whose condition is not.
+func unreadApache(k *node) bool {
+	switch strings.ToLower(k.Name) {
+	case "include", "includeoptional", "use":
+		return true
+	case "iffile", "ifdirective", "ifsection":
+		return apacheMayGuard(k.Kids)
+	}
+	return false
+}
+
+// apacheMayGuard reports whether lines, or what stands in them, may keep somebody out.
+func apacheMayGuard(block []*node) bool {
+	return slices.ContainsFunc(block, func(k *node) bool {
+		name := strings.ToLower(k.Name)
+		return apacheGuards[name] || apacheTurnsAway[name] || unreadApache(k) || len(a2all([]*node{k}, apacheSays...)) > 0 || apacheMayGuard(k.Kids)
+	})
+}
+
+// apacheTurnsAway are lines that may answer clients before, or instead of, what they ask for.
+var apacheTurnsAway = words(`rewriterule redirect redirectmatch redirectpermanent redirecttemp allowoverride virtualhost authtype`)
 
 // timeouts are how long a pool or an application is waited for.
 func (h *apacheHost) timeouts(args []string) string {

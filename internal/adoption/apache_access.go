@@ -44,7 +44,7 @@ func (h *apacheHost) access(levels [][]*node) (out apacheAccess) {
 					out.lost = k
 				}
 			}
-			if name := strings.ToLower(k.Name); (name == "if" || name == "elseif" || name == "else") && len(a2all(k.Kids, apacheSays...)) > 0 {
+			if name := strings.ToLower(k.Name); (name == "if" || name == "elseif" || name == "else") && apacheMayGuard(k.Kids) || unreadApache(k) {
 				out.lost = k
 			}
 		}

@@ -19,6 +19,7 @@ type caddy struct {
 
 	plain       bool // no redirect to https
 	uncertified bool // no certificates are obtained
+	unread      bool // a file of sites and snippets could not be read
 	local       bool // all are Caddy's own
 	httpPort    string
 	httpsPort   string
@@ -42,13 +43,15 @@ func fromCaddy(d *draft, p *topology.Proxy) {
 		case site.Name == "apps" || site.Name == "{":
 			d.note(&d.notes, site, "Caddy's JSON; write a Caddyfile")
 		case site.Name == "import" && site.Kids == nil:
-			d.note(&d.notes, site, "no such file")
+			d.note(&d.notes, site, "it could not be read; what it may guard is answered 501")
+			c.unread = true
 		default:
 			sites = append(sites, c.site(site))
 		}
 	}
 	for _, s := range sites {
 		s.agree()
+		s.refused = s.refused || c.unread
 		s.routes()
 	}
 	d.sortByHost()
@@ -216,20 +219,60 @@ func (c *caddy) expand(kids []*node, within []*node, made *int, notes *[]Note) [
 			out = append(out, k)
 		case slices.Contains(within, s) && s != nil:
 			c.d.note(notes, k, "a cycle: the snippet imports itself")
-		case s != nil && len(k.Args) > 1 && slices.ContainsFunc(s.Kids, turnsAway):
-			out = append(out, &node{Name: s.Kids[slices.IndexFunc(s.Kids, turnsAway)].Name, Place: k.Place})
-			c.d.note(notes, k, "a snippet with arguments")
-		case s == nil || len(k.Args) > 1:
-			c.d.note(notes, k, "a file, or a snippet with arguments")
+		case s == nil: // it stands for guards, perhaps
+			out = append(out, &node{Name: k.Name, Place: k.Place})
+			c.d.note(notes, k, "a file that could not be read, or no snippet of the file; what it may guard is answered 501")
 		default:
-			out = append(out, c.expand(s.Kids, append(slices.Clone(within), s), made, notes)...)
+			body, ok := withArgs(s.Kids, k.Args[1:])
+			if !ok {
+				out = append(out, &node{Name: k.Name, Place: k.Place})
+				c.d.note(notes, k, "arguments of another kind than {args[N]}; what it may guard is answered 501")
+				continue
+			}
+			out = append(out, c.expand(body, append(slices.Clone(within), s), made, notes)...)
 		}
 	}
 	return out
 }
 
+var caddyArg = regexp.MustCompile(`\{args(?:\[([0-9]{1,3})\]|\.([0-9]{1,3}))\}`)
+
+// withArgs is a snippet's lines with an import's arguments in their places. False: they ask for what there is not, or in another way.
+func withArgs(body []*node, args []string) ([]*node, bool) {
+	ok := true
+	put := func(text string) string {
+		if !strings.Contains(text, "{args") && !strings.Contains(text, "{block") {
+			return text
+		}
+		text = caddyArg.ReplaceAllStringFunc(text, func(found string) string {
+			parts := caddyArg.FindStringSubmatch(found)
+			i, err := strconv.Atoi(parts[1] + parts[2])
+			if err != nil || i >= len(args) {
+				ok = false
+				return found
+			}
+			return args[i]
+		})
+		ok = ok && !strings.Contains(text, "{args") && !strings.Contains(text, "{block")
+		return text
+	}
+	var out []*node
+	for _, k := range body {
+		one := *k
+		one.Name = put(k.Name)
+		one.Args = slices.Clone(k.Args)
+		for i := range one.Args {
+			one.Args[i] = put(one.Args[i])
+		}
+		kids, fits := withArgs(k.Kids, args)
+		one.Kids, ok = kids, ok && fits
+		out = append(out, &one)
+	}
+	return out, ok
+}
+
 // caddyGuards are directives that say who may ask, those of plug-ins among them.
-var caddyGuards = words(`basic_auth basicauth forward_auth authenticate authorize jwtauth jwt crowdsec appsec coraza_waf waf ipfilter geofence`)
+var caddyGuards = words(`basic_auth basicauth forward_auth authenticate authorize jwtauth jwt crowdsec appsec coraza_waf waf ipfilter geofence import`)
 
 // caddyOrder is the order in which Caddy runs directives, whatever theirs is in the file.
 var caddyOrder = strings.Fields(`tracing map vars fs root log_append log_skip log_name header copy_response_headers request_body redir method rewrite uri try_files basic_auth basicauth forward_auth
@@ -400,7 +443,9 @@ func (s *caddySite) pathInPath(k *node, c *around) {
 
 // guard refuses what a directive guards.
 func (s *caddySite) guard(k *node, alternatives [][]pair, c *around) {
-	s.d.note(&s.mark, k, "what it guards is answered 501")
+	if k.Name != "import" { // it is told of
+		s.d.note(&s.mark, k, "what it guards is answered 501")
+	}
 	for _, keys := range alternatives {
 		match, ok := merge(c.match, keys)
 		if !ok || len(keys) == 0 {

@@ -35,6 +35,7 @@ type draft struct {
 	all      []Note
 	told     map[Note]bool   // what all holds
 	needless map[string]bool // settings that need no counterpart
+	unread   bool            // some file could not be read
 	blind    bool            // addresses of clients are not known as in the original
 	at       conftree.Place  // what is being translated, as far as it is known
 }

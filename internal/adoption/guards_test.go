@@ -18,7 +18,7 @@ func TestGuardsLeftOut(t *testing.T) {
 		"Caddyfile": {
 			{name: "handle", text: "http://a.test {\n\t@out not remote_ip 10.0.0.0/8\n\thandle @out {\n\t\trespond 403\n\t}\n" + proxy, order: []string{"501"}, without: []string{"pool:"}, notes: []string{"handle @out"}},
 			{name: "a path within a path", text: "http://a.test {\n\thandle /a/* {\n\t\trespond /a/b* 403\n\t\treverse_proxy 127.0.0.1:9\n\t}\n}\n", order: []string{"501"}, without: []string{"pool:"}, notes: []string{"a path within a path"}},
-			{name: "a snippet with arguments", text: "(auth) {\n\tbasic_auth {\n\t\t{args[0]} {args[1]}\n\t}\n}\nhttp://a.test {\n\timport auth a b\n" + proxy, order: []string{"501"}, without: []string{"pool:"}, notes: []string{"import auth"}},
+			{name: "a snippet with arguments", text: "(auth) {\n\tbasic_auth {\n\t\t{args[0]} {args[1]}\n\t}\n}\nhttp://a.test {\n\timport auth a b\n" + proxy, order: []string{"501"}, without: []string{"pool:"}, notes: []string{"basic_auth"}},
 		},
 		"traefik.yml": {
 			{name: "brackets", text: router("Host(`a.test`) && (PathPrefix(`/x`) || PathPrefix(`/y`))"), order: []string{"'~^/x'\n    auth:", "'~^/y'\n    auth:", "pool:"}},

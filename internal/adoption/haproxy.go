@@ -115,6 +115,9 @@ func (h *haproxy) front(s *node) {
 		return
 	}
 	f.clients()
+	if f.lost = f.lost || h.d.unread; h.d.unread {
+		h.d.tell(&f.mark, s.Place, "a file could not be read; what comes to the frontend is answered 501")
+	}
 	for _, t := range []pair{{"client", "idle"}, {"http-request", "head_time"}} {
 		if k := h.setting(s, "timeout", t.key); k != nil {
 			f.d.limitTime(&f.mark, k, t.value, k.Arg(1), time.Millisecond)

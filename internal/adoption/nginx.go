@@ -62,6 +62,7 @@ type nginx struct {
 	upstreams map[string]*node
 	zones     map[string]*node // of limit_req
 	servers   []*nginxServer
+	unread    bool    // some of what holds for all servers could not be read
 	patterns  bool    // some server has a name that is a pattern: it may take another's exact name from who takes the rest
 	body      []int64 // limits on the request's body
 }
@@ -80,6 +81,7 @@ type nginxServer struct {
 	looked   bool // passes is known
 	passes   bool
 	lost     bool // who may ask cannot be said for any of it
+	unread   bool // some of it could not be read
 	clients  bool // it wants certificates of clients, and its listener cannot ask for them
 }
 
@@ -107,15 +109,17 @@ func fromNginx(ctx context.Context, d *draft, all []*topology.Proxy) error {
 
 func fromOneNginx(ctx context.Context, d *draft, p *topology.Proxy) error {
 	n := &nginx{d: d, file: p.File, upstreams: map[string]*node{}, zones: map[string]*node{}}
+	n.unread = unreadLine(p.Tree) != nil
 	if !p.Whole {
 		n.http(scope{p.Tree})
 	}
 	for _, b := range p.Tree {
 		switch {
 		case b.Name == "http":
+			n.unread = n.unread || unreadLine(b.Kids) != nil
 			n.http(scope{b.Kids})
 		case p.Whole && !outside[b.Name]:
-			d.note(&d.notes, b, "")
+			n.account([]*node{b}, &d.notes)
 		}
 	}
 	n.clients(p.Tree)
@@ -131,9 +135,19 @@ func fromOneNginx(ctx context.Context, d *draft, p *topology.Proxy) error {
 	return nil
 }
 
+// unreadLine is an include of a block that could not be read; nil if there is none.
+func unreadLine(block []*node) *node {
+	for _, b := range block {
+		if b.Name == "include" {
+			return b
+		}
+	}
+	return nil
+}
+
 // outside are directives of the main block that need no counterpart.
 var outside = words(`events user worker_processes worker_cpu_affinity worker_rlimit_nofile worker_priority pid error_log daemon master_process
-	load_module pcre_jit thread_pool worker_shutdown_timeout env include timer_resolution lock_file ssl_engine debug_points`)
+	load_module pcre_jit thread_pool worker_shutdown_timeout env timer_resolution lock_file ssl_engine debug_points`)
 
 // http takes what stands directly in http.
 func (n *nginx) http(s scope) {
@@ -411,6 +425,8 @@ func words(text string) map[string]bool {
 func (n *nginx) account(block []*node, notes *[]Note) {
 	for _, b := range block {
 		switch {
+		case b.Name == "include": // the others are replaced by what they lead to
+			n.d.note(notes, b, "it could not be read; what it may guard is answered 501")
 		case b.Name == "gzip_static" && b.Text() == "off", b.Name == "real_ip_header" && strings.EqualFold(b.Text(), "X-Forwarded-For"):
 			n.d.needless[b.Name] = true
 		case guards[b.Name] && unguarded(b):
@@ -486,7 +502,7 @@ var handled = words(`server upstream location listen server_name root alias inde
 	grpc_set_header grpc_read_timeout grpc_connect_timeout grpc_send_timeout fastcgi_param fastcgi_index fastcgi_split_path_info default_type fastcgi_hide_header fastcgi_intercept_errors grpc_hide_header fastcgi_read_timeout fastcgi_send_timeout fastcgi_connect_timeout`)
 
 // needless are directives that have no counterpart, since Whygate does it by itself, or has nothing of the kind.
-var needless = words(`fastcgi_temp_path uwsgi_temp_path scgi_temp_path include types_hash_max_size types_hash_bucket_size server_names_hash_bucket_size server_names_hash_max_size variables_hash_max_size variables_hash_bucket_size map_hash_bucket_size map_hash_max_size proxy_headers_hash_max_size proxy_headers_hash_bucket_size
+var needless = words(`fastcgi_temp_path uwsgi_temp_path scgi_temp_path types_hash_max_size types_hash_bucket_size server_names_hash_bucket_size server_names_hash_max_size variables_hash_max_size variables_hash_bucket_size map_hash_bucket_size map_hash_max_size proxy_headers_hash_max_size proxy_headers_hash_bucket_size
 	sendfile sendfile_max_chunk tcp_nopush tcp_nodelay aio directio output_buffers postpone_output
 	access_log error_log log_format log_not_found log_subrequest rewrite_log open_log_file_cache open_file_cache open_file_cache_valid open_file_cache_min_uses open_file_cache_errors
 	server_tokens merge_slashes msie_padding
@@ -507,6 +523,7 @@ var onlyAs = map[string]string{
 // server translates one server block.
 func (n *nginx) server(ctx context.Context, v *nginxServer) error {
 	n.d.at = v.node.Place
+	v.unread = n.unread || unreadLine(v.node.Kids) != nil
 	n.account(v.scope[len(v.scope)-1], &v.mark)
 	for _, b := range v.scope.own("set_real_ip_from") {
 		n.trust(b)
@@ -549,7 +566,7 @@ func (n *nginx) always(v *nginxServer) bool {
 
 // add adds a route for each of the server's names, or for any where it takes what is for none.
 func (n *nginx) add(v *nginxServer, r *route) {
-	if r.refused || v.clients {
+	if r.refused || v.clients || v.unread {
 		r.refuse()
 	}
 	r.notes, v.mark = append(v.mark, r.notes...), nil

@@ -147,8 +147,7 @@ func (n *nginx) tryFiles(v *nginxServer, l *location, b *node) {
 		n.add(v, r)
 		for _, named := range v.scope.own("location") {
 			if named.Text() == final {
-				n.account(named.Kids, &v.mark)
-				n.serves(v, &location{node: named, scope: v.scope.in(named.Kids), kind: l.kind, path: l.path})
+				n.location(v, &location{node: named, scope: v.scope.in(named.Kids), kind: l.kind, path: l.path})
 			}
 		}
 	case strings.HasPrefix(bare, "/") && strings.Contains(bare, ".php"):

@@ -4,6 +4,7 @@ import (
 	"path"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 )
 
@@ -148,14 +149,16 @@ func (n *nginx) location(v *nginxServer, l *location) {
 	if l.node != v.node {
 		n.account(l.node.Kids, &v.mark)
 	}
-	if l.scope.get("internal") != nil { // no client sees it; error_page looks for the file itself
+	named := strings.HasPrefix(l.node.Text(), "@") && l.node.Name == "location"
+	if l.scope.get("internal") != nil && !named { // no client sees it; error_page looks for the file itself
 		r := &route{keys: l.match()}
 		n.withoutPage(l.scope, "404", &v.mark)
 		r.set("respond", "{status: 404}")
 		n.add(v, r)
 		return
 	}
-	if n.conditions(v, l, l.scope) || v.lost {
+	unread := slices.ContainsFunc(l.scope, func(level []*node) bool { return unreadLine(level) != nil })
+	if n.conditions(v, l, l.scope) || v.lost || unread {
 		n.refuses(v, l.match())
 		return
 	}

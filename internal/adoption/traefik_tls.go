@@ -137,7 +137,7 @@ func (t *traefik) clientAuth(tls, entry *node) (asks clientDemand, at *node, ok 
 		}
 	}
 	if options == nil {
-		return clientDemand{}, at, name == "default"
+		return clientDemand{}, at, name == "default" && !t.d.unread
 	}
 	clients := options.Get("clientAuth")
 	if clients == nil {

@@ -89,13 +89,21 @@ func (x *includer) expand(all []*Node, depth int) ([]*Node, error) {
 func (x *includer) include(n *Node, pattern string, depth int) ([]*Node, error) {
 	if depth >= includeMax {
 		x.r.Problem("%v: includes within includes, %d deep", n.Place, depth)
-		return nil, nil
+		return []*Node{n}, nil // so that it is seen that something is not known
 	}
 	if !filepath.IsAbs(pattern) {
 		pattern = filepath.Join(x.base, pattern)
 	}
+	names, ok := x.r.glob(pattern)
+	if !ok {
+		x.r.Problem("%v: %s: not a pattern, one of too many files, or one that is not looked for", n.Place, pattern)
+		return []*Node{n}, nil
+	}
+	if len(names) == 0 {
+		x.r.empty(n)
+	}
 	var all []*Node
-	for _, name := range x.r.glob(pattern) {
+	for _, name := range names {
 		text, err := x.r.Text(name)
 		if err == nil {
 			x.r.Included[filepath.Clean(name)] = true

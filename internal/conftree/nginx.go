@@ -119,10 +119,18 @@ func (n *nginxFiles) expand(all []*Node, depth int) ([]*Node, error) {
 func (n *nginxFiles) include(node *Node, depth int) ([]*Node, error) {
 	if depth >= includeMax {
 		n.r.Problem("%v: includes within includes, %d deep", node.Place, depth)
-		return nil, nil
+		return []*Node{node}, nil // so that it is seen that something is not known
+	}
+	names, ok := n.matching(node.Args[0])
+	if !ok {
+		n.r.Problem("%v: include %s: the file is not there, or the pattern is not one that is looked for", node.Place, node.Args[0])
+		return []*Node{node}, nil
+	}
+	if len(names) == 0 {
+		n.r.empty(node)
 	}
 	var all []*Node
-	for _, name := range n.matching(node.Args[0]) {
+	for _, name := range names {
 		more, err := n.one(name, depth)
 		if err != nil {
 			if full := n.r.Err(); full != nil {
@@ -176,8 +184,8 @@ func (n *nginxFiles) one(name string, depth int) ([]*Node, error) {
 	return all, err
 }
 
-// matching lists the files of an include's pattern.
-func (n *nginxFiles) matching(pattern string) []string {
+// matching lists the files of an include's pattern. It is false where they are not looked for, and where nginx -T has not printed a file.
+func (n *nginxFiles) matching(pattern string) ([]string, bool) {
 	if n.files != nil {
 		if !filepath.IsAbs(pattern) {
 			pattern = filepath.Join(n.base, pattern)
@@ -188,7 +196,7 @@ func (n *nginxFiles) matching(pattern string) []string {
 				fitting = append(fitting, name)
 			}
 		}
-		return fitting
+		return fitting, len(fitting) > 0 || strings.ContainsAny(pattern, "*?[") || slices.Contains(shipped, filepath.Base(pattern))
 	}
 	for _, root := range []string{"/etc/nginx/", "/usr/local/nginx/conf/", "/usr/local/etc/nginx/", "/usr/local/openresty/nginx/conf/"} {
 		rest, below := strings.CutPrefix(pattern, root)
@@ -202,19 +210,25 @@ func (n *nginxFiles) matching(pattern string) []string {
 	return n.r.glob(pattern)
 }
 
-// glob lists the files of a pattern, in order. Only the last part may have wildcards, or the one before it.
-func (r *Reader) glob(pattern string) []string {
+// empty keeps an include of a pattern that no file fits.
+func (r *Reader) empty(n *Node) {
+	if len(r.Empty) < filesMax && !slices.ContainsFunc(r.Empty, func(o *Node) bool { return o.Place == n.Place }) {
+		r.Empty = append(r.Empty, n)
+	}
+}
+
+// glob lists the files of a pattern, in order. Only the last part may have wildcards, or the one before it: it is false for another.
+func (r *Reader) glob(pattern string) ([]string, bool) {
 	if !strings.ContainsAny(pattern, "*?[") {
-		return []string{pattern}
+		return []string{pattern}, true
 	}
 	dir, _ := filepath.Split(pattern)
 	if above := filepath.Dir(filepath.Clean(dir)); strings.ContainsAny(above, "*?[") {
-		return nil // it may lead over the whole file system
+		return nil, false // it may lead over the whole file system
 	}
 	found, err := filepath.Glob(pattern)
 	if err != nil || len(found) > filesMax {
-		r.Problem("%s: not a pattern, or of too many files", pattern)
-		return nil
+		return nil, false
 	}
-	return slices.DeleteFunc(found, func(name string) bool { return strings.HasPrefix(filepath.Base(name), ".") })
+	return slices.DeleteFunc(found, func(name string) bool { return strings.HasPrefix(filepath.Base(name), ".") }), true
 }

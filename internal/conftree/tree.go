@@ -151,6 +151,7 @@ var errFull = errors.New("there is more configuration than is read at once: name
 type Reader struct {
 	Problems []string        // what could not be read
 	Included map[string]bool // files that others include, by their clean names
+	Empty    []*Node         // includes of a pattern that no file fits, each once
 	ctx      context.Context
 	bytes    int
 	nodes    int

@@ -13,7 +13,7 @@ import (
 // <IfDefine> goes by the names of Define, which are replaced, and <IfVersion> by apacheVersion.
 func apacheProxy(file string, tree []*Node) *Proxy {
 	p := &Proxy{Product: "apache", File: file}
-	a := &apacheLister{p: p, defined: map[string]string{}}
+	a := &apacheLister{p: p, defined: map[string]string{}, macros: map[string]*Node{}}
 	p.Tree = a.flat(tree)
 	for _, d := range p.Tree {
 		a.group(d)
@@ -31,7 +31,73 @@ const definedMax = 200
 type apacheLister struct {
 	p       *Proxy
 	defined map[string]string
+	macros  map[string]*Node // by their names in lower case
+	within  int              // macros within macros
+	used    int              // lines that macros have become
 }
+
+// Limits on macros: how deep one may use another, and how many lines all uses may become.
+const (
+	macroDepth = 10
+	macroLines = 100_000
+)
+
+// use is the text of a macro with a line's arguments in the place of its own (mod_macro). False: there is no such macro, or too much of it.
+func (a *apacheLister) use(d *Node) ([]*Node, bool) {
+	m := a.macros[strings.ToLower(d.Text())]
+	if m == nil || len(m.Args) != len(d.Args) || a.within >= macroDepth {
+		return nil, false
+	}
+	names := slices.Clone(m.Args[1:])
+	slices.SortFunc(names, func(x, y string) int { return len(y) - len(x) }) // $name before $n
+	var pairs []string
+	for _, name := range names {
+		if name == "" || len(d.Args[1+slices.Index(m.Args[1:], name)]) >= targetMax {
+			return nil, false
+		}
+		pairs = append(pairs, name, d.Args[1+slices.Index(m.Args[1:], name)])
+	}
+	body, ok := a.replaced(m.Kids, strings.NewReplacer(pairs...))
+	if !ok {
+		return nil, false
+	}
+	a.within++
+	defer func() { a.within-- }()
+	return a.flat(body), true
+}
+
+// replaced is a copy of a macro's lines. False: it is too much.
+func (a *apacheLister) replaced(body []*Node, with *strings.Replacer) ([]*Node, bool) {
+	var all []*Node
+	for _, d := range body {
+		if a.used++; a.used > macroLines {
+			return nil, false
+		}
+		copied := *d
+		copied.Name, copied.Args = with.Replace(d.Name), nil
+		for _, arg := range d.Args {
+			text := with.Replace(arg)
+			if len(text) > targetMax {
+				return nil, false
+			}
+			if severalWords[strings.ToLower(d.Name)] && !strings.ContainsAny(arg, " \t") { // one argument of the macro may be several of the line
+				copied.Args = append(copied.Args, strings.Fields(text)...)
+			} else {
+				copied.Args = append(copied.Args, text)
+			}
+		}
+		kids, ok := a.replaced(d.Kids, with)
+		if !ok {
+			return nil, false
+		}
+		copied.Kids = kids
+		all = append(all, &copied)
+	}
+	return all, true
+}
+
+// severalWords are directives that take a list.
+var severalWords = map[string]bool{"require": true, "allow": true, "deny": true, "serveralias": true, "directoryindex": true}
 
 // flat puts what stands in conditions into its place, and replaces what Define defined.
 func (a *apacheLister) flat(tree []*Node) []*Node {
@@ -40,6 +106,14 @@ func (a *apacheLister) flat(tree []*Node) []*Node {
 		switch {
 		case same(d.Name, "Define") && len(a.defined) < definedMax && len(d.Arg(1)) < targetMax:
 			a.defined[d.Text()] = d.Arg(1)
+		case same(d.Name, "Macro") && len(a.macros) < definedMax:
+			a.macros[strings.ToLower(d.Text())] = d
+			continue
+		case same(d.Name, "Use"):
+			if body, ok := a.use(d); ok {
+				all = append(all, body...)
+				continue
+			}
 		case same(d.Name, "IfModule"):
 			if !strings.HasPrefix(d.Text(), "!") {
 				all = append(all, a.flat(d.Kids)...)

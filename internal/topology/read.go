@@ -65,6 +65,7 @@ func Read(ctx context.Context, names []string, stdin io.Reader) (*Topology, erro
 	}
 	t.take(r, sources)
 	t.Problems = append(t.Problems, r.Problems...)
+	t.Empty = r.Empty
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ type Topology struct {
 	Files    []string   // that were understood
 	Problems []string   // what could not be read
 	Unknown  []string   // files whose syntax nobody knows
+	Empty    []*Node    // includes of a pattern that no file fits
 	Idle     []string   // files that a main file beside them does not include
 
 	index index
