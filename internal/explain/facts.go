@@ -62,7 +62,7 @@ func peerBefore(b []byte) []byte {
 var lookedUp = [...]string{"resolve host: ", "resolve host name: ", "resolve host name ", "resolve proxy: ", "enotfound ", "eai_again ", "unknownhostexception: ", "lookup ", "unknown host: ", "could not be resolved: ", "failed to lookup address information for "}
 
 // connectedTo are words before HOST:PORT, HOST port N or HOST/ADDRESS:PORT that was connected to. The host may be the name of a container.
-var connectedTo = [...]string{"connect to host ", "connect to server ", "connect to ", "connection to ", "connecting to ", "connection refused: ", "refused (", "not known (", "timed out (", "further information: "}
+var connectedTo = [...]string{"connect to host ", "connect to server ", "connect to ", "connection to ", "connecting to ", "connection refused: ", "refused (", "not known (", "timed out (", "further information: ", "serverselectiontimeouterror: ", "resolution failed for ", "for target dns:"}
 
 // namedPeer finds a peer whose name need not look like one, since the words before it say that it is: the names that containers have
 // among each other have no point and often no port.
@@ -80,8 +80,10 @@ func namedPeer(text []byte) []byte {
 			return name
 		}
 	}
-	if peer := pairPeer(text); peer != nil {
-		return peer
+	for _, find := range [...]func([]byte) []byte{pairPeer, apartPeer, storePeer, peerSaid} {
+		if peer := find(text); peer != nil {
+			return peer
+		}
 	}
 	for _, mark := range connectedTo {
 		i := phrase.Index(text, mark)
@@ -105,26 +107,6 @@ func namedPeer(text []byte) []byte {
 			continue
 		}
 		if port := portAfter(rest, ":", " port "); port != nil {
-			return bytes.Join([][]byte{name, port}, []byte{':'})
-		}
-	}
-	return nil
-}
-
-// pairPeer finds a host and a port that stand apart, as Python's and Rust's libraries show them: (host='app', port=8000),
-// ('172.18.0.3', 8000), host: Some(Domain("app")), port: Some(8080).
-func pairPeer(text []byte) []byte {
-	for _, form := range [...]struct{ host, end, port string }{{"(host='", "'", ", port="}, {"(Domain(\"", "\"", ")), port: Some("}, {"('", "'", ", "}} {
-		i := indexText(text, form.host)
-		if i < 0 || indexText(text, "ProxyError('Cannot connect to proxy") >= 0 { // the host is whom the proxy was to ask
-			continue
-		}
-		name := hostName(text[i+len(form.host):])
-		rest := text[i+len(form.host)+len(name):]
-		if len(name) == 0 || !starts(rest, form.end) || form.host == "('" && !isAddress(name) {
-			continue
-		}
-		if port := portAfter(rest[len(form.end):], form.port); port != nil {
 			return bytes.Join([][]byte{name, port}, []byte{':'})
 		}
 	}

@@ -191,7 +191,7 @@ func isContinuation(line []byte) bool {
 	case ' ', '\t', '}', ']', '^':
 		return true
 	}
-	return starts(line, "at ") || starts(line, "Caused by: ") || starts(line, "caused by: ") || starts(line, "... ") || starts(line, "Suppressed: ") || starts(line, "[cause]")
+	return starts(line, "at ") || starts(line, "Caused by: ") || starts(line, "caused by: ") || starts(line, "... ") || starts(line, "Suppressed: ") || starts(line, "[cause]") || starts(line, "Error #0")
 }
 
 // carried gives how many octets stand before a line's own text: a name and a bar, or a syslog head with its tag. Blanks

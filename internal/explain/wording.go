@@ -145,7 +145,11 @@ var others = [...]string{
 }
 
 // about are words of an exchange with an upstream, in lower case: beside them, words that mean many things mean one.
-const about = "upstream|proxy|proxies|backend|origin|gateway|fetch|http://|https://|request to|rpc error|grpc|connect to|connecting to|dial |balancer|endpoint|requests.exceptions|httpx|aiohttp|urllib|request failed|clientrequest|node:_http|undici|http.client|open-uri|net::http|faraday|guzzle|lwp::|curl:|curl error|webclient|resttemplate|feign|okhttp|net/http|reqwest|axios|tcp connect|round trip|roundtrip|httpclient|http client|connection error|service unavailable|bad gateway|502|503|504|server:|sock"
+const about = "upstream|proxy|proxies|backend|origin|gateway|fetch|http://|https://|request to|rpc error|grpc|connect to|connecting to|dial |balancer|endpoint|requests.exceptions|httpx|aiohttp|urllib|request failed|clientrequest|node:_http|undici|http.client|open-uri|net::http|faraday|guzzle|lwp::|curl:|curl error|webclient|resttemplate|feign|okhttp|net/http|reqwest|axios|tcp connect|round trip|roundtrip|httpclient|http client|connection error|service unavailable|bad gateway|502|503|504|server:|sock|error #0"
+
+// answered are words between an answer and what it was for, in lower case: some proxies say at the level of what is of no importance why a
+// request failed, as in '502 Bad Gateway' caused by: ….
+const answered = "' caused by: |gateway error=|timeout error=|unavailable error=|server error error=|request failed error="
 
 // raised are ends of the names of errors, as languages show one that nobody caught: RequestError: …, SocketException: ….
 const raised = "error: |exception: |error("
@@ -198,7 +202,7 @@ func means(r *phrase.Reading, text []byte, level severity) bool {
 	if p.Is == phrase.Strong {
 		return true
 	}
-	if level == severityInfo || oneOfList(text, others[:]) {
+	if level == severityInfo && !phrase.OneOf(text, answered) || oneOfList(text, others[:]) {
 		return false // what a program only tells, such as a title that it stored, is no failure of it
 	}
 	talk := phrase.OneOf(text, about)

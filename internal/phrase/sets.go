@@ -177,5 +177,10 @@ var (
 	writeTimeout  = []fault.Cause{fault.CauseUploadStalled}
 	iis502        = []fault.Cause{fault.CauseConnectionRefused, fault.CauseHeadTimeout, fault.CauseClosedBeforeAnswer}
 	cloudflare520 = []fault.Cause{fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer, fault.CauseHeadTooLarge, fault.CauseKeepaliveRace}
+	dotnetChannel = []fault.Cause{fault.CauseTLSVersionMismatch, fault.CauseTLSNoSharedCipher, fault.CauseTLSClientCertificateRequired}
+	refusedOrNone = []fault.Cause{fault.CauseConnectionRefused, fault.CauseConnectTimeout, fault.CauseDNSNXDomain, fault.CauseHostUnreachable}
+	closedOrBody  = []fault.Cause{fault.CauseClosedBeforeAnswer, fault.CauseBodyShort, fault.CauseKeepaliveRace}
+	storeFull     = []fault.Cause{fault.CauseConnectionLimit, fault.CauseUpstreamOverloaded}
+	poolOrConnect = []fault.Cause{fault.CauseConnectionLimit, fault.CauseConnectTimeout}
 	rejectedFirst = []fault.Cause{fault.CauseFirewallRejected, fault.CauseSocketPermission}
 )
