@@ -91,3 +91,21 @@ func BenchmarkAny(b *testing.B) {
 		Any(text)
 	}
 }
+
+// TestPiecesAreNotOrdinary: few texts are looked for by a piece of a word that logs are full of.
+func TestPiecesAreNotOrdinary(t *testing.T) {
+	t.Parallel()
+	const most = 10 // in a hundred: those that have no other word
+	poor := 0
+	for _, text := range table.texts {
+		if at := rarest(text); pieceCost(text[at:])+pieceCost(text[at+1:]) > 0 {
+			poor++
+		}
+	}
+	if poor*100 > most*len(table.texts) {
+		t.Errorf("%d of %d", poor, len(table.texts))
+	}
+	if at := rarest("requesttimedouterror"); pieceCost("requesttimedouterror"[at:]) > 0 {
+		t.Error("a text with a request in it is looked for by that word")
+	}
+}

@@ -82,7 +82,33 @@ var rank = func() (rank [256]uint8) {
 	return rank
 }()
 
-// rarest gives the place of the five octets of a text that stand least often in logs.
+// ordinary are words that logs are full of, though their letters are rare: what a Finder looks for a text by is none of theirs where it
+// can be something else.
+const ordinary = " request requests path uri url method session client server http timeout time connect connection connected service process response message status header headers handler module " +
+	"value update created deleted found index cache queue user order failed error info debug warn level version config worker task job process database query queries "
+
+// ordinaryPieces has a bit for each piece of the ordinary words.
+var ordinaryPieces = func() (bits [1 << hashBits / 64]uint64) {
+	for i := range len(ordinary) - 3 {
+		h := hash(binary.LittleEndian.Uint32([]byte(ordinary[i:i+4])) | fold)
+		bits[h>>6] |= 1 << (h & 63)
+	}
+	return bits
+}()
+
+// ordinaryCost is what an ordinary piece costs, in places of the common letters: more than five letters can.
+const ordinaryCost = 8 * len(common)
+
+// pieceCost is how much more often a piece stands in logs than its letters say.
+func pieceCost(text string) int {
+	h := hash(binary.LittleEndian.Uint32([]byte(text[:4])) | fold)
+	if ordinaryPieces[h>>6]&(1<<(h&63)) != 0 {
+		return ordinaryCost
+	}
+	return 0
+}
+
+// rarest gives the place of the five bytes of a text that stand least often in logs.
 func rarest(text string) int {
 	best, least, sum := 0, int(^uint(0)>>1), 0
 	for i := range len(text) {
@@ -90,8 +116,10 @@ func rarest(text string) int {
 		if i >= textMin {
 			sum -= int(rank[text[i-textMin]])
 		}
-		if i >= textMin-1 && sum < least {
-			best, least = i-textMin+1, sum
+		if from := i - textMin + 1; from >= 0 {
+			if cost := sum + pieceCost(text[from:]) + pieceCost(text[from+1:]); cost < least {
+				best, least = from, cost
+			}
 		}
 	}
 	return best
