@@ -1,5 +1,5 @@
 // Package certs holds certificates, authorities and revocation lists from files, takes new ones when the files change, gets others from an
-// authority by ACME (RFC 8555) or signs them itself for development, and chooses what a client is shown.
+// authority by ACME (RFC 8555) or signs them itself for development, and chooses what a client is shown. It keeps the keys of session tickets too.
 //
 // It must not know which listener or pool uses them.
 package certs
@@ -48,6 +48,10 @@ func LoadPool(file string) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, err
 	}
+	return poolOfPEM(file, b)
+}
+
+func poolOfPEM(file string, b []byte) (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(b) {
 		return nil, fmt.Errorf("%s: no PEM certificate in it", file)

@@ -17,6 +17,7 @@ type Options struct {
 	Pairs      []Files // the first is shown to who asks for no name, or for one that none has
 	ClientCA   string  // a PEM file of the authorities whose client certificates are accepted; empty: none is asked for
 	ClientAuth tls.ClientAuthType
+	TicketKeys string // a file as LoadTicketKeys reads; empty: tickets are made with keys that nobody else has, and end with the Server
 	MinVersion uint16 // 0: TLS 1.2
 	Protocols  []string
 	ACME       *ACME  // what has certificates for other names, nil for nobody
@@ -26,18 +27,22 @@ type Options struct {
 
 	// Changed is told of each later load of a file: nil, or why the old one is still used. It is called from several goroutines.
 	Changed func(file string, err error)
+	// KeysChanged is the same for TicketKeys.
+	KeysChanged func(file string, err error)
 }
 
 // Server is the server's side of TLS for a listener: it shows the certificate that has the name asked for, and takes new ones when the
 // files change.
 type Server struct {
 	options Options
-	pairs   []*Pair
 	watches []*watch
 	shown   atomic.Pointer[shelf]
 	conf    atomic.Pointer[tls.Config]
 
-	mu sync.Mutex // guards pairs and the making of shown
+	mu      sync.Mutex // guards the fields below, and the making of shown and conf
+	pairs   []*Pair
+	clients clients
+	keys    TicketKeys
 }
 
 // shelf has certificates by the names that they are for, in lower case, wildcards as they are written.
@@ -63,31 +68,47 @@ func NewServer(o Options) (*Server, error) {
 		s.pairs = append(s.pairs, p)
 		s.mu.Unlock()
 	}
-	if o.ClientCA == "" {
-		s.configure(nil)
-	} else {
-		files := []string{o.ClientCA}
-		last := stampOf(files)
-		pool, err := LoadPool(o.ClientCA)
-		if err != nil {
-			s.Close()
-			return nil, err
+	err := s.follow(o.ClientCA, o.Changed, func() error {
+		who, err := loadClients(o.ClientCA)
+		if err == nil {
+			s.configure(func() { s.clients = who })
 		}
-		s.configure(pool)
-		s.watches = append(s.watches, watchFiles(files, last, func() {
-			pool, err := LoadPool(o.ClientCA)
+		return err
+	})
+	if err == nil {
+		err = s.follow(o.TicketKeys, o.KeysChanged, func() error {
+			keys, err := LoadTicketKeys(o.TicketKeys)
 			if err == nil {
-				s.configure(pool)
+				s.configure(func() { s.keys = keys })
 			}
-			o.Changed(o.ClientCA, err)
-		}))
+			return err
+		})
 	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	s.configure(func() {})
 	s.arrange()
 	return s, nil
 }
 
+// follow loads a file, and loads it again whenever it changes, of which it tells. An empty name is no file.
+func (s *Server) follow(file string, told func(string, error), load func() error) error {
+	if file == "" {
+		return nil
+	}
+	files := []string{file}
+	last := stampOf(files) // before it is read: a change after that is seen
+	if err := load(); err != nil {
+		return err
+	}
+	s.watches = append(s.watches, watchFiles(files, last, func() { told(file, load()) }))
+	return nil
+}
+
 // Config is what new connections are served with. It is another one after the authorities have changed, so that sessions which the old
-// ones vouched for are not resumed.
+// ones vouched for are not resumed, and after the keys of tickets have.
 func (s *Server) Config() *tls.Config { return s.conf.Load() }
 
 // Leaves are the certificates from files as they are now, each with its file.
@@ -122,8 +143,11 @@ var intermediate = []uint16{
 	tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 }
 
-// configure makes later connections be served with these authorities for clients, nil for none.
-func (s *Server) configure(clients *x509.CertPool) {
+// configure makes a change, after which later connections are served as clients and keys say.
+func (s *Server) configure(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
 	conf := &tls.Config{
 		MinVersion: max(s.options.MinVersion, tls.VersionTLS12), CipherSuites: intermediate, NextProtos: s.options.Protocols,
 		GetCertificate:              s.choose,
@@ -132,13 +156,19 @@ func (s *Server) configure(clients *x509.CertPool) {
 	if a := s.options.ACME; a != nil {
 		conf.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			if c := a.challenged(hello); c != nil {
-				return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{ALPNChallenge}, Certificates: []tls.Certificate{*c}}, nil
+				return &tls.Config{
+					MinVersion: tls.VersionTLS12, NextProtos: []string{ALPNChallenge}, Certificates: []tls.Certificate{*c},
+					SessionTicketsDisabled: true, // they would be made with conf's keys, whatever conf asks of clients
+				}, nil
 			}
 			return nil, nil
 		}
 	}
-	if clients != nil {
-		conf.ClientCAs, conf.ClientAuth = clients, s.options.ClientAuth
+	if s.clients.pool != nil {
+		conf.ClientCAs, conf.ClientAuth = s.clients.pool, s.options.ClientAuth
+	}
+	if s.keys != nil {
+		s.keys.keep(conf, s.clients)
 	}
 	s.conf.Store(conf)
 }

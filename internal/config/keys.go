@@ -74,6 +74,11 @@ from trusted_proxies too. Client-Cert and Client-Cert-Chain (RFC 9440) are passe
 	{path: "listen[].tls.client_auth", kind: choice, def: ClientRequired, choices: []string{ClientRequired, ClientOptional}, aka: []string{"verify_client", "ssl_verify_client", "client_authentication", "mode"}, doc: `
 Whether a client without a certificate is turned away in the handshake (required), or served without that header (optional). A
 certificate that does not verify is turned away in either case. It needs client_ca.`},
+	{path: "listen[].tls.ticket_keys", kind: file, example: "/etc/whygate/ticket-keys", aka: []string{"ssl_session_ticket_key", "tls_ticket_keys", "session_ticket_keys", "session_ticket_key", "session_tickets"}, doc: `
+A file with the keys of session tickets, so that a client resumes its session at any gateway that has the same file, and after a
+restart. Each line is a key, 32 random bytes in base64 (openssl rand -base64 32), 8 lines at most; the first is for new tickets, all are for
+those that come. Others than its owner and group must not be able to read it. It is read again when it changes. Without it each process makes
+keys of its own, and new ones each day.`},
 	{path: "listen[].tls.min_version", kind: choice, def: TLS12, choices: []string{TLS12, TLS13}, aka: []string{"minimum_version", "ssl_protocols", "protocols", "tls_min_version"}, doc: `
 The oldest version of TLS that is spoken. With 1.2 the cipher suites are those of Mozilla's intermediate set that have forward secrecy
 and authenticate what they encrypt (ECDHE with AES-GCM or ChaCha20), which every client of the last ten years knows.`},

@@ -10,6 +10,7 @@ type ListenTLS struct {
 	Issue        string     `key:"issue"`       // IssueAuto, IssueInternal, or empty: certificates are from files alone
 	ClientCA     string     `key:"client_ca"`   // path of a PEM file; empty: clients are asked for no certificate
 	ClientAuth   string     `key:"client_auth"` // ClientRequired or ClientOptional
+	TicketKeys   string     `key:"ticket_keys"` // path of a file; empty: tickets are of use at this process alone
 	MinVersion   string     `key:"min_version"` // TLS12 or TLS13
 	H2           bool       `key:"h2"`          // HTTP/2 is offered
 }

@@ -33,6 +33,13 @@ func Check(cfg *config.Config) config.Problems {
 				add(problemAt(cfg, path+"tls.client_ca", err))
 			}
 		}
+		if l.TLS.TicketKeys != "" {
+			if _, err := certs.LoadTicketKeys(l.TLS.TicketKeys); err != nil {
+				p := problemAt(cfg, path+"tls.ticket_keys", err)
+				p.Hint = ticketKeysHint
+				add(p)
+			}
+		}
 	}
 	if cfg.Auto() && cfg.ACME.CA != "" {
 		if _, err := certs.LoadPool(cfg.ACME.CA); err != nil {

@@ -527,6 +527,16 @@ func (g *Gateway) certificateChanged(file string, err error) {
 	g.Changed(changeCertificate, file, "certificate reloaded")
 }
 
+func (g *Gateway) ticketKeysChanged(file string, err error) {
+	if err != nil {
+		g.log.Error("session ticket keys not reloaded: the old ones stay in use", "file", file, "error", err, "do", ticketKeysHint)
+		g.Changed(changeCertificate, file, "session ticket keys not reloaded: "+err.Error())
+		return
+	}
+	g.log.Info("session ticket keys reloaded", "file", file)
+	g.Changed(changeCertificate, file, "session ticket keys reloaded")
+}
+
 // observe counts and logs an exchange, and keeps it if it failed. A bug of ours in it costs the one line.
 //
 // hot: once per request.

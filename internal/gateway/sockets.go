@@ -62,7 +62,10 @@ func (g *Gateway) serverTLS(l *config.ListenTLS) (*certs.Server, error) {
 	if !l.On() {
 		return nil, nil
 	}
-	o := certs.Options{ClientCA: l.ClientCA, ClientAuth: tls.RequireAndVerifyClientCert, Protocols: []string{"http/1.1"}, Changed: g.certificateChanged}
+	o := certs.Options{
+		ClientCA: l.ClientCA, ClientAuth: tls.RequireAndVerifyClientCert, TicketKeys: l.TicketKeys, Protocols: []string{"http/1.1"}, Changed: g.certificateChanged,
+		KeysChanged: g.ticketKeysChanged,
+	}
 	for _, p := range l.Pairs() {
 		o.Pairs = append(o.Pairs, certs.Files(p))
 	}
@@ -85,8 +88,16 @@ func (g *Gateway) serverTLS(l *config.ListenTLS) (*certs.Server, error) {
 	if l.H2 {
 		o.Protocols = []string{"h2", "http/1.1"}
 	}
-	return certs.NewServer(o)
+	server, err := certs.NewServer(o)
+	var keys *certs.TicketKeysError
+	if errors.As(err, &keys) {
+		return nil, &HintError{err, ticketKeysHint}
+	}
+	return server, err
 }
+
+// ticketKeysHint says what to do about a file of session ticket keys.
+const ticketKeysHint = "make one by " + certs.MakeTicketKeys + ", and give each gateway the same"
 
 // open opens the sockets of one listener: one, or several that systemd passes under one name.
 // where says, for an error, what gave the address.

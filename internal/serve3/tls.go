@@ -15,7 +15,7 @@ const Protocol = "h3"
 const ticketTime = 24 * time.Hour
 
 // tickets are what sessions are resumed by. They begin anew with another configuration, so that no session is resumed which other
-// authorities vouched for.
+// authorities vouched for. Where the configuration has WrapSession and UnwrapSession, those make and take tickets, and not these keys.
 type tickets struct {
 	mu   sync.Mutex // guards the fields below
 	of   *tls.Config
