@@ -57,6 +57,8 @@ type ACMEOptions struct {
 	// Routed reports whether requests for a host lead anywhere: for no other is there an order.
 	Routed func(host string) bool
 
+	Stapler *Stapler // nil for none
+
 	Told func(*Happening)
 	Log  *slog.Logger // for what is wrong here and not with a name; nil for none
 }
@@ -170,6 +172,7 @@ func (a *ACME) Quiet() { a.quiet() }
 func (a *ACME) Close() {
 	a.stop()
 	a.wait.Wait()
+	a.options.Stapler.use(a, nil, nil)
 	a.cache.Stop()
 	a.storage.close()
 	a.client.HTTPClient.CloseIdleConnections()
@@ -256,15 +259,18 @@ func (a *ACME) arrange() {
 		names = append(names, name)
 	}
 	slices.Sort(names)
+	var all []*tls.Certificate
 	for _, name := range names {
 		m := a.names[name]
 		if m.cert != nil {
 			next.put(m.cert)
+			all = append(all, m.cert)
 		}
 		if m.demand {
 			next.used[name] = m.used
 		}
 	}
+	a.options.Stapler.use(a, a.storage, all)
 	a.shown.Store(next)
 }
 

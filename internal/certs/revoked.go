@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -245,15 +244,8 @@ func stapled(chain []*x509.Certificate, response []byte) error {
 	if err != nil || answer.Status != ocsp.Revoked || !answer.NextUpdate.IsZero() && now.After(answer.NextUpdate) {
 		return nil
 	}
-	signer := chain[1]
-	if d := answer.Certificate; d != nil && !d.Equal(signer) { // a responder that the authority has named: section 4.2.2.2
-		if signer.CheckSignature(d.SignatureAlgorithm, d.RawTBSCertificate, d.Signature) != nil ||
-			!slices.Contains(d.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) || now.Before(d.NotBefore) || now.After(d.NotAfter) {
-			return nil
-		}
-		signer = d
-	}
-	if answer.CheckSignatureFrom(signer) != nil {
+	signer := signerOf(answer, chain[1], now)
+	if signer == nil || answer.CheckSignatureFrom(signer) != nil {
 		return nil
 	}
 	return &RevokedError{Serial: chain[0].SerialNumber, At: answer.RevokedAt, Reason: answer.RevocationReason, Source: "the OCSP response that the server sent along"}

@@ -22,6 +22,7 @@ type Options struct {
 	Protocols  []string
 	ACME       *ACME  // what has certificates for other names, nil for nobody
 	Local      *Local // the same for development, nil for nobody
+	Stapler    *Stapler
 	// Routed reports whether requests for a host lead anywhere: for no other does Local sign.
 	Routed func(host string) bool
 
@@ -127,6 +128,7 @@ func (s *Server) Close() {
 	s.mu.Lock()
 	pairs := s.pairs
 	s.mu.Unlock()
+	defer s.options.Stapler.use(s, nil, nil)
 	for _, p := range pairs {
 		p.Close()
 	}
@@ -178,9 +180,12 @@ func (s *Server) arrange() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := &shelf{byName: map[string][]*tls.Certificate{}}
-	for _, p := range s.pairs {
-		next.put(p.current.Load())
+	all := make([]*tls.Certificate, len(s.pairs))
+	for i, p := range s.pairs {
+		all[i] = p.current.Load()
+		next.put(all[i])
 	}
+	s.options.Stapler.use(s, nil, all)
 	s.shown.Store(next)
 }
 
@@ -245,6 +250,12 @@ func nameOf(hello *tls.ClientHelloInfo) string {
 
 // choose is a tls.Config's GetCertificate. One without a connection is a look: what would a client be shown?
 func (s *Server) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c, err := s.pick(hello)
+	return s.options.Stapler.With(c), err
+}
+
+// pick is choose without what is stapled.
+func (s *Server) pick(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	shown := s.shown.Load()
 	name := nameOf(hello)
 	if name != "" {
