@@ -204,14 +204,14 @@ const pathMax = 256
 
 // cutPeer takes a peer off the beginning: a URL's authority, HOST:PORT, unix:PATH or a socket's path.
 func cutPeer(b []byte) (peer []byte, end int) {
-	for _, scheme := range [...]string{"http://", "https://", "ws://", "wss://", "grpc://", "grpcs://", "tcp://", "h2c://", "fastcgi://", "uwsgi://", "ajp://"} {
+	for _, scheme := range [...]string{"http://", "https://", "ws://", "wss://", "grpc://", "grpcs://", "tcp://", "h2c://", "fastcgi://", "uwsgi://", "ajp://", "amqp://", "amqps://", "redis://", "rediss://", "mongodb://", "postgres://", "postgresql://", "mysql://", "nats://"} {
 		if starts(b, scheme) {
 			n := len(scheme)
 			if starts(b[n:], "unix:") {
 				peer, end = cutPeer(b[n:])
 				return peer, n + end
 			}
-			for n < len(b) && (isAlphanumeric(b[n]) || bytes.IndexByte([]byte(".-_:[]%@"), b[n]) >= 0) {
+			for n < len(b) && (isAlphanumeric(b[n]) || bytes.IndexByte([]byte(".-_:[]%@*"), b[n]) >= 0) {
 				n++
 			}
 			if n > len(scheme) {
@@ -280,7 +280,7 @@ func hostPort(b []byte) []byte {
 	}
 	if j := bytes.LastIndexByte(host, '.'); j > 0 {
 		switch string(host[j+1:]) {
-		case "js", "ts", "go", "py", "rb", "java", "c", "cc", "cpp", "rs", "lua", "php", "cs", "cfg", "conf", "yml", "yaml", "json", "mjs", "cjs", "tsx", "jsx":
+		case "js", "ts", "go", "py", "rb", "java", "c", "cc", "cpp", "rs", "lua", "php", "cs", "cfg", "conf", "yml", "yaml", "json", "mjs", "cjs", "tsx", "jsx", "kt", "scala", "ex", "exs", "erl", "swift", "clj", "groovy", "vue", "pl", "pm", "h", "hpp", "cxx", "zig":
 			return nil // FILE:LINE
 		}
 		return b

@@ -149,7 +149,7 @@ const about = "upstream|proxy|proxies|backend|origin|gateway|fetch|http://|https
 
 // answered are words between an answer and what it was for, in lower case: some proxies say at the level of what is of no importance why a
 // request failed, as in '502 Bad Gateway' caused by: ….
-const answered = "' caused by: |gateway error=|timeout error=|unavailable error=|server error error=|request failed error="
+const answered = "' caused by: |gateway error=|timeout error=|unavailable error=|server error error=|request failed error=|failed\" err"
 
 // raised are ends of the names of errors, as languages show one that nobody caught: RequestError: …, SocketException: ….
 const raised = "error: |exception: |error("
@@ -162,7 +162,7 @@ func wording(e *Entry, text []byte, level severity) *Format {
 	text = text[:min(len(text), wordMax)]
 	r := phrase.Read(text)
 	p := r.Phrase
-	if p == nil || len(p.Causes) == 0 || !means(&r, text, level) {
+	if p == nil || len(p.Causes) == 0 || isTestResult(text) || !means(&r, text, level) {
 		return nil
 	}
 	product := p.Product
@@ -210,6 +210,19 @@ func means(r *phrase.Reading, text []byte, level severity) bool {
 		return talk || level >= severityError || level == severityUnsaid && phrase.OneOf(text, raised) || level == severityUnsaid && (bytes.IndexByte(text, ' ') < 0 || len(text) < 60 || hasPeer(text[r.To:]))
 	}
 	return talk
+}
+
+// isTestResult reports whether a line is what a program that runs tests says of one: ok 12 - …, --- PASS: …, ✓ …. What a test is about did
+// not happen to anybody.
+func isTestResult(text []byte) bool {
+	text = bytes.TrimLeft(text, " \t")
+	text = bytes.TrimPrefix(text, []byte("not "))
+	for _, mark := range [...]string{"✓", "✔", "✗", "✕", "√", "--- PASS", "--- FAIL", "=== RUN", "PASS ", "PASSED ", "ok "} {
+		if starts(text, mark) && (mark != "ok " || len(text) > 3 && isDigit(text[3])) {
+			return true
+		}
+	}
+	return ends(text, " ... ok") || ends(text, " PASSED")
 }
 
 func oneOfList(text []byte, words []string) bool {

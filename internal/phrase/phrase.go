@@ -70,7 +70,7 @@ func Read(text []byte) (r Reading) {
 	var unfit [phrasesMax / 64]uint64 // those that were looked at: what stands beside them is the same wherever they stand
 	table.Each(text, func(which, at int) {
 		p := &phrases[which]
-		if r.Phrase != nil && p.Rank <= r.Phrase.Rank || unfit[which>>6]&(1<<(which&63)) != 0 {
+		if r.Phrase != nil && p.Rank <= r.Phrase.Rank || unfit[which>>6]&(1<<(which&63)) != 0 || p.inside(text, at) {
 			return
 		}
 		if p.fits(text) {
@@ -86,6 +86,16 @@ func Read(text []byte) (r Reading) {
 //
 // hot: once per line of an unknown format.
 func Any(text []byte) bool { return table.Any(text) }
+
+// inside reports whether what looks like an errno's name is the end of another word: ENOTFOUND in ModuleNotFoundError.
+func (p *Phrase) inside(text []byte, at int) bool {
+	if p.Is != Errno || p.Text[0] != 'e' || at == 0 || !isLetter(text[at-1]) {
+		return false
+	}
+	return at < 3 || !Starts(text[at-3:], "wsa") // Windows' sockets have the names with WSA in front
+}
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 // fits looks at the words beside the phrase.
 func (p *Phrase) fits(text []byte) bool {

@@ -180,6 +180,7 @@ var (
 	dotnetChannel = []fault.Cause{fault.CauseTLSVersionMismatch, fault.CauseTLSNoSharedCipher, fault.CauseTLSClientCertificateRequired}
 	refusedOrNone = []fault.Cause{fault.CauseConnectionRefused, fault.CauseConnectTimeout, fault.CauseDNSNXDomain, fault.CauseHostUnreachable}
 	closedOrBody  = []fault.Cause{fault.CauseClosedBeforeAnswer, fault.CauseBodyShort, fault.CauseKeepaliveRace}
+	panicked      = []fault.Cause{fault.CauseWorkerCrashed, fault.CauseApplicationError}
 	storeFull     = []fault.Cause{fault.CauseConnectionLimit, fault.CauseUpstreamOverloaded}
 	poolOrConnect = []fault.Cause{fault.CauseConnectionLimit, fault.CauseConnectTimeout}
 	rejectedFirst = []fault.Cause{fault.CauseFirewallRejected, fault.CauseSocketPermission}

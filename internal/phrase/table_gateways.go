@@ -80,7 +80,7 @@ var gatewayPhrases = []Phrase{
 
 	// Tunnels and the proxies of platforms.
 	{"no route found:", "http proxy", "", noSuchRoute, exact, Strong, Client, "", "frp"},
-	{"faithfully yours, frp", "", "", nobody, exact, Strong, Gateway, "", "frp's page: no client has this name"},
+	{"faithfully yours, frp", "", "", noSuchRoute, exact, Strong, Client, "", "frp's page: no client has this name"},
 	{"start new visitor connection error", "", "", nobody, Worded, Strong, Gateway, "", "frp"},
 	{"no candidates found within retry budget", "", "", nobody, exact, Strong, Gateway, "fly", ""},
 	{"timed out while connecting to your instance", "", "", connectTimeout, exact, Strong, Gateway, "fly", ""},
