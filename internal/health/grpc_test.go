@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/whygate/whygate/internal/httpmsg"
 	"github.com/whygate/whygate/internal/upstream"
 )
 
@@ -174,6 +176,36 @@ func TestCheckGRPCLeavesNoConnection(t *testing.T) {
 	}
 	if got := strings.Join(opened, ", "); got != "1 false, 1 false, 1 false" || target.IdleCount() != 0 {
 		t.Errorf("%s; %d are kept", got, target.IdleCount())
+	}
+}
+
+// So has a check by HTTP, though the endpoint speaks HTTP/2, and traffic has a connection that it could share.
+func TestCheckHTTP2HasItsOwnConnection(t *testing.T) {
+	var opened atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(200 + 400*(2-r.ProtoMajor)) }))
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	server.Config.Protocols = &protocols
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	target := targetOf(t, "h2c://"+strings.TrimPrefix(server.URL, "http://"))
+	c := Check{Path: "/", Host: []byte("app.test"), Timeout: 10 * time.Second}
+	a, end := c.begin(t.Context(), target)
+	defer end()
+	var res httpmsg.Response
+	head := upstream.Head{Method: []byte("GET"), Path: []byte("/"), Authority: []byte("app.test")}
+	if !a.Ask(&head, nil, false) || !a.ReadHead(&res) || res.Status != 200 {
+		t.Fatalf("%d: %v", res.Status, a.Evidence)
+	}
+	for i := range 3 {
+		if _, wrong := ask(t.Context(), target, &c); wrong != "" || opened.Load() != int64(i)+2 {
+			t.Errorf("%q, and %d connections", wrong, opened.Load())
+		}
 	}
 }
 

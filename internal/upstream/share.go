@@ -50,11 +50,14 @@ type dialing struct {
 	failed *fault.Evidence // how it failed, for all of them; nil where it did not, or nobody waited for it to the end
 }
 
+// MayShare reports whether exchanges with the endpoint may go over one connection at once, as HTTP/2 has it.
+func (t *Target) MayShare() bool { return t.negotiates || t.protocol == ProtocolHTTP2 }
+
 // shares reports whether an attempt for h goes over HTTP/2, as far as that is known.
 //
 // hot: once per attempt.
 func (t *Target) shares(h *Head, now mono.Time) bool {
-	if t.protocol != ProtocolHTTP2 && !t.negotiates {
+	if !t.MayShare() {
 		return false
 	}
 	if t.negotiates && t.protocol == ProtocolAuto {
