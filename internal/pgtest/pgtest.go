@@ -118,7 +118,7 @@ func (s *Server) unprivileged() error {
 // Start runs the server, and returns when it answers.
 func (s *Server) Start() error {
 	s.process = exec.Command(filepath.Join(s.bin, "postgres"), "-D", filepath.Join(s.dir, "data"), "-k", s.dir, "-h", "", "-F", "-c", "max_connections=60")
-	s.process.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred.Credential, Pdeathsig: syscall.SIGQUIT}
+	s.process.SysProcAttr = withUs(s.cred.Credential)
 	s.process.Dir = s.dir
 	if err := s.process.Start(); err != nil {
 		return err
