@@ -219,6 +219,62 @@ func TestFastCGIEnds(t *testing.T) {
 	}
 }
 
+// TestFastCGIWhole: timeouts.response is over all of it: a connection that nobody accepts, and a request that goes on coming.
+func TestFastCGIWhole(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() { // ends when the listener is closed
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { // ends with the connection, which the gateway closes
+				defer c.Close()
+				_, _ = io.Copy(io.Discard, c)
+			}()
+		}
+	}()
+	url := gatewayWith(t, "\n  - {path: /dial, fastcgi: {address: '"+full(t)+"', root: /srv}, timeouts: {response: 300ms}}\n  - {fastcgi: {address: '"+
+		l.Addr().String()+"', root: /srv}, timeouts: {response: 300ms}}", "proxy_status: full")
+	res, _ := asked(t, "GET", url+"/dial/a.php")
+	if said := res.Header.Get("Proxy-Status"); res.StatusCode != 504 || !strings.Contains(said, "timeouts.response") {
+		t.Errorf("dialing: %d, %s", res.StatusCode, said)
+	}
+	c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, _ = io.WriteString(c, "POST /a.php HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\n")
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() { // ends with the test
+		for {
+			select {
+			case <-ended:
+				return
+			case <-time.After(10 * time.Millisecond): // the time under test
+				if _, err := io.WriteString(c, "x"); err != nil {
+					return
+				}
+			}
+		}
+	}()
+	_ = c.SetReadDeadline(time.Now().Add(patience))
+	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := answer.Header.Get("Proxy-Status"); answer.StatusCode != 504 || !strings.Contains(said, "timeouts.response") {
+		t.Errorf("sending: %d, %s", answer.StatusCode, said)
+	}
+}
+
 // TestPHP: the real php-fpm, and what it says of a script that is not there.
 func TestPHP(t *testing.T) {
 	fpm := ""

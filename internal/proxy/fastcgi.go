@@ -124,7 +124,7 @@ func (c *calling) held() (body []byte, bad *fault.Evidence) {
 	}
 }
 
-// dial connects. It ends when nobody waits for the answer any more.
+// dial connects. It ends when nobody waits for the answer any more, or timeouts.response is over.
 func (c *calling) dial() bool {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -137,6 +137,11 @@ func (c *calling) dial() bool {
 	}()
 	look := time.NewTicker(cgiLook)
 	defer look.Stop()
+	late := time.NewTimer(time.Hour)
+	defer late.Stop()
+	if c.s.until != 0 {
+		late.Reset(c.s.until.Sub(mono.Now()))
+	}
 	x := c.s.x
 	for ended := x.Cancel.Done(); ; {
 		select {
@@ -145,13 +150,15 @@ func (c *calling) dial() bool {
 				panic(bug)
 			}
 			c.since = time.Now()
-			if c.c == nil && x.Cancel.Reason() != cancel.None {
-				c.canceled()
+			if c.c == nil && (x.Cancel.Reason() != cancel.None || c.s.expired()) && c.canceled() {
+				c.ev.Errno, c.ev.Detail = 0, "" // of the dial that we cut
 			}
 			return c.c != nil
 		case <-ended:
 			stop()
 			ended = nil
+		case <-late.C:
+			stop()
 		case <-look.C:
 			x.Cancel.Ask()
 		}
@@ -211,7 +218,7 @@ func (c *calling) send(params, body []byte) bool {
 			if len(piece) == 0 {
 				break
 			}
-			if !c.write(fastcgi.AppendStream(nil, fastcgi.Stdin, piece)) {
+			if c.canceled() || !c.write(fastcgi.AppendStream(nil, fastcgi.Stdin, piece)) {
 				return false
 			}
 		}
