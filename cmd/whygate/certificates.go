@@ -24,9 +24,11 @@ func (w *world) certificatesCommand() *cobra.Command {
 		Short: "The running gateway's certificates, and those of its upstreams",
 		Long: `List the certificates that the running gateway shows to clients, from files and from an authority (tls: auto), and those that its https
 endpoints showed it: for which names, from whom, how many days are left, when the next renewal or try is, and why the last one failed.
-Of an endpoint it is its whole chain that counts: the first of it to end.
+Of an endpoint it is its whole chain that counts: the first of it to end. Where a certificate names an OCSP responder, ocsp says what that says of it:
+good, revoked, or none while there is no response to staple.
 
-Exit codes: 0 all are well, 1 one has ended, ends within a week or could not be renewed, 2 the gateway was not found.`,
+Exit codes: 0 all are well, 1 one has ended, ends within a week, could not be renewed, was revoked, or must be stapled and is not, 2 the
+gateway was not found.`,
 		Example: "  whygate certificates\n  whygate certificates renew shop.example.com",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -98,7 +100,7 @@ const urgentDays = 7
 
 func (w *world) printCertificates(list []gateway.Certificate) error {
 	style := term.New(w.stdout)
-	table := term.Table{Head: []string{"from", "name", "days left", "next", "issuer"}, Align: []term.Align{term.Left, term.Left, term.Right}, Whole: 3}
+	table := term.Table{Head: []string{"from", "name", "days left", "next", "ocsp", "issuer"}, Align: []term.Align{term.Left, term.Left, term.Right}, Whole: 3}
 	bad := false
 	for _, c := range list {
 		days, next := strconv.Itoa(c.DaysLeft), ""
@@ -113,12 +115,20 @@ func (w *world) printCertificates(list []gateway.Certificate) error {
 		if c.Pool != "" {
 			name = term.Clean(c.Pool) + " " + name
 		}
-		table.Row(c.From, name, days, next, term.Clean(c.Issuer))
+		stapled := ""
+		if o := c.OCSP; o != nil {
+			stapled = o.Status
+			bad = bad || o.Status == gateway.OCSPRevoked || o.MustStaple && o.Status != gateway.OCSPGood
+		}
+		table.Row(c.From, name, days, next, stapled, term.Clean(c.Issuer))
 	}
 	fmt.Fprint(w.stdout, table.Render(style))
 	for _, c := range list {
 		if c.Problem != "" {
 			fmt.Fprintf(w.stdout, "\n%s\nhint: %s\n", term.Clean(c.Problem), term.Clean(c.Do))
+		}
+		if c.OCSP != nil && c.OCSP.Problem != "" {
+			fmt.Fprintf(w.stdout, "\n%s: no OCSP response: %s\n", term.Clean(c.Name), term.Clean(c.OCSP.Problem))
 		}
 	}
 	if bad {

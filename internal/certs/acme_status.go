@@ -2,6 +2,7 @@ package certs
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,6 +20,7 @@ type CertificateStatus struct {
 	UnderWay  bool
 	Failure   *Failure // why the last try failed, nil if it did not
 	NotBefore time.Time
+	Leaf      *x509.Certificate // nil without one
 }
 
 // Status is how each name stands, in order.
@@ -29,7 +31,7 @@ func (a *ACME) Status() []CertificateStatus {
 	for _, m := range a.names {
 		s := CertificateStatus{Name: m.name, OnDemand: m.demand, UnderWay: m.working, Failure: m.failure, Renewal: m.renew}
 		if m.cert != nil {
-			s.Issuer, s.NotAfter, s.NotBefore = m.cert.Leaf.Issuer.String(), m.cert.Leaf.NotAfter, m.cert.Leaf.NotBefore
+			s.Leaf, s.Issuer, s.NotAfter, s.NotBefore = m.cert.Leaf, m.cert.Leaf.Issuer.String(), m.cert.Leaf.NotAfter, m.cert.Leaf.NotBefore
 		}
 		if m.failure != nil {
 			s.Renewal = m.failure.Next

@@ -17,6 +17,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -396,6 +397,12 @@ func (m *inMemory) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 200, Body: io.NopCloser(bytes.NewReader(m.says()))}, nil
 }
 
+func (m *inMemory) times() []time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.asked)
+}
+
 // A response is asked for anew at the half of its life. While the responder is down the old one is shown until it ends, and no longer, and
 // the responder is asked ever more seldom; when it is back a new one is shown. Both are told of once.
 func TestStapleOverADay(t *testing.T) {
@@ -405,8 +412,9 @@ func TestStapleOverADay(t *testing.T) {
 			return root.says(func(r *ocsp.Response) { r.ThisUpdate, r.NextUpdate = time.Now(), time.Now().Add(8*time.Hour) })
 		}
 		m.says = good
-		var told []*Stapled
-		st := NewStapler("", func(n *Stapled) { told = append(told, n) }, slog.New(slog.DiscardHandler))
+		news := make(chan *Stapled, 16)
+		var told []*Stapled // so far
+		st := NewStapler("", func(n *Stapled) { news <- n }, slog.New(slog.DiscardHandler))
 		defer st.Close()
 		st.client = &http.Client{Transport: m}
 		files := root.issue(t, leafTemplate("http://ocsp.test", nil))
@@ -416,23 +424,29 @@ func TestStapleOverADay(t *testing.T) {
 		}
 		begin := time.Now()
 		st.use(t, nil, []*tls.Certificate{pair})
-		shown := func() bool { synctest.Wait(); return st.With(pair).OCSPStaple != nil }
+		shown := func() bool {
+			synctest.Wait()
+			for len(news) > 0 {
+				told = append(told, <-news)
+			}
+			return st.With(pair).OCSPStaple != nil
+		}
 		until := func(d time.Duration) { time.Sleep(d - time.Since(begin)); synctest.Wait() }
-		if !shown() || len(m.asked) != 1 {
-			t.Fatalf("asked %d times", len(m.asked))
+		if !shown() || len(m.times()) != 1 {
+			t.Fatalf("asked %d times", len(m.times()))
 		}
 		until(4*time.Hour - time.Second)
-		if len(m.asked) != 1 {
-			t.Errorf("asked %d times in the first half", len(m.asked))
+		if len(m.times()) != 1 {
+			t.Errorf("asked %d times in the first half", len(m.times()))
 		}
 		until(4*time.Hour + time.Minute)
-		if len(m.asked) != 2 || !shown() {
-			t.Fatalf("asked %d times by the half", len(m.asked))
+		if len(m.times()) != 2 || !shown() {
+			t.Fatalf("asked %d times by the half", len(m.times()))
 		}
 		m.mu.Lock()
 		m.says = nil
 		m.mu.Unlock()
-		ends := m.asked[1].Add(8 * time.Hour)
+		ends := m.times()[1].Add(8 * time.Hour)
 		time.Sleep(time.Until(ends) - time.Second)
 		if !shown() {
 			t.Error("the old response is not shown to its end")
@@ -441,7 +455,7 @@ func TestStapleOverADay(t *testing.T) {
 		if shown() {
 			t.Error("a response is shown after its end")
 		}
-		if n := len(m.asked); n < 6 || n > 10 { // at the half, after 1, 5 and 15 minutes, and each hour
+		if n := len(m.times()); n < 6 || n > 10 { // at the half, after 1, 5 and 15 minutes, and each hour
 			t.Errorf("asked %d times", n)
 		}
 		if len(told) != 1 || told[0].Err == nil {
@@ -451,8 +465,8 @@ func TestStapleOverADay(t *testing.T) {
 		m.says = good
 		m.mu.Unlock()
 		time.Sleep(time.Hour + time.Minute)
-		if !shown() || len(told) != 2 || told[1].Err != nil {
-			t.Errorf("after it is back: shown %t, told %d times", shown(), len(told))
+		if is := shown(); !is || len(told) != 2 || told[1].Err != nil {
+			t.Errorf("after it is back: shown %t, told %d times", is, len(told))
 		}
 		// Revoked: what said that it is good is shown no more, whatever is left of its time.
 		m.mu.Lock()
@@ -460,13 +474,13 @@ func TestStapleOverADay(t *testing.T) {
 		m.mu.Unlock()
 		time.Sleep(4*time.Hour + 2*time.Minute)
 		var revoked *RevokedError
-		if shown() || len(told) != 3 || !errors.As(told[2].Err, &revoked) {
-			t.Errorf("revoked: shown %t, told %d times", shown(), len(told))
+		if is := shown(); is || len(told) != 3 || !errors.As(told[2].Err, &revoked) {
+			t.Errorf("revoked: shown %t, told %d times", is, len(told))
 		}
 		st.use(t, nil, nil)
-		n := len(m.asked)
+		n := len(m.times())
 		time.Sleep(24 * time.Hour)
-		if len(m.asked) != n {
+		if len(m.times()) != n {
 			t.Error("the responder is asked about a certificate that is not used")
 		}
 	})

@@ -40,7 +40,7 @@ func (g *Gateway) useACME(cfg *config.Config) (*certs.ACME, error) {
 		Directory: a.Directory, Email: a.Email, CA: a.CA, Challenge: a.Challenge, DNS: a.DNS.Command, Storage: dir, Agent: "whygate/" + g.options.Version,
 		OnDemand: a.OnDemand.On(), Suffixes: a.OnDemand.Suffixes, Ask: a.OnDemand.Ask,
 		Routed: func(host string) bool { return g.served.Load().Routed(host) },
-		Told:   g.certificateCame, Log: g.log,
+		Told:   g.certificateCame, Log: g.log, Stapler: g.stapler,
 	})
 	if err != nil {
 		return nil, &HintError{err, "acme.storage is a directory that the gateway alone may read, or postgres://user@host/database, and acme.ca a PEM file"}

@@ -34,6 +34,7 @@ type Certificate struct {
 	Next     time.Time `json:"next,omitzero"`      // when it is renewed, or tried again
 	Problem  string    `json:"problem,omitempty"`  // why the last try failed
 	Do       string    `json:"do,omitempty"`
+	OCSP     *OCSP     `json:"ocsp,omitempty"` // nil where the certificate names no responder and asks for no response
 
 	notBefore time.Time
 }
@@ -49,7 +50,7 @@ func (g *Gateway) certificates() []Certificate {
 	var out []Certificate
 	if acme != nil {
 		for _, s := range acme.Status() {
-			c := Certificate{From: FromACME, Name: s.Name, Names: []string{s.Name}, Issuer: s.Issuer, NotAfter: s.NotAfter, Next: s.Renewal, notBefore: s.NotBefore}
+			c := Certificate{From: FromACME, Name: s.Name, Names: []string{s.Name}, Issuer: s.Issuer, NotAfter: s.NotAfter, Next: s.Renewal, OCSP: g.ocspOf(s.Leaf), notBefore: s.NotBefore}
 			if s.Failure != nil {
 				c.Problem, c.Do = s.Failure.Error(), s.Failure.Do
 			}
@@ -69,7 +70,7 @@ func (g *Gateway) certificates() []Certificate {
 			seen[file] = true
 			names := leaf.DNSNames
 			out = append(out, Certificate{
-				From: FromFile, Name: file, Names: names[:min(len(names), namesShown)], Issuer: leaf.Issuer.String(), NotAfter: leaf.NotAfter, notBefore: leaf.NotBefore,
+				From: FromFile, Name: file, Names: names[:min(len(names), namesShown)], Issuer: leaf.Issuer.String(), NotAfter: leaf.NotAfter, OCSP: g.ocspOf(leaf), notBefore: leaf.NotBefore,
 			})
 		}
 	}
@@ -103,7 +104,9 @@ func (g *Gateway) certificateMetrics() (out []telemetry.CertificateEnd) {
 	for _, c := range g.certificates() {
 		if key := c.From + " " + c.Name; !c.NotAfter.IsZero() && !seen[key] { // an endpoint may be in two pools
 			seen[key] = true
-			out = append(out, telemetry.CertificateEnd{Source: c.From, Name: c.Name, NotAfter: c.NotAfter})
+			out = append(out, telemetry.CertificateEnd{
+				Source: c.From, Name: c.Name, NotAfter: c.NotAfter, OCSP: c.OCSP != nil, Stapled: c.OCSP != nil && c.OCSP.Status == OCSPGood,
+			})
 		}
 	}
 	return out
@@ -218,4 +221,24 @@ func (g *Gateway) postCertificates(w http.ResponseWriter, r *http.Request) {
 // named are the certificates of a name that an authority gave.
 func (g *Gateway) named(name string) []Certificate {
 	return slices.DeleteFunc(g.certificates(), func(c Certificate) bool { return c.From != FromACME || !strings.EqualFold(c.Name, name) })
+}
+
+func (g *Gateway) certificateChanged(file string, err error) {
+	if err != nil {
+		g.log.Error("certificate not reloaded: the old one stays in use", "file", file, "error", err)
+		g.Changed(changeCertificate, file, "certificate not reloaded: "+err.Error())
+		return
+	}
+	g.log.Info("certificate reloaded", "file", file)
+	g.Changed(changeCertificate, file, "certificate reloaded")
+}
+
+func (g *Gateway) ticketKeysChanged(file string, err error) {
+	if err != nil {
+		g.log.Error("session ticket keys not reloaded: the old ones stay in use", "file", file, "error", err, "do", ticketKeysHint)
+		g.Changed(changeCertificate, file, "session ticket keys not reloaded: "+err.Error())
+		return
+	}
+	g.log.Info("session ticket keys reloaded", "file", file)
+	g.Changed(changeCertificate, file, "session ticket keys reloaded")
 }

@@ -80,6 +80,7 @@ type Gateway struct {
 	activated  *activation
 	inherited  *inherited
 	tag        listener.Tag // of this process's connections over QUIC
+	stapler    *certs.Stapler
 	admin      *admin.Server
 
 	reloading sync.Mutex // held over a reload
@@ -130,7 +131,9 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	g.metrics.Open, g.metrics.Busy, g.metrics.Idle, g.metrics.Dropped = g.server.Open, g.server.Busy, g.idle, g.droppedLines
 	g.metrics.Unkept = func() uint64 { return g.store.Load().Dropped() }
 	g.metrics.Unstored = func() bool { _, err := g.store.Load().Failing(); return err != nil }
+	g.stapler = certs.NewStapler(stapleDirectory(o.State), g.stapled, g.log)
 	if err := g.apply(cfg, g.followFirst(cfg)); err != nil {
+		g.stapler.Close()
 		return nil, err
 	}
 	if g.admin, err = g.openAdmin(cfg); err != nil {
@@ -138,6 +141,7 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 		if g.acme != nil {
 			g.acme.Close()
 		}
+		g.stapler.Close()
 		g.current.retire(&generation{})
 		g.closeLog(g.access.Load())
 		g.store.Load().Close()
@@ -494,6 +498,7 @@ func (g *Gateway) Stop(announce, bound time.Duration) bool {
 	g.endACME()
 	g.serving.Wait()
 	g.awaitACME()
+	g.stapler.Close()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closeSockets(g.sockets)
@@ -515,26 +520,6 @@ func (g *Gateway) idle() map[string]int {
 		}
 	}
 	return out
-}
-
-func (g *Gateway) certificateChanged(file string, err error) {
-	if err != nil {
-		g.log.Error("certificate not reloaded: the old one stays in use", "file", file, "error", err)
-		g.Changed(changeCertificate, file, "certificate not reloaded: "+err.Error())
-		return
-	}
-	g.log.Info("certificate reloaded", "file", file)
-	g.Changed(changeCertificate, file, "certificate reloaded")
-}
-
-func (g *Gateway) ticketKeysChanged(file string, err error) {
-	if err != nil {
-		g.log.Error("session ticket keys not reloaded: the old ones stay in use", "file", file, "error", err, "do", ticketKeysHint)
-		g.Changed(changeCertificate, file, "session ticket keys not reloaded: "+err.Error())
-		return
-	}
-	g.log.Info("session ticket keys reloaded", "file", file)
-	g.Changed(changeCertificate, file, "session ticket keys reloaded")
 }
 
 // observe counts and logs an exchange, and keeps it if it failed. A bug of ours in it costs the one line.

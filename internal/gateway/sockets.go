@@ -64,7 +64,7 @@ func (g *Gateway) serverTLS(l *config.ListenTLS) (*certs.Server, error) {
 	}
 	o := certs.Options{
 		ClientCA: l.ClientCA, ClientAuth: tls.RequireAndVerifyClientCert, TicketKeys: l.TicketKeys, Protocols: []string{"http/1.1"}, Changed: g.certificateChanged,
-		KeysChanged: g.ticketKeysChanged,
+		KeysChanged: g.ticketKeysChanged, Stapler: g.stapler,
 	}
 	for _, p := range l.Pairs() {
 		o.Pairs = append(o.Pairs, certs.Files(p))
