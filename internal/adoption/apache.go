@@ -201,8 +201,47 @@ func (a *apache) listen(l topology.Listen) (all []*listen) {
 	return all
 }
 
+// narrow leaves out the addresses of hosts on whose ports others are reached by more clients.
+func (a *apache) narrow() {
+	wide := reaches{}
+	for _, h := range a.hosts {
+		for _, l := range h.listens {
+			for _, at := range a.listen(l) {
+				host, _ := topology.HostPort(at.address)
+				if l.Host != "" {
+					host = l.Host
+				}
+				wide.on(host, l.Port)
+			}
+		}
+	}
+	for _, h := range a.hosts {
+		h.listens = slices.DeleteFunc(h.listens, func(l topology.Listen) bool {
+			hosts := []string{l.Host}
+			if l.Host == "" {
+				hosts = nil
+				for _, at := range a.listen(l) {
+					host, _ := topology.HostPort(at.address)
+					hosts = append(hosts, host)
+				}
+			}
+			for _, other := range h.listens {
+				if other.Port == l.Port && other.Host != "" {
+					hosts = append(hosts, other.Host)
+				}
+			}
+			if !wide.narrow(l.Port, hosts) {
+				return false
+			}
+			a.d.note(&a.d.notes, h.node, narrowly, l.Port)
+			return true
+		})
+	}
+}
+
 // order says which host takes what comes for no name, opens listeners, and gives them certificates.
 func (a *apache) order() {
+	a.narrow()
 	first := map[string]*apacheHost{}
 	for _, h := range a.hosts {
 		h.listens = slices.DeleteFunc(h.listens, func(l topology.Listen) bool {

@@ -17,10 +17,11 @@ type caddy struct {
 	file     string
 	snippets map[string]*node
 
-	plain       bool // no redirect to https
-	uncertified bool // no certificates are obtained
-	unread      bool // a file of sites and snippets could not be read
-	local       bool // all are Caddy's own
+	plain       bool  // no redirect to https
+	uncertified bool  // no certificates are obtained
+	bind        *node // where sites listen that do not say so; nil: everywhere
+	unread      bool  // a file of sites and snippets could not be read
+	local       bool  // all are Caddy's own
 	httpPort    string
 	httpsPort   string
 }
@@ -49,7 +50,20 @@ func fromCaddy(d *draft, p *topology.Proxy) {
 			sites = append(sites, c.site(site))
 		}
 	}
+	wide := reaches{}
 	for _, s := range sites {
+		for _, port := range s.ports {
+			for _, host := range s.binds(nil) {
+				wide.on(host, port)
+			}
+		}
+	}
+	for _, s := range sites {
+		if i := slices.IndexFunc(s.ports, func(port string) bool { return wide.narrow(port, s.binds(nil)) }); i >= 0 {
+			d.note(&d.notes, s.node, narrowly, s.ports[i])
+			d.notes = append(d.notes, s.mark...)
+			continue
+		}
 		s.agree()
 		s.refused = s.refused || c.unread
 		s.routes()
@@ -71,6 +85,8 @@ func (c *caddy) global(b *node) {
 			c.httpPort = cmp.Or(k.Text(), c.httpPort)
 		case "https_port":
 			c.httpsPort = cmp.Or(k.Text(), c.httpsPort)
+		case "default_bind":
+			c.bind = k
 		case "local_certs":
 			c.local = true
 		case "email":
@@ -90,6 +106,7 @@ func (c *caddy) global(b *node) {
 // caddySite is a site on its way.
 type caddySite struct {
 	*caddy
+	node     *node
 	kids     []*node // its directives, imports replaced
 	tls      *node   // nil if there is none
 	asks     clientDemand
@@ -106,7 +123,7 @@ type caddySite struct {
 
 // site opens a site's listeners.
 func (c *caddy) site(b *node) *caddySite {
-	s := &caddySite{caddy: c, matchers: map[string]*node{}}
+	s := &caddySite{caddy: c, node: b, matchers: map[string]*node{}}
 	s.kids = c.expand(b.Kids, nil, new(int), &s.mark)
 	for _, k := range s.kids {
 		switch {
@@ -181,17 +198,22 @@ func (s *caddySite) routes() {
 
 // binds are the addresses that a site listens on: those of its bind, or all, which is the empty one.
 func (s *caddySite) binds(notes *[]Note) []string {
-	i := slices.IndexFunc(s.kids, func(k *node) bool { return k.Name == "bind" })
-	if i < 0 {
+	k := s.bind
+	if i := slices.IndexFunc(s.kids, func(k *node) bool { return k.Name == "bind" }); i >= 0 {
+		k = s.kids[i]
+	}
+	if k == nil {
 		return []string{""}
 	}
 	var out []string
-	for _, a := range s.kids[i].Args {
+	for _, a := range k.Args {
 		if isAddress(a) {
 			out = append(out, a)
 			continue
 		}
-		s.d.note(notes, s.kids[i], "only addresses; it listens on loopback")
+		if notes != nil {
+			s.d.note(notes, k, "only addresses; it listens on loopback")
+		}
 		out = append(out, "127.0.0.1")
 	}
 	return out

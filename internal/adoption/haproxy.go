@@ -2,6 +2,7 @@ package adoption
 
 import (
 	"cmp"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -51,16 +52,17 @@ func fromHAProxy(d *draft, p *topology.Proxy) {
 			h.binds(s)
 		}
 	}
+	h.narrow(p.Tree)
 	for _, s := range p.Tree {
 		switch s.Name {
 		case "frontend", "listen":
 			h.front(s)
 		case "global":
 			for _, k := range s.Kids {
-				h.d.needless["global: "+k.Name] = true
+				h.global(k)
 			}
 		case "defaults":
-			f := &haproxyFront{haproxy: h, node: s, acls: map[string]condition{}, broken: map[string]bool{}}
+			f := &haproxyFront{haproxy: h, node: s, acls: map[string]condition{}, broken: map[string]bool{}, touched: map[string]bool{}}
 			for _, k := range s.Kids {
 				if !haproxyRules[k.Name] {
 					f.line(k)
@@ -70,6 +72,69 @@ func fromHAProxy(d *draft, p *topology.Proxy) {
 		case "backend", "userlist":
 		default:
 			d.note(&d.notes, s, "a section of that kind")
+		}
+	}
+}
+
+// haproxyGlobal are lines of the global section that need no counterpart. Names that begin with "tune." need none either.
+var haproxyGlobal = words(`log log-tag log-send-hostname daemon user group uid gid chroot pidfile maxconn maxconnrate maxsessrate maxsslconn maxsslrate maxpipes maxcomprate maxcompcpuusage maxzlibmem
+	nbproc nbthread thread-groups thread-group cpu-map cpu-policy numa-cpu-mapping stats ssl-default-bind-ciphers ssl-default-bind-ciphersuites ssl-default-bind-curves ssl-default-bind-sigalgs
+	ssl-default-server-ciphers ssl-default-server-ciphersuites ssl-default-server-options ssl-default-server-curves ssl-dh-param-file ssl-mode-async ssl-engine ssl-load-extra-files ssl-load-extra-del-ext
+	ca-base crt-base description node ulimit-n fd-hard-limit master-worker mworker-max-reloads hard-stop-after close-spread-time grace spread-checks max-spread-checks server-state-base server-state-file localpeer
+	strict-limits zero-warning set-dumpable insecure-fork-wanted insecure-setuid-wanted busy-polling nosplice nopoll noepoll nokqueue noevports nogetaddrinfo noreuseport profiling.tasks unix-bind
+	expose-experimental-directives harden.reject-privileged-ports.tcp harden.reject-privileged-ports.quic presetenv setenv unsetenv resetenv limited-quic no-quic external-check quiet debug`)
+
+// global takes a line of the global section.
+func (h *haproxy) global(k *node) {
+	name, why := k.Name, ""
+	switch {
+	case name == "no" && haproxyGlobal[k.Text()], strings.HasPrefix(name, "tune."), haproxyGlobal[name]:
+		h.d.needless["global: "+name] = true
+		return
+	case name == "ssl-default-bind-options":
+		newer := func(o string) bool {
+			return strings.EqualFold(o, "TLSv1.3") || o == "no-tlsv12" || o == "force-tlsv13" || o == "force-tlsv12" || o == "strict-sni"
+		}
+		if !slices.ContainsFunc(k.Args, newer) {
+			h.d.needless["global: "+name] = true
+			return
+		}
+		why = "versions of TLS; write min_version"
+	case name == "ssl-server-verify":
+		why = "write tls: {verify: false} to the pools"
+	}
+	h.d.note(&h.d.notes, k, "%s", why)
+}
+
+// narrow leaves out the ports of frontends on which others are reached by more clients, and tells of others on another address of one port.
+func (h *haproxy) narrow(tree []*node) {
+	wide := reaches{}
+	for _, f := range h.fronts {
+		for port, hosts := range f.hosts {
+			for _, host := range hosts {
+				wide.on(host, port)
+			}
+		}
+	}
+	for _, s := range tree {
+		f := h.fronts[s]
+		if f == nil {
+			continue
+		}
+		f.ports = slices.DeleteFunc(f.ports, func(port string) bool {
+			if !wide.narrow(port, f.hosts[port]) {
+				return false
+			}
+			h.d.note(&h.d.notes, s, narrowly, port)
+			return true
+		})
+		for _, port := range f.ports {
+			for _, other := range h.fronts {
+				if hosts := other.hosts[port]; other != f && len(hosts) > 0 && !slices.Equal(hosts, f.hosts[port]) {
+					h.d.note(&f.mark, s, "other frontends have port %s of another address; routes look at the port alone", port)
+					break
+				}
+			}
 		}
 	}
 }
@@ -93,7 +158,7 @@ func (h *haproxy) binds(s *node) {
 		return
 	}
 	h.d.at = s.Place
-	f := &haproxyFront{haproxy: h, node: s, acls: map[string]condition{}, broken: map[string]bool{}}
+	f := &haproxyFront{haproxy: h, node: s, acls: map[string]condition{}, broken: map[string]bool{}, hosts: map[string][]string{}, touched: map[string]bool{}}
 	for _, k := range s.Kids {
 		if k.Name == "bind" {
 			f.bind(k)
@@ -188,18 +253,22 @@ func (f *haproxyFront) monitor() {
 // haproxyFront is a frontend on its way.
 type haproxyFront struct {
 	*haproxy
-	node   *node
-	ports  []string
-	acls   map[string]condition
-	broken map[string]bool // acls that cannot be said
-	set    []pair          // headers of the requests that come after the line that sets them
-	made   []pair
-	out    []pair // headers of the answers
-	allow  []string
-	deny   []string
-	mark   []Note
-	asks   []haproxyAsks
-	lost   bool // who may ask cannot be said: what comes after is answered 501
+	node    *node
+	ports   []string
+	hosts   map[string][]string // addresses of each port
+	within  []pair              // of a backend: what its requests match
+	acls    map[string]condition
+	broken  map[string]bool // acls that cannot be said
+	set     []pair          // headers of the requests that come after the line that sets them
+	made    []pair
+	out     []pair // headers of the answers
+	allow   []string
+	deny    []string
+	mark    []Note
+	asks    []haproxyAsks
+	lost    bool            // who may ask cannot be said: what comes after is answered 501
+	who     []string        // acls that look at who asks
+	touched map[string]bool // what lines have changed: path, method, "header NAME", or "header " for any
 }
 
 // bind opens listeners.
@@ -219,11 +288,16 @@ func (f *haproxyFront) bind(b *node) {
 				continue
 			}
 			f.ports = append(f.ports, port)
+			f.hosts[port] = append(f.hosts[port], host)
 			if host == "*" || host == "0.0.0.0" || host == "::" || host == "[::]" {
 				address = ":" + port
 			}
 		}
 		l := f.d.listenOn(address)
+		if b.Has("interface") || b.Has("namespace") {
+			f.lost = true
+			f.d.note(&l.notes, b, "a network of its own; what comes to the frontend is answered 501")
+		}
 		if b.Has("ssl") {
 			f.certificates(l, b)
 		} else if b.Has("accept-proxy") {
@@ -251,6 +325,10 @@ func (f *haproxyFront) line(k *node) {
 		target := f.backends[k.Text()]
 		alternatives, ok := f.when(k.Args[min(1, len(k.Args)):])
 		if target == nil || !ok {
+			if f.turnsAway(target) {
+				f.close(k, k.Args[min(1, len(k.Args)):], "a backend or a condition without a counterpart")
+				return
+			}
 			f.d.note(&f.mark, k, "a backend or a condition without a counterpart")
 			return
 		}
@@ -309,13 +387,15 @@ func (f *haproxyFront) connection(k *node) {
 		return
 	}
 	i := slices.IndexFunc(k.Args, func(a string) bool { return a == "if" || a == "unless" })
-	if i >= 0 {
-		if alternatives, ok := f.when(k.Args[i:]); ok && f.refuse(alternatives) {
-			return
-		}
+	if i < 0 {
+		f.lost = true
+		f.d.note(&f.mark, k, "what comes after it is answered 501")
+		return
 	}
-	f.lost = true
-	f.d.note(&f.mark, k, "what comes after it is answered 501")
+	if alternatives, ok := f.when(k.Args[i:]); ok && f.refuse(alternatives) {
+		return
+	}
+	f.close(k, k.Args[i:], "a condition without a counterpart")
 }
 
 func (f *haproxyFront) option(k *node) {
@@ -339,6 +419,16 @@ func (f *haproxyFront) option(k *node) {
 // answers 403 by itself.
 func (f *haproxyFront) add(r *route) {
 	r.notes, f.mark = append(f.mark, r.notes...), nil
+	if f.within != nil {
+		keys, fits := merge(f.within, r.keys)
+		if !fits {
+			f.lost = true
+			f.d.tell(&f.mark, f.node.Place, "a rule of the backend "+f.node.Text()+" that looks at what led to it; what comes to it is answered 501")
+			f.mark = append(f.mark, r.notes...)
+			return
+		}
+		r.keys = keys
+	}
 	if f.ways && len(f.ports) > 0 && !slices.ContainsFunc(r.keys, func(k pair) bool { return k.key == "port" }) {
 		r.keys = append([]pair{{"port", "[" + strings.Join(f.ports, ", ") + "]"}}, r.keys...)
 	}
@@ -354,6 +444,35 @@ func (f *haproxyFront) add(r *route) {
 	f.d.add(r)
 }
 
+// turnsAway reports whether a backend answers clients by itself, or not at all: who comes to another in its place gets more. It is true of one
+// that is not known, if there is any such.
+func (h *haproxy) turnsAway(target *node) bool {
+	if target == nil {
+		for _, b := range h.backends {
+			if h.turnsAway(b) {
+				return true
+			}
+		}
+		return false
+	}
+	servers := false
+	for _, k := range append(slices.Clone(h.defaults[target]), target.Kids...) {
+		switch k.Name {
+		case "server":
+			servers = servers || !k.Has("disabled")
+		case "server-template", "dispatch":
+			servers = true
+		case "redirect":
+			return true
+		case "http-request", "tcp-request":
+			if guardsHAProxy[k.Text()] || k.Has("reject") || k.Has("silent-drop") || strings.HasPrefix(k.Text(), "lua.") {
+				return true
+			}
+		}
+	}
+	return !servers
+}
+
 // hasSource reports whether keys look at the client's address, which no route is matched by.
 func hasSource(keys []pair) bool {
 	return slices.ContainsFunc(keys, func(k pair) bool { return k.key == "src" || k.key == "not src" })
@@ -362,11 +481,17 @@ func hasSource(keys []pair) bool {
 // to adds the route to a backend.
 func (f *haproxyFront) to(keys []pair, target, at *node) {
 	if hasSource(keys) {
-		f.d.note(&f.mark, at, "a choice by the client's address")
+		why := "a choice by the client's address"
+		if f.turnsAway(target) {
+			f.lost = true
+			why += "; what comes after it is answered 501"
+		}
+		f.d.note(&f.mark, at, "%s", why)
 		return
 	}
 	r := &route{keys: slices.Clone(keys)}
-	b := &haproxyFront{haproxy: f.haproxy, node: target, ports: f.ports, acls: map[string]condition{}, broken: map[string]bool{}}
+	b := &haproxyFront{haproxy: f.haproxy, node: target, ports: f.ports, acls: map[string]condition{}, broken: map[string]bool{}, within: keys, touched: maps.Clone(f.touched)}
+	b.allow, b.deny, b.lost = slices.Clone(f.allow), slices.Clone(f.deny), f.lost
 	b.set, b.made, b.out = slices.Clone(f.set), slices.Clone(f.made), slices.Clone(f.out)
 	rewrite := ""
 	if target != f.node {
@@ -376,6 +501,7 @@ func (f *haproxyFront) to(keys []pair, target, at *node) {
 		})
 		for _, k := range append(lines, target.Kids...) {
 			if path, ok := b.pathOf(k); ok {
+				b.touched["path"] = true
 				if rewrite == "" && !slices.ContainsFunc(keys, func(k pair) bool { return k.key == "path" }) {
 					rewrite = path
 					continue
@@ -387,8 +513,8 @@ func (f *haproxyFront) to(keys []pair, target, at *node) {
 		}
 	}
 	r.notes = append(r.notes, b.mark...)
-	defer func(before bool) { f.lost = before }(f.lost)
-	f.lost = f.lost || b.lost
+	defer func(before haproxyFront) { f.lost, f.allow, f.deny = before.lost, before.allow, before.deny }(*f)
+	f.lost, f.allow, f.deny = b.lost, b.allow, b.deny
 	for _, h := range []struct {
 		key  string
 		list []pair
@@ -440,15 +566,6 @@ func (f *haproxyFront) compression(k *node) {
 
 // backendLine translates a line of a backend: what it does to requests that are on their way to it.
 func (f *haproxyFront) backendLine(k *node) {
-	if k.Name == "http-request" && !slices.Contains([]string{"set-header", "add-header", "del-header"}, k.Text()) || k.Name == "redirect" || k.Name == "tcp-request" {
-		if guardsHAProxy[k.Text()] || strings.HasPrefix(k.Text(), "lua.") || k.Text() == "use-service" || k.Has("reject") || k.Has("silent-drop") {
-			f.lost = true
-			f.d.note(&f.mark, k, "what comes to the backend is answered 501")
-			return
-		}
-		f.d.note(&f.mark, k, "")
-		return
-	}
 	f.line(k)
 }
 
@@ -473,6 +590,10 @@ func (f *haproxyFront) redirect(k *node, args []string) {
 	}
 	alternatives, ok := f.when(condition)
 	if !ok || len(args) < 2 {
+		if !f.leads(condition) && args[0] != "scheme" {
+			f.close(k, condition, "a condition without a counterpart")
+			return
+		}
 		f.d.note(&f.mark, k, "a condition without a counterpart")
 		return
 	}
@@ -496,10 +617,18 @@ func (f *haproxyFront) redirect(k *node, args []string) {
 		}
 	}
 	if !known {
+		if !f.leads(condition) {
+			f.close(k, condition, "a form without a counterpart")
+			return
+		}
 		f.d.note(&f.mark, k, "a form without a counterpart")
 		return
 	}
 	for _, keys := range alternatives {
+		if hasSource(keys) && args[0] != "scheme" {
+			f.close(k, condition, "a choice by the client's address")
+			return
+		}
 		if hasSource(keys) {
 			f.d.note(&f.mark, k, "a choice by the client's address")
 			continue

@@ -30,15 +30,19 @@ func (f *haproxyFront) request(k *node) {
 		f.d.unseen(&f.mark, k, "addresses of clients in another way")
 		return
 	case "auth":
-		f.lost = true
-		f.d.note(&f.mark, k, "what comes after it is answered 501")
+		f.close(k, when, "users")
 		return
 	case "deny", "reject", "silent-drop", "tarpit", "return":
 		f.turnAway(k, args, when)
 		return
 	}
+	f.touch(args)
 	if strings.EqualFold(topology.Option(args, "set-header"), "X-Forwarded-Proto") || strings.EqualFold(topology.Option(args, "add-header"), "X-Forwarded-Proto") {
 		f.d.needless["http-request set-header X-Forwarded-Proto"] = true // Whygate writes it
+		return
+	}
+	if strings.HasPrefix(args[0], "lua.") || args[0] == "use-service" {
+		f.close(k, when, "programs")
 		return
 	}
 	if len(when) > 0 {
@@ -61,16 +65,32 @@ func (f *haproxyFront) request(k *node) {
 		f.d.note(&f.mark, k, "a value without a counterpart"+clientsOwn)
 	case args[0] == "capture":
 		f.d.needless["http-request capture"] = true
-	case strings.HasPrefix(args[0], "lua.") || args[0] == "use-service":
-		f.lost = true
-		f.d.note(&f.mark, k, "what comes after it is answered 501")
 	default:
 		f.d.note(&f.mark, k, "")
 	}
 }
 
+// touch keeps what a line changes of requests, so that no condition after it is taken for one on what the client sent.
+func (f *haproxyFront) touch(args []string) {
+	switch args[0] {
+	case "set-path", "set-pathq", "set-query", "set-uri", "replace-path", "replace-pathq", "replace-uri", "normalize-uri":
+		f.touched["path"] = true
+	case "set-method":
+		f.touched["method"] = true
+	case "set-header", "add-header", "replace-header", "replace-value":
+		f.touched["header "+strings.ToLower(topology.Option(args, args[0]))] = true
+	case "del-header":
+		if len(args) > 2 { // by an expression
+			f.touched["header "] = true
+		}
+		f.touched["header "+strings.ToLower(topology.Option(args, args[0]))] = true
+	case "del-headers-bin", "set-headers-bin", "add-headers-bin":
+		f.touched["header "] = true
+	}
+}
+
 // guardsHAProxy are what turns clients away.
-var guardsHAProxy = words(`deny reject tarpit auth silent-drop`)
+var guardsHAProxy = words(`deny reject tarpit auth silent-drop return redirect use-service`)
 
 // turnAway translates what is answered by HAProxy itself. Where it cannot be said who is turned away, all that may be is answered 501.
 func (f *haproxyFront) turnAway(k *node, args, when []string) {
@@ -85,11 +105,11 @@ func (f *haproxyFront) turnAway(k *node, args, when []string) {
 			answer, j = append(answer, pair{"type", quote(topology.Option(args[j:], args[j]))}), j+1
 		case "string":
 			answer, j = append(answer, pair{"body", quote(topology.Option(args[j:], args[j]))}), j+1
+		case "file", "lf-file", "lf-string", "errorfile", "errorfiles":
+			f.d.note(&f.mark, k, "it is answered without a text")
+			j++
 		default:
-			f.d.note(&f.mark, k, "a form without a counterpart")
-			if args[0] == "return" {
-				return
-			}
+			f.d.note(&f.mark, k, "a form without a counterpart; it is answered %s", status)
 			j = len(args)
 		}
 	}
@@ -101,17 +121,12 @@ func (f *haproxyFront) turnAway(k *node, args, when []string) {
 		return
 	}
 	if !ok {
-		f.lost = f.lost || args[0] != "return"
-		f.d.note(&f.mark, k, "a condition without a counterpart%s", map[bool]string{true: "; what comes after it is answered 501"}[f.lost])
+		f.close(k, when, "a condition without a counterpart")
 		return
 	}
 	for _, keys := range alternatives {
 		respond := mapping(append([]pair{{"status", status}}, answer...))
 		if hasSource(keys) {
-			if args[0] == "return" {
-				f.d.note(&f.mark, k, "a choice by the client's address")
-				continue
-			}
 			f.d.note(&f.mark, k, "a choice by the client's address beside others; all of it is answered 501")
 			keys, respond = slices.DeleteFunc(slices.Clone(keys), func(k pair) bool { return !matching[k.key] }), "{status: 501}"
 		}

@@ -10,6 +10,9 @@ import (
 // acl keeps what a name stands for. Several lines of a name are alternatives.
 func (f *haproxyFront) acl(k *node) {
 	name := k.Text()
+	if !plainFetch(k.Arg(1)) {
+		f.who = append(f.who, name)
+	}
 	c, ok := haproxyTest(k.Args[min(1, len(k.Args)):])
 	if !ok {
 		f.broken[name] = true
@@ -203,7 +206,7 @@ func (f *haproxyFront) when(args []string) (alternatives [][]pair, ok bool) {
 	for _, group := range groups {
 		all := condition{nil}
 		for _, l := range group {
-			c, known := l.tests, l.known
+			c, known := l.tests, l.known && !f.changes(l.tests)
 			if l.negated {
 				c, known = negate(c, known)
 			}
@@ -220,6 +223,102 @@ func (f *haproxyFront) when(args []string) (alternatives [][]pair, ok bool) {
 	}
 	return out, true
 }
+
+// changes reports whether tests look at what a line before has changed: the path, or a header. A route looks at what the client sent.
+func (f *haproxyFront) changes(c condition) bool {
+	return slices.ContainsFunc(c, func(keys []pair) bool {
+		return slices.ContainsFunc(keys, func(k pair) bool {
+			switch k.key {
+			case "path", "query":
+				return f.touched["path"]
+			case "method":
+				return f.touched["method"]
+			case "host":
+				return f.touched["header host"]
+			case "header":
+				for name := range f.touched {
+					if header, ok := strings.CutPrefix(name, "header "); ok && (header == "" || named(k.value, "{"+quote(header)+": ")) {
+						return true
+					}
+				}
+			}
+			return false
+		})
+	})
+}
+
+// atMost are alternatives of which each request fits one that a condition holds for, and others perhaps: tests that cannot be said are left
+// out. ok is false where it may hold for all.
+func (f *haproxyFront) atMost(args []string) (alternatives [][]pair, ok bool) {
+	if len(args) == 0 || args[0] != "if" && args[0] != "unless" {
+		return nil, false
+	}
+	groups, ok := f.literals(args[1:])
+	if !ok {
+		return nil, false
+	}
+	if args[0] == "unless" {
+		groups = opposite(groups)
+	}
+	for _, group := range groups {
+		all := condition{nil}
+		for _, l := range group {
+			c, known := l.tests, l.known && !f.changes(l.tests)
+			if l.negated {
+				c, known = negate(c, known)
+			}
+			if !known || slices.ContainsFunc(c, hasSource) {
+				continue
+			}
+			if more, fits := both(all, c); fits {
+				all = more
+			}
+		}
+		if slices.ContainsFunc(all, func(keys []pair) bool { return len(keys) == 0 }) {
+			return nil, false
+		}
+		if alternatives = append(alternatives, all...); len(alternatives) > mostAlternatives {
+			return nil, false
+		}
+	}
+	return alternatives, len(alternatives) > 0
+}
+
+// close refuses what a line may keep out, where that cannot be said: the requests that it may be for, or all that come after it.
+func (f *haproxyFront) close(k *node, when []string, why string) {
+	alternatives, ok := f.atMost(when)
+	if !ok {
+		f.lost = true
+		f.d.note(&f.mark, k, "%s; what comes after it is answered 501", why)
+		return
+	}
+	f.d.note(&f.mark, k, "%s; what it may be for is answered 501", why)
+	for _, keys := range alternatives {
+		f.add(&route{keys: append(slices.Clone(keys), pair{"respond", "{status: 501}"})})
+	}
+}
+
+// leads reports whether a condition looks at where a request leads alone, and not at who asks: a redirect by it keeps nobody out.
+func (f *haproxyFront) leads(when []string) bool {
+	for i, word := range when {
+		word = strings.TrimLeft(word, "!")
+		switch {
+		case i == 0, word == "", word == "{", word == "}", word == "||", word == "or":
+		case i > 0 && strings.HasSuffix(when[i-1], "{"):
+			if !plainFetch(word) {
+				return false
+			}
+		case slices.Contains(f.who, word):
+			return false
+		}
+	}
+	return true
+}
+
+var plainFetches = regexp.MustCompile(`^(?:(?:path|url|base|query|pathq)(?:_[a-z]+)?|(?:req\.)?hdr(?:_[a-z]+)?\(host[,)].*|ssl_fc.*|dst(?:_port)?|method|req\.ver|req\.ssl_sni.*|always_(?:true|false))(?:,.*)?$`)
+
+// plainFetch reports whether a test looks at where a request leads.
+func plainFetch(word string) bool { return plainFetches.MatchString(strings.ToLower(word)) }
 
 // mostAlternatives is how many routes a condition may become.
 const mostAlternatives = 1000

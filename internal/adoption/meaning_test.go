@@ -201,7 +201,7 @@ func TestHAProxyRules(t *testing.T) {
 		{
 			name:  "rules of a backend's own defaults",
 			text:  "defaults open\n mode http\ndefaults locked\n mode http\n http-request deny unless { src 10.0.0.0/8 }\nfrontend f from open\n bind :8080\n default_backend app\nbackend app from locked\n server s 127.0.0.1:9\n",
-			order: []string{"status: 501"}, notes: []string{"http-request deny unless"}, without: []string{"pool:"},
+			order: []string{"pool:", "allow: ['10.0.0.0/8']"},
 		},
 		{name: "return", text: frontend(" http-request return status 403 content-type text/plain string no if { path /ret }\n http-request return if { path /ok }"), order: []string{"path: /ret", "status: 403, type: 'text/plain', body: 'no'", "path: /ok", "status: 200"}},
 		{
@@ -252,7 +252,7 @@ func TestHAProxyRules(t *testing.T) {
 		{name: "dropped without an answer", text: frontend(" http-request silent-drop if { path_beg /adm/ }"), order: []string{"'/adm/*'\n    respond: {status: 403}", "pool: app"}, notes: []string{"silent-drop"}},
 		{name: "rejected before a request", text: frontend(" tcp-request connection reject if { src 10.0.0.0/8 }"), order: []string{"pool: app\n    deny: ['10.0.0.0/8']"}},
 		{name: "rejected for what cannot be said", text: frontend(" tcp-request connection reject if { src_conn_rate gt 5 }"), order: []string{"501"}, without: []string{"pool:"}, notes: []string{"tcp-request"}},
-		{name: "rejected by the backend", text: frontend("") + " tcp-request content reject if { src 10.0.0.0/8 }\n", order: []string{"501"}, without: []string{"pool:"}, notes: []string{"tcp-request"}},
+		{name: "rejected by the backend", text: frontend("") + " tcp-request content reject if { src 10.0.0.0/8 }\n", order: []string{"pool:", "deny: ['10.0.0.0/8']"}},
 		{name: "a program that may turn clients away", text: frontend(" http-request lua.login"), order: []string{"501"}, without: []string{"pool:"}, notes: []string{"lua.login"}},
 		{name: "answers that are kept back", text: frontend(" http-response deny if { res.hdr(x) 1 }"), order: []string{"501"}, without: []string{"pool:"}, notes: []string{"kept back"}},
 		{

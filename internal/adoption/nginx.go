@@ -82,6 +82,7 @@ type nginxServer struct {
 	passes   bool
 	lost     bool // who may ask cannot be said for any of it
 	unread   bool // some of it could not be read
+	narrow   bool // others take all of its ports
 	clients  bool // it wants certificates of clients, and its listener cannot ask for them
 }
 
@@ -270,6 +271,7 @@ func (n *nginx) name(v *nginxServer, at *node, name string) {
 
 // order says which server takes what comes to a port for no name, and which way each of them is for.
 func (n *nginx) order() {
+	n.narrow()
 	first, said := map[string]*nginxServer{}, map[string]bool{}
 	plain, secure := map[string]bool{}, map[string]bool{}
 	for _, v := range n.servers {
@@ -310,11 +312,36 @@ func (n *nginx) order() {
 				v.ways = append(v.ways, nginxWay{way(listens, len(plain), len(secure)), first[addressOf(listens[0])] == v})
 			}
 		}
-		if len(v.ways) == 0 && !left { // HTTP/3 alone
+		if len(v.ways) == 0 && !left && !v.narrow { // HTTP/3 alone
 			v.ways = []nginxWay{{}}
 		}
 	}
 	n.sameAddresses()
+}
+
+// narrow leaves out the addresses of servers on whose ports others are reached by more clients.
+func (n *nginx) narrow() {
+	wide := reaches{}
+	for _, v := range n.servers {
+		for _, l := range v.listens {
+			wide.on(l.Host, l.Port)
+		}
+	}
+	for _, v := range n.servers {
+		before := len(v.listens)
+		hosts := map[string][]string{}
+		for _, l := range v.listens {
+			hosts[l.Port] = append(hosts[l.Port], l.Host)
+		}
+		v.listens = slices.DeleteFunc(v.listens, func(l topology.Listen) bool {
+			if l.Port == "" || !wide.narrow(l.Port, hosts[l.Port]) {
+				return false
+			}
+			n.d.note(&n.d.notes, l.Node, narrowly, l.Port)
+			return true
+		})
+		v.narrow = before > 0 && len(v.listens) == 0
+	}
 }
 
 // addressOf is what servers share whose names are compared.
@@ -345,6 +372,7 @@ func (n *nginx) sameAddresses() {
 			for _, theirs := range ports[l.Port] {
 				if !slices.Equal(mine, theirs) {
 					n.d.note(&v.mark, l.Node, "other servers have port %s of another address; routes look at the port alone", l.Port)
+					n.patterns = true // several take what is for no name
 					break
 				}
 			}
