@@ -46,8 +46,3 @@ func (r reaches) narrow(port string, hosts []string) bool {
 }
 
 const narrowly = "others on port %s are reached by more clients, and routes look at the port alone; what it leads to there is left out"
-
-// unlisten closes a listener that nothing is left for, unless an address of all opens it too.
-func (d *draft) unlisten(address string) {
-	d.listens = slices.DeleteFunc(d.listens, func(l *listen) bool { return l.address == address })
-}
