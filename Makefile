@@ -14,7 +14,7 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 BINARY     ?= whygate
 
-.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak park bench bench-explain chaos pgo docs lab-matrix test-diagnose test-explain test-lint test-import setup setup-test clean test-kubernetes interop
+.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak park bench bench-explain chaos pgo docs lab-matrix test-diagnose test-explain test-lint test-import setup setup-test clean test-kubernetes test-tls interop
 
 build: setup ## one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o whygate ./cmd/whygate
@@ -88,6 +88,10 @@ fuzz: ## every fuzz target for ten minutes
 SOAK ?= 10m
 soak: ## victims with secrets beside clients and endpoints that stop everywhere, with buffers poisoned
 	WHYGATE_SOAK=$(SOAK) $(GO) test -tags poison -count=1 -timeout 24h -run '^TestNoOctetOfAnother$$' -v ./internal/proxy
+
+test-tls: ## testssl.sh looks at a listener: minutes
+	@.ci/need testssl:testssl.sh
+	WHYGATE_TESTSSL=1 $(GO) test -count=1 -timeout 15m -run '^TestScannedByTestssl$$' -v ./internal/gateway
 
 PARK ?= 50000
 park: ## so many connections that come, are parked, ask and go, a tenth of them at a time, with the race detector
