@@ -139,7 +139,7 @@ func TestSecondResolverFault(t *testing.T) {
 		"D5 the first is silent":  fmt.Sprintf("['%s', '%s']", silent.LocalAddr(), nameServer(t)),
 		"D5 the second is silent": fmt.Sprintf("['%s', '%s']", nameServer(t), silent.LocalAddr()),
 	} {
-		run(t, "resolver: {timeout: 4s, servers: "+servers+"}", []row{{covers: name, endpoint: "http://moved.test:" + port, want: served}})
+		run(t, "resolver: {timeout: 12s, servers: "+servers+"}", []row{{covers: name, endpoint: "http://moved.test:" + port, want: served}})
 	}
 }
 
