@@ -168,15 +168,14 @@ func TestFastCGIFaults(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
-// TestFastCGIEnds: an application is waited for no longer than the route says, nor for a client that has left, nor past a drain.
-func TestFastCGIEnds(t *testing.T) {
-	t.Parallel()
-	asks, ends := make(chan struct{}, 8), make(chan time.Time, 8)
+// takes is the address of an application that does the same with each connection.
+func takes(t *testing.T, each func(net.Conn)) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
+	t.Cleanup(func() { _ = l.Close() })
 	go func() { // ends when the listener is closed
 		for {
 			c, err := l.Accept()
@@ -185,15 +184,24 @@ func TestFastCGIEnds(t *testing.T) {
 			}
 			go func() { // ends with the connection, which the gateway closes
 				defer c.Close()
-				first := make([]byte, 1)
-				_, _ = io.ReadFull(c, first)
-				asks <- struct{}{}
-				_, _ = io.Copy(io.Discard, c)
-				ends <- time.Now()
+				each(c)
 			}()
 		}
 	}()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return l.Addr().String()
+}
+
+// TestFastCGIEnds: an application is waited for no longer than the route says, nor for a client that has left, nor past a drain.
+func TestFastCGIEnds(t *testing.T) {
+	t.Parallel()
+	asks, ends := make(chan struct{}, 8), make(chan time.Time, 8)
+	_, port, _ := net.SplitHostPort(takes(t, func(c net.Conn) {
+		first := make([]byte, 1)
+		_, _ = io.ReadFull(c, first)
+		asks <- struct{}{}
+		_, _ = io.Copy(io.Discard, c)
+		ends <- time.Now()
+	}))
 	url := gatewayWith(t, "\n  - {path: /long.php, fastcgi: {address: 'localhost:"+port+"', root: /srv}}\n  - {fastcgi: {address: 'localhost:"+port+"', root: /srv}, timeouts: {response: 300ms}}", "proxy_status: full")
 	began := time.Now()
 	res, _ := asked(t, "GET", url+"/a.php")
@@ -222,25 +230,9 @@ func TestFastCGIEnds(t *testing.T) {
 // TestFastCGIWhole: timeouts.response is over all of it: a connection that nobody accepts, and a request that goes on coming.
 func TestFastCGIWhole(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() { // ends when the listener is closed
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { // ends with the connection, which the gateway closes
-				defer c.Close()
-				_, _ = io.Copy(io.Discard, c)
-			}()
-		}
-	}()
+	address := takes(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 	url := gatewayWith(t, "\n  - {path: /dial, fastcgi: {address: '"+full(t)+"', root: /srv}, timeouts: {response: 300ms}}\n  - {fastcgi: {address: '"+
-		l.Addr().String()+"', root: /srv}, timeouts: {response: 300ms}}", "proxy_status: full")
+		address+"', root: /srv}, timeouts: {response: 300ms}}", "proxy_status: full")
 	res, _ := asked(t, "GET", url+"/dial/a.php")
 	if said := res.Header.Get("Proxy-Status"); res.StatusCode != 504 || !strings.Contains(said, "timeouts.response") {
 		t.Errorf("dialing: %d, %s", res.StatusCode, said)
