@@ -72,7 +72,7 @@ RACED ?= $(filter-out %/cmd/whygate,$(shell $(GO) list ./...))
 race: ## all tests, those of packages with the race detector, which needs cgo
 	@CGO_ENABLED=1 $(GO) test -pgo=off -race -timeout 8m -v $(RACED) >test.log 2>&1; code=$$?; \
 	awk '/^ *--- SKIP/ { print last; print } /^(ok|FAIL|panic:|DATA RACE|WARNING: DATA RACE|# )/ { print } { last = $$0 }' test.log; \
-	if [ $$code != 0 ]; then grep -v -E '^ *(=== (RUN|PAUSE|CONT|NAME)|--- (PASS|SKIP))|^PASS' test.log | tail -n 400; echo "In short:"; .ci/failed test.log; fi; exit $$code
+	if [ $$code != 0 ]; then grep -v -E '^ *(=== (RUN|PAUSE|CONT|NAME)|--- (PASS|SKIP))|^PASS' test.log | tail -n 400; echo "In short:"; GO="$(GO)" .ci/again test.log; code=$$?; fi; exit $$code
 	$(GO) test -pgo=off -p 1 -run 'Alloc' $(ALLOC)
 	$(GO) test -pgo=cmd/whygate/default.pgo -run 'Stack' ./internal/proxy
 	$(GO) test -pgo=off ./cmd/whygate ./internal/overload ./internal/proxyconf
