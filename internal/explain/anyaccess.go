@@ -2,6 +2,7 @@ package explain
 
 import (
 	"bytes"
+	"strconv"
 	"time"
 
 	"github.com/whygate/whygate/internal/fault"
@@ -69,6 +70,9 @@ func statusAfter(b []byte) bool {
 // anyAccess reads a line that has a request and a status, whatever stands around and between them. It is false where no 5xx
 // stands where a status stands: right behind the request, at a key that says so, or as the only number of three digits.
 func anyAccess(e *Entry, line []byte) bool {
+	if isMetric(line) {
+		return false
+	}
 	method, target, ok := requestIn(line)
 	status := 0
 	if ok {
@@ -99,6 +103,19 @@ func anyAccess(e *Entry, line []byte) bool {
 		e.addCandidate(fault.CauseUpstreamStatus)
 	}
 	return true
+}
+
+// isMetric reports whether a line is a sample in Prometheus' text format, as in http_requests_total{code="502"} 0: it counts requests, and
+// is none.
+func isMetric(line []byte) bool {
+	name, labels, ok := bytes.Cut(line, []byte{'{'})
+	end := bytes.LastIndexByte(labels, '}')
+	if !ok || end < 0 || bytes.IndexByte(labels[:end], '=') < 0 || len(name) == 0 || len(hostName(name)) != len(name) && bytes.IndexByte(name, ':') < 0 || bytes.IndexByte(name, ' ') >= 0 {
+		return false
+	}
+	value, _, _ := bytes.Cut(bytes.TrimSpace(labels[end+1:]), []byte{' '})
+	_, err := strconv.ParseFloat(string(value), 64)
+	return err == nil
 }
 
 // statusNear finds the status of a request: a number of three digits right behind it, or else the last one before it, or else

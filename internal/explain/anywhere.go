@@ -61,9 +61,23 @@ func (r *Recogniser) loose(e *Entry, line []byte, level severity) (*Format, []by
 		e.reset()
 	}
 	if failed {
+		if level == severityUnsaid {
+			level = severityOf(line)
+		}
+		_, _, access := requestIn(line)
+		if !access && level >= severityWarn && saidStatus(e, line, level) {
+			r.stamped(e, line)
+			return statusFormat, line
+		}
+		e.reset()
 		if anyAccess(e, line) {
 			r.stamped(e, line)
 			return accessWords, line
+		}
+		e.reset()
+		if !access && saidStatus(e, line, level) {
+			r.stamped(e, line)
+			return statusFormat, line
 		}
 		e.reset()
 	}

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/whygate/whygate/internal/advice"
@@ -10,12 +11,13 @@ import (
 
 // engine is what is known so far of all sources. One goroutine has it.
 type engine struct {
-	ended   ended // the worker whose end was told last
-	grown   bool  // the lines that are taken were appended after their file had been opened
-	o       *Options
-	formats []*Format // those that lines are offered to, and those of lines that were read loosely
-	places  map[*Format]int
-	files   []*File
+	ended    ended // the worker whose end was told last
+	reasoned place // where a program told last why it failed
+	grown    bool  // the lines that are taken were appended after their file had been opened
+	o        *Options
+	formats  []*Format // those that lines are offered to, and those of lines that were read loosely
+	places   map[*Format]int
+	files    []*File
 
 	kinds   [formatsMax][KindNoise + 1]int64
 	times   [formatsMax]span
@@ -147,6 +149,14 @@ func (g *engine) sameWorker(r *record, t time.Time) bool {
 	return r.Again && last.worker == r.Conn && last.product == r.format.Product && within(t.Sub(last.at), nearGap)
 }
 
+// exitNear is how many lines a supervisor's word of an exit may stand behind the reason for it: a few more tries lie between.
+const exitNear = 12
+
+// onlyExit reports whether a line says no more than that a program ended, and the reason was told just before.
+func (g *engine) onlyExit(r *record, at place) bool {
+	return r.read != nil && strings.HasPrefix(r.read.Text, "exited with code") && at.file == g.reasoned.file && at.line-g.reasoned.line <= exitNear
+}
+
 // take takes one record: a marker, what an application or a system tells, or a proxy's fault.
 func (g *engine) take(r *record, file *File, t time.Time) {
 	at := place{file, r.line}
@@ -160,9 +170,10 @@ func (g *engine) take(r *record, file *File, t time.Time) {
 		g.detailed[advice.FamilyOf(r.format.Product)] = r.format
 	}
 	if r.format.Role != RoleProxy {
-		if g.sameWorker(r, t) {
+		if g.sameWorker(r, t) || g.onlyExit(r, at) {
 			return
 		}
+		g.reasoned = at
 		r.story = advice.StoryOf(r.format.Product, r.verdict.Cause, r.text)
 		g.faults++
 		g.count(r, at, t)
@@ -185,6 +196,9 @@ func (g *engine) take(r *record, file *File, t time.Time) {
 	}
 	if s.tried[0] = g.window.hash(r.Upstream); s.starting {
 		s.tried[0] = s.said
+	}
+	if s.starting {
+		g.reasoned = at
 	}
 	g.lookBack(&s)
 	if standing(r.verdict.Cause) && r.requestless() {

@@ -23,6 +23,7 @@ type parser struct {
 	opened     int                      // the line that opened what the next record of JSON stands in, 0 for none
 	joined     []byte                   // a record of several lines
 	packed     []byte
+	endpoints  int // the lines are rows of a list of endpoints: in which column the name is, from 1; 0 where they are not
 }
 
 // parse reads the block's lines.
@@ -39,7 +40,7 @@ func (p *parser) parse(b *block) {
 	clear(b.served)
 	slow := !p.since.IsZero() || p.each != nil
 	text := b.text
-	p.opened, p.spent = 0, 0
+	p.opened, p.spent, p.endpoints = 0, 0, 0
 	skip := 0 // lines that belong to the record before them
 	for number := b.first; len(text) > 0; number++ {
 		line := text
@@ -87,6 +88,9 @@ func (p *parser) line(b *block, line, text []byte, number int) (more int) {
 	e := &p.entry
 	f, inner := p.recogniser.Read(e, line)
 	p.seen = p.recogniser.seen
+	if f == nil {
+		f, inner = p.endpoint(line)
+	}
 	if (f == nil || f.wordy) && p.recogniser.loosely {
 		f, inner, more = p.several(f, inner, line, text)
 		if more > 0 && p.opened > 0 && e.Kind != KindUnknown && bytes.IndexByte(line, '{') >= 0 {

@@ -38,7 +38,9 @@ var apartForms = [...]struct{ host, port string }{
 	{"host: ", ", port: "},                    // Laravel
 	{"to_address, {'", "', "},                 // Elixir: {:to_address, {'orders', 8080}}
 	{"to_address, {~c\"", "\", "},
-	{"to_address,{\"", "\","}, // Erlang
+	{"to_address,{\"", "\","},       // Erlang
+	{`connect(2) for "`, `" port `}, // Ruby
+	{`connect(2) for \"`, `\" port `},
 	{"failed to connect to /", " (port "},
 	{"failed to connect to ", " (port "}, // OkHttp: failed to connect to orders/10.2.3.4 (port 8080)
 }

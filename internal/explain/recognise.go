@@ -84,6 +84,9 @@ func (r *Recogniser) noise(e *Entry, f *Format, line []byte) *Format {
 	kept := *e
 	e.Candidates = nil
 	level, least := severityOf(line), phrase.Worded
+	if i := indexText(line, ", client: "); i > 0 && (f.Product == "nginx" || f.Product == "openresty") { // what follows is the request, and this side's own name
+		line = line[:i]
+	}
 	if level >= severityError {
 		least = phrase.Named
 	}

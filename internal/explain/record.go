@@ -168,8 +168,7 @@ func (p *parser) follows(line []byte, more, blank int) bool {
 	case has(p.joined, "throw "):
 		return true
 	}
-	return more == 0 && blank == 0 && !phrase.Any(p.joined) && phrase.OneOf(p.joined, "error|failed|exception| 500 | 502 | 503 | 504 ") ||
-		more == 0 && blank == 0 && phrase.OneOf(p.joined, "proxy error|middleware error|server error")
+	return more == 0 && blank <= 1 && (!phrase.Any(p.joined) && phrase.OneOf(p.joined, "error|failed|exception| 500 | 502 | 503 | 504 ") || phrase.OneOf(p.joined, "proxy error|middleware error|server error"))
 }
 
 // isErrorLine reports whether a line is an error as languages print it: a class whose name ends with Error or Exception, a

@@ -48,6 +48,7 @@ var wordsProducts = [...]struct {
 	{"sniproxy", "sniproxy log", RoleProxy},
 	{"privoxy", "privoxy log", RoleProxy},
 	{"dante", "danted log", RoleProxy},
+	{"litespeed", "LiteSpeed's error log", RoleProxy},
 	{"fly", "Fly's proxy", RoleProxy},
 	{"linkerd", "Linkerd's proxy", RoleProxy},
 	{"spring", "Spring Cloud Gateway", RoleProxy},
@@ -87,7 +88,7 @@ var wordsProducts = [...]struct {
 var looseFormats = makeLooseFormats()
 
 func makeLooseFormats() []*Format {
-	all := []*Format{jsonWords, accessWords}
+	all := []*Format{jsonWords, accessWords, statusFormat}
 	for _, p := range wordsProducts {
 		all = append(all, wordsFormats[p.product])
 	}
@@ -207,9 +208,16 @@ func means(r *phrase.Reading, text []byte, level severity) bool {
 	}
 	talk := phrase.OneOf(text, about)
 	if p.Is == phrase.Errno {
-		return talk || level >= severityError || level == severityUnsaid && phrase.OneOf(text, raised) || level == severityUnsaid && (bytes.IndexByte(text, ' ') < 0 || len(text) < 60 || hasPeer(text[r.To:]))
+		return talk || level >= severityError || level == severityWarn && atDial(p) && peerNear(text, r.From, r.To) != nil || level == severityUnsaid && phrase.OneOf(text, raised) || level == severityUnsaid && (bytes.IndexByte(text, ' ') < 0 || len(text) < 60 || hasPeer(text[r.To:]))
 	}
 	return talk
+}
+
+// atDial reports whether a phrase is of what happens before there is a connection: it is never a client's doing, so that a warning with an
+// address says enough.
+func atDial(p *phrase.Phrase) bool {
+	stage, _ := stageOf(p.Causes[0])
+	return stage == fault.Dial || stage == fault.Resolve
 }
 
 // isTestResult reports whether a line is what a program that runs tests says of one: ok 12 - …, --- PASS: …, ✓ …. What a test is about did
@@ -313,9 +321,29 @@ func stageOf(c fault.Cause) (fault.Stage, fault.End) {
 	return fault.Select, fault.Failed
 }
 
+// peerOf finds whom a phrase is about: the service that a supervisor names, or the peer that stands near.
+func peerOf(text []byte, r *phrase.Reading) []byte {
+	if p := r.Phrase; p != nil {
+		if name := serviceOf(text, r); name != nil {
+			return name
+		}
+		switch p.Product {
+		case "platform": // the addresses in such a text are those that the service listens at
+			return nil
+		case "litespeed": // its lines begin with the client's address
+			i := indexText(text, "uds:/")
+			if i < 0 {
+				return nil
+			}
+			return bytes.TrimRight(upTo(text[i+len("uds:/"):], ' '), ",")
+		}
+	}
+	return peerNear(text, r.From, r.To)
+}
+
 // facts finds with whom, for what and when, near the phrase.
 func facts(e *Entry, text []byte, r *phrase.Reading) {
-	if peer := peerNear(text, r.From, r.To); peer != nil {
+	if peer := peerOf(text, r); peer != nil {
 		e.Upstream = withoutUser(peer)
 	}
 	if method, target, ok := requestIn(text); ok {

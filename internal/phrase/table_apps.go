@@ -64,7 +64,6 @@ var platformPhrases = []Phrase{
 	{"exited with code 139", "", "", workerCrashed, Worded, Strong, Application, "", ""},
 	{"exit status 139", "", "", workerCrashed, Worded, Strong, Application, "", ""},
 	{"exited with code 143", "", "", stopped, Worded, Strong, Application, "", ""},
-	{"exited with code 1", "", "code 13|code 14|code 12", failed, code, Weak, Application, "", ""},
 	{"malformed lambda proxy response", "", "", notHTTP, exact, Strong, Gateway, "aws-api-gateway", ""},
 	{"endpoint request timed out", "", "", headTimeout, exact, Strong, Gateway, "aws-api-gateway", ""},
 	{"execution failed due to a timeout error", "", "", headTimeout, exact, Strong, Gateway, "aws-api-gateway", ""},
