@@ -9,10 +9,28 @@ import (
 
 // This file finds the service that a supervisor or a container engine speaks of: the unit, the program, the container, the pod.
 
+// namedBetween are phrases with what stands before and behind the name of whom they are about.
+var namedBetween = [...]struct{ said, before, after string }{
+	{"service has no endpoints", `servicePortName="`, `"`},
+	{"unresolved service reference", " name=", " "},
+	{"could not resolve service ", "resolve service ", ""},
+	{"backendnotfound", `service "`, `"`},
+	{"failed to execute the transaction to", "on host '", "'"},
+	{"(policy denied) flow", " -> ", " "},
+	{"policy denied dropped", " <> ", " "},
+}
+
 // serviceOf gives the name of the service that the phrase is about, nil where the text has none.
 func serviceOf(text []byte, r *phrase.Reading) []byte {
 	line := lineAt(text, r.From)
 	said := r.Phrase.Text
+	for _, n := range namedBetween {
+		if n.said == said {
+			if name := nameOnly(between(text, n.before, n.after)); name != nil {
+				return name
+			}
+		}
+	}
 	switch {
 	case strings.HasPrefix(said, "active: "): // of a block that begins with the unit's name
 		return unitIn(text)

@@ -15,7 +15,7 @@ const (
 
 // phrases is the whole table.
 var phrases = slices.Concat(errnoPhrases, timeoutPhrases, endPhrases, namePhrases, clientPhrases, tlsPhrases, httpPhrases, http2Phrases, nginxPhrases, proxyPhrases, envoyPhrases, applicationPhrases, platformPhrases,
-	gatewayPhrases, cloudPhrases, runtimePhrases, libraryPhrases, storePhrases, toolPhrases, supervisorPhrases, askerPhrases, plainPhrases, codePhrases())
+	gatewayPhrases, cloudPhrases, runtimePhrases, libraryPhrases, storePhrases, toolPhrases, supervisorPhrases, askerPhrases, clusterPhrases, plainPhrases, codePhrases())
 
 // onBody are words beside an end that say that the answer had begun.
 const onBody = "headers already sent|body copy|reading body|response body|reading upstream|read error during body|aborted (econnreset)|streaming response|typeerror: terminated|fst_err_rep_already_sent|reading response body|bodytimeout|body stream"

@@ -1,0 +1,93 @@
+package phrase
+
+import "github.com/whygate/whygate/internal/fault"
+
+// Sets of what a cluster's parts say.
+var (
+	droppedByPolicy = []fault.Cause{fault.CauseConnectTimeout, fault.CauseFirewallRejected}
+	dnsFull         = []fault.Cause{fault.CauseDNSTimeout, fault.CauseDNSRefused}
+	frontDoor       = []fault.Cause{fault.CauseHeadTimeout, fault.CauseConnectionRefused, fault.CauseNobodyAvailable}
+	largeMessage    = []fault.Cause{fault.CauseResponseBodyTooLarge}
+)
+
+// clusterPhrases are what the parts of a cluster say of services and of each other: Kubernetes, its networks and ingress controllers,
+// name servers, brokers, and the frameworks that call other services.
+var clusterPhrases = []Phrase{
+	// Kubernetes and its networks.
+	{"policy denied dropped", "", "", droppedByPolicy, exact, Strong, Gateway, "", "Hubble"},
+	{"(policy denied) flow", "", "", droppedByPolicy, exact, Strong, Gateway, "", "Cilium"},
+	{"service has no endpoints", "", "", noEndpoints, exact, Strong, Gateway, "kubernetes", "kube-proxy"},
+	{"unresolved service reference", "", "", broken, exact, Strong, Gateway, "kubernetes", "Contour"},
+	{"could not resolve service ", "", "", nxDomain, Worded, Strong, Gateway, "kubernetes", "Emissary"},
+	{"backendnotfound", "", "", broken, Worded, Strong, Gateway, "kubernetes", "Gateway API"},
+	{"refnotpermitted", "", "", broken, Worded, Strong, Gateway, "kubernetes", "Gateway API"},
+	{"ist0101", "", "", broken, Worded, Strong, Gateway, "kubernetes", "istioctl analyze"},
+	{"referenced host not found", "", "", broken, Worded, Strong, Gateway, "kubernetes", "istioctl analyze"},
+	{"errimageneverpull", "", "", failed, exact, Strong, Application, "kubernetes", ""},
+	{"failed to create pod sandbox", "", "", failed, exact, Strong, Application, "kubernetes", ""},
+	{"failedmount", "", "", failed, Worded, Strong, Application, "kubernetes", ""},
+	{"failedattachvolume", "", "", failed, Worded, Strong, Application, "kubernetes", ""},
+	{"exit code: 1", "terminated", "exit code: 137|exit code: 139|exit code: 143|exit code: 13|exit code: 14", failed, Worded, Strong, Application, "platform", "Nomad"},
+
+	// Name servers.
+	{"plugin/errors: ", "i/o timeout", "", dnsTimeout, exact, Strong, Gateway, "", "CoreDNS"},
+	{"plugin/errors: ", "connection refused", "", dnsUnreachable, exact, Strong, Gateway, "", "CoreDNS"},
+	{"plugin/errors: ", "no route to host|network is unreachable", "", dnsUnreachable, exact, Strong, Gateway, "", "CoreDNS"},
+	{"plugin/loop: loop", "", "", failed, exact, Strong, Application, "platform", "CoreDNS"},
+	{"maximum number of concurrent dns queries reached", "", "", dnsFull, exact, Strong, Gateway, "", "dnsmasq"},
+
+	// gRPC.
+	{"error reading server preface: http2: frame too large", "", "", h1OnH2, exact, Strong, Gateway, "", "grpc-go"},
+	{"looked like an http/1.1 header", "", "", h1OnH2, exact, Strong, Gateway, "", "Go"},
+	{"received message larger than max", "", "", largeMessage, exact, Strong, Gateway, "", "gRPC"},
+	{"received message exceeds the maximum configured", "", "", largeMessage, exact, Strong, Gateway, "", "gRPC for .NET"},
+	{"grpc message exceeds maximum size", "", "", largeMessage, exact, Strong, Gateway, "", "grpc-java"},
+
+	// Brokers and stores.
+	{"broker may not be available", "", "", refusedOrNone, exact, Strong, Gateway, "", "Kafka"},
+	{"bootstrap broker ", "disconnected", "", closed, exact, Strong, Gateway, "", "Kafka"},
+	{"failed to update metadata after", "", "", headTimeout, exact, Strong, Gateway, "", "Kafka"},
+	{"timed out waiting for a node assignment", "", "", headTimeout, exact, Strong, Gateway, "", "Kafka"},
+	{"noshardavailableactionexception", "", "", nobody, exact, Strong, Gateway, "", "Elasticsearch"},
+	{"redis is loading the dataset in memory", "", "", status, exact, Strong, Gateway, "", "Redis"},
+	{"misconf redis is configured to save", "", "", status, exact, Strong, Gateway, "", "Redis"},
+	{"clusterdown ", "", "", nobody, Worded, Strong, Gateway, "", "Redis"},
+
+	// Services of clouds.
+	{"an error occurred (50", " when calling", "", status, exact, Strong, Gateway, "", "botocore"},
+	{"an error occurred (slowdown)", "", "", overload, exact, Strong, Gateway, "", "botocore"},
+	{"an error occurred (serviceunavailable", " when calling", "", status, exact, Strong, Gateway, "", "botocore"},
+	{"an error occurred (internal", " when calling", "", status, exact, Strong, Gateway, "", "botocore"},
+	{"an error occurred (requesttimeout", " when calling", "", headTimeout, exact, Strong, Gateway, "", "botocore"},
+	{"please reduce your request rate", "", "", overload, Worded, Strong, Gateway, "", "S3"},
+	{"overloaded_error", "", "", overload, exact, Strong, Gateway, "", ""},
+	{"error code: 529", "", "", overload, Named, Strong, Gateway, "", ""},
+	{"function host is not running", "", "", failed, exact, Strong, Application, "azure", "Azure Functions"},
+	{"our services aren't available right now", "", "", frontDoor, exact, Strong, Gateway, "azure", "Azure Front Door"},
+
+	// Threads that are held up.
+	{"may be stuck", "has been active for", "", workersBusy, exact, Strong, Application, "tomcat", ""},
+	{"bea-000337", "", "", workersBusy, exact, Strong, Application, "", "WebLogic"},
+	{"wsvr0605w", "", "", workersBusy, exact, Strong, Application, "", "WebSphere"},
+	{"and may be hung", "has been active for", "", workersBusy, exact, Strong, Application, "", "WebSphere"},
+	{"vertx-eventloop-thread", "has been blocked for", "", workersBusy, exact, Strong, Application, "", "Vert.x"},
+	{"failed to execute the transaction to", "", "", anyTimeout, exact, Strong, Gateway, "", "WebSphere's plug-in"},
+
+	// Applications on a request.
+	{"error in asgi framework", "", "", appError, exact, Strong, Application, "", "Hypercorn"},
+	{"took too long to shut down and was killed", "", "", workerTimeout, exact, Strong, Application, "", "Daphne"},
+	{"internal server error: /", "", "", appError, Named, Strong, Application, "", "Django"},
+	{"completed 500 internal server error in", "", "", appError, exact, Strong, Application, "", "Rails"},
+	{"ut005023", "", "", appError, exact, Strong, Application, "", "Undertow"},
+	{"servlet.service() for servlet", " threw exception", "", appError, exact, Strong, Application, "tomcat", ""},
+	{"an unhandled exception has occurred while executing the request", "", "", appError, exact, Strong, Application, "", "ASP.NET Core"},
+	{"failed to open stream: connection timed out", "http://|https://", "", someTimeout, exact, Strong, Gateway, "php", ""},
+	{"failed to open stream: connection refused", "http://|https://", "", refused, exact, Strong, Gateway, "php", ""},
+
+	// .NET before Core.
+	{"the operation has timed out", "webexception|httprequest|httpclient|http://|https://", "", someTimeout, Worded, Strong, Gateway, "", ".NET"},
+	{"unable to connect to the remote server", "", "refused|timed out", refusedOrNone, Worded, Strong, Gateway, "", ".NET"},
+	{"the underlying connection was closed: an unexpected error occurred on a", "", "", closedOrReset, exact, Strong, Gateway, "", ".NET"},
+	{"the underlying connection was closed: the connection was closed unexpectedly", "", "", closed, exact, Strong, Gateway, "", ".NET"},
+	{"the server committed a protocol violation", "", "", badField, exact, Strong, Gateway, "", ".NET"},
+}
