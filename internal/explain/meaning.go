@@ -31,7 +31,8 @@ type meant struct {
 	zoned                  bool
 	level                  severity
 	msg                    []byte
-	keys                   int // walked so far
+	failed                 bool // there is an error, whatever the level: some programs tell of every request at the same one
+	keys                   int  // walked so far
 }
 
 // Bounds of a walk over JSON.
@@ -81,7 +82,11 @@ func (m *meant) judge(e *Entry, object []byte) *Format {
 		}
 		e.reset()
 	}
-	if f := wording(e, object, m.level); f != nil && (m.level != severityInfo || e.read.Is == phrase.Strong) {
+	level := m.level
+	if level == severityInfo && m.failed {
+		level = severityWarn
+	}
+	if f := wording(e, object, level); f != nil && (level != severityInfo || e.read.Is == phrase.Strong) {
 		return f
 	}
 	e.reset()
@@ -209,6 +214,9 @@ func (m *meant) take(key []byte, v jsonValue) {
 	case "msg", "message", "errormessage", "error", "err":
 		if len(m.msg) == 0 || string(key) == "msg" || string(key) == "message" {
 			m.msg = text
+		}
+		if (string(key) == "error" || string(key) == "err") && len(text) > 0 && string(text) != "null" && string(text) != "false" {
+			m.failed = true
 		}
 	default:
 		m.takeTime(key, v)

@@ -184,6 +184,11 @@ func wording(e *Entry, text []byte, level severity) *Format {
 	if starts(e.Upstream, "unix:") || starts(e.Upstream, "/") {
 		e.Evidence.Endpoint = "unix:"
 	}
+	if p.By == phrase.Gateway && onListener(text) {
+		e.clientGone()
+		e.Upstream, e.Candidates, e.Evidence.Told = nil, e.Candidates[:0], fault.CauseClientLeft
+		return f
+	}
 	switch p.By {
 	case phrase.Application:
 		e.By = ByOrigin
@@ -212,6 +217,24 @@ func means(r *phrase.Reading, text []byte, level severity) bool {
 	}
 	return talk
 }
+
+// onListener reports whether an error of Go's is about a connection that a client made: this side's port is one that servers listen at,
+// the other side's is not, as in read tcp 10.0.0.1:443->192.0.2.7:41234: read: connection reset by peer.
+func onListener(text []byte) bool {
+	for _, call := range [...]string{"read tcp ", "write tcp "} {
+		i := indexText(text, call)
+		if i < 0 {
+			continue
+		}
+		ours, theirs, ok := bytes.Cut(upTo(text[i+len(call):], ' '), []byte("->"))
+		if ok && portOf(ours) > 0 && portOf(ours) < 1024 && portOf(bytes.TrimRight(theirs, ":")) >= 1024 {
+			return true
+		}
+	}
+	return false
+}
+
+func portOf(peer []byte) int64 { return wholeUint(peer[bytes.LastIndexByte(peer, ':')+1:]) }
 
 // atDial reports whether a phrase is of what happens before there is a connection: it is never a client's doing, so that a warning with an
 // address says enough.

@@ -43,6 +43,11 @@ var clusterPhrases = []Phrase{
 	{"received message exceeds the maximum configured", "", "", largeMessage, exact, Strong, Gateway, "", "gRPC for .NET"},
 	{"grpc message exceeds maximum size", "", "", largeMessage, exact, Strong, Gateway, "", "grpc-java"},
 
+	// What Go's client met in place of an answer, as it stands in a string of JSON.
+	{"x00\\x00\\x", "malformed http response", "", h2OnH1, exact, Strong, Gateway, "", "Go"},
+	{"x00\\\\x00\\\\x", "malformed http response", "", h2OnH1, exact, Strong, Gateway, "", "Go"},
+	{"\\\\x15\\\\x03", "malformed http response", "", plainToTLS, exact, Strong, Gateway, "", "Go"},
+
 	// Brokers and stores.
 	{"broker may not be available", "", "", refusedOrNone, exact, Strong, Gateway, "", "Kafka"},
 	{"bootstrap broker ", "disconnected", "", closed, exact, Strong, Gateway, "", "Kafka"},
@@ -64,6 +69,11 @@ var clusterPhrases = []Phrase{
 	{"error code: 529", "", "", overload, Named, Strong, Gateway, "", ""},
 	{"function host is not running", "", "", failed, exact, Strong, Application, "azure", "Azure Functions"},
 	{"our services aren't available right now", "", "", frontDoor, exact, Strong, Gateway, "azure", "Azure Front Door"},
+
+	{"target failed to become healthy", "", "", failed, exact, Strong, Application, "", "Kamal"},
+	{"there is a proxy blocking websockets", "", "", upgradeRefused, exact, Strong, Gateway, "", "SignalR"},
+	{"received response from target (50", "", "", status, exact, Strong, Gateway, "", "proxy-chain"},
+	{"http code: 50", "", "", status, Named, Strong, Gateway, "", ""},
 
 	// Threads that are held up.
 	{"may be stuck", "has been active for", "", workersBusy, exact, Strong, Application, "tomcat", ""},
