@@ -107,8 +107,8 @@ func TestContribLogrotate(t *testing.T) {
 		}
 	}
 	cfg, _ := config.Load(contrib + "whygate.yaml")
-	if ok, err := filepath.Match("/var/log/whygate/*.log", cfg.AccessLog); err != nil || !ok {
-		t.Errorf("the log of the example, %s, is not rotated", cfg.AccessLog)
+	if ok, err := filepath.Match("/var/log/whygate/*.log", cfg.AccessLog.To); err != nil || !ok {
+		t.Errorf("the log of the example, %s, is not rotated", cfg.AccessLog.To)
 	}
 	logrotate, err := exec.LookPath("logrotate")
 	if err != nil {

@@ -96,7 +96,7 @@ func besides(cfg *config.Config, u *url.URL, log io.Writer) (*gateway.Gateway, e
 		}
 	}
 	cfg.Listen = []config.Listen{{Address: config.Address{Network: "tcp", Address: "127.0.0.1:0"}}}
-	cfg.Admin, cfg.AccessLog = config.Address{}, config.LogOff
+	cfg.Admin, cfg.AccessLog.To = config.Address{}, config.LogOff
 	cfg.TrustedProxies = append(cfg.TrustedProxies, netip.MustParsePrefix("127.0.0.1/32")) // it is told the scheme
 	g, err := gateway.New(cfg, gateway.Options{Store: store.Nowhere, Stdout: io.Discard, Stderr: log})
 	if err != nil {

@@ -26,7 +26,7 @@ type Config struct {
 	Admin          Address        `key:"admin"` // the zero Address if it is off
 	ProxyStatus    string         `key:"proxy_status"`
 	ErrorPages     string         `key:"error_pages"`
-	AccessLog      string         `key:"access_log"` // LogStdout, LogStderr, LogOff or a file's path
+	AccessLog      AccessLog      `key:"access_log"`
 	Incidents      Incidents      `key:"incidents"`
 	Console        Console        `key:"console"`
 	Notify         []Notify       `key:"notify"`
@@ -54,7 +54,15 @@ const (
 	ErrorPagesPlain = "plain" // the bare page
 )
 
-// The values of access_log that are not a file's path.
+// AccessLog is where the access log goes, and what is in it.
+type AccessLog struct {
+	To      string   `key:"to"`      // LogStdout, LogStderr, LogOff or a file's path
+	Sample  int      `key:"sample"`  // of good requests one in so many
+	Without []string `key:"without"` // keys that the lines of good requests lack
+	Mask    []string `key:"mask"`    // what no line shows as it is
+}
+
+// The values of access_log.to that are not a file's path.
 const (
 	LogStdout = "stdout"
 	LogStderr = "stderr"

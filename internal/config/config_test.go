@@ -96,7 +96,7 @@ listen:
 admin: off
 proxy_status: full
 error_pages: plain
-access_log: log/access.json
+access_log: {to: log/access.json, sample: 20, without: [referer], mask: [client, query]}
 resolver:
   servers: [10.0.0.53, "[2001:db8::53]:5353"]
   timeout: 2s
@@ -144,7 +144,7 @@ func TestEverything(t *testing.T) {
 			{Address: Address{"systemd", "web"}, TLS: filed("", ""), H3: Off, ProxyProtocol: Off},
 			{Address: Address{"tcp", "[::1]:8080"}, TLS: filed("", ""), H3: Off, ProxyProtocol: Off},
 		},
-		ProxyStatus: ProxyStatusFull, ErrorPages: ErrorPagesPlain, AccessLog: "/etc/whygate/log/access.json",
+		ProxyStatus: ProxyStatusFull, ErrorPages: ErrorPagesPlain, AccessLog: AccessLog{"/etc/whygate/log/access.json", 20, []string{"referer"}, []string{"client", "query"}},
 		Incidents: Incidents{Store: "sqlite:/etc/whygate/state/i.db", Keep: Keep{For: 48 * time.Hour, Size: 64 << 20}},
 		Console:   Console{Hosts: []string{"gateway.internal"}, PasswordFile: "/etc/whygate/console-password"},
 		Notify: []Notify{
@@ -211,7 +211,7 @@ func TestDefaults(t *testing.T) {
 	want := []any{
 		"whygate",
 		Address{"tcp", "127.0.0.1:9502"},
-		ProxyStatusSafe, ErrorPagesFull, LogStdout,
+		ProxyStatusSafe, ErrorPagesFull, AccessLog{To: LogStdout, Sample: 1},
 		Resolver{Timeout: 5 * time.Second},
 		Limits{20000, 32 << 10, 10 * time.Second, 1 << 30, 75 * time.Second},
 		Pool{

@@ -108,7 +108,7 @@ func (o Overrides) Apply(c *Config) Problems {
 		set              func(v any)
 	}{
 		{"--admin", o.Admin, "admin", func(v any) { c.Admin = v.(Address) }},
-		{"--access-log", o.AccessLog, "access_log", func(v any) { c.AccessLog = v.(string) }},
+		{"--access-log", o.AccessLog, "access_log.to", func(v any) { c.AccessLog.To = v.(string) }},
 		{"--error-pages", o.ErrorPages, "error_pages", func(v any) { c.ErrorPages = v.(string) }},
 		{"--email", o.Email, "acme.email", func(v any) { c.ACME.Email = v.(string) }},
 		{"--acme-directory", o.Directory, "acme.directory", func(v any) { c.ACME.Directory = v.(string) }},

@@ -145,9 +145,19 @@ next hop and the details as well (full), which is for gateways that only your ow
 	{path: "error_pages", kind: choice, def: ErrorPagesFull, choices: []string{ErrorPagesFull, ErrorPagesPlain}, aka: []string{"error_page", "errors"}, doc: `
 The body of an answer that the gateway makes itself: a page with the incident's id, the time and what a visitor can do
 (full), or title, heading and one sentence (plain). Neither shows an internal address.`},
-	{path: "access_log", kind: file, def: LogStdout, choices: []string{LogStdout, LogStderr, LogOff}, aka: []string{"log", "accesslog", "logs", "logging"}, doc: `
-Where the access log goes: stdout, stderr, off, or a file's path. It has one JSON object per request. A file is opened again on SIGHUP, so
-that it can be moved away (docs/access-log.md).`},
+	{path: "access_log", kind: section, word: "to", aka: []string{"log", "accesslog", "logs", "logging"}, doc: `
+The access log: one JSON object per request (docs/access-log.md). One word alone is where it goes: access_log: off.`},
+	{path: "access_log.to", kind: file, def: LogStdout, choices: []string{LogStdout, LogStderr, LogOff}, aka: []string{"path", "file", "output", "destination"}, doc: `
+Where the access log goes: stdout, stderr, off, or a file's path. A file is opened again on SIGHUP, so that it can be moved away.`},
+	{path: "access_log.sample", kind: number, def: "1", min: 1, max: 1_000_000, aka: []string{"sampling", "rate", "every"}, doc: `
+Of the requests that nothing is wrong with, one in so many is logged, and its line says so (sample). Which ones follows from the request id, so that
+gateways in a row keep the same. A request with a fault, one that a retry saved and one with a 5xx has a line always. Counters count all.`},
+	{path: "access_log.without", kind: list(choice), max: 16, choices: []string{"host", "target", "client", "request_id", "trace_id", "user_agent", "referer", "route", "attempts"}, example: "[user_agent, referer]",
+		aka: []string{"exclude", "drop", "delete", "omit"}, doc: `
+Keys that are left out of the lines of requests that nothing is wrong with. The lines of all others are whole.`},
+	{path: "access_log.mask", kind: list(choice), max: 4, choices: []string{"client", "query", "user_agent"}, example: "[client, query]", aka: []string{"anonymize", "redact", "hide", "ip_mask"}, doc: `
+What is made unrecognizable in every line: the end of the client's address (client: 203.0.113.0 for an IPv4 address, the first 48 bits of an IPv6 one), the
+values in the query of the target and the referer (query: /search?q=***), the user agent except for its first word (user_agent).`},
 
 	{path: "incidents", kind: section, doc: `
 Where incidents are kept, and for how long: what failed, with the evidence of every attempt (docs/console.md).`},

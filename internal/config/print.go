@@ -21,10 +21,10 @@ func PrintFlags(c *Config, comment ...string) []byte {
 		}
 	}
 	printACME(&b, &c.ACME)
-	for _, k := range []struct{ name, value string }{
-		{"admin", c.Admin.String()}, {"access_log", c.AccessLog}, {"error_pages", c.ErrorPages},
+	for _, k := range []struct{ name, value, key string }{
+		{"admin", c.Admin.String(), "admin"}, {"access_log", c.AccessLog.To, "access_log.to"}, {"error_pages", c.ErrorPages, "error_pages"},
 	} {
-		if k.value != find(k.name).def {
+		if k.value != find(k.key).def {
 			fmt.Fprintf(&b, "%s: %s\n", k.name, Text(k.value))
 		}
 	}

@@ -117,7 +117,10 @@ func (k *key) schema() map[string]any {
 	case sectionShape:
 		s = k.object()
 		if k.word != "" {
-			s["type"], s["pattern"] = []string{"object", "string"}, "^("+strings.Join(k.child(k.word).choices, "|")+")$"
+			s["type"] = []string{"object", "string"}
+			if word := k.child(k.word); word.kind == choice {
+				s["pattern"] = "^(" + strings.Join(word.choices, "|") + ")$"
+			}
 		}
 	case sectionsShape:
 		s = map[string]any{"type": "array", "items": k.object(), "minItems": k.min, "maxItems": k.max}
@@ -128,6 +131,9 @@ func (k *key) schema() map[string]any {
 		}
 	case listShape:
 		item := k.kind.item.schema
+		if k.kind.item == choice {
+			item = map[string]any{"type": "string", "enum": k.choices}
+		}
 		if len(k.children) > 0 {
 			both := k.object()
 			for name, v := range item {

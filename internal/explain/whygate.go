@@ -24,7 +24,7 @@ var whygateReadable = &Format{
 	Name: "whygate-readable", Title: "Whygate readable log", Product: "whygate", Role: RoleProxy,
 	Gives:  "The status and the request; under it the cause and its sentence.",
 	Lacks:  "The date, and the attempts before the last.",
-	Better: "access_log: {format: json}",
+	Better: "access_log: /var/log/whygate/access.log   # one JSON object per request, with every attempt",
 	Parse:  parseWhygateReadable,
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
+	"slices"
 	"syscall"
 
 	"github.com/whygate/whygate/internal/config"
@@ -14,6 +16,8 @@ import (
 type accessLog struct {
 	*telemetry.Log
 	name     string
+	cfg      config.AccessLog
+	shape    telemetry.Shape
 	readable bool // for a person: with advice
 }
 
@@ -47,13 +51,13 @@ func (a *accessLog) isFile() bool {
 	return true
 }
 
-// openLog gives the access log of that name: the one in use, if it is that one, so that no line is lost between two.
-func (g *Gateway) openLog(name string) (*accessLog, error) {
-	if a := g.access.Load(); a != nil && a.name == name {
+// openLog gives the access log: the one in use, if it is that one, so that no line is lost between two.
+func (g *Gateway) openLog(cfg config.AccessLog) (*accessLog, error) {
+	if a := g.access.Load(); a != nil && reflect.DeepEqual(a.cfg, cfg) {
 		return a, nil
 	}
-	a := &accessLog{name: name}
-	out, err := g.openOutput(name)
+	a := &accessLog{name: cfg.To, cfg: cfg, shape: shapeOf(cfg)}
+	out, err := g.openOutput(a.name)
 	if err != nil || out == nil {
 		return a, err
 	}
@@ -64,9 +68,17 @@ func (g *Gateway) openLog(name string) (*accessLog, error) {
 			format = telemetry.Colored
 		}
 	}
-	a.Log = telemetry.NewLog(out, format)
+	a.Log = telemetry.NewLog(out, a.shape.Format(format, a.readable))
 	a.Panicked = func(reason any) { g.bug("a line of the access log could not be written", reason) }
 	return a, nil
+}
+
+// shapeOf is what the configuration says of the lines.
+func shapeOf(cfg config.AccessLog) telemetry.Shape {
+	return telemetry.Shape{
+		Sample: uint32(cfg.Sample), Without: telemetry.FieldsOf(cfg.Without),
+		MaskClient: slices.Contains(cfg.Mask, "client"), MaskQuery: slices.Contains(cfg.Mask, "query"), MaskAgent: slices.Contains(cfg.Mask, "user_agent"),
+	}
 }
 
 // ReopenLogs makes the access log go on in a new file of its name, as is needed after the old one was moved away. Where that
@@ -110,7 +122,7 @@ func (g *Gateway) droppedLines() uint64 {
 // hot: once per request.
 func (g *Gateway) writeLog(r *telemetry.Record) {
 	a := g.access.Load()
-	if a.Log == nil {
+	if a.Log == nil || !a.shape.Takes(r) {
 		return
 	}
 	c := g.clock.Load()

@@ -144,3 +144,54 @@ func requestsByPool(t *testing.T, admin string) map[string]float64 {
 	}
 	return got
 }
+
+// What is logged of good requests can be chosen, and changed by a reload; what failed always has its whole line.
+func TestAccessLogShape(t *testing.T) {
+	t.Parallel()
+	log := filepath.Join(t.TempDir(), "a.log")
+	text := pool("127.0.0.1:0", httpOrigin(t, "x"), "")
+	with := func(more string) string {
+		return strings.Replace(text, `access_log: "off"`, "access_log: {to: "+log+", "+more+"}", 1)
+	}
+	g := startText(t, with("sample: 1000000"))
+	for range 20 {
+		ask(t, g.address)
+	}
+	g.replace(with("without: [user_agent, attempts], mask: [client, query]"))
+	if err := g.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Get("http://" + g.address + "/?token=s3cret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	text = pool("127.0.0.1:0", "http://127.0.0.1:1", "")
+	g.replace(with("without: [user_agent, attempts], mask: [client, query]"))
+	if err := g.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	resp, err = http.Get("http://" + g.address + "/?token=s3cret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	var lines []string
+	for deadline := time.Now().Add(patience); len(lines) < 2 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		b, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = strings.Split(strings.TrimSpace(string(b)), "\n")
+	}
+	if len(lines) != 2 {
+		t.Fatalf("%d lines, want those of the two requests that were not sampled: %q", len(lines), lines)
+	}
+	good, bad := lines[0], lines[1]
+	if strings.Contains(good, "user_agent") || strings.Contains(good, "attempts") || !strings.Contains(good, `"client":"127.0.0.0"`) || !strings.Contains(good, `"target":"/?token=***"`) {
+		t.Errorf("the good request's line is not as it was chosen: %s", good)
+	}
+	if !strings.Contains(bad, "user_agent") || !strings.Contains(bad, `"attempts":[`) || !strings.Contains(bad, `"status":502`) || strings.Contains(bad, "s3cret") || !strings.Contains(bad, `"client":"127.0.0.0"`) {
+		t.Errorf("the failed request's line is not whole, or not masked: %s", bad)
+	}
+}

@@ -18,7 +18,7 @@ var keyed = regexp.MustCompile(`[a-zA-Z_]+(?:\[\])?(?:\.[a-zA-Z_]+)+`)
 // flagOf are the flags of whygate proxy that set what a key sets.
 var flagOf = map[string]string{
 	"acme.ca": "--acme-ca", "acme.directory": "--acme-directory", "acme.email": "--email", "acme.names": "--domain",
-	"listen[].address": "--from", "pools.NAME.endpoints": "--to", "admin": "--admin", "access_log": "--access-log",
+	"listen[].address": "--from", "pools.NAME.endpoints": "--to", "admin": "--admin", "access_log.to": "--access-log",
 	"pools.NAME.tls.ca": "--ca", "pools.NAME.tls.server_name": "--server-name", "pools.NAME.tls.verify": "--insecure",
 }
 

@@ -76,23 +76,23 @@ func CheckFlags(cfg *config.Config) error {
 
 // checkLog looks whether the access log can be written, without making it.
 func checkLog(cfg *config.Config) *config.Problem {
-	switch cfg.AccessLog {
+	switch cfg.AccessLog.To {
 	case config.LogStdout, config.LogStderr, config.LogOff:
 		return nil
 	}
-	info, err := os.Stat(filepath.Dir(cfg.AccessLog))
+	info, err := os.Stat(filepath.Dir(cfg.AccessLog.To))
 	switch {
 	case err != nil:
-		return problemAt(cfg, "access_log", err)
+		return problemAt(cfg, "access_log.to", err)
 	case !info.IsDir():
-		p := problemAt(cfg, "access_log", os.ErrNotExist)
-		p.Message = cfg.Unexpanded(filepath.Dir(cfg.AccessLog) + " is not a directory")
+		p := problemAt(cfg, "access_log.to", os.ErrNotExist)
+		p.Message = cfg.Unexpanded(filepath.Dir(cfg.AccessLog.To) + " is not a directory")
 		return p
 	}
-	if f, err := os.OpenFile(cfg.AccessLog, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0); err == nil {
+	if f, err := os.OpenFile(cfg.AccessLog.To, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0); err == nil {
 		_ = f.Close()
 	} else if !os.IsNotExist(err) {
-		return problemAt(cfg, "access_log", err)
+		return problemAt(cfg, "access_log.to", err)
 	}
 	return nil
 }

@@ -16,7 +16,10 @@ const valueMax = 2 << 10
 // milliseconds.
 //
 // hot: once per request.
-func JSON(dst []byte, r *Record) []byte {
+func JSON(dst []byte, r *Record) []byte { return appendLine(dst, r, 0) }
+
+// appendLine is JSON without some keys.
+func appendLine(dst []byte, r *Record, without Fields) []byte {
 	dst = append(dst, `{"time":"`...)
 	dst = appendTime(dst, r.At)
 	dst = append(dst, `","status":`...)
@@ -30,26 +33,40 @@ func JSON(dst []byte, r *Record) []byte {
 	}
 	dst = append(append(append(dst, `,"by":"`...), r.By.String()...), '"')
 	dst = appendKey(dst, "method", r.Method)
-	dst = appendKey(dst, "host", r.Host)
-	dst = appendKey(dst, "target", r.Target)
+	if without&FieldHost == 0 {
+		dst = appendKey(dst, "host", r.Host)
+	}
+	if without&FieldTarget == 0 {
+		dst = appendKey(dst, "target", r.Target)
+	}
 	dst = appendKeyString(dst, "version", r.Version.String())
 	if r.Secure {
 		dst = append(dst, `,"tls":true`...)
 	}
-	dst = appendKeyString(dst, "client", r.Client)
-	dst = appendKey(dst, "request_id", r.ID)
-	if len(r.Traceparent) > 0 {
+	if without&FieldClient == 0 {
+		dst = appendKeyString(dst, "client", r.Client)
+	}
+	if without&FieldRequestID == 0 {
+		dst = appendKey(dst, "request_id", r.ID)
+	}
+	if len(r.Traceparent) > 0 && without&FieldTraceID == 0 {
 		dst = appendKey(dst, "trace_id", TraceID(r.Traceparent))
 	}
 	dst = append(dst, `,"sent":`...)
 	dst = strconv.AppendInt(dst, r.Sent, 10)
 	dst = append(dst, `,"duration_ms":`...)
 	dst = appendMillis(dst, r.Duration)
-	dst = appendKeyString(dst, "route", r.Route)
+	if without&FieldRoute == 0 {
+		dst = appendKeyString(dst, "route", r.Route)
+	}
 	dst = appendKeyString(dst, "pool", r.Pool)
-	dst = appendKey(dst, "user_agent", r.Agent)
-	dst = appendKey(dst, "referer", r.Referer)
-	if len(r.Attempts) > 0 {
+	if without&FieldAgent == 0 {
+		dst = appendKey(dst, "user_agent", r.Agent)
+	}
+	if without&FieldReferer == 0 {
+		dst = appendKey(dst, "referer", r.Referer)
+	}
+	if len(r.Attempts) > 0 && without&FieldAttempts == 0 {
 		dst = append(dst, `,"attempts":[`...)
 		for i := range r.Attempts {
 			if i > 0 {
