@@ -66,6 +66,7 @@ var layers = map[string]int{
 	"internal/htpasswd":   2,
 	"internal/explain":    3,
 	"internal/store":      3,
+	"internal/otlp":       3,
 	"internal/lab":        2,
 	"internal/machine":    2,
 	"internal/proxyconf":  2,
@@ -134,6 +135,8 @@ var only = map[string][]string{
 	"internal/alert": {},
 	// What is kept, whoever it happened to.
 	"internal/store": {"internal/incident", "internal/fault", "internal/redact"},
+	// It sends what it is given.
+	"internal/otlp": {"internal/incident", "internal/telemetry", "internal/fault", "internal/redact", "internal/mono"},
 	// It does not know where requests go.
 	"internal/mux": {"internal/fault", "internal/h2", "internal/httpmsg"},
 	// It must not share the codec that it tests.

@@ -30,6 +30,7 @@ type Config struct {
 	Incidents      Incidents      `key:"incidents"`
 	Console        Console        `key:"console"`
 	Notify         []Notify       `key:"notify"`
+	OTLP           OTLP           `key:"otlp"`
 	Resolver       Resolver       `key:"resolver"`
 	TrustedProxies []netip.Prefix `key:"trusted_proxies"`
 	Limits         Limits         `key:"limits"`
@@ -60,6 +61,15 @@ type AccessLog struct {
 	Sample  int      `key:"sample"`  // of good requests one in so many
 	Without []string `key:"without"` // keys that the lines of good requests lack
 	Mask    []string `key:"mask"`    // what no line shows as it is
+}
+
+// OTLP is an OpenTelemetry collector.
+type OTLP struct {
+	Endpoint string  `key:"endpoint"` // a URL; empty: none
+	Headers  []Field `key:"headers"`
+	Logs     bool    `key:"logs"`
+	Traces   bool    `key:"traces"`
+	Sample   int     `key:"sample"` // of good exchanges one in so many; 0: none
 }
 
 // The values of access_log.to that are not a file's path.

@@ -96,6 +96,7 @@ listen:
 admin: off
 proxy_status: full
 error_pages: plain
+otlp: {endpoint: "http://collector.internal:4318", headers: {Authorization: Bearer t}, traces: false, sample: 0}
 access_log: {to: log/access.json, sample: 20, without: [referer], mask: [client, query]}
 resolver:
   servers: [10.0.0.53, "[2001:db8::53]:5353"]
@@ -145,6 +146,7 @@ func TestEverything(t *testing.T) {
 			{Address: Address{"tcp", "[::1]:8080"}, TLS: filed("", ""), H3: Off, ProxyProtocol: Off},
 		},
 		ProxyStatus: ProxyStatusFull, ErrorPages: ErrorPagesPlain, AccessLog: AccessLog{"/etc/whygate/log/access.json", 20, []string{"referer"}, []string{"client", "query"}},
+		OTLP:      OTLP{"http://collector.internal:4318", []Field{{"Authorization", "Bearer t"}}, true, false, 0},
 		Incidents: Incidents{Store: "sqlite:/etc/whygate/state/i.db", Keep: Keep{For: 48 * time.Hour, Size: 64 << 20}},
 		Console:   Console{Hosts: []string{"gateway.internal"}, PasswordFile: "/etc/whygate/console-password"},
 		Notify: []Notify{
@@ -211,7 +213,8 @@ func TestDefaults(t *testing.T) {
 	want := []any{
 		"whygate",
 		Address{"tcp", "127.0.0.1:9502"},
-		ProxyStatusSafe, ErrorPagesFull, AccessLog{To: LogStdout, Sample: 1},
+		ProxyStatusSafe, ErrorPagesFull,
+		AccessLog{To: LogStdout, Sample: 1},
 		Resolver{Timeout: 5 * time.Second},
 		Limits{20000, 32 << 10, 10 * time.Second, 1 << 30, 75 * time.Second},
 		Pool{

@@ -152,9 +152,11 @@ Where the access log goes: stdout, stderr, off, or a file's path. A file is open
 	{path: "access_log.sample", kind: number, def: "1", min: 1, max: 1_000_000, aka: []string{"sampling", "rate", "every"}, doc: `
 Of the requests that nothing is wrong with, one in so many is logged, and its line says so (sample). Which ones follows from the request id, so that
 gateways in a row keep the same. A request with a fault, one that a retry saved and one with a 5xx has a line always. Counters count all.`},
-	{path: "access_log.without", kind: list(choice), max: 16, choices: []string{"host", "target", "client", "request_id", "trace_id", "user_agent", "referer", "route", "attempts"}, example: "[user_agent, referer]",
+	{
+		path: "access_log.without", kind: list(choice), max: 16, choices: []string{"host", "target", "client", "request_id", "trace_id", "user_agent", "referer", "route", "attempts"}, example: "[user_agent, referer]",
 		aka: []string{"exclude", "drop", "delete", "omit"}, doc: `
-Keys that are left out of the lines of requests that nothing is wrong with. The lines of all others are whole.`},
+Keys that are left out of the lines of requests that nothing is wrong with. The lines of all others are whole.`,
+	},
 	{path: "access_log.mask", kind: list(choice), max: 4, choices: []string{"client", "query", "user_agent"}, example: "[client, query]", aka: []string{"anonymize", "redact", "hide", "ip_mask"}, doc: `
 What is made unrecognizable in every line: the end of the client's address (client: 203.0.113.0 for an IPv4 address, the first 48 bits of an IPv6 one), the
 values in the query of the target and the referer (query: /search?q=***), the user agent except for its first word (user_agent).`},
@@ -195,6 +197,22 @@ What a webhook takes: all of it (json), a text (slack, and Mattermost), or an ev
 A file whose first line is PagerDuty's routing key.`},
 	{path: "notify[].every", kind: duration, def: "1m", min: int64(time.Second), max: int64(day), aka: []string{"interval", "rate"}, doc: `
 How often to tell at most. What comes meanwhile is told together.`},
+
+	{path: "otlp", kind: section, aka: []string{"opentelemetry", "otel", "tracing", "telemetry"}, doc: `
+An OpenTelemetry collector that is told of incidents and exchanges, by OTLP over HTTP (docs/access-log.md). Traffic never waits for it: what it cannot
+take is counted.`},
+	{path: "otlp.endpoint", kind: webURL, example: "http://127.0.0.1:4318", aka: []string{"url", "address", "collector"}, doc: `
+The collector's URL. /v1/logs and /v1/traces are added to it. Without it nothing is sent.`},
+	{path: "otlp.headers", kind: fields, max: 32, example: "{Authorization: Bearer ${TOKEN}}", aka: []string{"header"}, doc: `
+Sent along with each request, often a secret: take it from the environment.`},
+	{path: "otlp.logs", kind: boolean, def: "true", aka: []string{"incidents", "log"}, doc: `
+Send each incident as a log record.`},
+	{path: "otlp.traces", kind: boolean, def: "true", aka: []string{"spans", "trace"}, doc: `
+Send exchanges as spans: every one with a fault or a 5xx, one in otlp.sample of the others, and those whose traceparent says that their trace is sampled, up
+to a hundred a second.`},
+	{path: "otlp.sample", kind: number, def: "1000", min: 1, max: 1_000_000_000, zero: "none", aka: []string{"sampling", "rate", "ratio"}, doc: `
+Of the exchanges that nothing is wrong with, one in so many has a span. Which ones follows from the trace id, or from the request id where there is none,
+so that gateways in a row take the same.`},
 
 	{path: "resolver", kind: section, aka: []string{"dns", "resolvers"}, doc: `
 How the names of endpoints become addresses.`},

@@ -47,6 +47,7 @@ acme acme.email acme.directory acme.ca acme.names acme.challenge acme.dns acme.d
 admin proxy_status error_pages access_log access_log.to access_log.sample access_log.without access_log.mask
 incidents incidents.store incidents.keep incidents.keep.for incidents.keep.size console console.hosts console.password_file
 notify notify[].webhook notify[].command notify[].format notify[].key_file notify[].every
+otlp otlp.endpoint otlp.headers otlp.logs otlp.traces otlp.sample
 resolver resolver.servers resolver.timeout trusted_proxies
 limits limits.connections limits.request_head limits.head_time limits.request_body limits.idle
 routes routes[].name routes[].host routes[].path routes[].method routes[].header routes[].query routes[].scheme routes[].port routes[].rate routes[].rate.per routes[].rate.limit routes[].maintenance routes[].compress routes[].priority routes[].allow routes[].deny routes[].auth routes[].auth.users routes[].auth.realm routes[].redirect routes[].redirect.to routes[].redirect.status

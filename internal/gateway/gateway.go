@@ -28,6 +28,7 @@ import (
 	"github.com/whygate/whygate/internal/incident"
 	"github.com/whygate/whygate/internal/listener"
 	"github.com/whygate/whygate/internal/mono"
+	"github.com/whygate/whygate/internal/otlp"
 	"github.com/whygate/whygate/internal/proxy"
 	"github.com/whygate/whygate/internal/store"
 	"github.com/whygate/whygate/internal/telemetry"
@@ -61,6 +62,7 @@ type Gateway struct {
 	baseline incident.Baseline
 	rates    rates
 	notifier atomic.Pointer[alert.Notifier]
+	otlp     atomic.Pointer[otlp.Exporter] // nil inside: nothing is sent
 	instance string
 	file     string // the configuration file's absolute path, empty if there is none to read again
 
@@ -129,6 +131,10 @@ func New(cfg *config.Config, o Options) (*Gateway, error) {
 	g.metrics.Handshakes, g.metrics.Endpoints, g.metrics.Queues = g.door.handshakes, g.endpointMetrics, g.queueMetrics
 	g.metrics.Certs, g.metrics.Resolved = g.certificateMetrics, g.resolveMetrics
 	g.metrics.Open, g.metrics.Busy, g.metrics.Idle, g.metrics.Dropped = g.server.Open, g.server.Busy, g.idle, g.droppedLines
+	g.metrics.Unsent = func() (dropped uint64, failing, used bool) {
+		x := g.otlp.Load()
+		return x.Dropped(), x.Failing(), x != nil
+	}
 	g.metrics.Unkept = func() uint64 { return g.store.Load().Dropped() }
 	g.metrics.Unstored = func() bool { _, err := g.store.Load().Failing(); return err != nil }
 	g.stapler = certs.NewStapler(stapleDirectory(o.State), g.stapled, g.log)
@@ -324,6 +330,9 @@ func (g *Gateway) apply(cfg *config.Config, follow follows) error {
 	if err == nil {
 		err = g.useStore(cfg)
 	}
+	if err == nil {
+		g.useCollector(cfg)
+	}
 	if err != nil {
 		sockets.undo()
 		g.backToACME(before)
@@ -506,6 +515,7 @@ func (g *Gateway) Stop(announce, bound time.Duration) bool {
 	g.closeLog(g.access.Load())
 	g.store.Load().Close()
 	g.notifier.Load().Close()
+	g.otlp.Load().Close()
 	return clean
 }
 
@@ -540,6 +550,11 @@ func (g *Gateway) observe(r *telemetry.Record) {
 		g.record(newIncident(r))
 	} else if !r.Fault.Is() && g.baseline.Wants(r.Began) {
 		g.sample(r)
+	}
+	if x := g.otlp.Load(); x.Takes(r) {
+		c := g.clock.Load()
+		r.At = c.wall.Add(r.Began.Sub(c.mono))
+		x.Exchange(r)
 	}
 	g.writeLog(r)
 }

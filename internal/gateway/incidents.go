@@ -67,6 +67,7 @@ func (g *Gateway) Changed(kind, subject, text string) { g.store.Load().Note(kind
 func (g *Gateway) record(i *incident.Incident) {
 	g.recorder.Record(i)
 	g.store.Load().Add(i)
+	g.otlp.Load().Incident(i)
 	g.alarm(i)
 }
 

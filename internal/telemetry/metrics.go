@@ -15,16 +15,17 @@ import (
 // Metrics counts exchanges. Counting takes a few atomic additions on memory that few connections share; it is summed when
 // somebody scrapes. Labels come from fixed lists, except pool, which comes from the configuration. The zero value is ready.
 type Metrics struct {
-	Open, Busy func() int64             // client connections, exchanges under way
-	Idle       func() map[string]int    // idle upstream connections by pool
-	Dropped    func() uint64            // access log lines lost
-	Unkept     func() uint64            // incidents that were counted and not kept as examples, since too many waited
-	Unstored   func() bool              // the store of incidents cannot be written to at the moment
-	Handshakes func() map[string]uint64 // failed TLS handshakes with clients, by reason
-	Endpoints  func() []EndpointState   // how the endpoints stand; nil for none
-	Certs      func() []CertificateEnd  // when certificates end; nil for none
-	Queues     func() map[string]int64  // requests that wait for an endpoint, by pool; nil for none
-	Resolved   func() []ResolveState    // how the names of pools are followed; nil for none
+	Open, Busy func() int64                                // client connections, exchanges under way
+	Idle       func() map[string]int                       // idle upstream connections by pool
+	Dropped    func() uint64                               // access log lines lost
+	Unsent     func() (dropped uint64, failing, used bool) // what a collector was not told of, whether it fails, and whether there is one; nil for none
+	Unkept     func() uint64                               // incidents that were counted and not kept as examples, since too many waited
+	Unstored   func() bool                                 // the store of incidents cannot be written to at the moment
+	Handshakes func() map[string]uint64                    // failed TLS handshakes with clients, by reason
+	Endpoints  func() []EndpointState                      // how the endpoints stand; nil for none
+	Certs      func() []CertificateEnd                     // when certificates end; nil for none
+	Queues     func() map[string]int64                     // requests that wait for an endpoint, by pool; nil for none
+	Resolved   func() []ResolveState                       // how the names of pools are followed; nil for none
 
 	pools    atomic.Pointer[map[string]*Pool] // replaced as a whole, never changed
 	unrouted Pool                             // what came to no pool
@@ -248,12 +249,14 @@ var (
 
 	descDropped  = prometheus.NewDesc("whygate_log_lines_dropped_total", "Access log lines lost because the log's writer did not keep up.", nil, nil)
 	descUnkept   = prometheus.NewDesc("whygate_incidents_dropped_total", "Incidents that were counted but not kept, because too many waited for the store.", nil, nil)
+	descUnsent   = prometheus.NewDesc("whygate_otlp_dropped_total", "Incidents and exchanges that the OpenTelemetry collector was not told of, because too many waited or it refused them.", nil, nil)
+	descUntaken  = prometheus.NewDesc("whygate_otlp_failing", "1 while the OpenTelemetry collector does not take what is sent.", nil, nil)
 	descUnstored = prometheus.NewDesc("whygate_incident_store_failing", "1 while the store of incidents cannot be written to: they wait in memory.", nil, nil)
 )
 
 // Describe is for prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRequests, descVersions, descGRPC, descFaults, descSaved, descAttempts, descHedges, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descUnkept, descUnstored, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue, descRoutes, descCert, descStapled, descResolved, descResolving, descResolveFailures} {
+	for _, d := range []*prometheus.Desc{descRequests, descVersions, descGRPC, descFaults, descSaved, descAttempts, descHedges, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descUnkept, descUnstored, descUnsent, descUntaken, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue, descRoutes, descCert, descStapled, descResolved, descResolving, descResolveFailures} {
 		ch <- d
 	}
 }
@@ -320,6 +323,12 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 			gauge(descResolving, failing, r.Pool)
 			gauge(descResolved, float64(r.Endpoints), r.Pool)
 			ch <- prometheus.MustNewConstMetric(descResolveFailures, prometheus.CounterValue, float64(r.Failures), r.Pool)
+		}
+	}
+	if m.Unsent != nil {
+		if dropped, failing, used := m.Unsent(); used {
+			ch <- prometheus.MustNewConstMetric(descUnsent, prometheus.CounterValue, float64(dropped))
+			ch <- prometheus.MustNewConstMetric(descUntaken, prometheus.GaugeValue, map[bool]float64{true: 1}[failing])
 		}
 	}
 	if m.Unkept != nil {

@@ -54,16 +54,17 @@ func (r *Record) Good() bool { return !r.Fault.Is() && r.Status < 500 }
 //
 // hot: once per request.
 func (s *Shape) Takes(r *Record) bool {
-	if s.Sample <= 1 || !r.Good() {
-		return true
-	}
-	const offset, prime = 2166136261, 16777619 // FNV-1a, which says the same everywhere
+	return s.Sample <= 1 || !r.Good() || Hash(r.ID)%s.Sample == 0
+}
+
+// Hash is a number of an id that is the same at every gateway: FNV-1a, with its weak low bits stirred.
+func Hash(id []byte) uint32 {
+	const offset, prime = 2166136261, 16777619
 	h := uint32(offset)
-	for _, c := range r.ID {
+	for _, c := range id {
 		h = (h ^ uint32(c)) * prime
 	}
-	h ^= h >> 15 // its low bits are the weakest
-	return h%s.Sample == 0
+	return h ^ h>>15
 }
 
 // masks reports whether the shape hides anything.
