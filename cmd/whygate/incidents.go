@@ -146,7 +146,7 @@ func fetch[T any](ctx context.Context, s *source, path, name string, q store.Que
 	if q.Limit > 0 {
 		values.Set("limit", strconv.Itoa(q.Limit))
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path+"?"+values.Encode(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.gateway.base+path+"?"+values.Encode(), nil)
 	if err != nil {
 		return v, err
 	}

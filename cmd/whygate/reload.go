@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/gateway"
 	"github.com/whygate/whygate/internal/term"
@@ -119,6 +122,7 @@ func adminAddress(file, admin string) (config.Address, error) {
 // asked is the program at an admin address.
 type asked struct {
 	client  *http.Client
+	base    string // the scheme, and a host that every admin server knows
 	address config.Address
 	file    string // as the user named it
 
@@ -146,14 +150,54 @@ func adminPassword(file, given string) (string, error) {
 const askedBy = "whygate"
 
 func newAsked(address config.Address, file string) *asked {
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	scheme, conf := "http", adminTLS(file)
+	if conf != nil {
+		scheme = "https"
+	}
+	transport := &http.Transport{TLSClientConfig: conf, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, address.Network, address.Address)
 	}, DisableKeepAlives: true}
-	return &asked{address: address, file: file, client: &http.Client{
+	return &asked{address: address, file: file, base: scheme + "://localhost", client: &http.Client{
 		Timeout: adminTimeout, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // it would lead elsewhere
 	}}
+}
+
+// The variables that name a client certificate for the admin address, where console.tls.client_ca asks for one.
+const (
+	adminCertVar = "WHYGATE_ADMIN_CERT"
+	adminKeyVar  = "WHYGATE_ADMIN_KEY"
+)
+
+// adminTLS is what to speak at the admin address of the file's gateway, nil for HTTP in clear. The certificate that is in console.tls.cert is taken for the gateway's,
+// and no other: it need not have the name by which it is asked.
+func adminTLS(file string) *tls.Config {
+	cfg, problems := config.Load(file)
+	if problems.Failed() || cfg.Console.TLS.Cert == "" {
+		return nil
+	}
+	c := cfg.Console.TLS
+	return &tls.Config{
+		InsecureSkipVerify: true, // VerifyConnection looks at it
+		VerifyConnection: func(s tls.ConnectionState) error {
+			text, err := os.ReadFile(c.Cert) // its key may be another's to read
+			if err != nil {
+				return err
+			}
+			own, _ := pem.Decode(text)
+			if own == nil || len(s.PeerCertificates) == 0 || !bytes.Equal(s.PeerCertificates[0].Raw, own.Bytes) {
+				return fmt.Errorf("the certificate shown is not the one in %s", c.Cert)
+			}
+			return nil
+		},
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			if os.Getenv(adminCertVar) == "" {
+				return new(tls.Certificate), nil
+			}
+			return certs.LoadPair(os.Getenv(adminCertVar), os.Getenv(adminKeyVar))
+		},
+	}
 }
 
 // adminAnswer is what a gateway says, with the keys that both questions need.
@@ -182,7 +226,7 @@ type adminAnswer struct {
 
 // do asks one question. An answer that is no JSON object is not a gateway's.
 func (a *asked) do(ctx context.Context, method, path string, body []byte) (*adminAnswer, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, a.base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +252,7 @@ func (a *asked) do(ctx context.Context, method, path string, body []byte) (*admi
 	}
 	if res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden {
 		return nil, withHint(fmt.Errorf("the gateway at %s answers %d: %s", a.address, res.StatusCode, term.Clean(strings.TrimSpace(string(b[:min(len(b), 300)])))),
-			"make console.password_file readable for whoever asks, or send the gateway's process SIGHUP")
+			"make console.password_file readable for whoever asks, or name a client certificate in "+adminCertVar+" and "+adminKeyVar+", or send the gateway's process SIGHUP")
 	}
 	out := &adminAnswer{code: res.StatusCode}
 	if json.Unmarshal(b, out) != nil {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -184,12 +183,9 @@ func (v *voice) addresses(g *gateway.Gateway) {
 			fmt.Fprintf(v.words, "whygate: listening on %s\n", url)
 		}
 	}
-	a := "http://" + g.Admin()
-	if path, ok := strings.CutPrefix(a, "http:///"); ok {
-		a = "unix:/" + path
-	}
+	a := g.AdminURL()
 	switch {
-	case g.Admin() == "":
+	case a == "":
 	case v.json:
 		v.log.Info("admin", "address", a)
 	default:

@@ -5,6 +5,7 @@
 package admin
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -19,7 +20,8 @@ import (
 
 // Server is the operators' server. New makes one; Handle comes before Serve.
 type Server struct {
-	net    net.Listener
+	raw    net.Listener // as it was given
+	net    net.Listener // the same, with few connections at a time, and with TLS where it is spoken
 	mux    *http.ServeMux
 	server *http.Server
 	guard  *guard
@@ -32,12 +34,17 @@ type Options struct {
 	Hosts    []string     // names by which the server may be asked, beside localhost and every address
 	Password string       // what is asked for, except where HandleOpen says otherwise; empty for none
 	Exposed  bool         // others than users of this machine reach the server: without a password they may ask for what is open only
+	TLS      *tls.Config  // what is spoken; nil for HTTP in clear
+	Certs    bool         // a client certificate that TLS has verified does for the password, and is asked for where there is none
 	Log      *slog.Logger // of the handlers' bugs
 }
 
 // New makes a server on an open listener, which is closed with it.
 func New(l net.Listener, o Options) *Server {
-	s := &Server{net: &few{Listener: l}, mux: http.NewServeMux(), guard: newGuard(o), bodies: map[string]int64{}, open: map[string]bool{}}
+	s := &Server{raw: l, net: &few{Listener: l}, mux: http.NewServeMux(), guard: newGuard(o), bodies: map[string]int64{}, open: map[string]bool{}}
+	if o.TLS != nil {
+		s.net = tls.NewListener(s.net, o.TLS)
+	}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	s.server = &http.Server{
@@ -84,7 +91,7 @@ func (s *Server) Close() { _ = s.server.Close() }
 func (s *Server) Addr() net.Addr { return s.net.Addr() }
 
 // Listener is what New was given: a process that takes over is given it too.
-func (s *Server) Listener() net.Listener { return s.net.(*few).Listener }
+func (s *Server) Listener() net.Listener { return s.raw }
 
 // Token is what a page's form has to bring back in a value named TokenName, so that no page of another place can have it sent.
 func (s *Server) Token() string { return s.guard.token }

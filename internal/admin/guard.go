@@ -26,13 +26,14 @@ type guard struct {
 	token    string
 	password [sha256.Size]byte // its hash
 	asks     bool              // for the password
+	certs    bool              // for a client's certificate, where there is no password
 	exposed  bool
 	origin   *http.CrossOriginProtection
 }
 
 func newGuard(o Options) *guard {
 	g := &guard{
-		token: rand.Text(), origin: http.NewCrossOriginProtection(), exposed: o.Exposed,
+		token: rand.Text(), origin: http.NewCrossOriginProtection(), exposed: o.Exposed, certs: o.Certs,
 		asks: o.Password != "", password: sha256.Sum256([]byte(o.Password)),
 	}
 	for _, h := range o.Hosts {
@@ -67,6 +68,8 @@ func (g *guard) over(next http.Handler) http.Handler {
 // admits answers who does not have the password, and reports whether the request may go on.
 func (g *guard) admits(w http.ResponseWriter, r *http.Request) bool {
 	switch {
+	case g.certs && certified(r):
+		return true
 	case g.asks:
 		_, password, _ := r.BasicAuth()
 		if hash := sha256.Sum256([]byte(password)); subtle.ConstantTimeCompare(hash[:], g.password[:]) == 1 {
@@ -75,18 +78,29 @@ func (g *guard) admits(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("WWW-Authenticate", `Basic realm="whygate", charset="UTF-8"`)
 		refuse(w, r, http.StatusUnauthorized, "the password of console.password_file is asked for, with any user name\n")
 		return false
+	case g.certs:
+		refuse(w, r, http.StatusForbidden, "a client certificate of an authority in console.tls.client_ca is asked for\n")
+		return false
 	case g.exposed:
-		refuse(w, r, http.StatusForbidden, "others than the users of this machine reach this address: set console.password_file to have more than health and metrics here\n")
+		refuse(w, r, http.StatusForbidden, "others than the users of this machine reach this address: set console.password_file or console.tls.client_ca to have more than health and metrics here\n")
 		return false
 	}
 	return true
 }
 
-// Who names whoever asked, for a line on what was changed: the user name that was given, and the address.
+// certified reports whether the client has shown a certificate that was verified.
+func certified(r *http.Request) bool { return r.TLS != nil && len(r.TLS.VerifiedChains) > 0 }
+
+// Who names whoever asked, for a line on what was changed: the name in the client's certificate or the user name that was given, and the address.
 func Who(r *http.Request) string {
 	address, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil || address == "" {
 		address = "local"
+	}
+	if certified(r) {
+		if name := r.TLS.VerifiedChains[0][0].Subject.CommonName; name != "" {
+			return name + " at " + address
+		}
 	}
 	if user, _, ok := r.BasicAuth(); ok && user != "" {
 		return user + " at " + address

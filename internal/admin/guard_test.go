@@ -1,8 +1,12 @@
 package admin
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -124,5 +128,22 @@ func TestPassword(t *testing.T) {
 		if res, _ := ask(t, s, "GET", tt.path, "", tt.h, ""); res.StatusCode != tt.want {
 			t.Errorf("%s: %d, want %d", tt.name, res.StatusCode, tt.want)
 		}
+	}
+}
+
+// TestWhoByCertificate: whoever shows a certificate is noted by the name in it.
+func TestWhoByCertificate(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest(http.MethodPost, "/changes", nil)
+	r.RemoteAddr = "192.0.2.7:41234"
+	r.SetBasicAuth("bob", "x")
+	leaf := &x509.Certificate{Subject: pkix.Name{CommonName: "alice"}}
+	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}}
+	if got := Who(r); got != "bob at 192.0.2.7" {
+		t.Errorf("a certificate that nobody verified names %q", got)
+	}
+	r.TLS.VerifiedChains = [][]*x509.Certificate{{leaf}}
+	if got := Who(r); got != "alice at 192.0.2.7" {
+		t.Errorf("%q", got)
 	}
 }

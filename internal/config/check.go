@@ -31,13 +31,16 @@ func (d *decoder) check(c *Config) {
 			d.fail(at, path+".crl", "with verify: false no certificate is looked at, and so none is found in a list", "remove verify: false, or crl")
 		}
 	}
+	if _, given := d.positions["console.tls"]; given {
+		d.checkPair("console.tls", true)
+	}
 	if _, pools := d.positions["pools"]; !pools && !d.full() && slices.ContainsFunc(c.Routes, func(r Route) bool { return r.Pool != "" }) {
 		d.fail(position{1, 1}, "pools", "the key "+quote("pools")+" is missing", "add pools: "+root.child("pools").shown())
 	}
 	if d.problems.Failed() {
 		return
 	}
-	if c.Admin.Exposed() && c.Console.PasswordFile == "" {
+	if c.Admin.Exposed() && c.Console.PasswordFile == "" && c.Console.TLS.ClientCA == "" {
 		d.warn(d.positions["admin"], "admin", "the admin address "+d.shown("admin", c.Admin.String())+exposedWarning, exposedHint)
 	}
 	used := map[string]bool{}
@@ -102,7 +105,7 @@ func (d *decoder) checkNotify(n *Notify, path string) {
 // What is said of an admin address that others reach.
 const (
 	exposedWarning = " can be reached by others: without a password it shows them health and metrics, and nobody the console and the incidents"
-	exposedHint    = "set console.password_file, or write 127.0.0.1:9502, or unix:/path, which only those who may open the file reach"
+	exposedHint    = "set console.password_file or console.tls.client_ca, or write 127.0.0.1:9502, or unix:/path, which only those who may open the file reach"
 )
 
 // Exposed reports whether others than users of this machine may reach the address. What systemd passes is not known.

@@ -220,6 +220,15 @@ type Notify struct {
 type Console struct {
 	Hosts        []string `key:"hosts"`         // names, in lower case
 	PasswordFile string   `key:"password_file"` // path; empty: no password
+
+	TLS ConsoleTLS `key:"tls"`
+}
+
+// ConsoleTLS is TLS on the admin address.
+type ConsoleTLS struct {
+	Cert     string `key:"cert"` // path; empty: no TLS
+	Key      string `key:"key"`
+	ClientCA string `key:"client_ca"` // path; empty: no client certificates
 }
 
 // Limits bound what clients may take. Sizes are in octets.

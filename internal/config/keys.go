@@ -182,7 +182,18 @@ The names by which the admin address may be asked, beside localhost and every IP
 of the web could have its own name resolve to this address.`},
 	{path: "console.password_file", kind: file, example: "/etc/whygate/console-password", aka: []string{"password", "auth", "secret"}, doc: `
 A file whose first line is the password that the console, the incidents and every change ask for (HTTP Basic, any user name, which is noted
-with what was changed). Health and metrics ask for none. On an address that others reach, what needs a password is refused until there is one.`},
+with what was changed). Health and metrics ask for none. On an address that others reach, what needs a password is refused until there is one, or
+console.tls.client_ca.`},
+	{path: "console.tls", kind: section, aka: []string{"ssl", "https"}, doc: `
+Speak TLS on the admin address. It takes effect with the next start; its files are read again when they change.`},
+	{path: "console.tls.cert", kind: file, example: "/etc/whygate/console.pem", aka: []string{"certificate", "crt", "cert_file"}, doc: `
+A PEM file with the certificate first and the intermediate ones after it. The commands that ask the gateway (whygate reload, drain, incidents ...) take the one
+in the file for its, whatever names are in it.`},
+	{path: "console.tls.key", kind: file, example: "/etc/whygate/console-key.pem", aka: []string{"private_key", "key_file"}, doc: `
+A PEM file with the certificate's private key.`},
+	{path: "console.tls.client_ca", kind: file, example: "/etc/whygate/operators-ca.pem", aka: []string{"ca", "ca_file", "client_ca_file"}, doc: `
+A PEM file with the authorities whose client certificates are accepted in place of the password; where there is no console.password_file they are asked for. The
+name in it is noted with what was changed. Health and metrics ask for none.`},
 
 	{path: "notify", kind: sections, max: 16, aka: []string{"alerts", "alert", "notifications", "webhooks"}, doc: `
 Whom to tell when something new fails: a group of incidents that there was not, one that came back after it was resolved, a pool in which no

@@ -45,7 +45,7 @@ func TestKeysAndFieldsAgree(t *testing.T) {
 const keyPaths = `version include name zone listen listen[].address listen[].tls listen[].tls.cert listen[].tls.key listen[].tls.certificates listen[].tls.certificates[].cert listen[].tls.certificates[].key listen[].tls.issue listen[].tls.client_ca listen[].tls.client_auth listen[].tls.ticket_keys listen[].tls.min_version listen[].tls.h2 listen[].h2c listen[].h3 listen[].proxy_protocol
 acme acme.email acme.directory acme.ca acme.names acme.challenge acme.dns acme.dns.command acme.on_demand acme.on_demand.ask acme.on_demand.suffixes acme.storage
 admin proxy_status error_pages access_log access_log.to access_log.sample access_log.without access_log.mask
-incidents incidents.store incidents.keep incidents.keep.for incidents.keep.size console console.hosts console.password_file
+incidents incidents.store incidents.keep incidents.keep.for incidents.keep.size console console.hosts console.password_file console.tls console.tls.cert console.tls.key console.tls.client_ca
 notify notify[].webhook notify[].command notify[].format notify[].key_file notify[].every
 otlp otlp.endpoint otlp.headers otlp.logs otlp.traces otlp.sample
 resolver resolver.servers resolver.timeout trusted_proxies

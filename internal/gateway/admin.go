@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -13,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/whygate/whygate/internal/admin"
+	"github.com/whygate/whygate/internal/certs"
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/incident"
 	"github.com/whygate/whygate/internal/mono"
@@ -56,6 +59,10 @@ func (g *Gateway) openAdmin(cfg *config.Config) (*admin.Server, error) {
 		_ = l.Close()
 		return nil, err
 	}
+	if err = g.secureAdmin(cfg, &o); err != nil {
+		_ = l.Close()
+		return nil, err
+	}
 	s := admin.New(l, o)
 	s.HandleOpen("GET /{$}", root)
 	g.openConsole(s, cfg)
@@ -72,6 +79,45 @@ func (g *Gateway) openAdmin(cfg *config.Config) (*admin.Server, error) {
 	s.HandleBody("POST /changes", changeBodyMax, g.postChange)
 	s.HandleBody("POST /reload", reloadBodyMax, g.postReload)
 	return s, nil
+}
+
+// secureAdmin puts TLS into the options, where it is spoken.
+func (g *Gateway) secureAdmin(cfg *config.Config, o *admin.Options) error {
+	c := cfg.Console.TLS
+	if c.Cert == "" {
+		return nil
+	}
+	s, err := certs.NewServer(certs.Options{
+		Pairs: []certs.Files{{Cert: c.Cert, Key: c.Key}}, ClientCA: c.ClientCA, ClientAuth: tls.VerifyClientCertIfGiven, Protocols: []string{"http/1.1"},
+		Changed: func(file string, err error) {
+			if err != nil {
+				g.log.Error("a file of console.tls cannot be read again: the old one stays", "file", file, "error", err)
+				return
+			}
+			g.log.Info("a file of console.tls was read again", "file", file)
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("console.tls: %w", err)
+	}
+	g.adminCerts = s
+	o.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.Config(), nil }}
+	o.Certs = c.ClientCA != ""
+	return nil
+}
+
+// AdminURL is where the admin address is asked: https://HOST:PORT, http://HOST:PORT, or unix:PATH, empty if there is none.
+func (g *Gateway) AdminURL() string {
+	switch address := g.Admin(); {
+	case address == "":
+		return ""
+	case strings.HasPrefix(address, "/"):
+		return "unix:" + address
+	case g.adminCerts != nil:
+		return "https://" + address
+	default:
+		return "http://" + address
+	}
 }
 
 // root leads people to the console, and tells programs what there is.

@@ -72,8 +72,8 @@ func (g *Gateway) groupChanged(e store.Event) {
 	if e.Kind == store.Regression {
 		a.Kind = alert.KindRegressed
 	}
-	if address := g.Admin(); address != "" && !strings.HasPrefix(address, "/") {
-		a.URL = "http://" + address + "/console/groups/" + e.Group.ID
+	if admin := g.AdminURL(); strings.HasPrefix(admin, "http") {
+		a.URL = admin + "/console/groups/" + e.Group.ID
 	}
 	g.notifier.Load().Tell(a)
 }

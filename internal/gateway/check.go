@@ -102,6 +102,16 @@ func checkIncidents(cfg *config.Config) *config.Problem {
 	if _, err := password(cfg); err != nil {
 		return problemAt(cfg, "console.password_file", err)
 	}
+	if c := cfg.Console.TLS; c.Cert != "" {
+		if _, err := certs.LoadPair(c.Cert, c.Key); err != nil {
+			return problemAt(cfg, "console.tls.cert", err)
+		}
+		if c.ClientCA != "" {
+			if _, err := certs.LoadPool(c.ClientCA); err != nil {
+				return problemAt(cfg, "console.tls.client_ca", err)
+			}
+		}
+	}
 	if _, err := alertTargets(cfg); err != nil {
 		return problemAt(cfg, "notify", err)
 	}

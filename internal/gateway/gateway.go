@@ -84,6 +84,7 @@ type Gateway struct {
 	tag        listener.Tag // of this process's connections over QUIC
 	stapler    *certs.Stapler
 	admin      *admin.Server
+	adminCerts *certs.Server // nil where the admin address speaks no TLS
 
 	reloading sync.Mutex // held over a reload
 	mu        sync.Mutex // guards the fields below
@@ -503,6 +504,9 @@ func (g *Gateway) Stop(announce, bound time.Duration) bool {
 	close(g.stop)
 	if g.admin != nil {
 		g.admin.Close()
+	}
+	if g.adminCerts != nil {
+		g.adminCerts.Close()
 	}
 	g.endACME()
 	g.serving.Wait()
