@@ -23,9 +23,11 @@ func ofClientError(w *Walk, x *Exchange) *finding {
 		}
 	}
 	if x.Status == 403 || x.Status == 405 || x.Status == 406 {
-		return ofRefusal(w, x)
+		if f := ofRefusal(w, x); f != nil {
+			return f
+		}
 	}
-	return nil
+	return ofOwnRefusal(w, x)
 }
 
 // decider names who made an answer that is a decision.
@@ -140,6 +142,8 @@ func ofChallenge(w *Walk, x *Exchange) *finding {
 		case c.field != "" && (value == "" || !strings.Contains(strings.ToLower(value), c.value)):
 			continue
 		case c.field == "X-DataDome" && x.Status < 400, c.field == "" && (x.BodySize > challengePage || !bodyHas(x, c.body)):
+			continue
+		case c.who == "Imperva" && x.Status >= 500: // its page of a failure has the same frame
 			continue
 		case c.field == "" && x.Status < 300 && c.who != "Anubis" && !bodyHas(x, "<noscript"):
 			continue

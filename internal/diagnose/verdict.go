@@ -9,6 +9,7 @@ import (
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/mono"
+	"github.com/whygate/whygate/internal/phrase"
 	"github.com/whygate/whygate/internal/redact"
 	"github.com/whygate/whygate/internal/words"
 )
@@ -26,10 +27,11 @@ type finding struct {
 	pattern    string
 	walk       *Walk
 	evidence   *fault.Evidence
-	answer     *Exchange // the answer that it was read from, nil where it was none
-	tail       string    // goes behind the sentence, where that is made of the evidence
-	at         string    // the hop that is to blame, where that is not the walk's target
-	weak       bool      // it rests on words that are said of many things
+	answer     *Exchange  // the answer that it was read from, nil where it was none
+	tail       string     // goes behind the sentence, where that is made of the evidence
+	at         string     // the hop that is to blame, where that is not the walk's target
+	weak       bool       // it rests on words that are said of many things
+	by         phrase.Who // whose words it rests on
 }
 
 // Judge weighs everything that a run found and names one root cause, where it allows that. It is pure: the same report gives

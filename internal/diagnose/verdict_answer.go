@@ -123,6 +123,8 @@ func ofServerError(w *Walk, x *Exchange) *finding {
 			cause: fault.CauseUpstreamOverloaded, confidence: Possible, sentence: w.Target.label() + " answers 529, which several services have for overload",
 			proof: []string{"the answer is 529" + retryAfter(x)}, missing: []string{"what the page says, or who made it"},
 		}
+	case fingerprint.Bare(&x.answer) && x.Status < 510 && x.Status != 508:
+		return ofBare(w, x)
 	case x.Status == 502 || x.Status == 503 || x.Status == 504 || x.Status > 510:
 		return &finding{
 			cause: fault.CauseUpstreamStatus, confidence: Likely, sentence: fmt.Sprintf("%s: it is a gateway too, or passes another's answer on", whoAnswers(w, x)),
@@ -143,7 +145,8 @@ func isGateway(product string) bool {
 	case "nginx", "openresty", "tengine", "angie", "freenginx", "apisix", "ingress-nginx", "kong", "haproxy", "envoy", "istio", "traefik", "caddy", "apache", "varnish", "squid", "iis", "alb", "gcp", "cloud-run",
 		"gke-default-backend", "cloudflare", "cloudfront", "fastly", "akamai", "heroku", "vercel", "netlify", "azure-front-door", "azure-app-gateway", "azure-app-service", "whygate", "api-gateway", "fly", "railway", "s3",
 		"render", "ngrok", "imperva", "sucuri", "bunny", "keycdn", "ddos-guard", "big-ip", "netscaler", "h2o", "trafficserver", "lighttpd", "nghttpx", "oauth2-proxy", "frp", "tinyproxy", "privoxy", "sniproxy",
-		"litespeed", "linkerd", "tyk", "krakend", "gitlab-workhorse", "passenger", "http-proxy-middleware", "nitro", "vite", "cors-anywhere", "create-react-app", "express-http-proxy", "verdaccio":
+		"litespeed", "linkerd", "tyk", "krakend", "gitlab-workhorse", "passenger", "http-proxy-middleware", "nitro", "vite", "cors-anywhere", "create-react-app", "express-http-proxy", "verdaccio",
+		"openshift", "gorouter", "gravitee", "pingora", "yarp", "lambda", "deno-deploy":
 		return true
 	}
 	return false

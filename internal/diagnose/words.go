@@ -22,7 +22,7 @@ const (
 )
 
 // wordFields name an error in words or in a product's own name for it.
-var wordFields = [...]string{"X-Squid-Error", "L5d-Proxy-Error", "X-Vercel-Error", "Ngrok-Error-Code", "X-Azure-ExternalError", "X-Amzn-ErrorType", "X-Envoy-Response-Code-Details", "Grpc-Message"}
+var wordFields = [...]string{"X-Squid-Error", "L5d-Proxy-Error", "X-Vercel-Error", "Ngrok-Error-Code", "X-Azure-ExternalError", "X-Amzn-ErrorType", "X-Envoy-Response-Code-Details", "X-Cf-RouterError", "Grpc-Message"}
 
 // reading is what an answer's words tell.
 type reading struct {
@@ -178,6 +178,7 @@ const (
 	linkTLS
 	linkName
 	linkBody
+	linkApp
 )
 
 // linkOf gives the links of a cause, 0 where it is about none.
@@ -190,10 +191,14 @@ func linkOf(c fault.Cause) int {
 		return linkConnect | linkTime
 	case fault.CauseTLSProtocolError, fault.CauseTLSAlert, fault.CauseTLSNoSharedCipher, fault.CauseTLSToPlainPort:
 		return linkConnect | linkTLS
-	case fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer, fault.CauseKeepaliveRace, fault.CauseWorkerCrashed, fault.CauseHTTP2StreamReset:
+	case fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer, fault.CauseKeepaliveRace, fault.CauseHTTP2StreamReset:
 		return linkEnded
+	case fault.CauseWorkerCrashed:
+		return linkEnded | linkApp
 	case fault.CauseWorkerTimeout:
-		return linkEnded | linkTime
+		return linkEnded | linkTime | linkApp
+	case fault.CauseApplicationError, fault.CauseWorkerKilled, fault.CauseOutOfMemory:
+		return linkApp
 	case fault.CauseHeadTimeout, fault.CauseWorkersBusy, fault.CauseQueueTimeout:
 		return linkTime
 	case fault.CauseTLSHandshakeTimeout:
@@ -205,8 +210,10 @@ func linkOf(c fault.Cause) int {
 		return linkHead
 	case fault.CauseNobodyAvailable:
 		return linkNobody | linkConnect // held to be down, as a rule because it could not be connected to
-	case fault.CauseNoEndpoints, fault.CauseQueueFull, fault.CauseNoRoute, fault.CauseServiceFailed, fault.CauseServiceStopped:
+	case fault.CauseNoEndpoints, fault.CauseQueueFull, fault.CauseNoRoute, fault.CauseServiceStopped:
 		return linkNobody
+	case fault.CauseServiceFailed:
+		return linkNobody | linkApp
 	case fault.CauseBodyShort, fault.CauseBodyReset, fault.CauseChunksCut, fault.CauseBodyStalled, fault.CauseBadChunk:
 		return linkBody
 	}
@@ -223,7 +230,12 @@ func linkOf(c fault.Cause) int {
 var clauses = map[int]string{
 	linkConnect: "could not connect to its upstream", linkEnded: "got no answer from its upstream", linkTime: "waited in vain for its upstream",
 	linkHead: "could not use what its upstream answered", linkTLS: "could not agree on TLS with its upstream", linkName: "could not find its upstream's address",
-	linkNobody: "has no upstream for the request", linkBody: "lost the rest of its upstream's answer",
+	linkNobody: "has no upstream for the request", linkBody: "lost the rest of its upstream's answer", linkApp: "got nothing from its application that it could use",
+}
+
+// ownClauses say it of causes that lie with who answers, and with no upstream.
+var ownClauses = map[fault.Cause]string{
+	fault.CauseWrongHost: "does not serve this host name", fault.CauseNoRoute: "has no route for this host and path",
 }
 
 // oneLink chooses among causes: the first where all are about one link, none where they are not, and whether it is the only one.
@@ -240,8 +252,11 @@ func oneLink(causes []fault.Cause) (c fault.Cause, alone bool) {
 
 // clauseOf is what failed, as the rest of a sentence about who met it.
 func clauseOf(c fault.Cause, address string) string {
+	if text := ownClauses[c]; text != "" {
+		return text
+	}
 	link := linkOf(c)
-	for bit := linkNobody; bit <= linkBody; bit <<= 1 {
+	for bit := linkNobody; bit <= linkApp; bit <<= 1 {
 		if text := clauses[bit]; link&bit != 0 && text != "" {
 			if address != "" && bit != linkNobody && bit != linkName {
 				text = strings.Replace(text, "its upstream", "its upstream "+address, 1)
@@ -256,13 +271,11 @@ func clauseOf(c fault.Cause, address string) string {
 // answer, then words that leave several.
 func ofOwnWords(w *Walk, x *Exchange) *finding {
 	words := ofWords(w, x)
-	if words != nil && words.cause != fault.CauseUnknown && !words.weak {
+	own := ofStock(w, x)
+	if own == nil || words != nil && words.cause != fault.CauseUnknown && !words.weak && (words.by != phrase.Application || own.cause == fault.CauseUnknown) {
 		return words
 	}
-	if f := ofStock(w, x); f != nil {
-		return f
-	}
-	return words
+	return own
 }
 
 // ofWords is the finding that an answer's words make.
@@ -290,7 +303,7 @@ func (r *reading) finding(w *Walk, x *Exchange) *finding {
 		causes[0], causes[i] = causes[i], causes[0] // a race would be lost now and then
 	}
 	cause, alone := oneLink(causes)
-	f := &finding{cause: cause, confidence: Likely, weak: r.is == phrase.Weak, proof: []string{fmt.Sprintf("%s says: %s", r.place, r.line)}}
+	f := &finding{cause: cause, confidence: Likely, weak: r.is == phrase.Weak, by: r.by, proof: []string{fmt.Sprintf("%s says: %s", r.place, r.line)}}
 	who := subject(w, x)
 	switch {
 	case cause == fault.CauseUnknown:
@@ -323,9 +336,13 @@ func ofStore(w *Walk, x *Exchange, r *reading) *finding {
 	if r.address != "" {
 		at = " (" + r.address + ")"
 	}
+	how := ", " + lowerFirst(r.causes[0].Entry().Title)
+	if r.causes[0] == fault.CauseApplicationError {
+		how = ""
+	}
 	return &finding{
 		cause: fault.CauseApplicationError, confidence: Likely,
-		sentence: fmt.Sprintf("the application at %s failed on the request and answers %d itself: %s%s fails it, %s", w.Target.label(), x.Status, r.store, at, lowerFirst(r.causes[0].Entry().Title)),
+		sentence: fmt.Sprintf("the application at %s failed on the request and answers %d itself: %s%s fails it%s", w.Target.label(), x.Status, r.store, at, how),
 		proof:    []string{r.place + " says: " + r.line}, missing: []string{"whether " + r.store + at + " can be connected to from the application's machine"},
 	}
 }

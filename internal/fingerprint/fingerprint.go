@@ -109,7 +109,7 @@ func Identify(a *Answer) []Match {
 
 // ruleSets are all rules, those of the edge first.
 func ruleSets() [6][]rule {
-	return [...][]rule{edgeRules, platformRules, balancerRules, slices.Concat(proxyRules, serverRules), nodeRules, originRules}
+	return [...][]rule{edgeRules, platformRules, balancerRules, slices.Concat(proxyRules, gatewayRules, serverRules), nodeRules, originRules}
 }
 
 // better reports whether a says more than b: that a product made the answer says more than that it passed it on, if it is

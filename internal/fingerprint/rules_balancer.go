@@ -37,6 +37,14 @@ var balancerRules = []rule{
 	}},
 	{product: "api-gateway", title: "Amazon API Gateway", layer: Balancer, part: PartHeader, certainty: Certain, knows: func(v *view) string { return or(v.there("X-Amz-Apigw-Id"), v.there("Apigw-Requestid")) }},
 
+	{product: "lambda", title: "AWS Lambda", layer: Balancer, part: PartPage, certainty: Likely, own: true, knows: func(v *view) string {
+		if v.status < 400 || !v.has("X-Amzn-RequestId") || v.has("X-Amz-Apigw-Id") || v.has("Apigw-Requestid") || v.has("Server") || len(v.body) > 400 {
+			return ""
+		}
+		return or(page(v.bare() || v.whole(`{"Message":null}`) || v.whole(`{"Message":"Forbidden"}`), "its field X-Amzn-RequestId, and nothing in the body"),
+			page(v.says(`{"message":"forbidden.`, "function url"), `"function URL" in its own object of an error`), page(v.says(`{"reason":"`), "its own object of an error"))
+	}},
+
 	{product: "gcp", title: "Google's load balancer", layer: Balancer, part: PartPage, certainty: Certain, own: true, via: "google", knows: func(v *view) string {
 		return or(page(v.page && v.says("<h1>error: server error</h1>", "<h2>the server encountered a temporary error and could not complete your request.", "please try again in 30 seconds."), `"Error: Server Error … Please try again in 30 seconds." on the page`),
 			page(v.page && v.titled("Error ", "!!1") && v.says("that’s an error."), `"That’s an error." on the page`))

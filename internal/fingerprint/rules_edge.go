@@ -1,6 +1,9 @@
 package fingerprint
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // The marks of CDNs and of platforms that stand in front of everything. Sources: Cloudflare's "Cloudflare 5xx errors" and
 // cf-error-type; CloudFront's "HTTP status codes"; Fastly's error pages, which say Guru Mediation where Varnish says Guru
@@ -24,7 +27,7 @@ var edgeRules = []rule{
 
 	{product: "fastly", title: "Fastly", layer: Edge, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return or(page(v.failed() && v.says("fastly error: unknown domain"), `"Fastly error: unknown domain"`),
-			page(v.page && v.says("guru mediation:", "details: cache-", "varnish cache server"), `"Guru Mediation: Details: cache-…" on the page`))
+			page(v.page && (v.says("guru mediation:", "details: cache-", "varnish cache server") || v.says("<h3>error 54113</h3>", "details: cache-", "varnish cache server")), `"Details: cache-…" on the page`))
 	}},
 	{product: "fastly", title: "Fastly", layer: Edge, part: PartHeader, certainty: Likely, knows: func(v *view) string {
 		if why := v.starts("X-Served-By", "cache-"); why != "" {
@@ -43,14 +46,15 @@ var edgeRules = []rule{
 
 	{product: "azure-front-door", title: "Azure Front Door", layer: Edge, part: PartHeader, certainty: Certain, own: true, knows: func(v *view) string { return v.there("X-Azure-ExternalError") }},
 	{product: "azure-front-door", title: "Azure Front Door", layer: Edge, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
-		return page(v.page && v.says("our services aren't available right now", "we're working to restore all services as soon as possible"), `"Our services aren't available right now" on the page`)
+		return or(page(v.page && v.says("our services aren't available right now", "we're working to restore all services as soon as possible"), `"Our services aren't available right now" on the page`),
+			page(v.page && v.says("weren't able to find your azure front door service configuration"), `"We weren't able to find your Azure Front Door Service configuration" on the page`))
 	}},
 	{product: "azure-front-door", title: "Azure Front Door", layer: Edge, part: PartHeader, certainty: Certain, knows: func(v *view) string {
 		return or(v.there("X-Azure-Ref"), v.there("X-FD-HealthProbe"))
 	}},
 
 	{product: "azure-app-service", title: "Azure App Service", layer: Edge, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
-		return page(v.page && (v.says("this web app is stopped.") || v.titled("Web App - Unavailable") || v.titled("Microsoft Azure Web App - Error")), "its own error page")
+		return page(v.page && (v.says("this web app is stopped.") || v.titled("Web App - Unavailable") || v.titled("Microsoft Azure Web App - Error") || v.says("application error", ".scm.azurewebsites.net/")), "its own error page")
 	}},
 	{product: "azure-app-service", title: "Azure App Service", layer: Edge, part: PartHeader, certainty: Likely, knows: func(v *view) string { return v.starts("Set-Cookie", "ARRAffinity=") }},
 
@@ -67,7 +71,21 @@ var edgeRules = []rule{
 	{product: "netlify", title: "Netlify", layer: Edge, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return page(v.page && (v.says("netlify internal id:") || v.says("followed a broken link or entered a url that doesn", "exist on netlify")), `"Netlify Internal ID" on the page`)
 	}},
+	{product: "netlify", title: "Netlify", layer: Edge, part: PartPage, certainty: Certain, own: true, knows: netlifyText},
 	{product: "netlify", title: "Netlify", layer: Edge, part: PartHeader, certainty: Certain, knows: func(v *view) string { return or(v.there("X-NF-Request-ID"), v.is("Server", "Netlify")) }},
+}
+
+// netlifyText: the short answers, which have its name in Server: of its own, of a function that failed, and of an origin that was silent.
+func netlifyText(v *view) string {
+	if !v.failed() || len(v.body) > 2000 || v.is("Server", "Netlify") == "" {
+		return ""
+	}
+	for _, text := range [...]string{"error decoding lambda response", "not found - request id:", "this function has crashed", "<title>inactivity timeout</title>", "usage_exceeded", "upstream failed, could not proxy the request"} {
+		if v.says(text) {
+			return strconv.Quote(text) + " in the body, and its name in Server"
+		}
+	}
+	return page(strings.HasPrefix(v.body, `{"errorType":`) && v.says(`"errormessage":`), "errorType and errorMessage in an object, and its name in Server")
 }
 
 // cloudflarePage: the pages have their parts named cf-error-details and cf-wrapper; short answers are "error code: 1016".
@@ -75,6 +93,8 @@ func cloudflarePage(v *view) string {
 	switch {
 	case v.page && v.says("cf-error-details"):
 		return "cf-error-details on the page"
+	case v.page && nginxShape(v, "cloudflare"):
+		return "nginx's page with its name under it"
 	case v.page && v.titled("Just a moment...") && v.says("/cdn-cgi/challenge-platform/"):
 		return `"Just a moment..." with a challenge on the page`
 	case v.page && v.says("attention required! | cloudflare"):

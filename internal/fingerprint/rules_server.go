@@ -79,7 +79,6 @@ var serverRules = []rule{
 	{product: "tyk", title: "Tyk", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return page(v.failed() && (v.is("X-Generator", "tyk.io") != "" || v.says("there was a problem proxying the request")), "its own words")
 	}},
-	{product: "krakend", title: "KrakenD", layer: Proxy, part: PartHeader, certainty: Likely, knows: func(v *view) string { return or(v.there("X-Krakend"), v.there("X-Krakend-Completed")) }},
 	{product: "gitlab-workhorse", title: "GitLab", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return page(v.page && v.titled("GitLab is not responding"), `"GitLab is not responding" on the page`)
 	}},
@@ -88,10 +87,10 @@ var serverRules = []rule{
 			page(v.status == 500 && v.body == "Internal Server Error" && v.is("Content-Type", "text/plain") != "" && !v.has("Date") && !v.has("Server"), "its words for a lost application, without a Date"))
 	}},
 	{product: "passenger", title: "Passenger", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
-		return page(v.page && v.says("passenger") && (v.says("web application could not be started") || v.says("this website is under heavy load")), "its own error page")
+		return page(v.page && v.says("passenger") && (v.says("web application could not be started") || v.says("this website is under heavy load") || v.says("tried to start the web application, but")), "its own error page")
 	}},
-	{product: "php", title: "PHP", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
-		return page(v.status >= 500 && strings.HasPrefix(v.lower, "file not found.") && v.has("X-Powered-By"), `"File not found." as the body`)
+	{product: "php", title: "PHP-FPM", layer: Origin, part: PartPage, certainty: Likely, own: true, knows: func(v *view) string {
+		return page(v.status == 404 && v.whole("File not found.") && v.starts("Content-Type", "text/html") != "", `"File not found." as the whole body`)
 	}},
 }
 

@@ -46,6 +46,8 @@ var applicationPhrases = []Phrase{
 	{"segmentation fault", "", "", workerCrashed, code, Errno, Application, "", ""},
 	{"allowed memory size of", "", "", outOfMemory, Worded, Strong, Application, "php", ""},
 	{"php fatal error", "", "memory size|execution time", appError, code, Strong, Application, "php", ""},
+	{"error establishing a database connection", "", "", appError, exact, Strong, Application, "php", "WordPress"},
+	{"error decoding lambda response", "", "", functionFailed, exact, Strong, Application, "lambda", "Netlify's functions"},
 }
 
 // platformPhrases are what schedulers and their kin say.

@@ -1,0 +1,119 @@
+package diagnose
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/whygate/whygate/internal/fault"
+	"github.com/whygate/whygate/internal/fingerprint"
+	"github.com/whygate/whygate/internal/words"
+)
+
+// Answers that say little: the status and nothing else, and refusals that a gateway makes by itself.
+
+// ofBare: a 5xx without a word. An application hardly makes an empty 502, and the gateways that most have put a page or a name of their
+// own into theirs: both is told, and no more.
+func ofBare(w *Walk, x *Exchange) *finding {
+	chain := fingerprint.Chain(&x.answer)
+	var last *fingerprint.Match
+	if n := len(chain); n > 0 && isGateway(chain[n-1].Product) {
+		last = &chain[n-1]
+	}
+	gateway := x.Status == 502 || x.Status == 503 || x.Status == 504
+	switch {
+	case last != nil && gateway:
+		return bareOf(w, x, last)
+	case gateway:
+		f := nameless(x)
+		f.cause, f.confidence = fault.CauseUpstreamStatus, Likely
+		f.sentence = fmt.Sprintf("%s itself answers %d, and that with no name and no word: it is a gateway as a rule, since an application hardly answers so", w.Target.label(), x.Status)
+		f.missing = append(f.missing, "the same walk from behind it: --upstream HOST:PORT for each of its upstreams")
+		return f
+	}
+	f := nameless(x)
+	f.cause, f.confidence = fault.CauseApplicationError, Possible
+	f.sentence = fmt.Sprintf("the application at %s failed on the request, as far as it shows: it answers %d, and that names nobody", w.Target.label(), x.Status)
+	return f
+}
+
+// bareOf: a gateway that shows by its fields stands nearest to whoever made the answer.
+func bareOf(w *Walk, x *Exchange, last *fingerprint.Match) *finding {
+	f := &finding{
+		cause: fault.CauseUnknown, confidence: Possible,
+		sentence: fmt.Sprintf("%s answers %d with no word: it made that itself, or a gateway behind it did, which got no answer from its upstream", subject(w, x), x.Status),
+		proof:    []string{"the body says nothing besides the status, and " + last.Title + " is known by " + last.Why}, missing: []string{straightHint, "what " + last.Title + "'s own log says of the request"},
+	}
+	if x.Status == 504 {
+		f.cause = fault.CauseHeadTimeout
+	}
+	return f
+}
+
+// pageMakers are the gateways whose own failures have a page or a name in them, unless somebody took it out.
+const pageMakers = "nginx, HAProxy, Apache, IIS, Envoy, Varnish, Squid and the great CDNs: their own failures have a page or a name in them, unless somebody took it out"
+
+// bareMakers are programs whose own failures are as bare as this.
+const bareMakers = "the log of whatever program listens there (ss -ltnp names it): proxies of Go's and Node's libraries, Pingora and YARP answer so"
+
+// nameless is a finding about an answer that tells nothing of who made it.
+func nameless(x *Exchange) *finding {
+	names := make([]string, 0, len(x.answer.Fields))
+	for _, f := range x.answer.Fields {
+		names = append(names, f.Name)
+	}
+	has := "it has no header fields"
+	if len(names) > 0 {
+		has = "its only header fields are " + words.List(names, 8)
+	}
+	says := "the body is empty"
+	if text := strings.TrimSpace(bodyLine(x)); text != "" {
+		says = "the body says " + text + " and nothing else"
+	}
+	return &finding{proof: []string{"it does not show who made the answer: " + says + ", and " + has}, ruled: []string{pageMakers}, missing: []string{bareMakers}}
+}
+
+// refusals are what a gateway's own answer of 4xx stands for.
+var refusals = map[int]struct {
+	cause fault.Cause
+	says  string
+}{
+	400: {fault.CauseRequestMalformed, "takes the request for malformed, and answers 400 by itself: nobody behind it was asked"},
+	404: {fault.CauseNoRoute, "answers 404 by itself: it has no route for this host and path, and nobody behind it was asked"},
+	405: {fault.CauseRequestMethodRefused, "does not take this method, and answers 405 by itself: nobody behind it was asked"},
+	408: {fault.CauseRequestHeadTimeout, "answers 408 by itself: the request did not come whole in its time"},
+	413: {fault.CauseRequestBodyTooLarge, "takes no body of this size, and answers 413 by itself: nobody behind it was asked"},
+	414: {fault.CauseRequestTargetTooLong, "takes no URL of this length, and answers 414 by itself: nobody behind it was asked"},
+	431: {fault.CauseRequestHeadTooLarge, "takes no header of this size, and answers 431 by itself: nobody behind it was asked"},
+}
+
+// ofOwnRefusal: a gateway refuses the request by itself. One that serves files too has files that are not there: its 404 is no fault.
+func ofOwnRefusal(w *Walk, x *Exchange) *finding {
+	maker, made := ownGateway(x)
+	r, known := refusals[x.Status]
+	if !made || !known || x.Status == 404 && servesFiles(maker.Product) {
+		return nil
+	}
+	if x.Status == 400 && bodyHas(x, "header or cookie too large", "header too large", "headers too large") {
+		r = refusals[431]
+		r.says = strings.Replace(r.says, "431", "400", 1)
+	}
+	return &finding{
+		cause: r.cause, confidence: Likely, sentence: subject(w, x) + " " + r.says,
+		proof: []string{fmt.Sprintf("the %d was made by %s itself: %s", x.Status, maker.Title, maker.Why)}, missing: []string{straightHint},
+	}
+}
+
+// ownGateway gives the gateway that made an answer by itself, where its page or its own name shows that.
+func ownGateway(x *Exchange) (fingerprint.Match, bool) {
+	maker, made := fingerprint.Maker(&x.answer)
+	return maker, made && isGateway(maker.Product) && (maker.Certainty == fingerprint.Certain || maker.Part == fingerprint.PartPage && maker.Certainty == fingerprint.Likely)
+}
+
+// servesFiles reports whether a product that forwards requests serves files or pages of its own as well.
+func servesFiles(product string) bool {
+	switch product {
+	case "nginx", "openresty", "tengine", "angie", "freenginx", "apache", "caddy", "lighttpd", "iis", "litespeed", "h2o", "s3", "vite", "passenger", "verdaccio", "nitro":
+		return true
+	}
+	return false
+}
