@@ -316,6 +316,9 @@ func soft(x *Exchange) *softened {
 				return &softened{s.cause, shown, nil}
 			}
 		}
+		if suspended.MatchString(title) && x.isPage() {
+			return &softened{fault.CauseServiceStopped, shown, nil}
+		}
 		for _, words := range closedWords {
 			if (strings.Contains(lower, words) || lower == "maintenance" || lower == "wartung") && x.isPage() {
 				return &softened{fault.CauseMaintenance, shown, nil}

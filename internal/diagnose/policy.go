@@ -16,7 +16,7 @@ import (
 
 // ofClientError reads an answer of 400 to 499.
 func ofClientError(w *Walk, x *Exchange) *finding {
-	for _, read := range [...]func(*Walk, *Exchange) *finding{ofChallenge, ofDecision, ofOwnWords} {
+	for _, read := range [...]func(*Walk, *Exchange) *finding{ofChallenge, ofDecision, ofOwnWords, ofSaid} {
 		if f := read(w, x); f != nil {
 			f.proof = append(f.proof, fmt.Sprintf("the answer is %d%s", x.Status, retryAfter(x)))
 			return f
@@ -98,8 +98,10 @@ func ofCloudflareCode(w *Walk, x *Exchange, code string) *finding {
 		f.cause, f.sentence = fault.CauseRequestDenied, "a rule of the site at Cloudflare forbids this country (1009)"
 	case 1010, 1012:
 		f.cause, f.sentence = fault.CauseContentFilter, "Cloudflare takes this client for a robot and refuses it ("+code+")"
-	case 1015:
-		f.cause, f.sentence = fault.CauseRateLimited, "a rate limit of the site at Cloudflare is in force (1015)"
+	case 1003, 1013, 1014, 1018, 1023:
+		f.cause, f.sentence = fault.CauseWrongHost, "Cloudflare does not serve this host name here, or its record leads to another account ("+code+")"
+	case 1015, 1027:
+		f.cause, f.sentence = fault.CauseRateLimited, "a rate limit of the site at Cloudflare is in force ("+code+")"
 	case 1020:
 		f.cause, f.sentence = fault.CauseContentFilter, "a firewall rule of the site at Cloudflare refuses the request (1020)"
 	default:

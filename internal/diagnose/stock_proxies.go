@@ -23,7 +23,7 @@ var (
 func only(c fault.Cause) []fault.Cause { return []fault.Cause{c} }
 
 // stocks has the products' own answers: of several that fit, the first counts.
-var stocks = slices.Concat(proxyStocks, gatewayStocks, platformStocks)
+var stocks = slices.Concat(programStocks, proxyStocks, gatewayStocks, platformStocks)
 
 // proxyStocks has those of proxies and servers. Those of h2o, Traffic Server, lighttpd, nghttpx, oauth2-proxy, frp, tinyproxy, privoxy, Apache,
 // Varnish, HAProxy and the JavaScript proxies were provoked on loopback; the others are from the products' documentation and sources.

@@ -104,7 +104,7 @@ func ofServerError(w *Walk, x *Exchange) *finding {
 	if made {
 		by = maker.Title + "'s answer"
 	}
-	for _, read := range [...]func(*Walk, *Exchange) *finding{ofChallenge, ofDecision, ofProxyStatus, ofCache, ofEdgeStatus, ofOwnWords, ofUnavailable} {
+	for _, read := range [...]func(*Walk, *Exchange) *finding{ofChallenge, ofDecision, ofProxyStatus, ofCache, ofEdgeStatus, ofOwnWords, ofSaid, ofHealthCheck, ofUnavailable} {
 		if f := read(w, x); f != nil {
 			f.proof = append(f.proof, fmt.Sprintf("%s is %d%s", by, x.Status, retryAfter(x)))
 			return f
@@ -118,6 +118,8 @@ func ofServerError(w *Walk, x *Exchange) *finding {
 			cause: fault.CauseInternalError, confidence: Possible, sentence: fmt.Sprintf("%s answers %d by itself", subject(w, x), x.Status),
 			proof: []string{maker.Why}, missing: []string{maker.Title + "'s error log says why: whygate explain"},
 		}
+	case made && maker.Certainty == fingerprint.Certain && maker.Part == fingerprint.PartPage && x.Status != 500:
+		return ofOrigin(w, x, maker)
 	case x.Status == 529:
 		return &finding{
 			cause: fault.CauseUpstreamOverloaded, confidence: Possible, sentence: w.Target.label() + " answers 529, which several services have for overload",
@@ -139,18 +141,8 @@ func ofServerError(w *Walk, x *Exchange) *finding {
 	}
 }
 
-// isGateway reports whether the product forwards requests rather than being the application.
-func isGateway(product string) bool {
-	switch product {
-	case "nginx", "openresty", "tengine", "angie", "freenginx", "apisix", "ingress-nginx", "kong", "haproxy", "envoy", "istio", "traefik", "caddy", "apache", "varnish", "squid", "iis", "alb", "gcp", "cloud-run",
-		"gke-default-backend", "cloudflare", "cloudfront", "fastly", "akamai", "heroku", "vercel", "netlify", "azure-front-door", "azure-app-gateway", "azure-app-service", "whygate", "api-gateway", "fly", "railway", "s3",
-		"render", "ngrok", "imperva", "sucuri", "bunny", "keycdn", "ddos-guard", "big-ip", "netscaler", "h2o", "trafficserver", "lighttpd", "nghttpx", "oauth2-proxy", "frp", "tinyproxy", "privoxy", "sniproxy",
-		"litespeed", "linkerd", "tyk", "krakend", "gitlab-workhorse", "passenger", "http-proxy-middleware", "nitro", "vite", "cors-anywhere", "create-react-app", "express-http-proxy", "verdaccio",
-		"openshift", "gorouter", "gravitee", "pingora", "yarp", "lambda", "deno-deploy":
-		return true
-	}
-	return false
-}
+// isGateway reports whether the product forwards requests rather than being the application. Nitro is an application that forwards.
+func isGateway(product string) bool { return product == "nitro" || fingerprint.Forwards(product) }
 
 // typeCauses has the cause that each type of RFC 9209 stands for when a gateway names nothing finer.
 var typeCauses = map[string]fault.Cause{

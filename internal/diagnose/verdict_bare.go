@@ -26,13 +26,20 @@ func ofBare(w *Walk, x *Exchange) *finding {
 	case gateway:
 		f := nameless(x)
 		f.cause, f.confidence = fault.CauseUpstreamStatus, Likely
-		f.sentence = fmt.Sprintf("%s itself answers %d, and that with no name and no word: it is a gateway as a rule, since an application hardly answers so", w.Target.label(), x.Status)
+		named := "with no name and no word"
+		if name := selfName(x); name != "" {
+			named = "as " + name + ", with no word"
+		}
+		f.sentence = fmt.Sprintf("%s itself answers %d, and that %s: it is a gateway as a rule, since an application hardly answers so", w.Target.label(), x.Status, named)
 		f.missing = append(f.missing, "the same walk from behind it: --upstream HOST:PORT for each of its upstreams")
 		return f
 	}
 	f := nameless(x)
 	f.cause, f.confidence = fault.CauseApplicationError, Possible
-	f.sentence = fmt.Sprintf("the application at %s failed on the request, as far as it shows: it answers %d, and that names nobody", w.Target.label(), x.Status)
+	f.sentence = fmt.Sprintf("the application at %s failed on the request, as far as it shows: it answers %d with no word of why", w.Target.label(), x.Status)
+	if len(chain) == 0 {
+		f.sentence += ", and that names nobody"
+	}
 	return f
 }
 
@@ -69,7 +76,11 @@ func nameless(x *Exchange) *finding {
 	if text := strings.TrimSpace(bodyLine(x)); text != "" {
 		says = "the body says " + text + " and nothing else"
 	}
-	return &finding{proof: []string{"it does not show who made the answer: " + says + ", and " + has}, ruled: []string{pageMakers}, missing: []string{bareMakers}}
+	f := &finding{proof: []string{"it does not show who made the answer: " + says + ", and " + has}, ruled: []string{pageMakers}, missing: []string{bareMakers}}
+	if name := selfName(x); name != "" {
+		f.proof[0] = "who made the answer shows by its Server field alone, " + name + ": " + says
+	}
+	return f
 }
 
 // refusals are what a gateway's own answer of 4xx stands for.
@@ -112,7 +123,7 @@ func ownGateway(x *Exchange) (fingerprint.Match, bool) {
 // servesFiles reports whether a product that forwards requests serves files or pages of its own as well.
 func servesFiles(product string) bool {
 	switch product {
-	case "nginx", "openresty", "tengine", "angie", "freenginx", "apache", "caddy", "lighttpd", "iis", "litespeed", "h2o", "s3", "vite", "passenger", "verdaccio", "nitro":
+	case "nginx", "openresty", "tengine", "angie", "freenginx", "apache", "caddy", "lighttpd", "iis", "litespeed", "nginx-kin", "h2o", "s3", "gcs", "vite", "passenger", "verdaccio", "nitro", "kubernetes", "modsecurity":
 		return true
 	}
 	return false

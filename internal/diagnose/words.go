@@ -33,6 +33,7 @@ type reading struct {
 	by      phrase.Who
 	is      phrase.Strength
 	rank    int8
+	inPage  bool
 	store   string // a database or the like that they are about, empty for an upstream
 }
 
@@ -62,7 +63,11 @@ func (x *Exchange) words() *reading {
 	if len(text) > textMax {
 		return nil
 	}
-	return readWords(text, "its page")
+	r := readWords(text, "its page")
+	if r != nil {
+		r.inPage = true
+	}
+	return r
 }
 
 // readWords reads one text.
@@ -268,11 +273,12 @@ func clauseOf(c fault.Cause, address string) string {
 }
 
 // ofOwnWords asks the answer's words and what is known of its maker's own answers: words that leave one link first, then the maker's
-// answer, then words that leave several.
+// answer, then words that leave several. What is known of the maker's answer says more than words of an application, or of a status.
 func ofOwnWords(w *Walk, x *Exchange) *finding {
 	words := ofWords(w, x)
 	own := ofStock(w, x)
-	if own == nil || words != nil && words.cause != fault.CauseUnknown && !words.weak && (words.by != phrase.Application || own.cause == fault.CauseUnknown) {
+	said := words != nil && words.cause != fault.CauseUnknown && !words.weak
+	if own == nil || said && (own.cause == fault.CauseUnknown || words.by != phrase.Application && words.cause != fault.CauseUpstreamStatus) {
 		return words
 	}
 	return own
@@ -288,8 +294,8 @@ func ofWords(w *Walk, x *Exchange) *finding {
 		return nil
 	case r.is == phrase.Weak && !gateway:
 		return nil
-	case x.Status < 500 && !gateway && (r.is != phrase.Strong || x.BodySize > refusalIs || r.by != phrase.Gateway):
-		return nil
+	case x.Status < 500 && !gateway && (r.is != phrase.Strong || x.BodySize > refusalIs || r.by != phrase.Gateway || r.inPage && strings.Contains(string(x.answer.Body), "<")):
+		return nil // a site's own page may speak of many things
 	case r.store != "" && !gateway:
 		return ofStore(w, x, r)
 	}
@@ -362,7 +368,7 @@ func subject(w *Walk, x *Exchange) string {
 	chain := fingerprint.Chain(&x.answer)
 	at := w.Target.label()
 	if len(chain) == 0 {
-		return "the gateway at " + at
+		return someone(w, x)
 	}
 	last := chain[len(chain)-1]
 	var before []string

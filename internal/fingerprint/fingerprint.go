@@ -80,6 +80,9 @@ func Identify(a *Answer) []Match {
 				continue
 			}
 			m := Match{Product: r.product, Title: r.title, Part: r.part, Certainty: r.certainty, Own: r.own, Why: why, layer: r.layer, via: v.viaPlace(r.via)}
+			if r.calls != nil {
+				m.Title = r.calls(v)
+			}
 			if old, ok := best[r.product]; !ok || better(m, old) {
 				if ok && m.via == 0 {
 					m.via = old.via
@@ -109,7 +112,19 @@ func Identify(a *Answer) []Match {
 
 // ruleSets are all rules, those of the edge first.
 func ruleSets() [6][]rule {
-	return [...][]rule{edgeRules, platformRules, balancerRules, slices.Concat(proxyRules, gatewayRules, serverRules), nodeRules, originRules}
+	return [...][]rule{edgeRules, platformRules, balancerRules, slices.Concat(proxyRules, gatewayRules, apiRules, serverRules), nodeRules, originRules}
+}
+
+// Forwards reports whether a product stands before applications, and is none itself.
+func Forwards(product string) bool {
+	for _, rules := range ruleSets() {
+		for i := range rules {
+			if rules[i].product == product && rules[i].layer != Origin {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // better reports whether a says more than b: that a product made the answer says more than that it passed it on, if it is

@@ -38,7 +38,7 @@ var balancerRules = []rule{
 	{product: "api-gateway", title: "Amazon API Gateway", layer: Balancer, part: PartHeader, certainty: Certain, knows: func(v *view) string { return or(v.there("X-Amz-Apigw-Id"), v.there("Apigw-Requestid")) }},
 
 	{product: "lambda", title: "AWS Lambda", layer: Balancer, part: PartPage, certainty: Likely, own: true, knows: func(v *view) string {
-		if v.status < 400 || !v.has("X-Amzn-RequestId") || v.has("X-Amz-Apigw-Id") || v.has("Apigw-Requestid") || v.has("Server") || len(v.body) > 400 {
+		if v.status != 403 && v.status < 500 || !v.has("X-Amzn-RequestId") || v.has("X-Amz-Apigw-Id") || v.has("Apigw-Requestid") || v.has("Server") || len(v.body) > 400 {
 			return ""
 		}
 		return or(page(v.bare() || v.whole(`{"Message":null}`) || v.whole(`{"Message":"Forbidden"}`), "its field X-Amzn-RequestId, and nothing in the body"),

@@ -1,6 +1,9 @@
 package fingerprint
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // The marks of proxies that JavaScript programs have in themselves. Their answers were captured from the programs on loopback.
 
@@ -32,6 +35,12 @@ var nodeRules = []rule{
 		return page(v.failed() && v.contains("X-Powered-By", "verdaccio") != "" && v.says(`"error":`), "its own object of an error")
 	}},
 	{product: "verdaccio", title: "Verdaccio", layer: Proxy, part: PartHeader, certainty: Likely, knows: func(v *view) string { return v.contains("X-Powered-By", "verdaccio") }},
+	{product: "vite", title: "Vite", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.status == 403 && strings.HasPrefix(v.body, "Blocked request. This host (") && v.says("allowedhosts"), `"Blocked request. This host (…) is not allowed." as the body`)
+	}},
+	{product: "webpack", title: "webpack's server for development", layer: Origin, part: PartPage, certainty: Likely, own: true, knows: func(v *view) string {
+		return page(v.failed() && (v.whole("Invalid Host header") || v.whole("Invalid Host/Origin header")), strconv.Quote(strings.TrimSpace(v.body))+" as the whole body")
+	}},
 	{product: "vite", title: "Vite's proxy", layer: Proxy, part: PartPage, certainty: Hint, own: true, knows: func(v *view) string {
 		return page((v.status == 500 || v.status == 502) && v.body == "" && v.is("Content-Type", "text/plain") != "" && v.has("Vary") && v.contains("Keep-Alive", "timeout=5") != "", "an empty answer in plain text with Node's Keep-Alive")
 	}},

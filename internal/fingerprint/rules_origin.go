@@ -46,6 +46,15 @@ var originRules = []rule{
 		return page(v.whole("An unhandled lowlevel error occurred. The application logs may have details."), `"An unhandled lowlevel error occurred" as the whole body`)
 	}},
 	{product: "rails", title: "Rails", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.status == 403 && len(v.body) < 16<<10 && v.says("blocked host", "config.hosts"), `"Blocked hosts" on the page`)
+	}},
+	{product: "django", title: "Django", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.page && len(v.body) < 400 && v.titled("("+strconv.Itoa(v.status)+")") && v.says("<h1>"+strings.ToLower(v.title)+"</h1><p>"), "its own error page")
+	}},
+	{product: "nextcloud", title: "Nextcloud", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.failed() && v.titled("Nextcloud") && v.says("untrusted domain"), `"untrusted domain" on its own page`)
+	}},
+	{product: "rails", title: "Rails", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return page(v.page && (v.titled("We're sorry, but something went wrong (500)") || v.says("if you are the application owner check the logs for more information.")), "its own error page")
 	}},
 }

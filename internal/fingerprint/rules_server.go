@@ -1,6 +1,7 @@
 package fingerprint
 
 import (
+	"strconv"
 	"strings"
 )
 
@@ -58,7 +59,7 @@ var serverRules = []rule{
 		return page(v.has("X-APISIX-Upstream-Status") && v.status >= 502, v.there("X-APISIX-Upstream-Status"))
 	}},
 	{product: "tengine", title: "Tengine", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
-		return page(v.page && nginxShape(v, "tengine"), "its own error page")
+		return page(v.page && (nginxShape(v, "tengine") || isStatusTitle(v) && v.says("powered by tengine", "<center>tengine")), "its own error page")
 	}},
 	{product: "tengine", title: "Tengine", layer: Proxy, part: PartHeader, certainty: Likely, knows: func(v *view) string { return v.starts("Server", "Tengine") }},
 	{product: "angie", title: "Angie", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
@@ -67,6 +68,9 @@ var serverRules = []rule{
 	{product: "angie", title: "Angie", layer: Proxy, part: PartHeader, certainty: Likely, knows: func(v *view) string { return v.starts("Server", "Angie") }},
 	{product: "freenginx", title: "freenginx", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return page(v.page && nginxShape(v, "freenginx"), "its own error page")
+	}},
+	{product: "nginx-kin", title: "a build of nginx", layer: Proxy, part: PartPage, certainty: Likely, own: true, calls: func(v *view) string { return "nginx as " + nginxSignature(v) }, knows: func(v *view) string {
+		return page(nginxSignature(v) != "", "nginx's page with "+strconv.Quote(nginxSignature(v))+" under it")
 	}},
 	{product: "litespeed", title: "LiteSpeed", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return page(v.page && v.says("litespeed") && (v.says("proudly powered by litespeed web server") || v.says("litespeed technologies")), "its name on its own error page")

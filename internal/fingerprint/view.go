@@ -15,6 +15,7 @@ type rule struct {
 	own            bool
 	via            string               // what the product calls itself in Via, lower case; empty where it does not
 	knows          func(v *view) string // what was found, empty where nothing was
+	calls          func(v *view) string // what the product calls itself, where title is a kind of products; nil for the title
 }
 
 // view is an answer made ready for the rules.
