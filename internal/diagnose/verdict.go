@@ -423,7 +423,7 @@ func notesOf(w *Walk) (out []string) {
 		out = append(out, of+fmt.Sprintf("the response head has %d bytes, more than the %d KiB of %s", x.HeadSize, l.Octets>>10, l.Of))
 	}
 	if x.Status >= 400 && x.Status < 500 {
-		out = append(out, of+fmt.Sprintf("%d is the answer of who made it, and no fault on the way", x.Status))
+		out = append(out, of+refusedBy(x))
 	}
 	if w.HTTP.H2 != nil {
 		out = append(out, h2Notes(of, w)...)

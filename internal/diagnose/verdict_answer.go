@@ -129,14 +129,14 @@ func ofServerError(w *Walk, x *Exchange) *finding {
 		return ofBare(w, x)
 	case x.Status == 502 || x.Status == 503 || x.Status == 504 || x.Status > 510:
 		return &finding{
-			cause: fault.CauseUpstreamStatus, confidence: Likely, sentence: fmt.Sprintf("%s: it is a gateway too, or passes another's answer on", whoAnswers(w, x)),
+			cause: fault.CauseUpstreamStatus, confidence: Likely, sentence: fmt.Sprintf("%s%s: it is a gateway too, or passes another's answer on", whoAnswers(w, x), pageSays(x)),
 			proof: []string{fmt.Sprintf("the answer is %d in %s, whole and in order", x.Status, mono.Words(time.Duration(x.FirstByte)))}, missing: []string{"the same walk from behind it: --upstream HOST:PORT for each of its upstreams"},
 		}
 	case x.Status == 508:
 		return &finding{cause: fault.CauseProxyLoop, confidence: Likely, sentence: w.Target.label() + " says that the request goes round in a circle", proof: []string{"the answer is 508"}}
 	}
 	return &finding{
-		cause: fault.CauseApplicationError, confidence: Likely, sentence: fmt.Sprintf("the application at %s failed on the request: it answers %d itself", w.Target.label(), x.Status),
+		cause: fault.CauseApplicationError, confidence: Likely, sentence: fmt.Sprintf("%s failed on the request: it answers %d itself", application(w, x), x.Status),
 		proof: []string{fmt.Sprintf("the answer is %d in %s, whole and in order: connection, framing and length are right", x.Status, mono.Words(time.Duration(x.FirstByte)))},
 	}
 }
@@ -189,6 +189,9 @@ func whoAnswers(w *Walk, x *Exchange) string {
 	chain := fingerprint.Chain(&x.answer)
 	if n := len(chain); n > 0 && !chain[n-1].Own && isGateway(chain[n-1].Product) {
 		return fmt.Sprintf("%s relays a %d of somebody behind", subject(w, x), x.Status)
+	}
+	if name := x.field("Server"); name != "" && len(fingerprint.Chain(&x.answer)) == 0 {
+		return fmt.Sprintf("%s, which calls itself %s, answers %d", w.Target.label(), firstLine([]byte(name)), x.Status)
 	}
 	return fmt.Sprintf("%s itself answers %d", w.Target.label(), x.Status)
 }

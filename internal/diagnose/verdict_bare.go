@@ -36,7 +36,7 @@ func ofBare(w *Walk, x *Exchange) *finding {
 	}
 	f := nameless(x)
 	f.cause, f.confidence = fault.CauseApplicationError, Possible
-	f.sentence = fmt.Sprintf("the application at %s failed on the request, as far as it shows: it answers %d with no word of why", w.Target.label(), x.Status)
+	f.sentence = fmt.Sprintf("%s failed on the request, as far as it shows: it answers %d with no word of why", application(w, x), x.Status)
 	if len(chain) == 0 {
 		f.sentence += ", and that names nobody"
 	}
@@ -118,6 +118,18 @@ func ofOwnRefusal(w *Walk, x *Exchange) *finding {
 func ownGateway(x *Exchange) (fingerprint.Match, bool) {
 	maker, made := fingerprint.Maker(&x.answer)
 	return maker, made && isGateway(maker.Product) && (maker.Certainty == fingerprint.Certain || maker.Part == fingerprint.PartPage && maker.Certainty == fingerprint.Likely)
+}
+
+// refusedBy says of an answer of 4xx that is no fault whose it is.
+func refusedBy(x *Exchange) string {
+	maker, own := ownGateway(x)
+	if x.Status == 404 && own {
+		return fmt.Sprintf("404 is the answer of %s itself, and no fault on the way: it has no such file, and no rule that asks an application for this path", maker.Title)
+	}
+	if own {
+		return fmt.Sprintf("%d is the answer of %s itself, and no fault on the way", x.Status, maker.Title)
+	}
+	return fmt.Sprintf("%d is the answer of who made it, and no fault on the way", x.Status)
 }
 
 // servesFiles reports whether a product that forwards requests serves files or pages of its own as well.

@@ -36,8 +36,8 @@ var saids = []struct {
 		"400 403 405 406 418 429 500 501 503", fault.CauseContentFilter, "says that a filter refuses the request",
 	},
 	{
-		regexp.MustCompile(`(?i)\b((account|web ?site|site|service|domain|hosting|application|app|deployment|project|shop|store|web app)( (has been|is|was))?( temporarily| currently)? (suspended|paused|disabled|stopped|deactivated)\b)`),
-		"", fault.CauseServiceStopped, "says that what should answer here is suspended",
+		regexp.MustCompile(`(?i)\b((account|web ?site|site|service|domain|hosting|application|app|deployment|project|shop|store|web app)( (has been|is|was|has))?( temporarily| currently)? (suspended|paused|disabled|stopped|deactivated|expired)\b)`),
+		"", fault.CauseServiceStopped, "says that what should answer here is suspended, stopped or expired",
 	},
 	{
 		regexp.MustCompile(`(?i)\b(resource limits? (is |was |has been )?(reached|exceeded)|exceed(s|ed) (the |its )?resource limit)`),
@@ -62,12 +62,16 @@ func ofSaid(w *Walk, x *Exchange) *finding {
 	if len(text) > saidTextMax {
 		return nil
 	}
+	lines := firstLines(x)
+	if len(lines) == 0 {
+		lines = []string{text}
+	}
 	for _, s := range saids {
 		if s.statuses != "" && !strings.Contains(s.statuses, strconv.Itoa(x.Status)) {
 			continue
 		}
-		for _, line := range [...]string{pageTitle(x), firstHeading(x), text} {
-			if line == "" || len(line) > saidLineMax || !s.words.MatchString(line) {
+		for _, line := range lines {
+			if len(line) > saidLineMax || !s.words.MatchString(line) {
 				continue
 			}
 			return &finding{
@@ -79,8 +83,26 @@ func ofSaid(w *Walk, x *Exchange) *finding {
 	return nil
 }
 
+// headings finds the headings of a page.
+var headings = regexp.MustCompile(`(?is)<h([1-3])[^>]*>(.*?)</h[1-3]>`)
+
+// firstLines are what a page says first: its title, and its first heading of each size.
+func firstLines(x *Exchange) (lines []string) {
+	if t := pageTitle(x); t != "" {
+		lines = append(lines, t)
+	}
+	seen := map[string]bool{}
+	for _, m := range headings.FindAllSubmatch(x.answer.Body, 8) {
+		if text := plainText(m[2]); text != "" && !seen[string(m[1])] {
+			seen[string(m[1])] = true
+			lines = append(lines, text)
+		}
+	}
+	return lines
+}
+
 // suspended are titles of hosters' pages that stand in place of a site, with whatever status.
-var suspended = regexp.MustCompile(`(?i)^(this )?(account|web ?site|site|service|domain|hosting)( (has been|is|was))?( temporarily)? (suspended|deactivated)\b.{0,20}$`)
+var suspended = regexp.MustCompile(`(?i)^(this )?(account|web ?site|site|service|domain|hosting)( (has been|is|was|has))?( temporarily)? (suspended|deactivated|expired)\b.{0,20}$`)
 
 // selfName is what whoever answered calls itself where no product is known: its name in Server, or the name that its page was made by.
 func selfName(x *Exchange) string {
@@ -106,6 +128,40 @@ func someone(w *Walk, x *Exchange) string {
 	return "the gateway at " + w.Target.label()
 }
 
+// application names the application that an answer came from, with the gateways before it that show.
+func application(w *Walk, x *Exchange) string {
+	var before []string
+	for _, m := range fingerprint.Chain(&x.answer) {
+		if !m.Own && isGateway(m.Product) {
+			before = append(before, m.Title)
+		}
+	}
+	if len(before) == 0 {
+		return "the application at " + w.Target.label()
+	}
+	return "the application behind " + join(before) + " (" + w.Target.label() + ")"
+}
+
+// pageSays is what a page that nobody known made says first, and by whom it says it was made, as the end of a sentence. It is empty where
+// the page says no more than its status, and where it is none.
+func pageSays(x *Exchange) string {
+	if !x.isPage() || len(x.answer.Body) == 0 || x.answer.Body[0] == '{' || fingerprint.Bare(&x.answer) {
+		return ""
+	}
+	lines, text := firstLines(x), plainText(x.answer.Body)
+	if len(lines) == 0 {
+		lines = []string{text}
+	}
+	says := ""
+	if m := errorTitle.FindStringSubmatch(lines[0]); len(lines[0]) <= saidLineMax && (m == nil || !isStatusWords(m[1], m[2])) {
+		says = ", and says " + strconv.Quote(strings.ToValidUTF8(lines[0], ""))
+	}
+	if m := madeByName.FindStringSubmatch(text); m != nil && len(text) <= saidTextMax {
+		says += ", on a page of " + m[1] + "'s"
+	}
+	return says
+}
+
 // ofOrigin: an application's server made the answer itself. It is no gateway, and its 503 is its application's.
 func ofOrigin(w *Walk, x *Exchange, maker fingerprint.Match) *finding {
 	f := &finding{
@@ -114,7 +170,7 @@ func ofOrigin(w *Walk, x *Exchange, maker fingerprint.Match) *finding {
 	}
 	if x.Status == 503 {
 		f.cause = fault.CauseServiceFailed
-		f.sentence += ". Its application is not started, failed to start, or is stopped"
+		f.sentence += "; its application is not started, failed to start, or is stopped"
 	}
 	return f
 }

@@ -255,11 +255,34 @@ func TestMakersBesides(t *testing.T) {
 		"an article on frp":              {Answer{Status: 200, Body: []byte("<html>Faithfully yours, frp.</html>")}, "", ""},
 		"an object of no Fastify":        {Answer{Status: 500, Body: []byte(`{"error":"x","code":"E1"}`)}, "", ""},
 		"Nitro":                          {Answer{Status: 502, Body: []byte(`{"error":true,"url":"http://a/b","status":502,"message":"fetch failed"}`)}, "nitro", "Nitro (Nuxt) made this 502 itself"},
+		"a build of nginx":               {Answer{Status: 502, Fields: []Field{{"Server", "stgw"}}, Body: []byte("<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>stgw</center>\r\n</body>\r\n</html>\r\n")}, "nginx-kin", "nginx as stgw made this 502 itself"},
+		"a page of somebody's words":     {Answer{Status: 502, Body: []byte("<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>the shop</center>\r\n</body>\r\n</html>\r\n")}, "", ""},
 		"oauth2-proxy's page is its own": {Answer{Status: 502, Body: []byte(`<html><link href="/oauth2/static/css/bulma.min.css"></html>`)}, "oauth2-proxy", "oauth2-proxy made this 502 itself"},
 	} {
 		made, _ := Maker(&c.a)
 		if made.Product != c.maker || Sentence(&c.a) != c.sentence {
 			t.Errorf("%s: made by %q, %q", name, made.Product, Sentence(&c.a))
+		}
+	}
+}
+
+// TestBare tells a body that says a status and nothing else.
+func TestBare(t *testing.T) {
+	for body, want := range map[string]bool{
+		"": true, " \r\n": true, "Bad Gateway": true, "502 Bad Gateway\n": true, "Error 502: Bad Gateway.": true, "502": true, "Internal Server Error": true,
+		"Not Found": false, "Bad gateway today": false, "<html>Bad Gateway</html>": false, "{}": false,
+	} {
+		if got := Bare(&Answer{Status: 502, Body: []byte(body)}); got != want {
+			t.Errorf("%q: %t", body, got)
+		}
+	}
+}
+
+// TestForwards tells what stands before applications from applications.
+func TestForwards(t *testing.T) {
+	for product, want := range map[string]bool{"nginx": true, "railway": true, "alb": true, "gravitee": true, "tomcat": false, "rails": false, "spring-webflux": false, "nobody": false} {
+		if Forwards(product) != want {
+			t.Errorf("%s: %t", product, !want)
 		}
 	}
 }

@@ -42,6 +42,10 @@ var apiRules = []rule{
 		return page(v.page && v.shopify() && (v.says("this shop is currently unavailable") || v.says("this store is unavailable")), "its own page")
 	}},
 	{product: "shopify", title: "Shopify", layer: Edge, part: PartHeader, certainty: Certain, knows: func(v *view) string { return or(v.is("Powered-By", "Shopify"), v.there("X-ShopId")) }},
+	{product: "digitalocean", title: "DigitalOcean App Platform", layer: Edge, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.page && v.has("X-Do-App-Origin") && (v.says("app platform failed to forward") || v.titled("DigitalOcean App Platform")), "its own error page")
+	}},
+	{product: "digitalocean", title: "DigitalOcean App Platform", layer: Edge, part: PartHeader, certainty: Certain, knows: func(v *view) string { return v.there("X-Do-App-Origin") }},
 	{product: "pantheon", title: "Pantheon", layer: Edge, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return page(v.page && v.says("do not know of the site which you seek"), `"Unknown Site" on its own page`)
 	}},

@@ -21,7 +21,7 @@ var gatewayRules = []rule{
 			page(v.isGravitee() && v.says(`"http_status_code":`, strconv.Itoa(v.status)) && v.says(`"message":`), "message and http_status_code in an object, and its own fields"))
 	}},
 	{product: "gravitee", title: "Gravitee", layer: Proxy, part: PartPage, certainty: Likely, own: true, knows: func(v *view) string {
-		return page(v.isGravitee() && v.status >= 400 && v.bare(), "the status in words as the whole body, and its own fields")
+		return page(v.isGravitee() && v.status >= 500 && v.bare(), "the status in words as the whole body, and its own fields")
 	}},
 	{product: "gravitee", title: "Gravitee", layer: Proxy, part: PartHeader, certainty: Certain, knows: func(v *view) string {
 		return or(v.there("X-Gravitee-Transaction-Id"), v.there("X-Gravitee-Request-Id"))
@@ -36,6 +36,11 @@ var gatewayRules = []rule{
 		return page(v.status >= 400 && v.starts("Server", "Pingora") != "" && v.bare(), "its name in Server, and nothing in the body")
 	}},
 	{product: "pingora", title: "Pingora", layer: Proxy, part: PartHeader, certainty: Likely, knows: func(v *view) string { return v.starts("Server", "Pingora") }},
+
+	{product: "skipper", title: "Skipper", layer: Proxy, part: PartPage, certainty: Likely, own: true, knows: func(v *view) string {
+		return page(v.status >= 400 && v.is("Server", "Skipper") != "" && v.bare() && v.is("X-Content-Type-Options", "nosniff") != "", "its name in Server, and the status in words as the whole body")
+	}},
+	{product: "skipper", title: "Skipper", layer: Proxy, part: PartHeader, certainty: Likely, knows: func(v *view) string { return v.is("Server", "Skipper") }},
 
 	{product: "yarp", title: "YARP (or another program on Kestrel)", layer: Proxy, part: PartPage, certainty: Likely, own: true, knows: func(v *view) string {
 		return page((v.status == 502 || v.status == 503 || v.status == 504) && v.body == "" && v.is("Server", "Kestrel") != "", `"Server: Kestrel" and an empty body`)
