@@ -59,7 +59,7 @@ func TestRefusedBy(t *testing.T) {
 func TestNameless(t *testing.T) {
 	t.Parallel()
 	v := Judge(report(walkTo(gate, answer(502, "", "Date: x", "Content-Length: 0"))))
-	if !strings.Contains(v.Sentence, "with no name and no word") || !strings.Contains(strings.Join(v.Proof, "\n"), "its only header fields are Date, Content-Length") || !strings.Contains(strings.Join(v.RuledOut, "\n"), "nginx, HAProxy") {
+	if !strings.Contains(v.Sentence, "with no name and no word") || !strings.Contains(strings.Join(v.Proof, "\n"), "its only headers are Date, Content-Length") || !strings.Contains(strings.Join(v.RuledOut, "\n"), "nginx, HAProxy") {
 		t.Errorf("%s\n%q\n%q", v.Sentence, v.Proof, v.RuledOut)
 	}
 	v = Judge(report(walkTo(gate, answer(502, "Bad Gateway", "Server: widget/3"))))

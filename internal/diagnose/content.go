@@ -316,7 +316,7 @@ func soft(x *Exchange) *softened {
 				return &softened{s.cause, shown, nil}
 			}
 		}
-		if suspended.MatchString(title) && x.isPage() {
+		if suspended.MatchString(title) && hoster.MatchString(text) && x.isPage() {
 			return &softened{fault.CauseServiceStopped, shown, nil}
 		}
 		for _, words := range closedWords {

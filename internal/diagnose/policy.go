@@ -55,7 +55,7 @@ var decisions = map[int]struct {
 
 // ofDecision: a status, or a number of Cloudflare's, that is a decision by itself.
 func ofDecision(w *Walk, x *Exchange) *finding {
-	if code := cloudflareCode(x); code != "" && (x.field("CF-Ray") != "" || strings.EqualFold(x.field("Server"), "cloudflare")) && x.Status != 530 {
+	if code := cloudflareCode(x); code != "" && (madeBy(x, "cloudflare") || strings.Contains(pageTitle(x), "Cloudflare")) && x.Status != 530 {
 		if f := ofCloudflareCode(w, x, code); f != nil {
 			return f
 		}

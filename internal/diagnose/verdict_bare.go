@@ -15,14 +15,18 @@ import (
 // own into theirs: both is told, and no more.
 func ofBare(w *Walk, x *Exchange) *finding {
 	chain := fingerprint.Chain(&x.answer)
-	var last *fingerprint.Match
-	if n := len(chain); n > 0 && isGateway(chain[n-1].Product) {
-		last = &chain[n-1]
-	}
+	behind := len(chain) > 0 && isGateway(chain[len(chain)-1].Product)
 	gateway := x.Status == 502 || x.Status == 503 || x.Status == 504
 	switch {
-	case last != nil && gateway:
-		return bareOf(w, x, last)
+	case behind && gateway:
+		return bareOf(w, x, chain)
+	case gateway && len(chain) > 0:
+		name := chain[len(chain)-1].Title
+		return &finding{
+			cause: fault.CauseUpstreamStatus, confidence: Likely,
+			sentence: fmt.Sprintf("%s itself answers %d with no word: %s stands there, and answers so for an upstream of its own, or for itself", w.Target.label(), x.Status, name),
+			proof:    []string{name + " is known by " + chain[len(chain)-1].Why}, missing: []string{"what " + name + "'s own log says of the request"},
+		}
 	case gateway:
 		f := nameless(x)
 		f.cause, f.confidence = fault.CauseUpstreamStatus, Likely
@@ -30,7 +34,11 @@ func ofBare(w *Walk, x *Exchange) *finding {
 		if name := selfName(x); name != "" {
 			named = "as " + name + ", with no word"
 		}
-		f.sentence = fmt.Sprintf("%s itself answers %d, and that %s: it is a gateway as a rule, since an application hardly answers so", w.Target.label(), x.Status, named)
+		rule := "it is a gateway as a rule, since an application hardly answers so"
+		if x.Status == 503 {
+			rule = "a gateway that has no upstream answers so, and an application that is not ready"
+		}
+		f.sentence = fmt.Sprintf("%s itself answers %d, and that %s: %s", w.Target.label(), x.Status, named, rule)
 		f.missing = append(f.missing, "the same walk from behind it: --upstream HOST:PORT for each of its upstreams")
 		return f
 	}
@@ -44,10 +52,18 @@ func ofBare(w *Walk, x *Exchange) *finding {
 }
 
 // bareOf: a gateway that shows by its fields stands nearest to whoever made the answer.
-func bareOf(w *Walk, x *Exchange, last *fingerprint.Match) *finding {
+func bareOf(w *Walk, x *Exchange, chain []fingerprint.Match) *finding {
+	last, who := chain[len(chain)-1], subject(w, x)
+	if len(chain) > 1 {
+		var before []string
+		for _, m := range chain[:len(chain)-1] {
+			before = append(before, m.Title)
+		}
+		who = last.Title + " behind " + join(before) + " (" + w.Target.label() + ")"
+	}
 	f := &finding{
 		cause: fault.CauseUnknown, confidence: Possible,
-		sentence: fmt.Sprintf("%s answers %d with no word: it made that itself, or a gateway behind it did, which got no answer from its upstream", subject(w, x), x.Status),
+		sentence: fmt.Sprintf("%s answers %d with no word: it made that itself, or a gateway behind it did, which got no answer from its upstream", who, x.Status),
 		proof:    []string{"the body says nothing besides the status, and " + last.Title + " is known by " + last.Why}, missing: []string{straightHint, "what " + last.Title + "'s own log says of the request"},
 	}
 	if x.Status == 504 {
@@ -68,9 +84,9 @@ func nameless(x *Exchange) *finding {
 	for _, f := range x.answer.Fields {
 		names = append(names, f.Name)
 	}
-	has := "it has no header fields"
+	has := "it has no headers"
 	if len(names) > 0 {
-		has = "its only header fields are " + words.List(names, 8)
+		has = "its only headers are " + words.List(names, 8)
 	}
 	says := "the body is empty"
 	if text := strings.TrimSpace(bodyLine(x)); text != "" {
@@ -78,7 +94,7 @@ func nameless(x *Exchange) *finding {
 	}
 	f := &finding{proof: []string{"it does not show who made the answer: " + says + ", and " + has}, ruled: []string{pageMakers}, missing: []string{bareMakers}}
 	if name := selfName(x); name != "" {
-		f.proof[0] = "who made the answer shows by its Server field alone, " + name + ": " + says
+		f.proof[0] = "who made the answer shows by its Server header alone, " + name + ": " + says
 	}
 	return f
 }

@@ -32,7 +32,7 @@ var saids = []struct {
 		"400 403 404 410 421 500 503", fault.CauseWrongHost, "says that it does not serve this host name",
 	},
 	{
-		regexp.MustCompile(`(?i)\b((web ?page|web ?site|url|request|page|traffic)( (has been|is|was|were))? (blocked|rejected)\b|you have been blocked|access (to (this|the) [a-z ]{1,20} )?(has been|is|was) (blocked|limited|restricted|rejected)\b|web application firewall)`),
+		regexp.MustCompile(`(?i)\b((web ?page|web ?site|url|request|page|traffic)( (has been|is|was|were))? (blocked|rejected)\b|you have been blocked|access (to (this|the) [a-z ]{1,20} )?(has been|is|was) (blocked|rejected)\b|limited by the site owner|web application firewall)`),
 		"400 403 405 406 418 429 500 501 503", fault.CauseContentFilter, "says that a filter refuses the request",
 	},
 	{
@@ -66,6 +66,10 @@ func ofSaid(w *Walk, x *Exchange) *finding {
 	if len(lines) == 0 {
 		lines = []string{text}
 	}
+	who := decider(w, x)
+	if who == w.Target.label() {
+		who = someone(w, x)
+	}
 	for _, s := range saids {
 		if s.statuses != "" && !strings.Contains(s.statuses, strconv.Itoa(x.Status)) {
 			continue
@@ -75,7 +79,7 @@ func ofSaid(w *Walk, x *Exchange) *finding {
 				continue
 			}
 			return &finding{
-				cause: s.cause, confidence: Likely, sentence: subject(w, x) + " " + s.says,
+				cause: s.cause, confidence: Likely, sentence: who + " " + s.says,
 				proof: []string{"the page says: " + escape([]byte(strings.ToValidUTF8(line, "")))}, missing: []string{straightHint},
 			}
 		}
@@ -101,8 +105,11 @@ func firstLines(x *Exchange) (lines []string) {
 	return lines
 }
 
-// suspended are titles of hosters' pages that stand in place of a site, with whatever status.
+// suspended are titles of hosters' pages that stand in place of a site, with whatever status, and hoster what such a page speaks of: a site
+// of many accounts has pages of suspended ones too.
 var suspended = regexp.MustCompile(`(?i)^(this )?(account|web ?site|site|service|domain|hosting)( (has been|is|was|has))?( temporarily)? (suspended|deactivated|expired)\b.{0,20}$`)
+
+var hoster = regexp.MustCompile(`(?i)\b(host|hosting|provider|webmaster|site owner|owner of this|billing)\b`)
 
 // selfName is what whoever answered calls itself where no product is known: its name in Server, or the name that its page was made by.
 func selfName(x *Exchange) string {
@@ -176,7 +183,7 @@ func ofOrigin(w *Walk, x *Exchange, maker fingerprint.Match) *finding {
 }
 
 // healthWords are what applications call their own state when it is bad.
-var healthWords = regexp.MustCompile(`(?i)^\s*\{\s*"status"\s*:\s*"(down|out_of_service|unhealthy|fail|failed|error|critical)"`)
+var healthWords = regexp.MustCompile(`(?i)^\s*\{\s*"status"\s*:\s*"(down|out_of_service|unhealthy|not_ready|critical)"`)
 
 // downPart finds a part of an application that its own check finds bad.
 var downPart = regexp.MustCompile(`(?i)"([a-z][a-z0-9_.:-]{0,40})"\s*:\s*\{\s*"status"\s*:\s*"(?:down|out_of_service|unhealthy|fail|failed|critical)"`)

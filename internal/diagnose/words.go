@@ -53,6 +53,15 @@ func (x *Exchange) words() *reading {
 			return r
 		}
 	}
+	for _, f := range x.answer.Fields {
+		if !strings.Contains(strings.ToLower(f.Name), "error") {
+			continue
+		}
+		if r := readWords(f.Value, "its header "+f.Name); r != nil {
+			r.line = f.Name + ": " + firstLine([]byte(f.Value))
+			return r
+		}
+	}
 	if reason := strings.TrimSpace(x.answer.Reason); reason != "" {
 		if r := readWords(reason, "its reason phrase"); r != nil {
 			r.line = strconv.Itoa(x.Status) + " " + firstLine([]byte(reason))
