@@ -27,7 +27,7 @@ func advise(r *Report, of func(On) []string) {
 	general := v.Cause.Entry().Advice
 	further := general
 	switch {
-	case v.Cause == fault.CauseUnknown:
+	case v.alone, v.Cause == fault.CauseUnknown:
 		further = nil
 	case of != nil:
 		further = inOrder(of(r.on(v)), general, v.Family)

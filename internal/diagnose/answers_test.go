@@ -71,3 +71,38 @@ func TestNameless(t *testing.T) {
 		t.Errorf("%s", v.Sentence)
 	}
 }
+
+// TestStockAdvice gives the advice that a product's own answer calls for, and none of the catalogue's that is about another's proxy.
+func TestStockAdvice(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"railway-404": "In Railway", "openshift-503": "oc get route", "django-400": "ALLOWED_HOSTS", "krakend-500": "KrakenD's log"} {
+		c, found := gatewayAnswers[name]
+		for _, set := range [...]map[string]ownAnswer{platformAnswers, programAnswers} {
+			if !found {
+				c, found = set[name]
+			}
+		}
+		if !found {
+			t.Fatalf("there is no answer %s", name)
+		}
+		r := report(walkTo(gate, c.x))
+		r.Verdict = Judge(r)
+		advise(r, nil)
+		if a := r.Verdict.Advice; len(a) != 1 || !strings.Contains(a[0], want) {
+			t.Errorf("%s: %q", name, a)
+		}
+		if notes := strings.Join(r.Verdict.Notes, "\n"); strings.Contains(notes, "no fault on the way") {
+			t.Errorf("%s: %s", name, notes)
+		}
+	}
+	for product, lines := range stockAdvice {
+		if !slices.ContainsFunc(stocks, func(s stock) bool { return s.product == product }) && product != "ngrok" {
+			t.Errorf("%s has no answer of its own", product)
+		}
+		for cause, line := range lines {
+			if line == "" || cause == fault.CauseNone {
+				t.Errorf("%s: %v: %q", product, cause, line)
+			}
+		}
+	}
+}

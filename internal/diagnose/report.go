@@ -125,6 +125,8 @@ type Verdict struct {
 	Pattern    string        `json:"pattern"`   // always; sometimes, 2 of 5; only on 10.0.0.7
 	Product    string        `json:"product"`   // the stack that the advice is for, empty if not known
 	Config     []ConfigPlace `json:"config"`    // the lines that it comes from
+
+	alone bool // the advice is all that fits: the catalogue has none for whoever answered
 }
 
 // Fault is the verdict in fault's words.

@@ -46,6 +46,12 @@ func (s *stock) finding(w *Walk, x *Exchange, maker fingerprint.Match) *finding 
 		cause: cause, confidence: Likely, proof: []string{fmt.Sprintf("the %d was made by %s itself: %s", x.Status, maker.Title, maker.Why)},
 		missing: []string{straightHint, "on the gateway's machine: whygate diagnose --here, or its error log: whygate explain"},
 	}
+	if line := stockAdvice[s.product][cause]; line != "" {
+		f.advice, f.adviceAlone = []string{line}, true
+	}
+	if maker.Hosted() {
+		f.missing[1] = "what " + maker.Title + "'s own log or dashboard says of the request"
+	}
 	who := subject(w, x)
 	switch {
 	case s.means != "":

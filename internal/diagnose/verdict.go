@@ -16,22 +16,23 @@ import (
 
 // finding is one fault at one hop, before it is weighed against others.
 type finding struct {
-	cause      fault.Cause
-	kind       fault.Type // TypeNone is the cause's own
-	confidence Confidence
-	sentence   string
-	proof      []string
-	ruled      []string
-	advice     []string // what fits better than the catalogue's, and goes before it
-	missing    []string // which further fact would tell more
-	pattern    string
-	walk       *Walk
-	evidence   *fault.Evidence
-	answer     *Exchange  // the answer that it was read from, nil where it was none
-	tail       string     // goes behind the sentence, where that is made of the evidence
-	at         string     // the hop that is to blame, where that is not the walk's target
-	weak       bool       // it rests on words that are said of many things
-	by         phrase.Who // whose words it rests on
+	cause       fault.Cause
+	kind        fault.Type // TypeNone is the cause's own
+	confidence  Confidence
+	sentence    string
+	proof       []string
+	ruled       []string
+	advice      []string // what fits better than the catalogue's, and goes before it
+	adviceAlone bool     // the catalogue's does not fit at all
+	missing     []string // which further fact would tell more
+	pattern     string
+	walk        *Walk
+	evidence    *fault.Evidence
+	answer      *Exchange  // the answer that it was read from, nil where it was none
+	tail        string     // goes behind the sentence, where that is made of the evidence
+	at          string     // the hop that is to blame, where that is not the walk's target
+	weak        bool       // it rests on words that are said of many things
+	by          phrase.Who // whose words it rests on
 }
 
 // Judge weighs everything that a run found and names one root cause, where it allows that. It is pure: the same report gives
@@ -297,8 +298,9 @@ func (f *finding) verdict(r *Report) Verdict {
 	entry := f.cause.Entry()
 	v := Verdict{
 		Family: entry.Family, Cause: f.cause, Title: entry.Title, Type: f.kind, Confidence: f.confidence, Sentence: f.sentence,
-		Proof: nonNil(f.proof), RuledOut: nonNil(f.ruled), Advice: nonNil(f.advice), Missing: nonNil(f.missing), Notes: nonNil(notes(r)),
+		Proof: nonNil(f.proof), RuledOut: nonNil(f.ruled), Advice: nonNil(f.advice), Missing: nonNil(f.missing), Notes: nonNil(notes(r, f.answer)),
 		At: f.walk.Target.label(), Pattern: f.pattern, Product: r.product(), Config: []ConfigPlace{},
+		alone: f.adviceAlone && len(f.advice) > 0,
 	}
 	if n := f.counted(); n != "" && !strings.Contains(v.Sentence, n) {
 		v.Sentence += ", " + n
@@ -336,7 +338,7 @@ func (f *finding) counted() string {
 
 // healthy is the verdict when nothing is wrong: it says what was tried.
 func healthy(r *Report) Verdict {
-	v := Verdict{Healthy: true, Confidence: Certain, Title: "No fault", Pattern: Never.String(), Proof: []string{}, RuledOut: nonNil(passed(r.Walk, fault.Done)), Advice: []string{}, Missing: []string{}, Notes: nonNil(notes(r)), Config: []ConfigPlace{}}
+	v := Verdict{Healthy: true, Confidence: Certain, Title: "No fault", Pattern: Never.String(), Proof: []string{}, RuledOut: nonNil(passed(r.Walk, fault.Done)), Advice: []string{}, Missing: []string{}, Notes: nonNil(notes(r, nil)), Config: []ConfigPlace{}}
 	x := r.Walk.main()
 	if x == nil {
 		v.Sentence = r.Walk.Target.label() + " can be connected to; nothing was asked"
@@ -354,10 +356,10 @@ func healthy(r *Report) Verdict {
 	return v
 }
 
-// notes are what is no fault, and worth knowing.
-func notes(r *Report) (out []string) {
+// notes are what is no fault, and worth knowing: of the answer that is to blame, where one is, the verdict says enough.
+func notes(r *Report, blamed *Exchange) (out []string) {
 	for _, w := range append([]*Walk{r.Walk}, r.Upstreams...) {
-		out = append(out, notesOf(w)...)
+		out = append(out, notesOf(w, blamed)...)
 	}
 	for _, w := range r.Upstreams {
 		if text := r.schemeNote(w); text != "" {
@@ -376,7 +378,7 @@ func notes(r *Report) (out []string) {
 	return out
 }
 
-func notesOf(w *Walk) (out []string) {
+func notesOf(w *Walk, blamed *Exchange) (out []string) {
 	of := ""
 	if w.Target.Upstream {
 		of = w.Target.label() + ": "
@@ -422,7 +424,7 @@ func notesOf(w *Walk) (out []string) {
 	if l := passedLimit(x); l != nil {
 		out = append(out, of+fmt.Sprintf("the response head has %d bytes, more than the %d KiB of %s", x.HeadSize, l.Octets>>10, l.Of))
 	}
-	if x.Status >= 400 && x.Status < 500 {
+	if x.Status >= 400 && x.Status < 500 && x != blamed {
 		out = append(out, of+refusedBy(x))
 	}
 	if w.HTTP.H2 != nil {

@@ -67,6 +67,9 @@ type Match struct {
 	via   int // its place in Via from the client's side, from 1; 0 where it is not there
 }
 
+// Hosted reports whether the product is somebody else's service, or a machine of its own, in which nothing can be started by hand.
+func (m Match) Hosted() bool { return m.layer <= Balancer }
+
 // Identify names every product that the answer shows, the most certain first, and of two as certain the one that made the
 // answer before one that passed it on. Each product stands there once, by its best mark.
 func Identify(a *Answer) []Match {
