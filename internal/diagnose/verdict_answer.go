@@ -118,7 +118,7 @@ func ofServerError(w *Walk, x *Exchange) *finding {
 			cause: fault.CauseInternalError, confidence: Possible, sentence: fmt.Sprintf("%s answers %d by itself", subject(w, x), x.Status),
 			proof: []string{maker.Why}, missing: []string{maker.Title + "'s error log says why: whygate explain"},
 		}
-	case made && maker.Certainty == fingerprint.Certain && maker.Part == fingerprint.PartPage && x.Status != 500:
+	case made && x.Status != 500 && (maker.Certainty == fingerprint.Certain && maker.Part == fingerprint.PartPage || x.Status == 503 && maker.Certainty >= fingerprint.Likely):
 		return ofOrigin(w, x, maker)
 	case x.Status == 529:
 		return &finding{
@@ -128,10 +128,7 @@ func ofServerError(w *Walk, x *Exchange) *finding {
 	case fingerprint.Bare(&x.answer) && x.Status < 510 && x.Status != 508:
 		return ofBare(w, x)
 	case x.Status == 502 || x.Status == 503 || x.Status == 504 || x.Status > 510:
-		return &finding{
-			cause: fault.CauseUpstreamStatus, confidence: Likely, sentence: fmt.Sprintf("%s%s: it is a gateway too, or passes another's answer on", whoAnswers(w, x), pageSays(x)),
-			proof: []string{fmt.Sprintf("the answer is %d in %s, whole and in order", x.Status, mono.Words(time.Duration(x.FirstByte)))}, missing: []string{"the same walk from behind it: --upstream HOST:PORT for each of its upstreams"},
-		}
+		return ofOther(w, x)
 	case x.Status == 508:
 		return &finding{cause: fault.CauseProxyLoop, confidence: Likely, sentence: w.Target.label() + " says that the request goes round in a circle", proof: []string{"the answer is 508"}}
 	}

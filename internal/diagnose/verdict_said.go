@@ -5,9 +5,11 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/fingerprint"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // What short pages say in anybody's words: that the host is not known, that the site is suspended, that a filter refuses the request.
@@ -169,13 +171,28 @@ func pageSays(x *Exchange) string {
 	return says
 }
 
+// ofOther: a gateway's status, and no gateway that is known made it.
+func ofOther(w *Walk, x *Exchange) *finding {
+	f := &finding{
+		cause: fault.CauseUpstreamStatus, confidence: Likely, sentence: fmt.Sprintf("%s%s: it is a gateway too, or passes another's answer on", whoAnswers(w, x), pageSays(x)),
+		proof: []string{fmt.Sprintf("the answer is %d in %s, whole and in order", x.Status, mono.Words(time.Duration(x.FirstByte)))}, missing: []string{"the same walk from behind it: --upstream HOST:PORT for each of its upstreams"},
+	}
+	if x.Status == 503 {
+		f.sentence += ", or an application says so of itself"
+	}
+	if text := bodyLine(x); text != "" {
+		f.proof = append(f.proof, "the body says: "+text)
+	}
+	return f
+}
+
 // ofOrigin: an application's server made the answer itself. It is no gateway, and its 503 is its application's.
 func ofOrigin(w *Walk, x *Exchange, maker fingerprint.Match) *finding {
 	f := &finding{
 		cause: fault.CauseApplicationError, confidence: Possible, sentence: fmt.Sprintf("%s answers %d itself: it is the application's own server, and no gateway", subject(w, x), x.Status),
 		proof: []string{fmt.Sprintf("the %d was made by %s itself: %s", x.Status, maker.Title, maker.Why)}, missing: []string{"what " + maker.Title + "'s own log says of the request"},
 	}
-	if x.Status == 503 {
+	if x.Status == 503 && maker.Part == fingerprint.PartPage {
 		f.cause = fault.CauseServiceFailed
 		f.sentence += "; its application is not started, failed to start, or is stopped"
 	}

@@ -255,6 +255,8 @@ func TestMakersBesides(t *testing.T) {
 		"an article on frp":              {Answer{Status: 200, Body: []byte("<html>Faithfully yours, frp.</html>")}, "", ""},
 		"an object of no Fastify":        {Answer{Status: 500, Body: []byte(`{"error":"x","code":"E1"}`)}, "", ""},
 		"Nitro":                          {Answer{Status: 502, Body: []byte(`{"error":true,"url":"http://a/b","status":502,"message":"fetch failed"}`)}, "nitro", "Nitro (Nuxt) made this 502 itself"},
+		"a program's own server":         {Answer{Status: 503, Fields: []Field{{"Server", "TornadoServer/6.4"}}, Body: []byte("{}")}, "app-server", "Tornado made this 503 itself"},
+		"APISIX with OpenResty's page":   {Answer{Status: 502, Fields: []Field{{"Server", "APISIX/2.0"}}, Body: []byte("<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>openresty</center>\r\n</body>\r\n</html>\r\n")}, "apisix", "APISIX made this 502 itself"},
 		"a build of nginx":               {Answer{Status: 502, Fields: []Field{{"Server", "stgw"}}, Body: []byte("<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>stgw</center>\r\n</body>\r\n</html>\r\n")}, "nginx-kin", "nginx as stgw made this 502 itself"},
 		"a page of somebody's words":     {Answer{Status: 502, Body: []byte("<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>the shop</center>\r\n</body>\r\n</html>\r\n")}, "", ""},
 		"oauth2-proxy's page is its own": {Answer{Status: 502, Body: []byte(`<html><link href="/oauth2/static/css/bulma.min.css"></html>`)}, "oauth2-proxy", "oauth2-proxy made this 502 itself"},

@@ -18,6 +18,9 @@ var originRules = []rule{
 	{product: "werkzeug", title: "Flask (Werkzeug)", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return page(v.page && len(v.body) < 700 && strings.HasPrefix(v.lower, "<!doctype html>\n<html lang=en>\n<title>"+strconv.Itoa(v.status)+" "), "its own error page")
 	}},
+	{product: "app-server", title: "an application's server", layer: Origin, part: PartHeader, certainty: Likely, own: true, calls: appServer, knows: func(v *view) string {
+		return page(appServer(v) != "", quote("Server", v.first("Server")))
+	}},
 	{product: "tomcat", title: "Tomcat", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return page(v.page && v.titled("HTTP Status "+strconv.Itoa(v.status)) && (v.says("apache tomcat") || v.says("<h1>http status ", `<hr class="line" />`)), "its own error page")
 	}},
@@ -57,4 +60,44 @@ var originRules = []rule{
 	{product: "rails", title: "Rails", layer: Origin, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return page(v.page && (v.titled("We're sorry, but something went wrong (500)") || v.says("if you are the application owner check the logs for more information.")), "its own error page")
 	}},
+}
+
+// appServers are servers that applications have in themselves, by how their Server field begins, in lower case.
+var appServers = []struct{ begins, title string }{
+	{"werkzeug/", "Flask (Werkzeug)"},
+	{"python/", "Python's own server or aiohttp"},
+	{"basehttp/", "Python's own server"},
+	{"simplehttp/", "Python's own server"},
+	{"tornadoserver/", "Tornado"},
+	{"wsgiserver/", "Django's server for development"},
+	{"hypercorn", "Hypercorn"},
+	{"daphne", "Daphne"},
+	{"waitress", "Waitress"},
+	{"cheroot/", "CherryPy"},
+	{"webrick/", "WEBrick"},
+	{"thin", "Thin"},
+	{"cowboy", "Cowboy (Erlang or Elixir)"},
+	{"mojolicious", "Mojolicious"},
+	{"rocket", "Rocket"},
+	{"undertow", "Undertow"},
+	{"wildfly/", "WildFly"},
+	{"weblogic", "WebLogic"},
+	{"glassfish", "GlassFish"},
+	{"payara", "Payara"},
+	{"http4k", "http4k"},
+	{"ktor/", "Ktor"},
+	{"akka-http/", "Akka HTTP"},
+	{"warp/", "Warp (Haskell)"},
+	{"zope/", "Zope"},
+}
+
+// appServer gives the title of the application's server that names itself in Server, empty where none does.
+func appServer(v *view) string {
+	server := strings.ToLower(v.first("Server"))
+	for _, s := range appServers {
+		if strings.HasPrefix(server, s.begins) {
+			return s.title
+		}
+	}
+	return ""
 }

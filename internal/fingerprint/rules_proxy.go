@@ -23,7 +23,7 @@ var proxyRules = []rule{
 	}},
 
 	{product: "openresty", title: "OpenResty", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
-		return page(v.page && nginxShape(v, "openresty") && !v.says("apisix.apache.org"), "its own error page")
+		return page(v.page && nginxShape(v, "openresty") && !v.says("apisix.apache.org") && v.starts("Server", "APISIX") == "", "its own error page")
 	}},
 	{product: "openresty", title: "OpenResty", layer: Proxy, part: PartHeader, certainty: Likely, knows: func(v *view) string { return v.starts("Server", "openresty") }},
 	{product: "nginx", title: "nginx", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {

@@ -52,6 +52,7 @@ var serverRules = []rule{
 
 	{product: "apisix", title: "APISIX", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return or(page(v.page && v.says("<center><h1>", `powered by <a href="https://apisix.apache.org/">`), `"Powered by APISIX" on the page`),
+			page(v.page && nginxShape(v, "openresty") && v.starts("Server", "APISIX") != "", "OpenResty's page, and its name in Server"),
 			page(v.failed() && len(v.body) < 300 && v.starts("Server", "APISIX") != "" && v.says(`"error_msg":`), "error_msg in an object, and its name in Server"))
 	}},
 	{product: "apisix", title: "APISIX", layer: Proxy, part: PartHeader, certainty: Likely, knows: func(v *view) string { return or(v.is("Server", "APISIX"), v.starts("Server", "APISIX/")) }},
