@@ -165,7 +165,8 @@ func (s *Stapler) ask(ctx context.Context, to string, question []byte) ([]byte, 
 // checkResponse reads a response, and wants it to say of this very certificate, now and by somebody who may, that it is good. The error is a
 // *RevokedError where it was withdrawn.
 func checkResponse(raw []byte, leaf, issuer *x509.Certificate, now time.Time) (*response, error) {
-	answer, err := ocsp.ParseResponseForCert(raw, leaf, issuer)
+	// Of whoever signed it that would want a certificate by the issuer, and an intermediate's own certificate, which may come along, is not.
+	answer, err := ocsp.ParseResponseForCert(raw, leaf, nil)
 	if err != nil {
 		return nil, fmt.Errorf("its answer cannot be used: %w", err)
 	}
