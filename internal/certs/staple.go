@@ -74,10 +74,11 @@ type stapledPair struct {
 
 // staple is a certificate whose authority has a responder. Stapler.mu guards it, except what does not change.
 type staple struct {
-	key          string // in the storage; does not change, as the next two lines
-	leaf, issuer *x509.Certificate
-	responders   []string
+	key        string // in the storage; does not change, as the next two lines
+	leaf       *x509.Certificate
+	responders []string
 
+	issuer  *x509.Certificate        // nil while no pair has it in its chain
 	store   storage                  // nil: nowhere
 	pairs   map[*tls.Certificate]int // by how many owners each is used
 	raw     []byte                   // the response that is shown, nil if there is none
@@ -177,11 +178,15 @@ func (s *Stapler) add(store storage, cert *tls.Certificate) bool {
 		e = &staple{key: "ocsp/" + key, leaf: cert.Leaf, pairs: map[*tls.Certificate]int{}, due: time.Now()}
 		e.status.MustStaple = mustStaple(cert.Leaf)
 		e.responders = respondersOf(cert.Leaf)
-		e.issuer, e.status.Err = issuerOf(cert)
 		if len(e.responders) > 0 {
 			e.status.Responder = e.responders[0]
 		}
 		s.all[key] = e
+	}
+	if e.issuer == nil { // another file may have it, or the same one by now
+		if e.issuer = issuerOf(cert); e.issuer != nil {
+			e.due, e.failed = time.Now(), 0
+		}
 	}
 	if store != nil { // that of the owner before may be closed soon
 		e.store = store
@@ -301,18 +306,19 @@ func (s *Stapler) start(now time.Time) time.Duration {
 // try gets a response, from the storage the first time, and has it shown. One for a certificate is under way at most.
 func (s *Stapler) try(e *staple) {
 	s.mu.Lock()
-	store, first := e.store, !e.read
-	e.read = true
+	store, issuer := e.store, e.issuer
+	first := !e.read && issuer != nil
+	e.read = e.read || first
 	s.mu.Unlock()
 	if first {
-		if kept := s.stored(store, e); kept != nil {
+		if kept := s.stored(store, e, issuer); kept != nil {
 			s.came(e, kept, nil)
 			if time.Now().Before(kept.refresh()) {
 				return
 			}
 		}
 	}
-	answer, err := s.fetch(s.ctx, e)
+	answer, err := s.fetch(s.ctx, e, issuer)
 	if s.ctx.Err() != nil {
 		return
 	}
@@ -368,8 +374,8 @@ func laterOf(a, b time.Time) time.Time {
 }
 
 // stored is the response that the storage has, nil if it has none that holds.
-func (s *Stapler) stored(store storage, e *staple) *response {
-	if store == nil || e.issuer == nil {
+func (s *Stapler) stored(store storage, e *staple, issuer *x509.Certificate) *response {
+	if store == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, stapleStoreTime)
@@ -378,7 +384,7 @@ func (s *Stapler) stored(store storage, e *staple) *response {
 	if err != nil {
 		return nil
 	}
-	answer, err := checkResponse(b, e.leaf, e.issuer, time.Now())
+	answer, err := checkResponse(b, e.leaf, issuer, time.Now())
 	if err != nil {
 		return nil
 	}

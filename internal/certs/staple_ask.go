@@ -78,15 +78,15 @@ func respondersOf(leaf *x509.Certificate) []string {
 	return out
 }
 
-// issuerOf is the certificate that a leaf was signed with, from the chain beside it.
-func issuerOf(cert *tls.Certificate) (*x509.Certificate, error) {
+// issuerOf is the certificate that a leaf was signed with, from the chain beside it; nil if it is not there.
+func issuerOf(cert *tls.Certificate) *x509.Certificate {
 	for _, der := range cert.Certificate[1:] {
 		c, err := x509.ParseCertificate(der)
 		if err == nil && bytes.Equal(c.RawSubject, cert.Leaf.RawIssuer) && c.CheckSignature(cert.Leaf.SignatureAlgorithm, cert.Leaf.RawTBSCertificate, cert.Leaf.Signature) == nil {
-			return c, nil
+			return c
 		}
 	}
-	return nil, errNoIssuer
+	return nil
 }
 
 // responderClient asks responders. Where it is sent on to it does not follow, and it goes to no address that only means something on
@@ -109,14 +109,14 @@ func responderClient() *http.Client {
 }
 
 // fetch asks the responders of a certificate, until one says that it is good, or that it is revoked.
-func (s *Stapler) fetch(ctx context.Context, e *staple) (*response, error) {
+func (s *Stapler) fetch(ctx context.Context, e *staple, issuer *x509.Certificate) (*response, error) {
 	switch {
 	case len(e.responders) == 0:
 		return nil, errNoResponder
-	case e.issuer == nil:
+	case issuer == nil:
 		return nil, errNoIssuer
 	}
-	question, err := ocsp.CreateRequest(e.leaf, e.issuer, nil)
+	question, err := ocsp.CreateRequest(e.leaf, issuer, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (s *Stapler) fetch(ctx context.Context, e *staple) (*response, error) {
 		var raw []byte
 		var answer *response
 		if raw, err = s.ask(ctx, to, question); err == nil {
-			answer, err = checkResponse(raw, e.leaf, e.issuer, time.Now())
+			answer, err = checkResponse(raw, e.leaf, issuer, time.Now())
 		}
 		var revoked *RevokedError
 		if err == nil || errors.As(err, &revoked) {

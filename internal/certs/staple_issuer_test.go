@@ -5,7 +5,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
 	"math/big"
+	"os"
 	"testing"
 	"time"
 
@@ -34,5 +37,34 @@ func TestStapleWithIssuerInIt(t *testing.T) {
 		if got := stapledAt(t, s, tls.VersionTLS13); !bytes.Equal(got, raw) {
 			t.Errorf("%s: %x", what, got)
 		}
+	}
+}
+
+// Who adds the issuer to the file, as he was told, gets a response without a restart.
+func TestStapleAfterIssuerCame(t *testing.T) {
+	root, at := newSigning(t, "root"), newResponder(t)
+	raw := root.says(nil)
+	at.answer(raw)
+	files := root.issue(t, leafTemplate(at.URL, nil))
+	whole, err := os.ReadFile(files.Cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(whole)
+	put(t, files.Cert, pem.EncodeToMemory(block))
+	st, told := stapler(t, "")
+	s, changed := server(t, Options{Pairs: []Files{files}, Stapler: st})
+	if n := <-told; !errors.Is(n.Err, errNoIssuer) {
+		t.Fatal(n.Err)
+	}
+	put(t, files.Cert, whole)
+	if err := <-changed; err != nil {
+		t.Fatal(err)
+	}
+	if got := stapledAt(t, s, tls.VersionTLS13); !bytes.Equal(got, raw) {
+		t.Errorf("%x", got)
+	}
+	if n := <-told; n.Err != nil {
+		t.Errorf("told %v", n.Err)
 	}
 }
