@@ -32,7 +32,8 @@ type StapleStatus struct {
 	Responder  string
 	MustStaple bool // the certificate asks clients to want a response: RFC 7633
 	Until      time.Time
-	// Err is why the last try brought nothing to show: a *RevokedError, or what was wrong with the responder or its answer.
+	// Err is why the last try brought nothing to show: a *RevokedError, or what was wrong with the responder or its answer. Revoked it
+	// stays until a responder says otherwise.
 	Err  error
 	Next time.Time // when it is asked again
 }
@@ -346,11 +347,15 @@ func (s *Stapler) came(e *staple, answer *response, err error) {
 	} else {
 		e.due = now.Add(pausesStaple[min(e.failed, len(pausesStaple)-1)])
 		e.failed++
-		e.status.Err = err
-		if errors.As(err, &revoked) || !e.status.Holds(now) {
+		known := errors.As(e.status.Err, &revoked)
+		is := errors.As(err, &revoked)
+		if is || !known { // who cannot be asked takes nothing back
+			e.status.Err = err
+		}
+		if is || !e.status.Holds(now) {
 			e.raw, e.status.Until = nil, time.Time{}
 		}
-		if tell = now.Sub(e.toldAt) >= 24*time.Hour; tell {
+		if tell = is && !known || now.Sub(e.toldAt) >= 24*time.Hour; tell {
 			e.toldAt = now
 		}
 	}
