@@ -3,10 +3,18 @@ package gateway
 import (
 	"fmt"
 	"runtime/debug"
+
+	"github.com/whygate/whygate/internal/upstream"
 )
 
 // bug logs what should never happen, from where it was recovered. It ends what it happened in, and nothing else.
-func (g *Gateway) bug(what string, reason any) { g.bugAt(what, reason, debug.Stack()) }
+func (g *Gateway) bug(what string, reason any) {
+	stack := debug.Stack()
+	if of, elsewhere := reason.(*upstream.Panic); elsewhere {
+		stack = of.Stack
+	}
+	g.bugAt(what, reason, stack)
+}
 
 func (g *Gateway) bugAt(what string, reason any, stack []byte) {
 	if g.bugs.now() {

@@ -14,6 +14,7 @@ import (
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/mono"
 	"github.com/whygate/whygate/internal/resolve"
+	"github.com/whygate/whygate/internal/upstream"
 )
 
 const (
@@ -202,18 +203,22 @@ func (f *followed) look(ctx context.Context) looked {
 		wait = f.settings.Every
 	}
 	names := f.names()
-	ttls, errs := make([]time.Duration, len(names)), make([]error, len(names))
+	ttls, errs, bugs := make([]time.Duration, len(names)), make([]error, len(names)), make([]*upstream.Panic, len(names))
 	var asked sync.WaitGroup
 	turn := make(chan struct{}, namesAtOnce)
 	for i, name := range names {
 		turn <- struct{}{}
 		asked.Go(func() { // ends with ctx, or after resolver.timeout
 			defer func() { <-turn }()
+			defer upstream.Caught(&bugs[i])
 			ttls[i], errs[i] = f.lookOne(ctx, name)
 		})
 	}
 	asked.Wait()
 	for i, name := range names {
+		if bugs[i] != nil {
+			panic(bugs[i])
+		}
 		switch {
 		case errs[i] != nil:
 			wait = min(wait, followAgain)

@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"bytes"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/whygate/whygate/internal/config"
@@ -18,5 +21,19 @@ func TestNamesAreRememberedOverAReload(t *testing.T) {
 	f := followOf(&config.Config{}, &pool, &builtPool{follow: before})
 	if all := f.endpoints(); f == before || len(all) != 2 || all[0].String() != "http://127.0.0.2:80" || all[1] != more || len(f.known) != 1 {
 		t.Errorf("%v", all)
+	}
+}
+
+// A bug of ours in a look-up ends that look-up, and not the process.
+func TestLookUpSurvivesABug(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	g := &Gateway{log: slog.New(slog.NewTextHandler(&out, nil))}
+	app := config.Endpoint{Place: config.Place{Scheme: "http", Host: "app.test", Port: 80}}
+	f := followOf(&config.Config{}, &config.Pool{Name: "web", Endpoints: []config.Endpoint{app}, Resolve: config.Resolve{On: true, Every: config.EveryTTL}}, nil)
+	f.lookup = nil // as bad as it can be
+	g.guarded("this", func() { f.look(t.Context()) })
+	if !strings.Contains(out.String(), "BUG: this") || !strings.Contains(out.String(), "nil pointer") || !strings.Contains(out.String(), "lookOne") {
+		t.Errorf("%s", out.String())
 	}
 }
