@@ -61,8 +61,7 @@ type builtPool struct {
 	resolver *upstream.Resolver
 	follow   *followed // what its names stand for; nil where nobody asks
 
-	checks sync.WaitGroup
-	stop   context.CancelFunc // ends the checks; nil before there are any
+	checks []*checking // guarded by Gateway.mu; nil before there are any, and after others took them over
 }
 
 // build makes a generation. What old has and cfg still wants in the same form goes on being used: open connections, the
@@ -373,7 +372,7 @@ func (g *generation) retire(next *generation) {
 // watch begins to look at the files of revocation lists, and to check endpoints. It ends with retire.
 func (g *generation) watch(log *slog.Logger, current func() *generation) {
 	for _, b := range g.pools {
-		b.check()
+		b.check(nil)
 	}
 	for file, r := range g.lists {
 		r.Watch(func(err error) {

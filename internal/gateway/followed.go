@@ -96,8 +96,8 @@ func (g *Gateway) become(b *builtPool, endpoints []config.Endpoint) {
 	next := old.withEndpoints(b, endpoints)
 	g.current = next
 	g.latest.Store(next)
-	b.uncheck()
-	next.pools[b.cfg.Name].check()
+	next.pools[b.cfg.Name].check(b.checks)
+	b.checks = nil
 	g.proxy.Use(next.snapshot)
 	g.replaces(&generation{pools: map[string]*builtPool{b.cfg.Name: b}}, mono.Now())
 	came, left := b.leave(next.pools[b.cfg.Name])

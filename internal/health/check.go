@@ -54,9 +54,24 @@ type checked struct {
 
 func (c *checked) forget() { c.good, c.bad = 0, 0 }
 
-// Run checks one endpoint until ctx ends. The first check comes within a second, at random, so that many gateways and endpoints do
-// not check at once.
+// Take makes w the watcher that results go to of the checks of its endpoints, also of those that another one's Run began.
+func (w *Watcher) Take() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, e := range w.endpoints {
+		e.watcher, e.place = w, i
+	}
+}
+
+// Run checks one endpoint until ctx ends, for whichever watcher has taken it. The first check comes within a second, at random, so that
+// many gateways and endpoints do not check at once.
 func (w *Watcher) Run(ctx context.Context, i int, t *upstream.Target, c *Check) {
+	mu, e := w.mu, w.endpoints[i]
+	at := func() (*Watcher, int) {
+		mu.Lock()
+		defer mu.Unlock()
+		return e.watcher, e.place
+	}
 	wait := time.Duration(rand.Float64() * float64(min(closer, c.Every)))
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -66,13 +81,14 @@ func (w *Watcher) Run(ctx context.Context, i int, t *upstream.Target, c *Check) 
 			return
 		case <-timer.C:
 		}
-		before := w.endpoints[i].ok.Load()
+		before := e.ok.Load()
 		ev, verdict := ask(ctx, t, c)
 		if ctx.Err() != nil {
 			return // it was we who ended it: that is no result
 		}
-		w.result(i, c, ev, verdict, before)
-		timer.Reset(w.pause(i, c))
+		taker, place := at()
+		taker.result(place, c, ev, verdict, before)
+		timer.Reset(taker.pause(place, c))
 	}
 }
 

@@ -104,6 +104,8 @@ type endpoint struct {
 	times   int       // how often it doubled
 	calm    mono.Time // since when nothing was wrong
 	checked checked
+	watcher *Watcher // whose checks' results these are, and where it is there: the last that took it
+	place   int
 }
 
 type counts struct{ ok, bad uint64 }
@@ -111,8 +113,8 @@ type counts struct{ ok, bad uint64 }
 // New makes a watcher of the endpoints of a set, all up.
 func New(set *balance.Set, o Options) *Watcher {
 	w := &Watcher{options: o, set: set, mu: new(sync.Mutex)}
-	for range o.Names {
-		w.endpoints = append(w.endpoints, &endpoint{since: time.Now()})
+	for i := range o.Names {
+		w.endpoints = append(w.endpoints, &endpoint{since: time.Now(), watcher: w, place: i})
 	}
 	return w
 }

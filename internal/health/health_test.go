@@ -417,3 +417,30 @@ func TestUnchecked(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// Checks that one watcher began go on for the one that takes their endpoint, at its place there.
+func TestTakenChecks(t *testing.T) {
+	answers := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }))
+	defer answers.Close()
+	e, err := upstream.ParseEndpoint(answers.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := New(balance.New(1, balance.RoundRobin), Options{Names: []string{"stays"}})
+	set, told := balance.New(2, balance.RoundRobin), make(chan Event, 1)
+	next := New(set, Options{Names: []string{"came", "stays"}, Event: func(e Event) { told <- e }})
+	next.Carry(old, []int{-1, 0})
+	target := upstream.New(e, upstream.Options{Connect: time.Second, HeadMax: 1 << 16, Resolver: upstream.NewResolver(nil, time.Second)})
+	defer target.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	var run sync.WaitGroup
+	next.Take()
+	run.Go(func() {
+		old.Run(ctx, 0, target, &Check{Path: "/", Every: time.Millisecond, Timeout: time.Minute, Fall: 1, Rise: 1})
+	})
+	if e := <-told; e.Endpoint != "stays" || e.To != Down || !set.Usable(0, mono.Now()) || set.Usable(1, mono.Now()) {
+		t.Errorf("%+v", e)
+	}
+	cancel()
+	run.Wait()
+}
