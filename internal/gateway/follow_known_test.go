@@ -3,10 +3,13 @@ package gateway
 import (
 	"bytes"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/whygate/whygate/internal/config"
+	"github.com/whygate/whygate/internal/mono"
 )
 
 // A reload that adds a name forgets nothing of the others: they may not be there to be looked up now.
@@ -35,5 +38,49 @@ func TestLookUpSurvivesABug(t *testing.T) {
 	g.guarded("this", func() { f.look(t.Context()) })
 	if !strings.Contains(out.String(), "BUG: this") || !strings.Contains(out.String(), "nil pointer") || !strings.Contains(out.String(), "lookOne") {
 		t.Errorf("%s", out.String())
+	}
+}
+
+// A request that has its endpoints from before all of them left is asked of those, not answered that there are none; where one stayed, it is
+// that one.
+func TestEndpointsThatLeft(t *testing.T) {
+	t.Parallel()
+	cfg, problems := config.Parse("test.yaml", []byte("version: 1\nlisten: [{address: '127.0.0.1:0'}]\nroutes: [{path: /, pool: web}]\npools: {web: {endpoints: ['http://127.0.0.2:80', 'http://127.0.0.3:80']}}\n"), config.Options{})
+	if cfg == nil {
+		t.Fatal(problems.Err())
+	}
+	at := func(addrs ...string) (all []config.Endpoint) {
+		for _, a := range addrs {
+			all = append(all, config.Endpoint{Place: config.Place{Scheme: "http", Host: a, Port: 80}, Weight: 1})
+		}
+		return all
+	}
+	for _, tt := range []struct {
+		next []config.Endpoint
+		want []string // who may get the requests that began before
+	}{
+		{at("127.0.0.4"), []string{"127.0.0.2", "127.0.0.3"}},
+		{nil, []string{"127.0.0.2", "127.0.0.3"}},
+		{at("127.0.0.3", "127.0.0.4"), []string{"127.0.0.3"}},
+	} {
+		g, problems := build(cfg, nil, nil, "", nil)
+		if len(problems) > 0 {
+			t.Fatal(problems.Err())
+		}
+		b := g.pools["web"]
+		next := g.withEndpoints(b, tt.next).pools["web"]
+		b.leave(next)
+		asked := map[string]bool{}
+		for range 10 {
+			i := b.pool.Balance.Pick(nil, 0, mono.Now())
+			if i < 0 {
+				t.Fatalf("%v: there is no endpoint", tt.next)
+			}
+			b.pool.Balance.Start(i)
+			asked[b.cfg.Endpoints[i].Host] = true
+		}
+		if got := slices.Sorted(maps.Keys(asked)); !slices.Equal(got, tt.want) {
+			t.Errorf("%v: %v are asked, want %v", tt.next, got, tt.want)
+		}
 	}
 }

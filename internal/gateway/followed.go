@@ -138,8 +138,9 @@ func (g *generation) withEndpoints(b *builtPool, endpoints []config.Endpoint) *g
 	return next
 }
 
-// leave ends what the next form of the pool has no more: an endpoint that left gets no request, not even of those who began before, and loses its
-// idle connections. It gives the names of the endpoints that came and of those that left.
+// leave ends what the next form of the pool has no more: an endpoint that left loses its idle connections and gets no request, not even of those
+// who began before, as long as one that stays may be asked: those know of no other. It gives the names of the endpoints that came and of those
+// that left.
 func (b *builtPool) leave(next *builtPool) (came, left []string) {
 	kept := map[*upstream.Target]bool{}
 	for _, t := range next.targets {
@@ -153,10 +154,19 @@ func (b *builtPool) leave(next *builtPool) (came, left []string) {
 	has := func(all []config.Endpoint, e config.Endpoint) bool {
 		return slices.ContainsFunc(all, func(other config.Endpoint) bool { return other.Place == e.Place })
 	}
+	var gone []int
+	others := false
 	for i, e := range b.cfg.Endpoints {
-		if !has(next.cfg.Endpoints, e) {
+		if has(next.cfg.Endpoints, e) {
+			others = others || b.pool.Balance.Usable(i, mono.Now())
+			continue
+		}
+		gone = append(gone, i)
+		left = append(left, e.String())
+	}
+	if others {
+		for _, i := range gone {
 			b.pool.Balance.TakeOut(i, balance.Drained)
-			left = append(left, e.String())
 		}
 	}
 	for _, e := range next.cfg.Endpoints {
