@@ -18,6 +18,7 @@ type listen struct {
 	issue   string            // config.IssueAuto or config.IssueInternal; empty: certificates are from files alone
 	issueAt *node
 	clients []clientDemand // what the servers that share the listener ask of clients, those that ask nothing among them
+	h3      bool           // it speaks HTTP/3 too, if it speaks TLS
 	notes   []Note
 	at      conftree.Place
 	gone    bool // Whygate refuses it
@@ -157,6 +158,9 @@ func (d *draft) writeListens(b *strings.Builder) {
 		fmt.Fprintf(b, "  - address: %s\n", quote(l.address))
 		if tls := l.tls(); tls != "" {
 			fmt.Fprintf(b, "    tls: %s\n", tls)
+			if l.h3 {
+				b.WriteString("    h3: on\n")
+			}
 		}
 	}
 	if len(d.acme) > 0 {

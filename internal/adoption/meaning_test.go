@@ -79,6 +79,11 @@ func server(lines string) string {
 // TestNginxAccess: what nginx keeps from people, the result keeps from them.
 func TestNginxAccess(t *testing.T) {
 	meanings(t, []meaning{
+		{
+			name: "a server without a name that is not the default one", order: []string{"status: 501"}, notes: []string{"return 444"},
+			text:    "events {}\nhttp {\nserver {\nlisten 8080;\nlocation / { proxy_pass http://127.0.0.1:9; }\n}\nserver {\nlisten 8080 default_server;\nserver_name _;\nreturn 444;\n}\n}\n",
+			without: []string{"pool:"},
+		},
 		{name: "internal", text: server("root /srv;\nlocation /private/ { internal; }\nlocation / { }"), order: []string{"'/private/*'", "status: 404", "files:"}},
 		{
 			name: "auth_request", text: server("location /p/ { auth_request /auth; proxy_pass http://127.0.0.1:9; }\nlocation / { proxy_pass http://127.0.0.1:8; }"),

@@ -73,6 +73,7 @@ type nginxServer struct {
 	scope   scope
 	names   []serverName
 	listens []topology.Listen
+	quic    []topology.Listen // those of HTTP/3
 	ways    []nginxWay
 	mark    []Note // what waits for a route to stand before
 
@@ -213,11 +214,7 @@ func (n *nginx) read(b *node, s scope) *nginxServer {
 		}
 	}
 	for _, l := range s.own("listen") {
-		at := topology.Listen{Node: l, TLS: l.Has("ssl")}
-		if l.Has("quic") {
-			n.d.note(&v.mark, l, "HTTP/3")
-			continue
-		}
+		at := topology.Listen{Node: l, TLS: l.Has("ssl") || overQUIC(l)}
 		if path, ok := strings.CutPrefix(l.Text(), "unix:"); ok {
 			at.Unix = path
 		} else if at.Host, at.Port = topology.HostPort(l.Text()); at.Port == "" {
@@ -230,8 +227,14 @@ func (n *nginx) read(b *node, s scope) *nginxServer {
 		if l.Has("proxy_protocol") {
 			n.d.note(&v.mark, l, "the PROXY protocol")
 		}
-		v.listens = append(v.listens, at)
+		if overQUIC(l) {
+			v.quic = append(v.quic, at)
+		}
+		if !overQUIC(l) || l.Has("ssl") {
+			v.listens = append(v.listens, at)
+		}
 	}
+	n.overQUICAlone(v)
 	if len(v.listens) == 0 {
 		v.listens = []topology.Listen{{Port: "80", Node: b}}
 	}
@@ -274,10 +277,15 @@ func (n *nginx) order() {
 	n.narrow()
 	first, said := map[string]*nginxServer{}, map[string]bool{}
 	plain, secure := map[string]bool{}, map[string]bool{}
+	var late []func() // of servers for HTTP/3 alone: over TCP another one comes first
 	for _, v := range n.servers {
 		for _, l := range v.listens {
 			key := addressOf(l)
-			if says := l.Node.Has("default_server") || l.Node.Has("default"); first[key] == nil || says && !said[key] {
+			says := l.Node.Has("default_server") || l.Node.Has("default")
+			switch {
+			case !overTCP(l):
+				late = append(late, func() { first[key] = cmp.Or(first[key], v) })
+			case first[key] == nil || says && !said[key]:
 				first[key], said[key] = v, says
 			}
 			if l.TLS {
@@ -289,7 +297,11 @@ func (n *nginx) order() {
 			n.listen(l)
 		}
 	}
+	for _, claim := range late {
+		claim()
+	}
 	n.secure(first)
+	n.speakQUIC()
 	for _, v := range n.servers {
 		n.patterns = n.patterns || slices.ContainsFunc(v.names, func(s serverName) bool { return s.regex || strings.HasPrefix(s.text, "*") })
 		var mine, others []topology.Listen
@@ -300,20 +312,15 @@ func (n *nginx) order() {
 				others = append(others, l)
 			}
 		}
-		left := false
 		for _, listens := range [][]topology.Listen{mine, others} {
 			portless := !slices.ContainsFunc(listens, func(l topology.Listen) bool { return l.Port != "" })
 			switch {
 			case len(listens) == 0:
 			case portless && len(plain)+len(secure) > 1: // its routes would be everybody's
 				n.d.note(&n.d.notes, listens[0].Node, "a unix socket beside ports: routes cannot tell it from them, and those of its server are left out")
-				left = true
 			default:
 				v.ways = append(v.ways, nginxWay{way(listens, len(plain), len(secure)), first[addressOf(listens[0])] == v})
 			}
-		}
-		if len(v.ways) == 0 && !left && !v.narrow { // HTTP/3 alone
-			v.ways = []nginxWay{{}}
 		}
 	}
 	n.sameAddresses()
@@ -538,6 +545,7 @@ var needless = words(`fastcgi_temp_path uwsgi_temp_path scgi_temp_path types_has
 	client_header_buffer_size client_body_buffer_size client_body_temp_path client_body_in_file_only client_body_in_single_buffer 	proxy_http_version proxy_buffering proxy_buffers proxy_busy_buffers_size proxy_request_buffering proxy_max_temp_file_size proxy_temp_file_write_size proxy_temp_path proxy_socket_keepalive proxy_ignore_client_abort 	proxy_ssl_server_name proxy_ssl_session_reuse proxy_ssl_verify_depth proxy_ssl_protocols proxy_ssl_ciphers proxy_headers_hash_max_size proxy_pass_header
 	fastcgi_buffers fastcgi_busy_buffers_size fastcgi_request_buffering fastcgi_max_temp_file_size fastcgi_buffering fastcgi_temp_file_write_size fastcgi_keep_conn fastcgi_pass_header
 	ssl_session_cache ssl_session_timeout ssl_session_tickets ssl_ciphers ssl_prefer_server_ciphers ssl_ecdh_curve ssl_dhparam ssl_stapling ssl_stapling_verify ssl_buffer_size ssl_conf_command http2_max_concurrent_streams http2_push_preload
+	http3 http3_max_concurrent_streams http3_stream_buffer_size quic_retry quic_gso quic_host_key quic_active_connection_id_limit
 	gzip_vary gzip_min_length gzip_comp_level gzip_types gzip_proxied gzip_disable gzip_buffers gzip_http_version brotli_comp_level brotli_types brotli_min_length brotli_window brotli_buffers
 	resolver proxy_cache_bypass proxy_no_cache resolver_timeout real_ip_recursive limit_req_log_level limit_conn_log_level satisfy_log `)
 
@@ -603,7 +611,7 @@ func (n *nginx) add(v *nginxServer, r *route) {
 		switch {
 		case w.main && !n.patterns:
 			hosts = []serverName{{}} // what is for no other name: its own are among that
-		case w.main || len(hosts) == 0:
+		case w.main:
 			hosts = append(hosts, serverName{})
 		}
 		n.d.addFor(r, hosts, w.match, v.node, rank)

@@ -2,6 +2,7 @@ package adoption
 
 import (
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/whygate/whygate/internal/config"
@@ -101,4 +102,37 @@ func (v *nginxServer) asks(n *nginx) clientDemand {
 		auth = config.ClientOptional
 	}
 	return clientDemand{n.absolute(ca, ca.Text()), auth}
+}
+
+// overQUIC reports whether a "listen" is for HTTP/3.
+func overQUIC(l *node) bool { return l.Has("quic") || l.Has("http3") }
+
+// overTCP reports whether an address is one of TCP, in nginx.
+func overTCP(l topology.Listen) bool { return !overQUIC(l.Node) || l.Node.Has("ssl") }
+
+// overQUICAlone has a server that is for HTTP/3 at some address, and for nothing else there, come over TLS as well: Whygate has no other way.
+func (n *nginx) overQUICAlone(v *nginxServer) {
+	for _, l := range v.quic {
+		if !slices.ContainsFunc(v.listens, func(o topology.Listen) bool { return o.Port == l.Port && o.TLS }) {
+			n.d.note(&v.mark, l.Node, "HTTP/3 alone; it is reached over TCP, too")
+			v.listens = append(v.listens, l)
+		}
+	}
+}
+
+// speakQUIC has listeners speak HTTP/3, where a server says so that does not turn it off.
+func (n *nginx) speakQUIC() {
+	for _, v := range n.servers {
+		if on := v.scope.get("http3"); on != nil && on.Text() == "off" {
+			continue
+		}
+		for _, l := range v.quic {
+			there := slices.ContainsFunc(v.listens, func(o topology.Listen) bool { return o.TLS && addressOf(o) == addressOf(l) })
+			for _, o := range v.listens { // of another address of the port, where it has none of its own
+				if at := n.listen(o); o.TLS && (addressOf(o) == addressOf(l) || !there && o.Port == l.Port) {
+					at.h3 = true
+				}
+			}
+		}
+	}
 }

@@ -51,6 +51,25 @@ func TestNginxTLS(t *testing.T) {
 		},
 		{name: "nobody is asked in clear", text: server("ssl_client_certificate /ca.pem;\nssl_verify_client on;" + pass), order: []string{"pool:"}},
 		{
+			name: "HTTP/3", text: secureServer("listen 8443 quic reuseport;\nlisten [::]:8443 quic;\nhttp3 on;\nhttp2 on;\nquic_retry on;" + pass),
+			order: []string{"8443'\n    tls: {cert: /a.pem, key: /a.key}\n    h3: on\n", "pool:"}, without: []string{"address: ':80'"},
+		},
+		{name: "HTTP/3 that is turned off", text: secureServer("listen 8443 quic;\nhttp3 off;" + pass), order: []string{"pool:"}, without: []string{"h3:"}},
+		{name: "no QUIC, no HTTP/3", text: secureServer("http3 on;" + pass), order: []string{"pool:"}, without: []string{"h3:"}},
+		{
+			name: "HTTP/3 of one server of two", text: two("listen 443 quic;", ""),
+			order: []string{"443'\n    tls: {cert: /b.pem", "h3: on\n", "pool:"},
+		},
+		{
+			name: "HTTP/3 on one address of two", text: secureServer("listen 10.0.0.2:9443 ssl;\nlisten 10.0.0.3:9443 ssl;\nlisten 10.0.0.3:9443 quic;" + pass),
+			order: []string{"10.0.0.2:9443'\n    tls: {cert: /a.pem, key: /a.key}\n  - address: '10.0.0.3:9443'\n    tls: {cert: /a.pem, key: /a.key}\n    h3: on\n", "pool:"},
+		},
+		{
+			name: "HTTP/3 alone", text: "events {}\nhttp {\nserver {\nlisten 443 quic;\nssl_certificate /a.pem;\nssl_certificate_key /a.key;" + pass + "\n}\nserver {\nlisten 443 ssl;\nssl_certificate /b.pem;\nssl_certificate_key /b.key;\nreturn 403;\n}\n}\n",
+			order: []string{"cert: /b.pem", "h3: on", "status: 403"}, without: []string{"80'", "pool:"}, notes: []string{"reached over TCP, too"},
+		},
+		{name: "HTTP/3 without a certificate", text: "events {}\nhttp {\nserver {\nlisten 443 ssl;\nlisten 443 quic;" + pass + "\n}\n}\n", order: []string{"pool:"}, without: []string{"h3:"}, notes: []string{"TLS without"}},
+		{
 			name: "chains", text: secureServer("ssl_client_certificate /ca.pem;\nssl_trusted_certificate /more.pem;\nssl_verify_depth 2;\nssl_verify_client on;" + pass),
 			order: []string{"client_ca: /ca.pem"}, notes: []string{"ssl_trusted_certificate", "ssl_verify_depth 2"},
 		},
