@@ -84,7 +84,7 @@ func TestRatioIsOfMinima(t *testing.T) {
 	for i := range r.Series {
 		r.Series[i].summarise()
 	}
-	r.compare(map[string]float64{nginx: 0.95})
+	r.compare(map[string]float64{nginx: 0.95}, 0)
 	want := []Ratio{{Peer: nginx, Ratio: 0.95, Limit: 0.95, Reached: true}}
 	if !slices.Equal(r.Ratios, want) {
 		t.Errorf("got %+v, want %+v", r.Ratios, want)

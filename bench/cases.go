@@ -6,6 +6,7 @@ const (
 	nginx   = "nginx"
 	haproxy = "haproxy"
 	base    = "base" // another build of Whygate, to compare with
+	calm    = "calm" // the same Whygate, whose side load succeeds
 )
 
 // baseLimit is what a request may cost of what it costs that build.
@@ -49,6 +50,8 @@ type benchCase struct {
 	resumed     bool               // the session of the connection before is resumed
 	cores       int                // how many the proxy may use; 0 is one
 	limitKiB    float64            // what an idle connection may cost Whygate
+	side        int                // requests a second beside the load, which fail, and so leave an incident each; those of calm succeed
+	limitP99    float64            // the ratio of the 99th percentiles to reach with calm
 	limits      map[string]float64 // the ratio to reach, by peer; a peer without one is not run
 }
 
@@ -127,6 +130,12 @@ func cases() []benchCase {
 			limits: map[string]float64{nginx: 0.8, haproxy: 1.0},
 		},
 		{
+			// Of each a request reaches the gateway and an endpoint; one of them finds nobody there, is told of in an incident, and kept in SQLite.
+			name: "incidents", title: "64 connections, beside 5,000 requests a second that leave an incident; calm: that succeed",
+			connections: 64, path: smallPath, answer: smallSize, side: 5000, limitP99: 1.05,
+			limits: map[string]float64{calm: 1.02},
+		},
+		{
 			// The limit is absolute; the peers are run to be shown beside it.
 			name: "idle", title: "5,000 idle keep-alive connections, resident memory of one", load: idle,
 			connections: idleConnections, path: smallPath, answer: smallSize, limitKiB: 1.5,
@@ -155,6 +164,9 @@ func (c benchCase) proxies(peers []string) []string {
 		if _, ok := c.limits[p]; ok || p == base {
 			names = append(names, p)
 		}
+	}
+	if c.side > 0 {
+		names = append(names, calm)
 	}
 	return names
 }

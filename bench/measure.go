@@ -163,7 +163,7 @@ func (b *bench) rounds(ctx context.Context, c benchCase, proxies []*proxy, resul
 	for i := range result.Series {
 		result.Series[i].summarise()
 	}
-	result.compare(c.limits)
+	result.compare(c.limits, c.limitP99)
 	if b.opts.profile == "" {
 		return nil
 	}
@@ -226,7 +226,12 @@ func (b *bench) drive(ctx context.Context, c benchCase, p *proxy, seconds int) (
 	case c.streams > 0:
 		return b.driveStreams(ctx, c, p, seconds)
 	}
-	return b.driveRequests(ctx, c, p, seconds)
+	if c.side == 0 {
+		return b.driveRequests(ctx, c, p, seconds)
+	}
+	stop := b.beside(ctx, c, p)
+	v, err := b.driveRequests(ctx, c, p, seconds)
+	return v, errors.Join(err, stop())
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

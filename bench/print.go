@@ -95,7 +95,7 @@ func (r *Report) writeSummary(w io.Writer) {
 		case c.Error != "":
 			fmt.Fprintf(w, "| %s | ✗ FAILED | ✗ FAILED | |\n", c.Title)
 		case c.Memory == nil:
-			fmt.Fprintf(w, "| %s | %s | %s | %s |\n", c.Title, c.cell(nginx), c.cell(haproxy), c.cell(base))
+			fmt.Fprintf(w, "| %s | %s | %s | %s |\n", c.Title, c.cell(nginx), c.cell(haproxy), strings.TrimSpace(c.cell(base)+" "+c.beside()))
 		}
 	}
 	for _, c := range r.Cases {
@@ -119,6 +119,16 @@ func (r Result) cell(peer string) string {
 		}
 	}
 	return ""
+}
+
+// beside are the ratios to what ran beside incidents that there were none of, empty where there are none.
+func (r Result) beside() (text string) {
+	for _, x := range r.Ratios {
+		if strings.HasPrefix(x.Peer, calm) {
+			text += fmt.Sprintf("%s: %.3f ≤ %.2f %s ", x.Peer, x.Ratio, x.Limit, verdict(x.Reached))
+		}
+	}
+	return strings.TrimSpace(text)
 }
 
 // verdict says in a word and a sign whether a limit was kept.

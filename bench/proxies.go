@@ -35,6 +35,7 @@ type settings struct {
 
 	Small, KiB string // the origin only
 	Body       int    // wrk's script only
+	Side       bool   // there is a pool that nobody answers, and incidents are kept
 }
 
 // proxy is one of the three, running for one case.
@@ -112,7 +113,7 @@ func (b *bench) startProxy(ctx context.Context, name string, c benchCase, dir st
 	}
 	s := settings{
 		Dir: dir, Listen: address, Origin: b.origin, Admin: admin,
-		Root: os.Geteuid() == 0, Large: c.load == transfers, H2: c.streams > 0, Cores: max(c.cores, 1),
+		Root: os.Geteuid() == 0, Large: c.load == transfers, H2: c.streams > 0, Cores: max(c.cores, 1), Side: c.side > 0,
 	}
 	cores := []int{b.machine.ProxyCore}
 	if c.cores > 1 && b.machine.LoadCore != b.machine.ProxyCore {
@@ -143,18 +144,21 @@ func (b *bench) startProxy(ctx context.Context, name string, c benchCase, dir st
 
 // argv writes the configuration of a proxy and says how it is run with it.
 func (b *bench) argv(name, dir string, s settings) ([]string, error) {
-	files := map[string]string{whygate: "whygate.yaml", base: "whygate.yaml", nginx: "nginx.conf", haproxy: "haproxy.cfg"}
-	if name == base {
-		if dir = filepath.Join(dir, base); os.MkdirAll(dir, 0o755) != nil {
+	files := map[string]string{whygate: "whygate.yaml", base: "whygate.yaml", calm: "whygate.yaml", nginx: "nginx.conf", haproxy: "haproxy.cfg"}
+	if name == base || name == calm {
+		if dir = filepath.Join(dir, name); os.MkdirAll(dir, 0o755) != nil {
 			return nil, fmt.Errorf("no directory %s", dir)
 		}
 	}
+	s.Dir = dir
 	conf, err := render(files[name], dir, s)
 	if err != nil {
 		return nil, err
 	}
 	program := b.programs[name]
 	switch name {
+	case calm:
+		return []string{b.programs[whygate], "run", "-c", conf}, nil
 	case whygate, base:
 		return []string{program, "run", "-c", conf}, nil
 	case nginx:

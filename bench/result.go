@@ -84,7 +84,7 @@ func median(sorted []float64) float64 {
 }
 
 // compare relates the first series, Whygate's, to the others.
-func (r *Result) compare(limits map[string]float64) {
+func (r *Result) compare(limits map[string]float64, p99 float64) {
 	for _, peer := range r.Series[1:] {
 		ratio := r.Series[0].MinCPUUS / peer.MinCPUUS
 		limit := limits[peer.Proxy]
@@ -92,6 +92,10 @@ func (r *Result) compare(limits map[string]float64) {
 			limit = baseLimit
 		}
 		r.Ratios = append(r.Ratios, Ratio{Peer: peer.Proxy, Ratio: ratio, Limit: limit, Reached: ratio <= limit})
+		if peer.Proxy == calm && p99 > 0 {
+			late := r.Series[0].P99US / peer.P99US
+			r.Ratios = append(r.Ratios, Ratio{Peer: calm + " p99", Ratio: late, Limit: p99, Reached: late <= p99})
+		}
 	}
 }
 
