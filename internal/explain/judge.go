@@ -154,6 +154,15 @@ func (e *Entry) errno(errno syscall.Errno) {
 	if errno == syscall.EAGAIN || errno == syscall.ENOTSOCK || starts(e.Upstream, "/") || starts(e.Upstream, "unix:") {
 		v.End = fault.EndOfUnix(errno)
 	}
+	e.noIPv6()
+}
+
+// noIPv6 widens EADDRNOTAVAIL at an address of IPv6: more often than all ports are in use, the machine or the container has no address of IPv6 to
+// connect from.
+func (e *Entry) noIPv6() {
+	if e.Evidence.Errno == syscall.EADDRNOTAVAIL && starts(e.Upstream, "[") {
+		e.suspect(fault.CauseNetworkUnreachable, fault.CausePortsExhausted)
+	}
 }
 
 // errnoTexts are glibc's strerror texts of what a connection can meet, as logs quote them. Some have two: BSD's, or

@@ -42,6 +42,8 @@ func blameConnect(e *Entry, errno syscall.Errno, unix bool) {
 	switch {
 	case unix, errno == syscall.EAGAIN: // which connect(2) says of unix sockets alone
 		v.End = fault.EndOfUnix(errno)
+	case errno == syscall.EADDRNOTAVAIL:
+		e.noIPv6()
 	case errno == syscall.EHOSTUNREACH:
 		e.may(fault.CauseHostUnreachable, fault.CauseFirewallRejected)
 	}

@@ -16,6 +16,10 @@ var namedBetween = [...]struct{ said, before, after string }{
 	{"could not resolve service ", "resolve service ", ""},
 	{"backendnotfound", `service "`, `"`},
 	{"failed to execute the transaction to", "on host '", "'"},
+	{"healthstate", "/instances/", " "},
+	{" still sick ", "Backend_health - ", " Still"},
+	{" went sick ", "Backend_health - ", " Went"},
+	{"undefined backend '", "backend '", "'"},
 	{"(policy denied) flow", " -> ", " "},
 	{"policy denied dropped", " <> ", " "},
 }

@@ -93,6 +93,7 @@ var (
 	socketGone   = []fault.Cause{fault.CauseSocketMissing, fault.CauseServiceFailed}
 	socketDenied = []fault.Cause{fault.CauseSocketPermission, fault.CauseFirewallRejected}
 	backlog      = []fault.Cause{fault.CauseSocketBacklogFull, fault.CauseWorkersBusy}
+	noIPv6       = []fault.Cause{fault.CauseNetworkUnreachable, fault.CausePortsExhausted}
 	ports        = []fault.Cause{fault.CausePortsExhausted}
 	descriptors  = []fault.Cause{fault.CauseDescriptorsExhausted}
 	memory       = []fault.Cause{fault.CauseMemoryExhausted}

@@ -82,6 +82,7 @@ var errnoPhrases = []Phrase{
 	{"unreachable host", "", "", noRoute, code, Errno, Gateway, "", ".NET"},
 	{"unreachable network", "", "", noNetwork, code, Errno, Gateway, "", ".NET"},
 	{"eaddrnotavail", "", "", ports, code, Errno, Gateway, "", ""},
+	{"assign requested address", "dial tcp [|connect() to [|connect to [|connect to ::|(::1", "bind", noIPv6, Named, Errno, Gateway, "", "where the machine or the container has no address of IPv6"},
 	{"assign requested address", "", "bind", ports, code, Errno, Gateway, "", ""},
 	{"err_address_unreachable", "", "", noRoute, Named, Strong, Gateway, "", "Chromium"},
 	{"emfile", "", "", descriptors, code, Errno, Gateway, "", ""},

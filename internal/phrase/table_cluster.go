@@ -75,6 +75,23 @@ var clusterPhrases = []Phrase{
 	{"received response from target (50", "", "", status, exact, Strong, Gateway, "", "proxy-chain"},
 	{"http code: 50", "", "", status, Named, Strong, Gateway, "", ""},
 
+	// What balancers' states say, in their tables and APIs.
+	{"layer4 connection problem: ", "refused", "", refused, Worded, Strong, Gateway, "haproxy", "its page of states"},
+	{"layer4 connection problem: ", "no route to host", "", noRoute, exact, Strong, Gateway, "haproxy", ""},
+	{"l4con in ", "", "", refusedOrNone, Worded, Strong, Gateway, "haproxy", ""},
+	{"l4tout in ", "", "", connectTimeout, Worded, Strong, Gateway, "haproxy", ""},
+	{"l6tout in ", "", "", tlsTimeout, Worded, Strong, Gateway, "haproxy", ""},
+	{"l6rsp in ", "", "", tlsBroken, Worded, Strong, Gateway, "haproxy", ""},
+	{"l7tout in ", "", "", headTimeout, Worded, Strong, Gateway, "haproxy", ""},
+	{"l7rsp in ", "", "", notHTTP, Worded, Strong, Gateway, "haproxy", ""},
+	{"l7sts/50", "", "", status, Worded, Strong, Gateway, "haproxy", ""},
+	{"target.timeout", "", "", someTimeout, exact, Strong, Gateway, "alb", ""},
+	{"healthstate", "unhealthy", "", nobody, Worded, Strong, Gateway, "gcp", ""},
+	{" still sick ", "", "", nobody, Worded, Strong, Gateway, "varnish", ""},
+	{" went sick ", "", "", nobody, Worded, Strong, Gateway, "varnish", ""},
+	{"undefined backend '", "for frontend", "", broken, exact, Strong, Gateway, "traefik", "1"},
+	{"invalid domain name", "lookup ", "", dnsError, Worded, Strong, Gateway, "", "Go"},
+
 	// Threads that are held up.
 	{"may be stuck", "has been active for", "", workersBusy, exact, Strong, Application, "tomcat", ""},
 	{"bea-000337", "", "", workersBusy, exact, Strong, Application, "", "WebLogic"},

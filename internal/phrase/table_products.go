@@ -142,7 +142,7 @@ var proxyPhrases = []Phrase{
 	{"reason: layer6 invalid response", "", "", tlsBroken, Worded, Strong, Gateway, "haproxy", ""},
 	{"reason: layer7 timeout", "", "", headTimeout, Worded, Strong, Gateway, "haproxy", ""},
 	{"has no server available!", "", "", nobody, exact, Strong, Gateway, "haproxy", ""},
-	{"0 active and 0 backup servers left", "", "", nobody, exact, Strong, Gateway, "haproxy", ""},
+	{"0 active and 0 backup servers left", "", "reason: layer", nobody, exact, Strong, Gateway, "haproxy", ""},
 	{"service in fail-fast", "", "", nobody, exact, Strong, Gateway, "linkerd", ""},
 	{"entering failfast", "", "", nobody, Worded, Strong, Gateway, "linkerd", ""},
 	{"unable to find instance for", "", "", nobody, Worded, Strong, Gateway, "spring", ""},
