@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -165,6 +166,19 @@ func ofChallenge(w *Walk, x *Exchange) *finding {
 	return nil
 }
 
+// denyField finds the names of fields in which filters say why they refuse.
+var denyField = regexp.MustCompile(`(?i)(^|-)(deny|denied|block|blocked|reject|rejected|waf|firewall)(-|$)`)
+
+// whyDenied is what a field of a refusal says of its reason, as the end of a sentence; empty where none does.
+func whyDenied(x *Exchange) string {
+	for _, f := range x.answer.Fields {
+		if denyField.MatchString(f.Name) && f.Value != "" {
+			return ", and says why: " + f.Name + ": " + firstLine([]byte(f.Value))
+		}
+	}
+	return ""
+}
+
 // ofRefusal tells a filter from a refusal that is the application's: what else it lets through decides.
 func ofRefusal(w *Walk, x *Exchange) *finding {
 	ok := func(o *Exchange) bool { return o.answered() && o.Status < 400 }
@@ -185,13 +199,20 @@ func ofRefusal(w *Walk, x *Exchange) *finding {
 	case x.Status != 403:
 		return nil
 	}
+	who := decider(w, x)
+	if name := selfName(x); name != "" && who == w.Target.label() {
+		who += ", which calls itself " + name + ","
+	}
 	f := &finding{
-		cause: fault.CauseRequestDenied, confidence: Possible, sentence: decider(w, x) + " forbids the request",
+		cause: fault.CauseRequestDenied, confidence: Possible, sentence: who + " forbids the request" + whyDenied(x),
 		proof:   []string{"the answer is 403, to any user agent"},
 		missing: []string{"whether it is a rule of a gateway or the application's: the gateway's error log names its rule"},
 	}
 	if made {
 		f.proof = append(f.proof, "who made it: "+maker.Title+", by "+maker.Why)
+	}
+	if text := bodyLine(x); text != "" {
+		f.proof = append(f.proof, "the body says: "+text)
 	}
 	return f
 }

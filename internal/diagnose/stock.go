@@ -41,7 +41,8 @@ func ofStock(w *Walk, x *Exchange) *finding {
 }
 
 func (s *stock) finding(w *Walk, x *Exchange, maker fingerprint.Match) *finding {
-	cause, alone := oneLink(s.causes)
+	causes := ofStatus(x.Status, s.causes)
+	cause, alone := oneLink(causes)
 	f := &finding{
 		cause: cause, confidence: Likely, proof: []string{fmt.Sprintf("the %d was made by %s itself: %s", x.Status, maker.Title, maker.Why)},
 		missing: []string{straightHint, "on the gateway's machine: whygate diagnose --here, or its error log: whygate explain"},
@@ -63,7 +64,7 @@ func (s *stock) finding(w *Walk, x *Exchange, maker fingerprint.Match) *finding 
 	}
 	if !alone {
 		f.confidence = Possible
-		f.missing = append([]string{"which it was: " + titlesOf(s.causes)}, f.missing...)
+		f.missing = append([]string{"which it was: " + titlesOf(causes)}, f.missing...)
 	}
 	if text := bodyLine(x); text != "" {
 		f.proof = append(f.proof, "the page says: "+text)

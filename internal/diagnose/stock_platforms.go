@@ -29,6 +29,7 @@ var platformStocks = []stock{
 	{"azure-front-door", 0, "", append(anyFailure[:3:3], fault.CauseHeadTimeout), "got no answer from its origin"},
 	{"api-gateway", 403, "missing authentication token", noRouteThere, "has no such method and path: its \"Missing Authentication Token\" means that"},
 	{"api-gateway", 404, "", noRouteThere, "has no route for this method and path"},
+	{"api-gateway", 0, "network error communicating", append(anyFailure[:3:3], fault.CauseConnectTimeout), "could not reach its integration over the network"},
 	{"api-gateway", 504, "", only(fault.CauseHeadTimeout), ""},
 	{"api-gateway", 0, "internal server error", []fault.Cause{fault.CauseNotHTTP, fault.CauseApplicationError}, "could not use what its integration gave"},
 	{"api-gateway", 503, "service unavailable", anyFailure, ""},

@@ -100,6 +100,7 @@ var proxyStocks = []stock{
 	{"apisix", 404, "route not found", noRouteThere, ""},
 	{"ingress-nginx", 404, "", noRouteThere, "has no rule for this host and path"},
 	{"gke-default-backend", 404, "", noRouteThere, "has no rule for this host and path"},
+	{"envoy", 403, "rbac: access denied", only(fault.CauseRequestDenied), "refuses the request by its authorization policy (RBAC)"},
 	{"envoy", 404, "", noRouteThere, "has no route for this host and path"},
 	{"iis", 400, "invalid hostname|hostname is invalid", only(fault.CauseWrongHost), "has no site for this host name: no binding of HTTP.sys has it"},
 	{"iis", 404, "the requested resource is not found", notRouted, "has nobody for this host, port and path: no site or program that runs has registered them with HTTP.sys"},

@@ -264,6 +264,18 @@ func oneLink(causes []fault.Cause) (c fault.Cause, alone bool) {
 	return causes[0], len(causes) == 1
 }
 
+// ofStatus are those of several causes that a 504 can be about, where some are: it ran out of time.
+func ofStatus(status int, causes []fault.Cause) []fault.Cause {
+	if status != 504 {
+		return causes
+	}
+	late := slices.DeleteFunc(slices.Clone(causes), func(c fault.Cause) bool { return linkOf(c)&linkTime == 0 })
+	if len(late) == 0 {
+		return causes
+	}
+	return late
+}
+
 // clauseOf is what failed, as the rest of a sentence about who met it.
 func clauseOf(c fault.Cause, address string) string {
 	if text := ownClauses[c]; text != "" {
@@ -317,6 +329,7 @@ func (r *reading) finding(w *Walk, x *Exchange) *finding {
 	if i := slices.Index(causes, fault.CauseClosedBeforeAnswer); i > 0 && causes[0] == fault.CauseKeepaliveRace && (w.Again == nil || w.Again.Pattern != Sometimes) {
 		causes[0], causes[i] = causes[i], causes[0] // a race would be lost now and then
 	}
+	causes = ofStatus(x.Status, causes)
 	cause, alone := oneLink(causes)
 	f := &finding{cause: cause, confidence: Likely, weak: r.is == phrase.Weak, by: r.by, proof: []string{fmt.Sprintf("%s says: %s", r.place, r.line)}}
 	who := subject(w, x)

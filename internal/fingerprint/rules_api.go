@@ -17,7 +17,7 @@ var apiRules = []rule{
 		return page(v.object() && v.says(`"httpcode":`) && v.says(`"httpmessage":`) && v.says(`"moreinformation":`), "httpCode, httpMessage and moreInformation in an object")
 	}},
 	{product: "wso2", title: "WSO2 API Manager", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
-		return page((v.object() || v.page) && v.says("status report") && v.says("code", "description") && (v.says(`"type":"status report"`) || v.says("<am:fault")), "a status report with code and description")
+		return page((v.object() || v.page) && v.says("code", "description") && (strings.Contains(v.packed(), `"type":"statusreport"`) || v.says("<am:fault", "status report")), "a status report with code and description")
 	}},
 	{product: "azure-api-management", title: "Azure API Management", layer: Balancer, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return page(v.object() && strings.HasPrefix(v.body, `{ "statusCode": `+strconv.Itoa(v.status)+`, "message": "`), "statusCode and message in an object, spaced as it writes them")
@@ -26,7 +26,7 @@ var apiRules = []rule{
 		return page(v.object() && (v.says("is not defined by this api") || v.says("method doesn't allow unregistered callers")), "its own words in an object")
 	}},
 	{product: "kubernetes", title: "Kubernetes' API server", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
-		return page(v.object() && v.says(`"kind":"status"`, `"apiversion":"v1"`), "a Status object")
+		return page(v.object() && strings.Contains(v.packed(), `"kind":"status","apiversion":"v1"`), "a Status object")
 	}},
 	{product: "weblogic-plugin", title: "WebLogic's plug-in", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return page(v.page && strings.EqualFold(v.title, "Weblogic Bridge Message"), `"Weblogic Bridge Message" on the page`)
@@ -71,6 +71,14 @@ var apiRules = []rule{
 // object reports whether the body is one of a program's objects, no larger than a report of an error, with a status of failure.
 func (v *view) object() bool {
 	return v.status >= 400 && strings.HasPrefix(v.body, "{") && len(v.body) < 4000
+}
+
+// packed is the body in lower case without white space, where it is no larger than a report of an error; empty where it is.
+func (v *view) packed() string {
+	if len(v.lower) > 4000 {
+		return ""
+	}
+	return strings.Join(strings.Fields(v.lower), "")
 }
 
 func (v *view) shopify() bool { return v.is("Powered-By", "Shopify") != "" || v.has("X-ShopId") }

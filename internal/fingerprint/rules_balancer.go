@@ -22,7 +22,7 @@ var balancerRules = []rule{
 		return ""
 	}},
 	{product: "api-gateway", title: "Amazon API Gateway", layer: Balancer, part: PartPage, certainty: Likely, own: true, knows: func(v *view) string {
-		if !v.has("X-Amz-Apigw-Id") && !v.has("Apigw-Requestid") {
+		if !v.has("X-Amz-Apigw-Id") && !v.has("Apigw-Requestid") && !v.has("X-Amzn-ErrorType") {
 			return ""
 		}
 		for _, text := range [...]string{

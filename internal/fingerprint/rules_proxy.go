@@ -48,7 +48,7 @@ var proxyRules = []rule{
 	}},
 	{product: "envoy", title: "Envoy", layer: Proxy, part: PartPage, certainty: Certain, own: true, knows: envoyText},
 	{product: "envoy", title: "Envoy", layer: Proxy, part: PartHeader, certainty: Certain, own: true, knows: func(v *view) string {
-		return or(v.is("X-Envoy-Overloaded", "true"), v.there("X-Envoy-Local-Overloaded"))
+		return or(v.is("X-Envoy-Overloaded", "true"), v.there("X-Envoy-Local-Overloaded"), v.there("X-Envoy-RateLimited"))
 	}},
 	{product: "envoy", title: "Envoy", layer: Proxy, part: PartHeader, certainty: Likely, knows: func(v *view) string {
 		return or(v.there("X-Envoy-Upstream-Service-Time"), v.is("Server", "envoy"), v.is("Server", "istio-envoy"))
@@ -167,7 +167,7 @@ func isIstio(v *view) bool {
 func envoyText(v *view) string {
 	for _, text := range [...]string{
 		"upstream connect error or disconnect/reset before headers", "no healthy upstream", "upstream request timeout", "envoy overloaded",
-		"local_rate_limited", "upstream max stream duration reached",
+		"local_rate_limited", "upstream max stream duration reached", "RBAC: access denied",
 	} {
 		if v.whole(text) || len(v.body) < 600 && strings.HasPrefix(v.body, text+". ") || text[0] == 'u' && len(v.body) < 600 && strings.HasPrefix(v.body, text) {
 			return strconv.Quote(text) + " as the body"
