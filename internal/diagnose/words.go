@@ -264,16 +264,13 @@ func oneLink(causes []fault.Cause) (c fault.Cause, alone bool) {
 	return causes[0], len(causes) == 1
 }
 
-// ofStatus are those of several causes that a 504 can be about, where some are: it ran out of time.
+// ofStatus are those of several causes that a 504 can be about, where the likeliest is that time ran out: some products answer 504 to
+// whatever fails.
 func ofStatus(status int, causes []fault.Cause) []fault.Cause {
-	if status != 504 {
+	if status != 504 || linkOf(causes[0])&linkTime == 0 {
 		return causes
 	}
-	late := slices.DeleteFunc(slices.Clone(causes), func(c fault.Cause) bool { return linkOf(c)&linkTime == 0 })
-	if len(late) == 0 {
-		return causes
-	}
-	return late
+	return slices.DeleteFunc(slices.Clone(causes), func(c fault.Cause) bool { return linkOf(c)&linkTime == 0 })
 }
 
 // clauseOf is what failed, as the rest of a sentence about who met it.

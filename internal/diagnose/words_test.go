@@ -61,6 +61,7 @@ var wordCases = map[string]struct {
 	"Railway":                       {answer(502, `{"status":"error","code":502,"message":"Application failed to respond","request_id":"x"}`), fault.CauseUnknown, []string{"Railway at"}, ""},
 	"Express passes a 502 on":       {answer(502, "<html><h1>502 Bad Gateway</h1></html>", "X-Powered-By: Express"), fault.CauseUpstreamStatus, nil, "Express made"},
 	"http-proxy-middleware":         {answer(500, "Error occurred while trying to proxy: shop.test/x", "X-Powered-By: Express"), fault.CauseUnknown, []string{"http-proxy-middleware at"}, "application failed"},
+	"its 504 is not of time":        {answer(504, "Error occurred while trying to proxy: shop.test/x", "X-Powered-By: Express"), fault.CauseUnknown, []string{"http-proxy-middleware at"}, "took too long"},
 	"Node's errno in a page":        {answer(500, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n</head>\n<body>\n<pre>Error: connect ECONNREFUSED 10.0.0.7:3000<br> &nbsp; &nbsp;at x</pre>\n</body>\n</html>\n", "X-Powered-By: Express"), fault.CauseConnectionRefused, []string{"Express at", "10.0.0.7:3000"}, ""},
 	"Node's errno of a database":    {answer(500, "Error: connect ECONNREFUSED 10.0.0.7:6379"), fault.CauseApplicationError, []string{"Redis"}, ""},
 	"a 404 of a proxy error":        {answer(404, "Not found because of proxy error: Error: connect ECONNREFUSED 10.0.0.7:3000"), fault.CauseConnectionRefused, []string{"cors-anywhere at"}, ""},
