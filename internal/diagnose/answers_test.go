@@ -106,3 +106,23 @@ func TestStockAdvice(t *testing.T) {
 		}
 	}
 }
+
+// TestDecided holds that a gateway's own refusal is not laid at the door of an upstream that it did not ask.
+func TestDecided(t *testing.T) {
+	t.Parallel()
+	for name, x := range map[string]*Exchange{
+		"no route":  answer(404, "", "server: envoy"),
+		"malformed": answer(400, "<html><body><h1>400 Bad request</h1>\nYour browser sent an invalid request.\n</body></html>\n"),
+	} {
+		for state, upstream := range map[string]*Walk{"refuses": refusedAt(up), "is fine": walkTo(up, ok())} {
+			v := Judge(report(walkTo(gate, x), upstream))
+			if v.At != gate || strings.Contains(v.Sentence, "passes it on") || v.Cause == fault.CauseConnectionRefused {
+				t.Errorf("%s, and the upstream %s: %v at %s: %s", name, state, v.Cause, v.At, v.Sentence)
+			}
+		}
+	}
+	v := Judge(report(walkTo(gate, answer(404, frps)), refusedAt(up)))
+	if v.At != up {
+		t.Errorf("frp's 404 stands for a failure behind it, and the verdict is at %s: %s", v.At, v.Sentence)
+	}
+}

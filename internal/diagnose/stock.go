@@ -62,6 +62,7 @@ func (s *stock) finding(w *Walk, x *Exchange, maker fingerprint.Match) *finding 
 	default:
 		f.sentence = who + " " + clauseOf(cause, "")
 	}
+	f.decided = alone && x.Status < 500
 	if !alone {
 		f.confidence = Possible
 		f.missing = append([]string{"which it was: " + titlesOf(causes)}, f.missing...)

@@ -32,6 +32,7 @@ type finding struct {
 	tail        string     // goes behind the sentence, where that is made of the evidence
 	at          string     // the hop that is to blame, where that is not the walk's target
 	weak        bool       // it rests on words that are said of many things
+	decided     bool       // who answered decided it before anybody behind was asked
 	by          phrase.Who // whose words it rests on
 }
 
@@ -97,6 +98,11 @@ func weigh(r *Report, own *finding, broken []*finding) *finding {
 	case own.answer == nil && (own.evidence == nil || own.evidence.Stage < fault.Write):
 		return own // the gateway itself is not reached: what is behind it does not matter yet
 	case own.policy() && !slices.ContainsFunc(broken, func(f *finding) bool { return f.cause == own.cause }):
+		return own.atGateway(r, broken)
+	case own.decided && len(broken) > 0:
+		own.proof = append(own.proof, "that an upstream fails too is not the reason: "+surest(broken).sentence)
+		return own
+	case own.decided:
 		return own.atGateway(r, broken)
 	case len(broken) > 0:
 		return blame(r, own, broken)

@@ -125,7 +125,7 @@ func ofOwnRefusal(w *Walk, x *Exchange) *finding {
 		r.says = strings.Replace(r.says, "431", "400", 1)
 	}
 	return &finding{
-		cause: r.cause, confidence: Likely, sentence: subject(w, x) + " " + r.says,
+		cause: r.cause, confidence: Likely, decided: true, sentence: subject(w, x) + " " + r.says,
 		proof: []string{fmt.Sprintf("the %d was made by %s itself: %s", x.Status, maker.Title, maker.Why)}, missing: []string{straightHint},
 	}
 }
