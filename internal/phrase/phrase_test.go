@@ -51,11 +51,13 @@ func TestEachIsFound(t *testing.T) {
 func TestRead(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]fault.Cause{
-		"requests.exceptions.ConnectionError: ('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))":                                                       fault.CauseClosedBeforeAnswer,
-		"System.Net.Sockets.SocketException (10061): No connection could be made because the target machine actively refused it.":                                                                 fault.CauseConnectionRefused,
-		"java.net.ConnectException: Connection refused (Connection refused)":                                                                                                                      fault.CauseConnectionRefused,
-		"java.net.SocketTimeoutException: Read timed out":                                                                                                                                         fault.CauseHeadTimeout,
-		"java.net.SocketTimeoutException: connect timed out":                                                                                                                                      fault.CauseConnectTimeout,
+		"error decoding lambda response: invalid status code returned from lambda: 0":                                                       fault.CauseApplicationError,
+		"WordPress: Error establishing a database connection":                                                                               fault.CauseApplicationError,
+		"requests.exceptions.ConnectionError: ('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))": fault.CauseClosedBeforeAnswer,
+		"System.Net.Sockets.SocketException (10061): No connection could be made because the target machine actively refused it.":           fault.CauseConnectionRefused,
+		"java.net.ConnectException: Connection refused (Connection refused)":                                                                fault.CauseConnectionRefused,
+		"java.net.SocketTimeoutException: Read timed out":                                                                                   fault.CauseHeadTimeout,
+		"java.net.SocketTimeoutException: connect timed out":                                                                                fault.CauseConnectTimeout,
 		"javax.net.ssl.SSLHandshakeException: PKIX path building failed: sun.security.provider.certpath.SunCertPathBuilderException: unable to find valid certification path to requested target": fault.CauseTLSCertificateUnknownAuthority,
 		"Errno::ECONNREFUSED: Failed to open TCP connection to api:3000 (Connection refused - connect(2) for \"api\" port 3000)":                                                                  fault.CauseConnectionRefused,
 		"hyper::Error(Connect, ConnectError(\"tcp connect error\", Os { code: 111, kind: ConnectionRefused }))":                                                                                   fault.CauseConnectionRefused,
