@@ -83,4 +83,5 @@ var innocentAnswers = map[string]ownAnswer{
 	"upnp-404":                   {answer(404, "<html><body><h1>404 Not Found</h1></body></html>", "SERVER: Unspecified, UPnP/1.0, Unspecified", "CONTENT-TYPE: text/html"), fault.CauseNone, nil, ""},
 	"render-express-400":         {answer(400, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n</head>\n<body>\n<pre>Bad Request</pre>\n</body>\n</html>\n", "Content-Type: text/html; charset=utf-8", "cf-cache-status: DYNAMIC", "rndr-id: 06c3", "Server: cloudflare", "x-powered-by: Express", "x-render-origin-server: Render", "CF-RAY: a04f-ADD"), fault.CauseNone, nil, ""},
 	"micronaut-400":              {answer(400, "{\n  \"message\" : \"Bad Request\",\n  \"_embedded\" : {\n    \"errors\" : [ {\n      \"message\" : \"dto.content: must not be blank\"\n    } ]\n  }\n}", "Content-Type: application/json"), fault.CauseNone, nil, ""},
+	"alb-lambda-404":             {answer(404, "{\"error\":\"no such draw\"}", "Server: awselb/2.0", "Content-Type: application/json"), fault.CauseNone, nil, ""},
 }

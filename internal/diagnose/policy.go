@@ -125,6 +125,7 @@ var challenges = []struct{ field, value, body, who string }{
 	{"X-Amzn-Waf-Action", "", "", "AWS WAF"},
 	{"X-Vercel-Mitigated", "challenge", "", "Vercel"},
 	{"X-DataDome", "", "", "DataDome"},
+	{"Ngrok-Error-Code", "err_ngrok_6024", "", "ngrok"},
 	{"", "", "/cdn-cgi/challenge-platform/", "Cloudflare"},
 	{"", "", "making sure you're not a bot!", "Anubis"},
 	{"", "", "_incapsula_resource", "Imperva"},

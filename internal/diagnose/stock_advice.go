@@ -43,6 +43,7 @@ var stockAdvice = map[string]map[fault.Cause]string{
 	"akamai":       {fault.CauseWrongHost: "Add the host name to the property and activate it, and see that its DNS record leads to that property's edge host name."},
 	"gcs":          {fault.CauseWrongHost: "Make a bucket of exactly this name, or correct the DNS record that leads here."},
 	"s3":           {fault.CauseWrongHost: "Make a bucket of exactly this name, or correct the DNS record or the origin that leads here: whoever makes the bucket first has the site."},
+	"koyeb":        {fault.CauseNoRoute: "In Koyeb, see that the service is healthy and not paused, and that this name is among the application's domains; its log tells of a crash."},
 	"deno-deploy":  {fault.CauseWrongHost: "Give the project the name, or deploy again where the deployment was deleted."},
 	"digitalocean": {fault.CauseNoRoute: "See that the application's last deployment is active, and that this name is among its domains: doctl apps list"},
 	"azure-app-service": {

@@ -79,6 +79,7 @@ var platformStocks = []stock{
 	{"netlify", 0, "usage_exceeded", only(fault.CauseServiceStopped), "holds the site back: the account's usage is used up"},
 	{"netlify", 0, "could not proxy", anyFailure, ""},
 	{"vercel", 404, "not_found", noRouteThere, "has no such page in the deployment that it serves for this name"},
+	{"koyeb", 404, "no active service", []fault.Cause{fault.CauseNoRoute, fault.CauseNoEndpoints, fault.CauseServiceFailed}, "has no service for this name that runs: none has it, or it is paused, or crashes"},
 	{"digitalocean", 404, "", notRouted, "has no deployment of an application for this name that runs"},
 	{"digitalocean", 504, "", lateAnswer, ""},
 	{"digitalocean", 0, "", append(anyFailure[:3:3], fault.CauseServiceFailed), "got no answer from the application"},

@@ -46,6 +46,11 @@ var apiRules = []rule{
 		return page(v.page && v.has("X-Do-App-Origin") && (v.says("app platform failed to forward") || v.titled("DigitalOcean App Platform")), "its own error page")
 	}},
 	{product: "digitalocean", title: "DigitalOcean App Platform", layer: Edge, part: PartHeader, certainty: Certain, knows: func(v *view) string { return v.there("X-Do-App-Origin") }},
+	{product: "koyeb", title: "Koyeb", layer: Edge, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.failed() && v.says("no active service") && (v.has("X-Koyeb-Glb") || v.says("koyeb")), `"No active service" on its own page`)
+	}},
+	{product: "koyeb", title: "Koyeb", layer: Edge, part: PartHeader, certainty: Certain, knows: func(v *view) string { return v.there("X-Koyeb-Glb") }},
+	{product: "hostinger", title: "Hostinger's CDN", layer: Edge, part: PartHeader, certainty: Certain, knows: func(v *view) string { return or(v.is("Server", "hcdn"), v.there("X-Hcdn-Request-Id")) }},
 	{product: "pantheon", title: "Pantheon", layer: Edge, part: PartPage, certainty: Certain, own: true, knows: func(v *view) string {
 		return page(v.page && v.says("do not know of the site which you seek"), `"Unknown Site" on its own page`)
 	}},

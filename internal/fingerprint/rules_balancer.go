@@ -6,7 +6,10 @@ package fingerprint
 // Gateway", whose version 2 has nginx's page with its own name.
 
 var balancerRules = []rule{
-	{product: "alb", title: "AWS ALB", layer: Balancer, part: PartHeader, certainty: Certain, own: true, knows: func(v *view) string { return v.starts("Server", "awselb/") }},
+	{product: "alb", title: "AWS ALB", layer: Balancer, part: PartHeader, certainty: Certain, own: true, knows: func(v *view) string {
+		return page(v.status < 400 || v.bare() || v.page && nginxShape(v, "") || v.starts("Content-Type", "text/plain") != "", v.starts("Server", "awselb/"))
+	}},
+	{product: "alb", title: "AWS ALB", layer: Balancer, part: PartHeader, certainty: Certain, knows: func(v *view) string { return v.starts("Server", "awselb/") }}, // a function behind it has it too
 	{product: "alb", title: "AWS ALB", layer: Balancer, part: PartPage, certainty: Hint, own: true, knows: func(v *view) string {
 		if v.has("Server") || !v.page {
 			return ""

@@ -52,6 +52,7 @@ func TestRead(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]fault.Cause{
 		"error decoding lambda response: invalid status code returned from lambda: 0":                                                       fault.CauseApplicationError,
+		"connection error: unable to verify certificate / unknown issuer":                                                                   fault.CauseTLSCertificateUnknownAuthority,
 		"WordPress: Error establishing a database connection":                                                                               fault.CauseApplicationError,
 		"requests.exceptions.ConnectionError: ('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))": fault.CauseClosedBeforeAnswer,
 		"System.Net.Sockets.SocketException (10061): No connection could be made because the target machine actively refused it.":           fault.CauseConnectionRefused,

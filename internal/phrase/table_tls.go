@@ -56,6 +56,7 @@ var tlsPhrases = []Phrase{
 	{"self_signed_cert", "", "", selfSigned, Worded, Strong, Gateway, "", "Node"},
 	{"unable to verify the first certificate", "", "", unknownCA, Worded, Strong, Gateway, "", "OpenSSL"},
 	{"unable_to_verify_leaf_signature", "", "", unknownCA, Worded, Strong, Gateway, "", "Node"},
+	{"unknown issuer", "certificate", "", unknownCA, Worded, Strong, Gateway, "", "rustls, and Linkerd"},
 	{"unable to get local issuer", "", "", unknownCA, Worded, Strong, Gateway, "", "OpenSSL"},
 	{"unable_to_get_issuer_cert", "", "", unknownCA, Worded, Strong, Gateway, "", "Node"},
 	{"pkix path building failed", "", "", unknownCA, Worded, Strong, Gateway, "", "Java"},
