@@ -16,7 +16,8 @@ import (
 const phraseLeast = 7
 
 // findCauses gives the entries that a text means, by the first of these that there are: the slug, an error type of RFC 9209,
-// the words of slugs and titles, what other proxies log. There are none if the text means nothing.
+// the words of slugs and titles, what other proxies log, a piece of what programs log, a directive, most of its words anywhere in the catalogue.
+// There are none if the text means nothing.
 //
 // Between the type and the words stand a flag, number or name of a log by itself, and what whygate explain says of the text.
 func findCauses(text string) []*fault.Entry {
@@ -33,26 +34,40 @@ func findCauses(text string) []*fault.Entry {
 	if causes := explain.JudgeText([]byte(text), time.Now()); len(causes) > 0 && len(text) >= phraseLeast && !namesCause(text) {
 		return entriesOf(causes)
 	}
-	words := causeWords(text)
+	words, low := causeWords(text), strings.ToLower(strings.TrimSpace(text))
 	for _, is := range []func(*fault.Entry) bool{
 		func(e *fault.Entry) bool { return e.Type != fault.TypeNone && e.Type.String() == strings.ToLower(text) },
 		func(e *fault.Entry) bool { return hasWords(e, words) },
 		func(e *fault.Entry) bool { return hasFlag(e, text) },
-		func(e *fault.Entry) bool { return reported(e, strings.ToLower(strings.TrimSpace(text))) },
-		func(e *fault.Entry) bool { return hasSetting(e, strings.ToLower(strings.TrimSpace(text))) },
 	} {
-		var found []*fault.Entry
-		for _, e := range fault.Catalogue() {
-			if is(e) {
-				found = append(found, e)
-			}
-		}
-		if len(found) > 0 { // the catalogue is in the order of an exchange, and one asks for what is met most
-			slices.SortStableFunc(found, func(a, b *fault.Entry) int { return a.Cause.Rarity() - b.Cause.Rarity() })
+		if found := entriesThat(is); len(found) > 0 {
 			return found
 		}
 	}
-	return nil
+	if found := logged(low); len(found) > 0 {
+		return found
+	}
+	for _, is := range []func(*fault.Entry) bool{
+		func(e *fault.Entry) bool { return reported(e, low) },
+		func(e *fault.Entry) bool { return hasSetting(e, low) },
+	} {
+		if found := entriesThat(is); len(found) > 0 {
+			return found
+		}
+	}
+	return searchCauses(text)
+}
+
+// entriesThat gives the entries of which something is so, those that are met most first.
+func entriesThat(is func(*fault.Entry) bool) []*fault.Entry {
+	var found []*fault.Entry
+	for _, e := range fault.Catalogue() { // it is in the order of an exchange
+		if is(e) {
+			found = append(found, e)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b *fault.Entry) int { return a.Cause.Rarity() - b.Cause.Rarity() })
+	return found
 }
 
 // hasSetting reports whether a directive that is advised about a cause has the text for its name.
