@@ -6,7 +6,7 @@ const (
 	nginx   = "nginx"
 	haproxy = "haproxy"
 	base    = "base" // another build of Whygate, to compare with
-	calm    = "calm" // the same Whygate, whose side load succeeds
+	calm    = "calm" // the same Whygate, built so that it keeps no incident
 )
 
 // baseLimit is what a request may cost of what it costs that build.
@@ -50,7 +50,7 @@ type benchCase struct {
 	resumed     bool               // the session of the connection before is resumed
 	cores       int                // how many the proxy may use; 0 is one
 	limitKiB    float64            // what an idle connection may cost Whygate
-	side        int                // requests a second beside the load, which fail, and so leave an incident each; those of calm succeed
+	side        int                // requests a second beside the load, which fail, and so leave an incident each; not in calm
 	limitP99    float64            // the ratio of the 99th percentiles to reach with calm
 	limits      map[string]float64 // the ratio to reach, by peer; a peer without one is not run
 }
@@ -131,7 +131,7 @@ func cases() []benchCase {
 		},
 		{
 			// Of each a request reaches the gateway and an endpoint; one of them finds nobody there, is told of in an incident, and kept in SQLite.
-			name: "incidents", title: "64 connections, beside 5,000 requests a second that leave an incident; calm: that succeed",
+			name: "incidents", title: "64 connections, beside 5,000 requests a second that leave an incident; calm: a build that keeps none",
 			connections: 64, path: smallPath, answer: smallSize, side: 5000, limitP99: 1.05,
 			limits: map[string]float64{calm: 1.02},
 		},

@@ -78,9 +78,15 @@ func (b *bench) prepare(ctx context.Context) error {
 	if b.programs, err = findPrograms(ctx, b.opts.peers, selectCases(b.opts.cases), b.progress); err != nil {
 		return err
 	}
-	fmt.Fprintln(b.progress, "building whygate")
-	if b.programs[whygate], err = buildWhygate(ctx, b.dir); err != nil {
-		return err
+	builds := []string{whygate}
+	if slices.ContainsFunc(selectCases(b.opts.cases), func(c benchCase) bool { return c.side > 0 }) {
+		builds = append(builds, calm)
+	}
+	for _, name := range builds {
+		fmt.Fprintln(b.progress, "building", name)
+		if b.programs[name], err = buildWhygate(ctx, b.dir, name); err != nil {
+			return err
+		}
 	}
 	if b.opts.base != "" {
 		b.programs[base] = b.opts.base

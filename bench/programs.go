@@ -67,12 +67,16 @@ func lookup(names []string) (found programs, missing []string) {
 	return found, missing
 }
 
-// buildWhygate compiles the gateway of this tree as it is released: without cgo and without paths.
-func buildWhygate(ctx context.Context, dir string) (string, error) {
-	path := filepath.Join(dir, whygate)
-	_, err := output(ctx, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-o", path, "github.com/whygate/whygate/cmd/whygate")
+// buildWhygate compiles the gateway of this tree as it is released, without cgo and without paths; calm's build keeps no incident.
+func buildWhygate(ctx context.Context, dir, name string) (string, error) {
+	path := filepath.Join(dir, name)
+	var tags string
+	if name == calm {
+		tags = "noincidents"
+	}
+	_, err := output(ctx, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-tags", tags, "-o", path, "github.com/whygate/whygate/cmd/whygate")
 	if err != nil {
-		return "", fmt.Errorf("build whygate: %w", err)
+		return "", fmt.Errorf("build %s: %w", name, err)
 	}
 	return path, nil
 }
@@ -82,7 +86,7 @@ func (p programs) versions(ctx context.Context) map[string]string {
 	versions := map[string]string{}
 	for name, path := range p {
 		flag := "-v"
-		if name == whygate || name == base {
+		if name == whygate || name == base || name == calm {
 			flag = "version"
 		}
 		out, _ := exec.CommandContext(ctx, path, flag).CombinedOutput()

@@ -157,9 +157,7 @@ func (b *bench) argv(name, dir string, s settings) ([]string, error) {
 	}
 	program := b.programs[name]
 	switch name {
-	case calm:
-		return []string{b.programs[whygate], "run", "-c", conf}, nil
-	case whygate, base:
+	case whygate, base, calm:
 		return []string{program, "run", "-c", conf}, nil
 	case nginx:
 		return []string{program, "-p", dir, "-e", filepath.Join(dir, "nginx.error.log"), "-c", conf}, nil

@@ -551,7 +551,9 @@ func (g *Gateway) observe(r *telemetry.Record) {
 	}
 	g.metrics.Count(p, r)
 	if r.Incident != "" {
-		g.record(newIncident(r))
+		if keepsIncidents {
+			g.record(newIncident(r))
+		}
 	} else if !r.Fault.Is() && g.baseline.Wants(r.Began) {
 		g.sample(r)
 	}

@@ -1,0 +1,5 @@
+//go:build noincidents
+
+package gateway
+
+const keepsIncidents = false
