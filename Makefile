@@ -14,7 +14,7 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 BINARY     ?= whygate
 
-.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak park bench bench-explain chaos pgo docs lab-matrix test-diagnose test-explain test-lint test-import setup setup-test clean test-kubernetes test-tls interop
+.PHONY: build install uninstall demo test lint race fuzz fuzz-short soak park bench bench-explain chaos pgo docs lab-matrix test-diagnose test-explain test-lint test-import setup setup-test clean test-kubernetes test-tls interop conformance
 
 build: setup ## one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o whygate ./cmd/whygate
@@ -58,6 +58,16 @@ interop: ## gRPC's interoperability cases through a gateway
 	printf 'version: 1\nadmin: "off"\nlisten: [{address: "127.0.0.1:18080", h2c: true}]\nroutes: [{pool: grpc}]\npools: {grpc: {endpoints: ["h2c://127.0.0.1:18081"]}}\n' >$$dir/whygate.yaml; \
 	$$dir/server --port=18081 2>/dev/null & server=$$!; $$dir/whygate run -c $$dir/whygate.yaml --drain 1s >/dev/null 2>&1 & gateway=$$!; sleep 2; \
 	for c in $(INTEROP); do timeout 30 $$dir/client --server_host=127.0.0.1 --server_port=18080 --test_case=$$c >$$dir/log 2>&1 && echo "ok   $$c" || { echo "FAIL $$c"; cat $$dir/log; exit 1; }; done
+
+# connectrpc's conformance suite: its reference client, a gateway, its reference server. Behind HTTP/1.1 there is no gRPC, and no stream both ways.
+SUITE = $$dir/connectconformance --mode server
+BEHIND = -- $$dir/conformance -server $$dir/referenceserver -whygate $$dir/whygate
+conformance: ## connectrpc's conformance suite through a gateway: Connect, gRPC, gRPC-Web over HTTP/1.1, 2 and 3
+	@dir=$$(mktemp -d); trap 'rm -rf '$$dir EXIT; \
+	GOBIN=$$dir $(GO) install connectrpc.com/conformance/cmd/connectconformance@v1.0.7 connectrpc.com/conformance/cmd/referenceserver@v1.0.7 && \
+	$(GO) build -o $$dir/ ./cmd/whygate ./bench/conformance || exit 1; \
+	$(SUITE) --conf bench/conformance/suite.yaml $(BEHIND) -upstream h2c 2>$$dir/log || { tail -n 50 $$dir/log; exit 1; }; \
+	$(SUITE) --conf bench/conformance/suite-h1.yaml --skip '**/bidi-stream/**' $(BEHIND) -upstream h1 2>$$dir/log || { tail -n 50 $$dir/log; exit 1; }
 
 lint:
 	$(GO) vet ./...

@@ -84,6 +84,8 @@ var layers = map[string]int{
 	"bench":         6,
 	"bench/explain": 6,
 	"bench/chaos":   6,
+
+	"bench/conformance": 6,
 }
 
 // only has packages that may import nothing of ours but what stands here, with the reason.
