@@ -8,7 +8,7 @@ import (
 
 // apacheModules are what the configuration needs, beside what Debian builds in.
 var apacheModules = []string{
-	"mpm_event", "authz_core", "proxy", "proxy_http", "proxy_balancer", "lbmethod_byrequests", "slotmem_shm", "ssl", "socache_shmcb",
+	"mpm_event", "authz_core", "proxy", "proxy_http", "proxy_http2", "proxy_balancer", "lbmethod_byrequests", "slotmem_shm", "ssl", "socache_shmcb",
 }
 
 func apache() *Proxy {

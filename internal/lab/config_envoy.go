@@ -46,8 +46,15 @@ static_resources:
 			kind = "STRICT_DNS"
 		}
 		fmt.Fprintf(&b, "    - name: %s\n      type: %s\n      connect_timeout: %ss\n", sc.Name, kind, seconds(connectTime))
-		if sc.At.Scheme == "https" {
+		switch sc.At.Scheme {
+		case "https":
 			b.WriteString(envoyTLS(s, sc))
+		case "h2c":
+			b.WriteString(`      typed_extension_protocol_options:
+        envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+          "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+          explicit_http_config: {http2_protocol_options: {}}
+`)
 		}
 		fmt.Fprintf(&b, "      load_assignment:\n        cluster_name: %s\n        endpoints:\n          - lb_endpoints:\n", sc.Name)
 		for _, e := range s.endpoints(sc) {

@@ -61,6 +61,9 @@ func haproxyOptions(s *Setup, e *endpoint) (options string) {
 	if e.Scheme == "https" {
 		options += fmt.Sprintf(" ssl verify required ca-file %s sni str(%s) verifyhost %s", s.Lab.CA(), UpstreamName, UpstreamName)
 	}
+	if e.Scheme == "h2c" {
+		options += " proto h2"
+	}
 	if e.At.Lists {
 		options += " crl-file " + s.Lab.CRL()
 	}

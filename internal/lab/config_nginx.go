@@ -43,6 +43,10 @@ http {
     proxy_ssl_trusted_certificate %[4]s;
     proxy_ssl_server_name on;
     proxy_ssl_name %[5]s;
+    # nginx speaks HTTP/2 to upstreams by grpc_pass alone, which takes any request.
+    grpc_connect_timeout %[2]ss;
+    grpc_send_timeout %[3]ss;
+    grpc_read_timeout %[3]ss;
 `, s.Dir, seconds(connectTime), seconds(answerTime), s.Lab.CA(), UpstreamName)
 	if s.needsNames() {
 		fmt.Fprintf(&b, "    resolver %s valid=1s ipv6=on;\n    resolver_timeout %ss;\n", NameServer, seconds(answerTime))
@@ -72,7 +76,11 @@ http {
 			cert, key := s.Lab.Client()
 			extra += fmt.Sprintf("proxy_ssl_certificate %s; proxy_ssl_certificate_key %s; ", cert, key)
 		}
-		fmt.Fprintf(&servers, "        location /%s/ { %sproxy_pass %s://%s; }\n", sc.Name, extra, own.Scheme, target)
+		pass := "proxy_pass " + own.Scheme
+		if own.Scheme == "h2c" {
+			pass = "grpc_pass grpc"
+		}
+		fmt.Fprintf(&servers, "        location /%s/ { %s%s://%s; }\n", sc.Name, extra, pass, target)
 	}
 	servers.WriteString("    }\n}\n")
 	return b.String() + servers.String()

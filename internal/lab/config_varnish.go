@@ -17,6 +17,8 @@ func varnish() *Proxy {
 			switch {
 			case s.At.Scheme == "https":
 				return noTLS("Varnish")
+			case s.At.Scheme == "h2c":
+				return "Varnish speaks no HTTP/2 to upstreams"
 			case s.At.named():
 				return "Varnish resolves names only when it loads its configuration"
 			case s.At.Unix != "" && s.At.Socket != Listens:

@@ -7,7 +7,7 @@ import (
 
 func whygate() *Proxy {
 	return &Proxy{
-		Name: "whygate", Title: "Whygate", explains: true, h2c: true, version: []string{"version"},
+		Name: "whygate", Title: "Whygate", explains: true, version: []string{"version"},
 		config:  func(s *Setup) []file { return []file{{"whygate.yaml", whygateConfig(s)}} },
 		command: func(*Setup) []string { return []string{"run", "-c", "whygate.yaml"} },
 	}

@@ -27,6 +27,7 @@ type Peer struct {
 	done    <-chan struct{} // closed when the lab stops
 	request request         // the one read last
 	number  int64           // which request that is at this scenario, from 1
+	stream  stream          // of HTTP/2: that request's
 	index   bool            // the connection is one of the index's: requests for other paths end the script
 	ahead   ahead           // what in reads from, on a connection of the index
 }

@@ -34,7 +34,6 @@ type Proxy struct {
 	command  func(*Setup) []string    // the arguments that run it in the foreground
 	cannot   func(s *Scenario) string // why it cannot stand before that scenario, empty if it can
 	env      func(*Setup) []string    // its environment beside ours
-	h2c      bool                     // its configuration says HTTP/2 without TLS where the scenario does
 	explains bool                     // it sends Proxy-Status: a fault without it is one that it did not explain
 	settle   time.Duration            // how long it resolves names in the background before it can serve them
 }
@@ -94,9 +93,6 @@ func (p *Proxy) Version(program string) string {
 
 // Skip says why the proxy is not put before the scenario, empty if it is.
 func (p *Proxy) Skip(s *Scenario) string {
-	if s.At.scheme() == "h2c" && !p.h2c {
-		return "the lab has no configuration of it with HTTP/2 to an upstream"
-	}
 	if p.cannot == nil {
 		return ""
 	}
