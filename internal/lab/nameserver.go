@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -45,6 +46,7 @@ var rules = map[string]rule{
 	"one-refused":      {a: []string{farRefused, farGood}},
 	"dead-v6":          {a: []string{farGood}, aaaa: []string{"fd99:9::1"}},
 	"moved":            {a: []string{nobodyOnLink}},
+	"moves":            {a: []string{farGood}},
 	"upstream":         {a: []string{farGood}},
 	"answers-slowly":   {a: []string{farGood}, rcode: dns.RcodeSuccess, text: "slow"},
 	"sinkhole":         {a: []string{"0.0.0.0"}},
@@ -55,13 +57,16 @@ var rules = map[string]rule{
 const slowAnswer = 300 * time.Millisecond
 
 // nameserver is the lab's name server: authoritative for the zone, REFUSED for everything else.
-type nameserver struct{ servers []*dns.Server }
+type nameserver struct {
+	servers []*dns.Server
+	moved   atomic.Bool // the name "moves" has its second address now
+}
 
 // serveNames answers on a packet connection and a listener, both of the caller's choosing.
 func serveNames(packets net.PacketConn, streams net.Listener) *nameserver {
 	n := &nameserver{}
 	for _, s := range []*dns.Server{{PacketConn: packets}, {Listener: streams}} {
-		s.Handler = dns.HandlerFunc(answerName)
+		s.Handler = dns.HandlerFunc(n.answer)
 		n.servers = append(n.servers, s)
 		started := make(chan struct{})
 		s.NotifyStartedFunc = func() { close(started) }
@@ -77,8 +82,8 @@ func (n *nameserver) close() {
 	}
 }
 
-// answerName answers one query.
-func answerName(w dns.ResponseWriter, q *dns.Msg) {
+// answer answers one query.
+func (n *nameserver) answer(w dns.ResponseWriter, q *dns.Msg) {
 	m := new(dns.Msg).SetReply(q)
 	m.Authoritative, m.RecursionAvailable = true, true
 	if len(q.Question) != 1 || !dns.IsSubDomain(zone, strings.ToLower(q.Question[0].Name)) {
@@ -94,6 +99,9 @@ func answerName(w dns.ResponseWriter, q *dns.Msg) {
 	}
 	if r.silent {
 		return
+	}
+	if label == "moves" && n.moved.Load() {
+		r.a = []string{farSecond}
 	}
 	if r.text == "slow" {
 		time.Sleep(slowAnswer)

@@ -11,6 +11,7 @@ const (
 	routerFar      = "10.99.1.254"
 
 	farGood         = "10.99.1.1"
+	farSecond       = "10.99.1.2"  // another one of the same machine
 	farDropped      = "10.99.1.20" // packets are dropped
 	farRefused      = "10.99.1.21" // rejected with RST
 	farProhibited   = "10.99.1.22" // rejected with ICMP 3/13, administratively prohibited

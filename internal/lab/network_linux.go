@@ -228,7 +228,7 @@ func (n *Network) wire() error {
 		return err
 	}
 	text := farCommands
-	for _, a := range []string{farDropped, farRefused, farProhibited, farHostUnreach, farNetUnreach, farPortUnreach, farSmallPackets, farHostFiltered, farNameServer} {
+	for _, a := range []string{farSecond, farDropped, farRefused, farProhibited, farHostUnreach, farNetUnreach, farPortUnreach, farSmallPackets, farHostFiltered, farNameServer} {
 		text += "\nip addr add " + a + "/24 dev far"
 	}
 	return in(n.far, func() error { return commands(text, nil) })
@@ -347,6 +347,9 @@ func (n *Network) serveNames() error {
 		return nil
 	})
 }
+
+// moveName makes the name that moves lead to its second address.
+func (n *Network) moveName() { n.names.moved.Store(true) }
 
 // openInNetwork listens in the far namespace, where the scenario's host is an address there or a name for one. Its address
 // has the host as a proxy should dial it.

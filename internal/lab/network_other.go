@@ -25,5 +25,7 @@ func OpenNetwork() (*Network, error) { return nil, CanIsolate() }
 // Close does nothing here.
 func (*Network) Close() {}
 
+func (*Network) moveName() {}
+
 // Lossy fails here.
 func (*Network) Lossy() (int, error) { return 0, CanIsolate() }

@@ -1,6 +1,12 @@
 package lab
 
-import "github.com/whygate/whygate/internal/fault"
+import (
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/whygate/whygate/internal/fault"
+)
 
 // okBody is what a healthy upstream of the lab answers.
 const okBody = "all is well\n"
@@ -24,6 +30,30 @@ func unresolved(name, host, row, does string, cause ...fault.Cause) Scenario {
 	}
 }
 
+// moveName gives the name that moves its second address.
+func moveName() Step {
+	return Act("give the name another address", func(p *Peer) error {
+		if n := p.stage.lab.network; n != nil {
+			n.moveName()
+		}
+		return nil
+	})
+}
+
+// atSecond answers at the second address of the name that moves, and does the steps at the first.
+func atSecond(there, here Plays) Step {
+	text := fmt.Sprintf("at the name's second address: answer 200\nat the first:\n%s", indent(here.Text()))
+	return Act(text, func(p *Peer) error {
+		if host, _, _ := net.SplitHostPort(p.raw.LocalAddr().String()); host != farSecond {
+			return p.play(here)
+		}
+		if err := p.write(response("200 OK", okBody)); err != nil {
+			return err
+		}
+		return p.play(there)
+	})
+}
+
 // resolved is a healthy scenario of a name.
 func resolved(name, host, does, why string) Scenario {
 	return Scenario{Name: name, Group: DNS, Does: does, Why: why, At: At{Host: host + ".lab.test"}, Plays: fine, Want: good}
@@ -37,6 +67,12 @@ var dnsScenarios = []Scenario{
 	resolved("dns-one-dead-address", "one-dead", "The name has two addresses; packets to the first one vanish.", "RFC 8305, section 5: the next address is tried before the first one's time is up."),
 	resolved("dns-one-refused-address", "one-refused", "The name has two addresses; the first one refuses.", "RFC 1123, section 2.3: every address of a name is tried."),
 	resolved("dns-dead-ipv6", "dead-v6", "The name has an IPv6 address that cannot be reached, and an IPv4 one that can.", "RFC 8305, section 4: both families are tried."),
+
+	{
+		Name: "dns-changes", Group: DNS, Does: "The name gets another address after the first request; the machine at the old one resets connections.", Why: "RFC 1035, section 3.2.1: an address is good for its TTL, which is a second here.",
+		At: At{Host: "moves.lab.test"}, Ask: Ask{Warm: 1, Pause: 2500 * time.Millisecond, Times: 2}, Want: good,
+		Plays: Plays{Await(), atSecond(fine, Plays{First(1, Plays{Answer("200 OK", okBody, "Connection: close"), moveName(), Close()}, Plays{Reset()})})},
+	},
 
 	unresolved("dns-nxdomain", "nxdomain", "D1", "The name server says that the name does not exist.", fault.CauseDNSNXDomain),
 	unresolved("dns-no-data", "empty", "D2", "The name exists, and has no address.", fault.CauseDNSNoData),
