@@ -51,7 +51,7 @@ type caddyLine struct {
 var caddyMarks = []string{
 	`"logger":"http`, `"logger":"tls`, `"logger":"admin`, `"logger":"pki`, `"logger":"caddy`, `"logger":"events`, `"logger":"layer4`, `"logger":"dynamic_dns`,
 	`\"logger\":\"`, "using config from file", "adapted config to JSON", "redirected default logger", "autosaved config", "using adjacent Caddyfile",
-	"Caddyfile input is not formatted", "Unsolicited response received on idle HTTP channel", "using provided configuration", "maxprocs: ", "GOMEMLIMIT is updated",
+	"Caddyfile input is not formatted", "Unsolicited response received on idle HTTP channel", "Transport: unhandled response frame type", "using provided configuration", "maxprocs: ", "GOMEMLIMIT is updated",
 	"serving initial configuration", "shutting down apps", "shutdown complete", "exiting; bye", "http: panic serving ",
 }
 
@@ -285,7 +285,7 @@ func caddyNotice(e *Entry, logger, msg []byte) bool {
 	case logger == nil:
 		return starts(msg, "using config from file") || starts(msg, "adapted config to JSON") || starts(msg, "redirected default logger") ||
 			starts(msg, "autosaved config") || starts(msg, "using adjacent Caddyfile") || starts(msg, "Caddyfile input is not formatted") ||
-			starts(msg, "Unsolicited response received on idle HTTP channel") || starts(msg, "using provided configuration") || starts(msg, "maxprocs: ") || starts(msg, "GOMEMLIMIT is updated")
+			starts(msg, "Unsolicited response received on idle HTTP channel") || starts(msg, "Transport: unhandled response frame type") || starts(msg, "using provided configuration") || starts(msg, "maxprocs: ") || starts(msg, "GOMEMLIMIT is updated")
 	default:
 		for _, known := range [...]string{"http", "tls", "admin", "pki", "caddy", "events", "layer4", "dynamic_dns"} {
 			if starts(logger, known) {

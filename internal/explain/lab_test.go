@@ -291,6 +291,11 @@ var broader = map[fault.Cause]fault.Cause{
 	fault.CauseInvalidLength: fault.CauseBadField, fault.CauseConflictingLengths: fault.CauseBadField, fault.CauseUnknownTransferCoding: fault.CauseBadField,
 	fault.CauseLengthAndEncoding: fault.CauseBadField,
 
+	// Where a line does not say that HTTP/2 was spoken.
+	fault.CauseHTTP2GoAway: fault.CauseClosedBeforeAnswer, fault.CauseHTTP2RefusedStream: fault.CauseClosedBeforeAnswer, fault.CauseHTTP2StreamReset: fault.CauseClosedBeforeAnswer,
+	fault.CauseHTTP2NotWanted: fault.CauseClosedBeforeAnswer, fault.CauseHTTP2ProtocolError: fault.CauseBadField, fault.CauseHTTP1OnHTTP2Port: fault.CauseBadField,
+	fault.CauseHTTP2NoSettings: fault.CauseHeadTimeout, fault.CauseHTTP2StreamCut: fault.CauseBodyShort,
+
 	fault.CauseFieldTooLarge: fault.CauseHeadTooLarge, fault.CauseTooManyFields: fault.CauseHeadTooLarge, fault.CauseTrailerTooLarge: fault.CauseBadTrailer,
 	fault.CauseTooManyInterim: fault.CauseUnaskedInterim,
 }
@@ -339,7 +344,7 @@ func (r *running) lines(scenario string) map[string][]string {
 		end := bytes.LastIndexByte(text, '\n') + 1
 		r.read[name] += int64(end)
 		for _, record := range r.stage.records(name, text[:end]) {
-			if sc := lab.Get(scenario); r.stage.late != "" && strings.Contains(record, r.stage.late) && (sc == nil || sc.Healthy()) {
+			if sc := lab.Get(scenario); r.stage.late != "" && strings.Contains(record, r.stage.late) && (sc == nil || sc.Healthy() || sc.Group == lab.HTTP2) {
 				continue
 			}
 			if owner := r.owner(record); owner == scenario || owner == "" {

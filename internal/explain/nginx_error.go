@@ -229,6 +229,9 @@ func (l *nginxLine) judge(e *Entry) {
 	l.fill(e)
 	e.Evidence.Stage = l.stage()
 	if l.judgeConnect(e) || l.judgeUpstream(e) || l.judgeSSL(e) || l.judgeNames(e) || l.judgeClient(e) || l.judgeOwn(e) {
+		if e.module == "grpc" && e.Kind == KindFault {
+			e.overHTTP2()
+		}
 		return
 	}
 	serious := string(l.level) == "error" || string(l.level) == "crit" || string(l.level) == "alert" || string(l.level) == "emerg"
@@ -241,6 +244,27 @@ func (l *nginxLine) judge(e *Entry) {
 	case serious:
 		e.unruled = true
 	}
+}
+
+// overHTTP2 adds what an end or a silence may be where HTTP/2 was spoken, behind what it is with any protocol: nginx says the same of both.
+func (e *Entry) overHTTP2() {
+	v := &e.Evidence
+	also := fault.CauseUnknown
+	switch {
+	case v.Stage == fault.FirstByte && v.End == fault.Closed:
+		also = fault.CauseHTTP2GoAway
+	case v.Stage == fault.FirstByte && v.End == fault.Timeout:
+		also = fault.CauseHTTP2NoSettings
+	case v.Stage == fault.Body && v.End == fault.Closed:
+		also = fault.CauseHTTP2StreamCut
+	}
+	if also == fault.CauseUnknown {
+		return
+	}
+	if len(e.Candidates) == 0 {
+		e.Candidates = append(e.Candidates, fault.Classify(v).Cause)
+	}
+	e.Candidates = append(e.Candidates, also)
 }
 
 // told makes the entry a fault whose cause the line says outright.

@@ -124,11 +124,11 @@ func (got *reply) read(in *bufio.Reader, method string, began time.Time) {
 			got.Failed = err
 			return
 		}
-		if r.StatusCode < 100 {
+		if r.StatusCode == 0 {
 			got.Failed = fmt.Errorf("the status is %q", r.Status)
 			return
 		}
-		if r.StatusCode < 200 && r.StatusCode != http.StatusSwitchingProtocols {
+		if r.StatusCode >= 100 && r.StatusCode < 200 && r.StatusCode != http.StatusSwitchingProtocols {
 			got.Interim++
 			continue
 		}

@@ -51,13 +51,13 @@ func h2(name, row, does, why string, want Want, steps ...Step) Scenario {
 
 // breaks2 is a scenario in which the answer's head breaks a rule.
 func breaks2(name, does, why string, steps ...Step) Scenario {
-	return h2(name, "X10", does, why, want502(fault.TypeHTTPProtocolError, fault.CauseHTTP2ProtocolError), append(steps, Silent())...)
+	return h2(name, "X10", does, why, want502(fault.TypeHTTPProtocolError, fault.CauseHTTP2ProtocolError, fault.CauseBadField), append(steps, Silent())...)
 }
 
 var (
 	post2  = Ask{Method: "POST", Body: 1 << 10}
 	whole  = Want{Status: []int{200}, Body: okBody, Size: int64(len(okBody))}
-	ended2 = broken(append([]fault.Type{fault.TypeHTTPProtocolError}, cutTypes...), fault.CauseHTTP2StreamCut, fault.CauseHTTP2StreamReset, fault.CauseHTTP2GoAway)
+	ended2 = broken(append([]fault.Type{fault.TypeHTTPProtocolError}, cutTypes...), fault.CauseHTTP2StreamCut, fault.CauseHTTP2StreamReset, fault.CauseHTTP2GoAway, fault.CauseBodyShort, fault.CauseHTTP2ProtocolError)
 )
 
 var http2Scenarios = []Scenario{
@@ -102,7 +102,7 @@ var http2Scenarios = []Scenario{
 	over2("h2-answered-in-http1", "X9", "The preface is answered with an HTTP/1.1 error.", "RFC 9209, section 2.3.27: http_upgrade_failed, 502", want502(fault.TypeHTTPUpgradeFailed, fault.CauseHTTP1OnHTTP2Port), Ask{},
 		AwaitOctets(prefaceSize), Answer("400 Bad Request", "what is this?\n", "Connection: close"), Close()),
 	breaks2("h2-no-status", "A HEADERS frame without :status.", "RFC 9113, section 8.3.2: malformed", Frame(frameHeaders, flagEndHeaders|flagEndStream, "")),
-	h2("h2-bad-status", "X10", "The status is no number.", "RFC 9113, section 8.3.2: malformed", want502(fault.TypeHTTPProtocolError, fault.CauseBadStatusLine), Frame(frameHeaders, flagEndHeaders|flagEndStream, fields(":status", "fine")), Silent()),
+	h2("h2-bad-status", "X10", "The status is no number.", "RFC 9113, section 8.3.2: malformed", want502(fault.TypeHTTPProtocolError, fault.CauseBadStatusLine, fault.CauseHTTP2ProtocolError), Frame(frameHeaders, flagEndHeaders|flagEndStream, fields(":status", "fine")), Silent()),
 	breaks2("h2-status-twice", "There are two statuses.", "RFC 9113, section 8.3: malformed", Frame(frameHeaders, flagEndHeaders|flagEndStream, status200+fields(":status", "404"))),
 	breaks2("h2-status-late", "A header comes before :status.", "RFC 9113, section 8.3: malformed", Frame(frameHeaders, flagEndHeaders|flagEndStream, fields("server", "lab")+status200)),
 	breaks2("h2-upper-case", "A header's name has capitals.", "RFC 9113, section 8.2.1: malformed", Frame(frameHeaders, flagEndHeaders|flagEndStream, status200+fields("X-Served-By", "lab"))),
