@@ -319,10 +319,12 @@ func (e *Entry) goEnd(text []byte) bool {
 		v.Reused = true
 	case has(text, "no upstreams available"), has(text, "no available server"):
 		e.fail(ByGateway, fault.Select, fault.Unavailable)
-	case has(text, "unexpected EOF"): // over HTTP/2 that is any end without an answer
+	case has(text, "unexpected EOF"):
 		e.fail(ByGateway, fault.Head, fault.Closed)
 		v.Rule = fault.RuleHeadCut
-		e.suspect(fault.CauseHeadCut, fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer, fault.CauseTLSHandshakeClosed, fault.CauseHTTP1OnHTTP2Port)
+		if !has(text, "HTTP/1.") { // over HTTP/2 it is said of any end without an answer
+			e.suspect(fault.CauseHeadCut, fault.CauseClosedBeforeAnswer, fault.CauseResetBeforeAnswer, fault.CauseTLSHandshakeClosed, fault.CauseHTTP1OnHTTP2Port)
+		}
 	case has(text, "write tcp ") && has(text, "i/o timeout"):
 		e.fail(ByGateway, fault.Write, fault.Timeout)
 		v.Timer, v.Upload = fault.TimerWrite, true

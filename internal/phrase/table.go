@@ -42,6 +42,8 @@ var errnoPhrases = []Phrase{
 	{"couldn't connect to server", "", "", refused, code, Errno, Gateway, "", "curl"},
 	{"could not connect to server", "", "refused|timeout|timed out", refused, vague, Weak, Gateway, "", ""},
 	{"err_connection_refused", "", "", refused, Named, Strong, Gateway, "", "Chromium"},
+	{"was there a typo in the url or port", "", "", refusedOrNone, Named, Strong, Gateway, "bun", ""},
+	{"failedtoopensocket", "", "typo in the url", refusedOrNone, Named, Strong, Gateway, "bun", ""},
 	{"unable to connect. is the computer able to access the url", "", "econnreset", refused, Named, Strong, Gateway, "bun", ""},
 
 	{"econnreset", "", "socket hang up|other side closed|aborted|unable to connect", resetOrClosed, code, Errno, Gateway, "", ""},

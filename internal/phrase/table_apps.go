@@ -45,6 +45,8 @@ var applicationPhrases = []Phrase{
 	{"was sent sigkill! perhaps out of memory", "", "", workerKilled, exact, Strong, Application, "gunicorn", ""},
 	{"segmentation fault", "", "", workerCrashed, code, Errno, Application, "", ""},
 	{"allowed memory size of", "", "", outOfMemory, Worded, Strong, Application, "php", ""},
+	{"err_http_headers_sent", "", "", appError, code, Strong, Application, "", "Node"},
+	{"cannot set headers after they are sent", "", "err_http_headers_sent", appError, code, Strong, Application, "", "Node"},
 	{"php fatal error", "", "memory size|execution time", appError, code, Strong, Application, "php", ""},
 	{"error establishing a database connection", "", "", appError, exact, Strong, Application, "php", "WordPress"},
 	{"error decoding lambda response", "", "", functionFailed, exact, Strong, Application, "lambda", "Netlify's functions"},

@@ -40,6 +40,7 @@ var nginxPhrases = []Phrase{
 	{"client prematurely closed connection", "", "", clientLeft, client, Strong, Client, "", ""},
 	{"client closed connection", "", "", clientLeft, client, Strong, Client, "", ""},
 	{"context canceled", "", "", clientLeft, client, Strong, Client, "", "Go"},
+	{"abortincoming (", "_http_server", "", clientLeft, client, Strong, Client, "", "Node's server: what a client left unread or unsent"},
 	{"client disconnected", "", "", clientLeft, client, Strong, Client, "", ""},
 	{"clientabortexception", "", "", clientLeft, client, Strong, Client, "", "Tomcat"},
 }
