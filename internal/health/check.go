@@ -110,9 +110,8 @@ func ask(ctx context.Context, t *upstream.Target, c *Check) (fault.Evidence, str
 		return askGRPC(ctx, t, c)
 	}
 	var res httpmsg.Response
-	share := c.Kind == HTTP && t.MayShare()
-	if share {
-		t = separate(t)
+	if c.Kind == HTTP && t.MayShare() {
+		t = t.Apart()
 		defer t.Close()
 	}
 	a, end := c.begin(ctx, t)
@@ -125,10 +124,7 @@ func ask(ctx context.Context, t *upstream.Target, c *Check) (fault.Evidence, str
 	}
 	var fields httpmsg.Fields
 	fields.Append("User-Agent", []byte("whygate-check"), httpmsg.Other)
-	if !share { // HTTP/2 forbids it (RFC 9113, section 8.2.2), and the connection ends with the target
-		fields.Append("Connection", []byte("close"), httpmsg.Other)
-	}
-	head := upstream.Head{Method: []byte("GET"), Path: []byte(c.Path), Authority: c.Host, Extra: &fields}
+	head := upstream.Head{Method: []byte("GET"), Path: []byte(c.Path), Authority: c.Host, Extra: &fields, Close: true}
 	if !a.Ask(&head, nil, upstream.FreshConnection) || !a.ReadHead(&res) {
 		return a.Evidence, failure(&a.Evidence, c)
 	}

@@ -41,14 +41,6 @@ var grpcServing = [...]string{"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKN
 
 const serving = 1
 
-// separate is a target of the same endpoint whose connections nobody else uses, and that keeps none: over HTTP/2 a check would share one
-// otherwise, and not test the accept queue.
-func separate(t *upstream.Target) *upstream.Target {
-	o := t.Options
-	o.Idle, o.Learn = 0, upstream.IdleFixed
-	return upstream.New(t.Endpoint, o)
-}
-
 // askGRPC makes one check by the health service of gRPC. The words are empty for an endpoint that is serving. The endpoint knows how long we
 // wait (grpc-timeout), and may give up in the same moment as we do: that is a check that was not answered, whoever was faster.
 func askGRPC(ctx context.Context, t *upstream.Target, c *Check) (fault.Evidence, string) {
@@ -61,7 +53,7 @@ func askGRPC(ctx context.Context, t *upstream.Target, c *Check) (fault.Evidence,
 }
 
 func (c *Check) askGRPC(ctx context.Context, t *upstream.Target) (fault.Evidence, string) {
-	t = separate(t)
+	t = t.Apart()
 	defer t.Close()
 	a, end := c.begin(ctx, t)
 	defer end()
@@ -72,7 +64,7 @@ func (c *Check) askGRPC(ctx context.Context, t *upstream.Target) (fault.Evidence
 	fields.Append("User-Agent", []byte("whygate-check"), httpmsg.Other)
 	fields.Append("grpc-timeout", append(strconv.AppendInt(nil, (c.Timeout+time.Millisecond-1).Milliseconds(), 10), 'm'), httpmsg.Other)
 	head := upstream.Head{
-		Method: []byte("POST"), Path: []byte(grpcMethod), Authority: c.Host, Extra: &fields, Length: int64(len(body)), SaysLength: true, Trailers: true,
+		Method: []byte("POST"), Path: []byte(grpcMethod), Authority: c.Host, Extra: &fields, Length: int64(len(body)), SaysLength: true, Trailers: true, Close: true,
 	}
 	if !a.Ask(&head, body, upstream.FreshConnection) || !a.ReadHead(&res) {
 		return a.Evidence, failure(&a.Evidence, c)

@@ -18,6 +18,7 @@ type Head struct {
 	SaysLength bool            // a Length of 0 is declared: the client did, or the method expects it
 	Upgrade    []byte          // the protocols asked for (RFC 9110, section 7.8); nil for none
 	Trailers   bool            // trailers are welcome: TE (RFC 9110, section 10.1.4)
+	Close      bool            // the connection ends with the exchange, which HTTP/1.1 says and HTTP/2 has no field for (RFC 9113, section 8.2.2)
 }
 
 // appendHead spells a head in HTTP/1.1.
@@ -44,18 +45,29 @@ func appendHead(dst []byte, h *Head, e *Endpoint) []byte {
 	if h.Trailers {
 		dst = append(dst, "TE: trailers\r\n"...)
 	}
-	switch { // RFC 9110, section 7.6.1: the fields of this connection are named
-	case h.Upgrade != nil && h.Trailers:
-		dst = append(dst, "Connection: upgrade, TE\r\n"...)
-	case h.Upgrade != nil:
-		dst = append(dst, "Connection: upgrade\r\n"...)
-	case h.Trailers:
-		dst = append(dst, "Connection: TE\r\n"...)
-	}
+	dst = appendConnection(dst, h)
 	if h.Length != 0 || h.SaysLength {
 		dst = h1.AppendFraming(dst, h.Length)
 	}
 	return append(dst, '\r', '\n')
+}
+
+// appendConnection names the fields of this connection (RFC 9110, section 7.6.1), and says where it ends with the exchange.
+func appendConnection(dst []byte, h *Head) []byte {
+	between := "Connection: "
+	if h.Upgrade != nil {
+		dst, between = append(append(dst, between...), "upgrade"...), ", "
+	}
+	if h.Trailers {
+		dst, between = append(append(dst, between...), "TE"...), ", "
+	}
+	if h.Close {
+		dst, between = append(append(dst, between...), "close"...), ", "
+	}
+	if between == ", " {
+		dst = append(dst, '\r', '\n')
+	}
+	return dst
 }
 
 // switches reports whether a 101 answers what was asked for: RFC 9110, section 7.8. Several protocols are layers over each other.

@@ -30,6 +30,9 @@ func (t *Target) see(chain []*x509.Certificate) {
 	if len(chain) == 0 {
 		return
 	}
+	if t.of != nil {
+		t = t.of
+	}
 	if last := t.shown.Load(); last != nil && last.leaf.Equal(chain[0]) && time.Since(last.At) < time.Minute {
 		return
 	}

@@ -71,6 +71,7 @@ type Target struct {
 	suspicion suspicion
 
 	shown atomic.Pointer[Shown] // the chain seen at the last handshake
+	of    *Target               // the target that this one is Apart of, which is told of what is seen; nil for most
 }
 
 // Conn is a connection to an endpoint.

@@ -1,0 +1,138 @@
+package health
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/whygate/whygate/internal/upstream"
+)
+
+// secured is a server over TLS that offers these protocols, and keeps how each request and its connection were.
+type secured struct {
+	*httptest.Server
+	mu   sync.Mutex // guards the field below
+	seen []seen
+}
+
+type seen struct {
+	proto          string
+	closes, resume bool
+}
+
+func (s *secured) all() []seen {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen
+}
+
+func serveTLS(t *testing.T, http2 bool) *secured {
+	t.Helper()
+	s := &secured{}
+	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.seen = append(s.seen, seen{r.Proto, r.Close, r.TLS.DidResume})
+	}))
+	s.EnableHTTP2 = http2
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
+}
+
+// target is the server as an endpoint of a protocol.
+func (s *secured) target(t *testing.T, p upstream.Protocol) *upstream.Target {
+	t.Helper()
+	e, err := upstream.ParseEndpoint(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	target := upstream.New(e, upstream.Options{
+		Connect: 10 * time.Second, TLS: 10 * time.Second, Head: 10 * time.Second, Write: 10 * time.Second, Idle: time.Minute, HeadMax: 1 << 16,
+		Protocol: p, TLSConf: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, Resolver: upstream.NewResolver(nil, time.Second),
+	})
+	t.Cleanup(target.Close)
+	return target
+}
+
+// A check of an endpoint that may speak HTTP/2 is made as any other: it says what its connection is for where it is of HTTP/1.1, goes on with
+// the TLS session of the check before, and tells what certificate it was shown.
+func TestCheckOfWhatMayShare(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		protocol upstream.Protocol
+		http2    bool
+		proto    string
+	}{
+		{"auto, of both", upstream.ProtocolAuto, true, "HTTP/2.0"},
+		{"auto, of HTTP/1.1", upstream.ProtocolAuto, false, "HTTP/1.1"},
+		{"HTTP/2", upstream.ProtocolHTTP2, true, "HTTP/2.0"},
+		{"HTTP/1.1", upstream.ProtocolHTTP1, true, "HTTP/1.1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := serveTLS(t, tt.http2)
+			target := s.target(t, tt.protocol)
+			for range 3 {
+				if ev, wrong := ask(t.Context(), target, &Check{Path: "/", Timeout: 10 * time.Second}); wrong != "" || ev.Reused {
+					t.Fatalf("%q, reused: %v", wrong, ev.Reused)
+				}
+			}
+			for i, r := range s.all() {
+				if r.proto != tt.proto || r.closes != (tt.proto == "HTTP/1.1") || r.resume != (i > 0) {
+					t.Errorf("check %d: %+v", i, r)
+				}
+			}
+			if shown := target.Shown(); shown == nil || !shown.NotAfter.Equal(s.Certificate().NotAfter) {
+				t.Errorf("its certificate is not known: %v", shown)
+			}
+			if n := target.IdleCount(); n != 0 {
+				t.Errorf("%d connections are kept", n)
+			}
+		})
+	}
+}
+
+// A check by TCP shakes hands as requests do: an endpoint of HTTP/2 alone agrees on nothing else.
+func TestCheckTCPOffersWhatRequestsDo(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		protocol upstream.Protocol
+		offered  []string
+		wrong    string
+	}{
+		{"HTTP/2 of h2", upstream.ProtocolHTTP2, []string{"h2"}, ""},
+		{"auto of h2", upstream.ProtocolAuto, []string{"h2"}, ""},
+		{"auto of both", upstream.ProtocolAuto, []string{"h2", "http/1.1"}, ""},
+		{"auto of HTTP/1.1", upstream.ProtocolAuto, []string{"http/1.1"}, ""},
+		{"HTTP/1.1", upstream.ProtocolHTTP1, []string{"http/1.1"}, ""},
+		{"HTTP/2 of HTTP/1.1", upstream.ProtocolHTTP2, []string{"http/1.1"}, "the check failed"},
+	} {
+		s := serveTLS(t, true)
+		s.TLS.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			for _, p := range hello.SupportedProtos {
+				for _, q := range tt.offered {
+					if p == q {
+						return &tls.Config{Certificates: s.TLS.Certificates, NextProtos: tt.offered, MinVersion: tls.VersionTLS12}, nil
+					}
+				}
+			}
+			return nil, tls.AlertError(120)
+		}
+		target := s.target(t, tt.protocol)
+		for range 2 {
+			if _, wrong := ask(t.Context(), target, &Check{Kind: TCP, Timeout: 10 * time.Second}); (wrong == "") != (tt.wrong == "") || !strings.Contains(wrong, tt.wrong) {
+				t.Errorf("%s: %q", tt.name, wrong)
+			}
+		}
+		if n := target.IdleCount(); n != 0 {
+			t.Errorf("%s: %d connections are kept", tt.name, n)
+		}
+	}
+}
