@@ -109,6 +109,14 @@ func ask(ctx context.Context, t *upstream.Target, c *Check) (fault.Evidence, str
 	if c.Kind == GRPC {
 		return askGRPC(ctx, t, c)
 	}
+	ev, wrong := c.ask(ctx, t)
+	if ev.Unprocessed && ev.Code == fault.CodeHTTP11Required { // it is asked in HTTP/1.1 from now on, as it is for a request
+		ev, wrong = c.ask(ctx, t)
+	}
+	return ev, wrong
+}
+
+func (c *Check) ask(ctx context.Context, t *upstream.Target) (fault.Evidence, string) {
 	var res httpmsg.Response
 	if c.Kind == HTTP && t.MayShare() {
 		t = t.Apart()

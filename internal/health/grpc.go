@@ -53,7 +53,7 @@ func askGRPC(ctx context.Context, t *upstream.Target, c *Check) (fault.Evidence,
 }
 
 func (c *Check) askGRPC(ctx context.Context, t *upstream.Target) (fault.Evidence, string) {
-	t = t.Apart()
+	t = t.ApartForHTTP2()
 	defer t.Close()
 	a, end := c.begin(ctx, t)
 	defer end()

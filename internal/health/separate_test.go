@@ -3,12 +3,16 @@ package health
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
 
 	"github.com/whygate/whygate/internal/upstream"
 )
@@ -70,11 +74,12 @@ func TestCheckOfWhatMayShare(t *testing.T) {
 		protocol upstream.Protocol
 		http2    bool
 		proto    string
+		resumes  int // from which check on
 	}{
-		{"auto, of both", upstream.ProtocolAuto, true, "HTTP/2.0"},
-		{"auto, of HTTP/1.1", upstream.ProtocolAuto, false, "HTTP/1.1"},
-		{"HTTP/2", upstream.ProtocolHTTP2, true, "HTTP/2.0"},
-		{"HTTP/1.1", upstream.ProtocolHTTP1, true, "HTTP/1.1"},
+		{"auto, of both", upstream.ProtocolAuto, true, "HTTP/2.0", 1},
+		{"auto, of HTTP/1.1", upstream.ProtocolAuto, false, "HTTP/1.1", 2}, // the second offers less than the first
+		{"HTTP/2", upstream.ProtocolHTTP2, true, "HTTP/2.0", 1},
+		{"HTTP/1.1", upstream.ProtocolHTTP1, true, "HTTP/1.1", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := serveTLS(t, tt.http2)
@@ -85,7 +90,7 @@ func TestCheckOfWhatMayShare(t *testing.T) {
 				}
 			}
 			for i, r := range s.all() {
-				if r.proto != tt.proto || r.closes != (tt.proto == "HTTP/1.1") || r.resume != (i > 0) {
+				if r.proto != tt.proto || r.closes != (tt.proto == "HTTP/1.1") || r.resume != (i >= tt.resumes) {
 					t.Errorf("check %d: %+v", i, r)
 				}
 			}
@@ -134,5 +139,40 @@ func TestCheckTCPOffersWhatRequestsDo(t *testing.T) {
 		if n := target.IdleCount(); n != 0 {
 			t.Errorf("%s: %d connections are kept", tt.name, n)
 		}
+	}
+}
+
+// An endpoint that agrees on HTTP/2 and then wants HTTP/1.1 (RFC 9113, section 8.1) passes its checks, as it gets its requests.
+func TestCheckOfWhatWantsHTTP11(t *testing.T) {
+	s := serveTLS(t, true)
+	var asked atomic.Int64
+	s.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){"h2": func(_ *http.Server, c *tls.Conn, _ http.Handler) {
+		f := http2.NewFramer(c, c)
+		if _, err := io.ReadFull(c, make([]byte, len(http2.ClientPreface))); err != nil {
+			return
+		}
+		_ = f.WriteSettings()
+		for {
+			frame, err := f.ReadFrame()
+			if err != nil {
+				return
+			}
+			if h, ok := frame.(*http2.HeadersFrame); ok {
+				asked.Add(1)
+				_ = f.WriteRSTStream(h.StreamID, http2.ErrCodeHTTP11Required)
+			}
+		}
+	}}
+	target := s.target(t, upstream.ProtocolAuto)
+	for range 3 {
+		if _, wrong := ask(t.Context(), target, &Check{Path: "/", Timeout: 10 * time.Second}); wrong != "" {
+			t.Errorf("%q", wrong)
+		}
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("it was asked in HTTP/2 %d times", n)
+	}
+	if all := s.all(); len(all) != 3 || all[0].proto != "HTTP/1.1" {
+		t.Errorf("%+v", all)
 	}
 }

@@ -85,6 +85,9 @@ func (t *Target) prefersHTTP1(now mono.Time) {
 		return
 	}
 	t.http1.Store(now.Add(http1Time))
+	if t.of != nil && !t.only2 {
+		t.of.http1.Store(now.Add(http1Time))
+	}
 }
 
 // choose gives the link with the fewest streams that may take one more, whether another one should be opened, and whether there may be

@@ -72,6 +72,7 @@ type Target struct {
 
 	shown atomic.Pointer[Shown] // the chain seen at the last handshake
 	of    *Target               // the target that this one is Apart of, which is told of what is seen; nil for most
+	only2 bool                  // but not that the endpoint wants HTTP/1.1: ApartForHTTP2
 }
 
 // Conn is a connection to an endpoint.
