@@ -146,9 +146,10 @@ func (g *generation) assemble(b, before *builtPool) {
 		text := e.String()
 		from[i] = -1
 		for j := range endpointsOf(before) {
-			if before.cfg.Endpoints[j].Place == e.Place {
+			if before.cfg.Endpoints[j].Place == e.Place && !slices.Contains(from[:i], j) { // one that is listed twice is two
 				from[i] = j // how it stands, and what was said of it, is the same whatever the settings are
 				b.targets[text] = b.before[text]
+				break
 			}
 		}
 		if b.targets[text] == nil {
@@ -370,9 +371,9 @@ func (g *generation) retire(next *generation) {
 }
 
 // watch begins to look at the files of revocation lists, and to check endpoints. It ends with retire.
-func (g *generation) watch(log *slog.Logger, current func() *generation) {
-	for _, b := range g.pools {
-		b.check(nil)
+func (g *generation) watch(log *slog.Logger, current func() *generation, old *generation) {
+	for name, b := range g.pools {
+		b.check(old.takeChecks(name, b))
 	}
 	for file, r := range g.lists {
 		r.Watch(func(err error) {

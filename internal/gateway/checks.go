@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -52,6 +53,21 @@ func (b *builtPool) check(before []*checking) {
 		b.checks = append(b.checks, one)
 	}
 	end(before)
+}
+
+// takeChecks gives the checks of a pool, for the one that takes its place to go on with, where that makes them in the same way: a reload must
+// not hide an endpoint that is dead, however often there is one. They are retire's to end otherwise.
+func (g *generation) takeChecks(pool string, next *builtPool) []*checking {
+	if g == nil || g.pools[pool] == nil {
+		return nil
+	}
+	b := g.pools[pool]
+	if !next.cfg.Check.On || !reflect.DeepEqual(b.checkOf(), next.checkOf()) {
+		return nil
+	}
+	all := b.checks
+	b.checks = nil
+	return all
 }
 
 // checkOf is what the pool's endpoints are asked.

@@ -5,6 +5,7 @@ package gateway_test
 import (
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 )
 
@@ -49,4 +50,39 @@ func TestChecksGoOnWhileEndpointsCome(t *testing.T) {
 	if n := left.asked.Load() - before; n != 0 {
 		t.Errorf("one that left was checked %d times", n)
 	}
+}
+
+// So they do over reloads, of which some controllers make one for each change of any service.
+func TestChecksGoOnOverReloads(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel connects, and nobody answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	dead := "http://" + silent.Addr().String()
+	text := func(path string, every string) string {
+		return "version: 1\nlisten: [{address: '127.0.0.1:0'}]\nadmin: 127.0.0.1:0\naccess_log: \"off\"\nincidents: {store: memory}\nroutes: [{path: " + path +
+			", pool: web}, {pool: web}]\npools: {web: {endpoints: ['" + dead + "', '" + dead + "'], check: {every: " + every + ", timeout: 2s, fall: 1}}}\n"
+	}
+	s := startText(t, text("/0", "100ms"))
+	g := &gate{Gateway: s.Gateway}
+	reloads := 0
+	until(t, "nobody sees that it is dead", func() bool {
+		reloads++
+		s.replace(text(fmt.Sprintf("/%d", reloads), "100ms"))
+		if err := s.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		return g.standings(t)[dead].State == "down"
+	})
+	if reloads < 5 {
+		t.Errorf("it was reloaded %d times", reloads)
+	}
+	// Those that are to be made in another way begin anew.
+	s.replace(strings.ReplaceAll(text("/", "100ms"), "timeout: 2s", "timeout: 300ms"))
+	if err := s.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the settings of before hold", func() bool { return strings.Contains(g.standings(t)[dead].Check, "within 300ms") })
 }

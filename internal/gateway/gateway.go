@@ -353,7 +353,7 @@ func (g *Gateway) apply(cfg *config.Config, follow follows) error {
 	g.served.Store(cfg)
 	g.certify(cfg)
 	g.latest.Store(next)
-	next.watch(g.log, g.latest.Load)
+	next.watch(g.log, g.latest.Load, old)
 	g.secure(sockets.secured)
 	g.proxy.Use(next.snapshot)
 	if before := g.access.Swap(access); before != nil {
