@@ -11,8 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/whygate/whygate/internal/visible"
@@ -48,7 +46,8 @@ func New(l net.Listener, o Options) *Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	s.server = &http.Server{
-		Handler:           s.guard.over(http.HandlerFunc(s.route)),
+		Handler:           asking(s.guard.over(http.HandlerFunc(s.route))),
+		ConnContext:       withCounted,
 		Protocols:         &protocols,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelError), // a bug in a handler, for one
 		ReadHeaderTimeout: 5 * time.Second,
@@ -115,41 +114,6 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 func unread(w http.ResponseWriter) {
 	w.Header().Set("Connection", "close")
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now())
-}
-
-// connections bounds the connections at a time: the descriptors are the proxy's.
-const connections = 64
-
-// few closes a connection at once while as many are open as there may be.
-type few struct {
-	net.Listener
-	open atomic.Int32
-}
-
-// Accept waits for a connection there is room for.
-func (l *few) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if l.open.Add(1) <= connections {
-			return &counted{Conn: c, done: sync.OnceFunc(func() { l.open.Add(-1) })}, nil
-		}
-		l.open.Add(-1)
-		c.Close()
-	}
-}
-
-// counted tells when it is closed.
-type counted struct {
-	net.Conn
-	done func()
-}
-
-func (c *counted) Close() error {
-	defer c.done()
-	return c.Conn.Close()
 }
 
 // Text answers with plain text.
