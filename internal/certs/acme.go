@@ -104,6 +104,7 @@ type ACME struct {
 	refused map[string]refusal   // names that came on demand, and whose orders failed
 	came    []time.Time          // when the last newMax names came on demand
 	demands int                  // tries under way for names that came on demand
+	silence silence
 }
 
 // managed is a name and how far it is. ACME.mu guards it.
@@ -121,6 +122,7 @@ type managed struct {
 	failure  *Failure  // why the last try failed
 	tried    time.Time // when the last try ended; zero if none has
 	working  bool
+	ordered  bool          // in the try under way, or in the one that has just ended, the authority was asked
 	missed   time.Time     // when nothing was found that another gateway had promised for it
 	finished chan struct{} // closed when the try under way, or the next one, has ended
 }
@@ -321,6 +323,12 @@ func (a *ACME) start(now time.Time) time.Duration {
 			rest = min(rest, left)
 			continue
 		}
+		if a.holdsBack(m, now) {
+			if left := m.due.Sub(now); left > 0 {
+				rest = min(rest, left)
+			}
+			continue
+		}
 		if m.demand && a.demands >= triesAtOnce-1 {
 			continue // whoever ends nudges
 		}
@@ -330,6 +338,9 @@ func (a *ACME) start(now time.Time) time.Duration {
 			return lookMost
 		}
 		m.working = true
+		if a.silence.failed > 0 && a.silence.prober == nil {
+			a.silence.prober = m
+		}
 		demands := 0
 		if m.demand {
 			demands = 1
@@ -372,6 +383,9 @@ func (a *ACME) try(m *managed) {
 	}
 	if order != nil {
 		if err = a.mayOrder(ctx, m, had != nil); err == nil {
+			a.mu.Lock()
+			m.ordered = true
+			a.mu.Unlock()
 			if err = order(); errors.Is(err, errRenewed) {
 				err = nil
 			}
@@ -420,6 +434,7 @@ func (a *ACME) ended(m *managed, cert *tls.Certificate, asked *renewal, err erro
 		h.Failure = m.failure
 		outcome = m.failure
 	}
+	a.heard(m, err, now)
 	if cert != nil && (m.cert == nil || err == nil || !same(m.cert, cert)) {
 		m.hold(cert, now)
 		signal(a.held)

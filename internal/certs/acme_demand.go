@@ -59,8 +59,8 @@ func (a *ACME) awaited(ctx context.Context, name string) <-chan struct{} {
 	}
 	if m != nil {
 		defer a.mu.Unlock()
-		if !m.working && (!m.tried.IsZero() || m.cert != nil || a.begins.Err() != nil) {
-			return nil // it failed, and is tried again later
+		if !m.working && (!m.tried.IsZero() || m.failure != nil || m.cert != nil || a.begins.Err() != nil) {
+			return nil // it failed, or the authority does not answer, and is tried again later
 		}
 		return m.finished
 	}

@@ -91,7 +91,7 @@ func (a *ACME) failureOf(name string, err error) *Failure {
 	case errors.Is(err, context.DeadlineExceeded):
 		f.Detail, f.Do = "it took longer than "+tryTime.String(), "it is tried again; whygate diagnose "+a.options.Directory
 	default:
-		f.Detail = err.Error()
+		f.Detail = strings.TrimPrefix(err.Error(), "["+name+"] ") // certmagic's
 	}
 	if f.Do == "" {
 		f.Do = "see what the authority says; it is tried again"

@@ -28,6 +28,9 @@ func (m *managed) plan() {
 // hold makes a certificate the one of a name, about which the authority has said nothing yet. a.mu is held.
 func (m *managed) hold(cert *tls.Certificate, now time.Time) {
 	m.cert, m.window, m.ask = cert, acme.RenewalInfo{}, now
+	if m.failed == 0 { // it waited for the authority, and another gateway was faster
+		m.failure = nil
+	}
 	m.plan()
 }
 
@@ -129,8 +132,7 @@ var (
 // pause is how long to wait after so many failures before this one: less or more by a fifth.
 func pause(failed int, f *Failure) time.Duration {
 	list := pausesRefused[:]
-	switch f.Problem {
-	case "", "badNonce", "serverInternal": // the name was not judged
+	if !f.heard() {
 		list = pausesUnheard[:]
 	}
 	d := list[min(failed, len(list)-1)]
