@@ -117,6 +117,8 @@ type managed struct {
 	ask      time.Time // when the authority is asked when to renew
 	due      time.Time // when something is to be done next
 	renew    time.Time // when the certificate is renewed; zero without one
+	revoked  time.Time // when it was found that the certificate was revoked; zero for one that is good as far as is known
+	replaced time.Time // when another took the place of one that was; zero for never
 	asked    *renewal  // somebody wants it renewed now, and no try has begun since; else nil
 	failed   int       // tries in a row
 	failure  *Failure  // why the last try failed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -16,6 +17,9 @@ func (m *managed) plan() {
 	if at := m.window.SelectedTime; !at.IsZero() && at.Before(m.cert.Leaf.NotAfter) {
 		m.renew = at
 	}
+	if !m.revoked.IsZero() {
+		m.renew = laterOf(m.revoked, m.replaced.Add(replaceEvery))
+	}
 	if m.failed > 0 || m.asked != nil {
 		return // the pause after the failure holds, or somebody waits for it to be renewed now
 	}
@@ -27,6 +31,12 @@ func (m *managed) plan() {
 
 // hold makes a certificate the one of a name, about which the authority has said nothing yet. a.mu is held.
 func (m *managed) hold(cert *tls.Certificate, now time.Time) {
+	if m.cert == nil || !same(m.cert, cert) {
+		if !m.revoked.IsZero() {
+			m.replaced = now
+		}
+		m.revoked = time.Time{}
+	}
 	m.cert, m.window, m.ask = cert, acme.RenewalInfo{}, now
 	if m.failed == 0 { // it waited for the authority, and another gateway was faster
 		m.failure = nil
@@ -48,9 +58,31 @@ func (a *ACME) inquire() {
 		case <-a.held:
 		case <-timer.C:
 		}
+		a.lookForRevoked(time.Now())
 		for a.inquireNext(time.Now()) {
 		}
 		timer.Reset(lookMost)
+	}
+}
+
+// replaceEvery is how often a revoked certificate is replaced at most: an authority that revokes each at once, or a responder that says so of all,
+// is not asked for one after the other.
+const replaceEvery = 24 * time.Hour
+
+// lookForRevoked has certificates renewed now that were revoked, as their authority's OCSP responder says. The next one has a new key.
+func (a *ACME) lookForRevoked(now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, m := range a.names {
+		if m.cert == nil || !m.revoked.IsZero() || !staplable(m.cert.Leaf) {
+			continue
+		}
+		var revoked *RevokedError
+		if s, _ := a.options.Stapler.Status(m.cert.Leaf); errors.As(s.Err, &revoked) {
+			m.revoked = now
+			m.plan()
+			a.nudge()
+		}
 	}
 }
 

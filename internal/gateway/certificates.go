@@ -105,7 +105,7 @@ func (g *Gateway) certificateMetrics() (out []telemetry.CertificateEnd) {
 		if key := c.From + " " + c.Name; !c.NotAfter.IsZero() && !seen[key] { // an endpoint may be in two pools
 			seen[key] = true
 			out = append(out, telemetry.CertificateEnd{
-				Source: c.From, Name: c.Name, NotAfter: c.NotAfter, OCSP: c.OCSP != nil, Stapled: c.OCSP != nil && c.OCSP.Status == OCSPGood,
+				Source: c.From, Name: c.Name, NotAfter: c.NotAfter, OCSP: c.OCSP != nil, Stapled: c.OCSP != nil && c.OCSP.Status == OCSPGood, Revoked: c.OCSP != nil && c.OCSP.Status == OCSPRevoked,
 			})
 		}
 	}

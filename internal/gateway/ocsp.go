@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/whygate/whygate/internal/certs"
@@ -80,6 +81,9 @@ func (g *Gateway) stapled(n *certs.Stapled) {
 	switch {
 	case errors.As(n.Err, &revoked):
 		level, what, do = slog.LevelError, "a certificate that clients are shown was revoked", "get another with a new key: clients that look refuse this one"
+		if g.ordered(n.Leaf) {
+			do = "nothing: another with a new key is ordered"
+		}
 	case n.Responder == "" || n.Next.IsZero():
 		do = "get another certificate, from an authority that has a responder"
 	}
@@ -93,4 +97,12 @@ func (g *Gateway) stapled(n *certs.Stapled) {
 	}
 	g.log.Log(context.Background(), level, what, args...)
 	g.Changed(changeCertificate, name, what+": "+n.Err.Error())
+}
+
+// ordered reports whether a certificate is one that is ordered from an authority: when it is revoked, another is by itself.
+func (g *Gateway) ordered(leaf *x509.Certificate) bool {
+	g.mu.Lock()
+	acme := g.acme
+	g.mu.Unlock()
+	return acme != nil && slices.ContainsFunc(acme.Status(), func(s certs.CertificateStatus) bool { return s.Leaf.Equal(leaf) })
 }

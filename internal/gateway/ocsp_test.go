@@ -100,6 +100,10 @@ func TestOCSPStapling(t *testing.T) {
 		if line := `whygate_certificate_ocsp_stapled{name="` + cert + `",source="file"} ` + n; !strings.Contains(metrics, line) {
 			t.Errorf("no %s", line)
 		}
+		n = map[bool]string{true: "1", false: "0"}[want == gateway.OCSPRevoked]
+		if line := `whygate_certificate_revoked{name="` + cert + `",source="file"} ` + n; !strings.Contains(metrics, line) {
+			t.Errorf("no %s", line)
+		}
 	}
 	shown := func(g *gateway.Gateway) []byte {
 		c, err := tls.Dial("tcp", g.Addresses()[0].Address, &tls.Config{InsecureSkipVerify: true, ServerName: "shop.example.com"})

@@ -58,6 +58,7 @@ type CertificateEnd struct {
 	NotAfter time.Time
 	OCSP     bool // its authority's OCSP responder is asked about it
 	Stapled  bool // and clients are shown its answer
+	Revoked  bool // or it says that the certificate was revoked
 }
 
 // Pool is one pool's counters. It costs next to nothing before the first exchange: what counts is made when there is something to
@@ -241,6 +242,7 @@ var (
 	descLimit      = prometheus.NewDesc("whygate_endpoint_limit", "Requests that may be at an endpoint before their answer has begun: set (limits.requests) or learned (overload.adaptive).", []string{"pool", "endpoint"}, nil)
 	descCert       = prometheus.NewDesc("whygate_certificate_not_after_seconds", "When a certificate ends, in seconds since 1970, by where it is from (file, acme, or an upstream, which stands for its whole chain) and its file, name or endpoint.", []string{"source", "name"}, nil)
 	descStapled    = prometheus.NewDesc("whygate_certificate_ocsp_stapled", "1 while clients are shown an OCSP response that says that a certificate is not revoked, 0 while there is none, by where it is from (file or acme) and its file or name. Certificates that name no responder have none.", []string{"source", "name"}, nil)
+	descRevoked    = prometheus.NewDesc("whygate_certificate_revoked", "1 while the OCSP responder of a certificate's authority says that the certificate was revoked, else 0, by where it is from (file or acme) and its file or name. Certificates that name no responder have none.", []string{"source", "name"}, nil)
 	descQueue      = prometheus.NewDesc("whygate_queue_length", "Requests that wait for an endpoint to have room, by pool.", []string{"pool"}, nil)
 	descResolved   = prometheus.NewDesc("whygate_resolve_endpoints", "Endpoints that the names of a pool stand for, by pool, where they are followed (resolve).", []string{"pool"}, nil)
 	descResolving  = prometheus.NewDesc("whygate_resolve_failing", "1 while a name of a pool cannot be looked up: the last endpoints stay.", []string{"pool"}, nil)
@@ -256,9 +258,17 @@ var (
 
 // Describe is for prometheus.Collector.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRequests, descVersions, descGRPC, descFaults, descSaved, descAttempts, descHedges, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descUnkept, descUnstored, descUnsent, descUntaken, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue, descRoutes, descCert, descStapled, descResolved, descResolving, descResolveFailures} {
+	for _, d := range []*prometheus.Desc{descRequests, descVersions, descGRPC, descFaults, descSaved, descAttempts, descHedges, descSent, descDuration, descStage, descOpen, descBusy, descIdle, descDropped, descUnkept, descUnstored, descUnsent, descUntaken, descHandshakes, descEndpoint, descInFlight, descLimit, descQueue, descRoutes, descCert, descStapled, descRevoked, descResolved, descResolving, descResolveFailures} {
 		ch <- d
 	}
+}
+
+// oneIf is a gauge of what is so or not.
+func oneIf(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // Collect is for prometheus.Collector.
@@ -301,11 +311,8 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		for _, c := range m.Certs() {
 			gauge(descCert, float64(c.NotAfter.Unix()), c.Source, c.Name)
 			if c.OCSP {
-				stapled := 0.0
-				if c.Stapled {
-					stapled = 1
-				}
-				gauge(descStapled, stapled, c.Source, c.Name)
+				gauge(descStapled, oneIf(c.Stapled), c.Source, c.Name)
+				gauge(descRevoked, oneIf(c.Revoked), c.Source, c.Name)
 			}
 		}
 	}
