@@ -294,7 +294,7 @@ func (c *Console) advice(cause, pool string) (meaning string, lines []string) {
 // ownAdvice are the lines of an incident that are not its cause's: somebody knew more, such as an authority's words.
 func ownAdvice(cause string, lines []string) []string {
 	known, ok := fault.ParseCause(cause)
-	if !ok || known != fault.CauseCertificateNotObtained {
+	if !ok || known != fault.CauseCertificateNotObtained && known != fault.CauseOwnCertificateRevoked {
 		return nil // older incidents have their cause's lines as they were
 	}
 	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return slices.Contains(known.Entry().Advice, line) })

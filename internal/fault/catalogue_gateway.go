@@ -150,6 +150,27 @@ var entriesGateway = []Entry{
 		Retry:   retryNone,
 	},
 	{
+		Cause:    CauseOwnCertificateRevoked,
+		Title:    "A certificate that clients are shown was revoked",
+		Family:   FamilyGateway,
+		Type:     TypeProxyConfigurationError,
+		sentence: "a certificate that the gateway shows clients was revoked by its authority",
+		Meaning: "The OCSP responder of the certificate's authority says that it was revoked: its key was reported stolen, the authority found a mistake of its own, " +
+			"or somebody who may do so revoked it. Clients that look refuse it, others go on. It is shown until there is another.",
+		Proof: []string{
+			"The incident's detail has the serial number, and when and why it was revoked.",
+			"whygate certificates shows it as revoked, with the responder that says so; whygate_certificate_revoked is 1.",
+		},
+		Advice: []string{
+			"Get another certificate with a new key, and put both into the files that the listener names: they are read when they change.",
+			"One that the gateway orders itself (tls: auto) is replaced by itself: whygate certificates shows whether that succeeded.",
+			"Find out who revoked it and why. Where a key was stolen, see how, before another one lies in the same place.",
+		},
+		Covers:  []string{"A17"},
+		Related: []Cause{CauseCertificateNotObtained, CauseRequestTLSFailed, CauseTLSCertificateRevoked},
+		Retry:   retryNone,
+	},
+	{
 		Cause:    CauseUpstreamStatus,
 		Title:    "The upstream itself answered with an error",
 		Family:   FamilyApplication,

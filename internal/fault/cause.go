@@ -132,6 +132,7 @@ const (
 	CauseShuttingDown
 	CauseInternalError
 	CauseCertificateNotObtained
+	CauseOwnCertificateRevoked
 
 	// HTTP/2 and gRPC to the upstream.
 	CauseHTTP2GoAway
@@ -289,6 +290,7 @@ var causeSlugs = [Causes]string{
 	CauseShuttingDown:                   "shutting-down",
 	CauseInternalError:                  "internal-error",
 	CauseCertificateNotObtained:         "certificate-not-obtained",
+	CauseOwnCertificateRevoked:          "own-certificate-revoked",
 	CauseHTTP2GoAway:                    "http2-goaway",
 	CauseHTTP2RefusedStream:             "http2-refused-stream",
 	CauseHTTP2StreamReset:               "http2-stream-reset",

@@ -311,6 +311,7 @@ var verdicts = []verdict{
 	{CauseQueueTimeout, TypeConnectionLimitReached, 503, told(CauseQueueTimeout)},
 	{CauseMaintenance, TypeProxyInternalResponse, 503, told(CauseMaintenance)},
 	{CauseCertificateNotObtained, TypeProxyConfigurationError, 500, told(CauseCertificateNotObtained)},
+	{CauseOwnCertificateRevoked, TypeProxyConfigurationError, 500, told(CauseOwnCertificateRevoked)},
 	{CauseRateLimited, TypeHTTPRequestError, 429, told(CauseRateLimited)},
 	{CauseContentFilter, TypeHTTPRequestDenied, 403, told(CauseContentFilter)},
 	{CauseResponseBlocked, TypeHTTPProtocolError, 502, told(CauseResponseBlocked)},

@@ -21,6 +21,7 @@ var noReport = map[Cause]string{
 	CauseMemoryExhausted:         "not looked at",
 	CauseShuttingDown:            "our own",
 	CauseCertificateNotObtained:  "our own",
+	CauseOwnCertificateRevoked:   "our own",
 	CauseWrongHost:               "the upstream's answer is passed on",
 	CauseRedirectLoop:            "the upstream's answer is passed on",
 	CauseUnknown:                 "nothing to tell",

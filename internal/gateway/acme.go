@@ -176,7 +176,7 @@ func (g *Gateway) certificateCame(h *certs.Happening) {
 	g.log.Log(context.Background(), level, what, args...)
 	g.Changed(changeCertificate, h.Name, what+": "+f.Error()+"; "+f.Do)
 	if g.untold.take(h.Name, time.Now()) {
-		g.record(certificateIncident(f))
+		g.record(certificateIncident(fault.CauseCertificateNotObtained, f.Name, f.Error(), f.Do, f.At))
 	}
 }
 
@@ -211,15 +211,16 @@ func (c *certificateIncidents) take(name string, now time.Time) bool {
 	return true
 }
 
-// certificateIncident is a certificate that could not be obtained, with the authority's words. Nobody was answered: it has no status.
-func certificateIncident(f *certs.Failure) *incident.Incident {
-	e := fault.Evidence{Stage: fault.Select, End: fault.Misconfigured, By: fault.PartyGateway, Told: fault.CauseCertificateNotObtained, Declared: -1, Detail: f.Error()}
+// certificateIncident is a certificate that could not be obtained, or was revoked, with the authority's words, and what to do. Nobody was answered:
+// it has no status.
+func certificateIncident(cause fault.Cause, name, detail, do string, at time.Time) *incident.Incident {
+	e := fault.Evidence{Stage: fault.Select, End: fault.Misconfigured, By: fault.PartyGateway, Told: cause, Declared: -1, Detail: detail}
 	verdict := fault.Classify(&e)
 	entry := verdict.Cause.Entry()
 	return &incident.Incident{
-		ID: proxy.NewIncidentID(), At: f.At.UTC(), Type: verdict.Type, Cause: verdict.Cause, Family: verdict.Family(), Stage: verdict.Stage,
-		Title: verdict.Title(), Sentence: verdict.Sentence(&e), Advice: append([]string{upperFirst(f.Do) + "."}, entry.Advice...),
-		Request: incident.Request{Host: f.Name}, Evidence: &e,
+		ID: proxy.NewIncidentID(), At: at.UTC(), Type: verdict.Type, Cause: verdict.Cause, Family: verdict.Family(), Stage: verdict.Stage,
+		Title: verdict.Title(), Sentence: verdict.Sentence(&e), Advice: append([]string{upperFirst(do) + "."}, entry.Advice...),
+		Request: incident.Request{Host: name}, Evidence: &e,
 	}
 }
 

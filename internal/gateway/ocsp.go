@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/whygate/whygate/internal/certs"
+	"github.com/whygate/whygate/internal/fault"
 )
 
 // stapleDirectory is where OCSP responses are kept in a state directory, for certificates from files; empty without one.
@@ -97,6 +98,9 @@ func (g *Gateway) stapled(n *certs.Stapled) {
 	}
 	g.log.Log(context.Background(), level, what, args...)
 	g.Changed(changeCertificate, name, what+": "+n.Err.Error())
+	if revoked != nil && g.untold.take("revoked "+name, time.Now()) {
+		g.record(certificateIncident(fault.CauseOwnCertificateRevoked, name, n.Err.Error(), do, time.Now()))
+	}
 }
 
 // ordered reports whether a certificate is one that is ordered from an authority: when it is revoked, another is by itself.

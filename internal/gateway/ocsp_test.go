@@ -158,6 +158,20 @@ func TestOCSPStapling(t *testing.T) {
 	if got := shown(g); got != nil {
 		t.Errorf("shown %x", got)
 	}
+	var got struct {
+		Incidents []struct {
+			Cause, Sentence string
+			Advice          []string
+			Request         struct{ Host string }
+		}
+	}
+	until(t, "there is no incident", func() bool {
+		_, body := asked(t, "GET", "http://"+g.Admin()+"/incidents")
+		return json.Unmarshal([]byte(body), &got) == nil && len(got.Incidents) > 0
+	})
+	if i := got.Incidents[0]; len(got.Incidents) != 1 || i.Cause != "own-certificate-revoked" || i.Request.Host != "shop.example.com" || !strings.Contains(i.Sentence, "its authority's OCSP") || !strings.HasPrefix(i.Advice[0], "Get another with a new key") {
+		t.Errorf("%+v", got.Incidents)
+	}
 	g.Stop(0, patience)
 	if text := revoked.String(); !strings.Contains(text, `level=ERROR msg="a certificate that clients are shown was revoked"`) {
 		t.Error(text)

@@ -11,7 +11,7 @@ var entriesServer = []Entry{
 		Gateway: "It passes the upstream's on. It makes it for its own faults only (no ports, no descriptors, a defect), never for an upstream's; some proxies do otherwise: Traefik and Apache answer 500 for TLS faults of the upstream.",
 		Causes: []fault.Cause{
 			fault.CauseApplicationError, fault.CauseUpstreamStatus, fault.CausePortsExhausted, fault.CauseDescriptorsExhausted,
-			fault.CauseMemoryExhausted, fault.CauseDNSNoResolver, fault.CauseCertificateNotObtained, fault.CauseInternalError, fault.CauseUnknown,
+			fault.CauseMemoryExhausted, fault.CauseDNSNoResolver, fault.CauseCertificateNotObtained, fault.CauseOwnCertificateRevoked, fault.CauseInternalError, fault.CauseUnknown,
 		},
 		Reasons: []Reason{
 			{fault.FamilyApplication, "An exception in the application, after a deploy or for one kind of input."},
