@@ -74,14 +74,21 @@ func (l *Lookup) ask(ctx context.Context, name string, kind uint16) (Answer, *ne
 	return Answer{}, failed
 }
 
-// askServer asks one server for each of the names in turn.
+// askServer asks one server for each of the names in turn. One that is there without records of the kind, as all are under a wildcard, is the
+// answer only where no later one has some.
 func askServer(ctx context.Context, server string, names []string, kind uint16) (Answer, *net.DNSError) {
 	var failed *net.DNSError
+	var empty *Answer
 	for _, name := range names {
 		a := Ask(ctx, server, name, kind, false)
 		switch {
 		case a.Answered && a.RCode == dns.RcodeSuccess:
-			return a, nil
+			if len(a.Addresses)+len(a.Services) > 0 {
+				return a, nil
+			}
+			if empty == nil {
+				empty = &a
+			}
 		case a.Answered:
 			failed = &net.DNSError{Err: dns.RcodeToString[int(a.RCode)], Server: server, IsNotFound: a.RCode == dns.RcodeNameError}
 		case a.Errno != 0:
@@ -89,6 +96,9 @@ func askServer(ctx context.Context, server string, names []string, kind uint16) 
 		default:
 			return a, &net.DNSError{Err: "no answer in time", Server: server, IsTimeout: true}
 		}
+	}
+	if empty != nil {
+		return *empty, nil
 	}
 	return Answer{}, failed
 }

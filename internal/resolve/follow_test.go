@@ -89,3 +89,22 @@ func TestTTL(t *testing.T) {
 		t.Error("a name that does not exist holds")
 	}
 }
+
+// A name that the search list makes, and that is there without such records, as under a wildcard, does not hide the one that was meant.
+func TestSearchListUnderAWildcard(t *testing.T) {
+	t.Parallel()
+	server := serve(t, func(m *dns.Msg, _ bool) {
+		if q := m.Question[0]; q.Name == "_http._tcp.app.test." {
+			m.Answer = []dns.RR{record(t, "_http._tcp.app.test. 30 IN SRV 10 60 8080 a.app.test.")}
+		} else if q.Name == "other.test." {
+			m.Rcode = dns.RcodeNameError
+		}
+	})
+	a, failed := askServer(t.Context(), server, []string{"_http._tcp.app.test.corp.test.", "_http._tcp.app.test."}, dns.TypeSRV)
+	if failed != nil || len(a.Services) != 1 {
+		t.Errorf("%v, %v", a.Services, failed)
+	}
+	if a, failed := askServer(t.Context(), server, []string{"other.test.corp.test.", "other.test."}, dns.TypeSRV); failed != nil || a.RCode != dns.RcodeSuccess {
+		t.Errorf("one that is there in part is not there: %v", failed)
+	}
+}
