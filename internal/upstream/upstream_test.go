@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -253,6 +254,53 @@ func TestSweep(t *testing.T) {
 	old.put(piped(t, old, ""), mono.Now().Add(-2*time.Second))
 	if old.Sweep(); old.IdleCount() != 0 {
 		t.Error("an old one is kept")
+	}
+}
+
+// A look at an idle connection is a system call, and others wait for the lock: Sweep must not hold it meanwhile. Somebody who tries to take it
+// all the time finds it taken for a small part of the tries; it was nearly all of them while Sweep looked under it.
+func TestSweepLooksWithoutTheLock(t *testing.T) {
+	const resting = 400
+	leave := make(chan struct{})
+	defer close(leave)
+	target := targetOf(t, serving(t, "tcp", func(net.Conn) { <-leave }), nil)
+	for range resting {
+		c, err := net.Dial("tcp", target.Endpoint.Authority())
+		if err != nil {
+			t.Fatal(err)
+		}
+		target.put(&Conn{Conn: conn.New(c), target: target, nth: 1}, mono.Now())
+	}
+	stop, over := make(chan struct{}), make(chan struct{})
+	tries, taken := 0, 0
+	go func() { // ends with stop
+		defer close(over)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			tries++
+			if target.mu.TryLock() {
+				target.mu.Unlock()
+			} else {
+				taken++
+			}
+			runtime.Gosched()
+		}
+	}()
+	for range 100 {
+		target.Sweep()
+	}
+	close(stop)
+	<-over
+	if n := target.IdleCount(); n != resting {
+		t.Fatalf("%d of %d rest", n, resting)
+	}
+	t.Logf("%d of %d tries found the lock taken", taken, tries)
+	if tries > 100 && taken > tries/2 {
+		t.Errorf("%d of %d tries found the lock taken", taken, tries)
 	}
 }
 
