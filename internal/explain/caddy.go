@@ -227,6 +227,11 @@ func (l *caddyLine) judge(e *Entry, logger []byte, msg func() []byte) bool {
 			e.Evidence.Rule = fault.RuleUnaskedUpgrade
 			return true
 		}
+		if starts(logger, "http.handlers.") && has(e.Said, "reverseproxy.DialError{") { // a handler that prints the error's fields
+			e.fail(ByGateway, fault.Dial, fault.Failed)
+			e.suspect(fault.CauseConnectionRefused, fault.CauseDNSNXDomain, fault.CauseConnectTimeout, fault.CauseHostUnreachable)
+			return true
+		}
 		if starts(e.Said, "http: panic serving ") && has(e.Said, "invalid WriteHeader code") {
 			e.fail(ByGateway, fault.Head, fault.Malformed) // net/http panics at a status of the upstream's that is none
 			e.Evidence.Rule = fault.RuleStatusCode

@@ -131,10 +131,10 @@ func cutHAProxyTail(line []byte) (h haproxyLine, ok bool) {
 func (h *haproxyLine) cut(rest []byte) bool {
 	w := words{rest}
 	frontend, target, times := w.next(), w.next(), w.next()
-	if frontend == nil || !h.cutTarget(target) {
+	slashes := bytes.Count(times, []byte{'/'})
+	if frontend == nil || !h.cutTarget(target) && (slashes != 4 || target == nil) { // somebody may have taken the server's name out
 		return false
 	}
-	slashes := bytes.Count(times, []byte{'/'})
 	if slashes == 2 || slashes == 3 {
 		h.tcp = true
 		return h.cutTCP(times, &w)
@@ -161,6 +161,7 @@ func (h *haproxyLine) cut(rest []byte) bool {
 
 // cutTarget takes BACKEND/SERVER apart.
 func (h *haproxyLine) cutTarget(target []byte) bool {
+	h.backend = target
 	i := bytes.IndexByte(target, '/')
 	if i <= 0 {
 		return false

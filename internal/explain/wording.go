@@ -160,7 +160,7 @@ const wordMax = 8 << 10
 
 // wording judges a message by its words, of a line or of several. It gives nil where they say nothing of a failed exchange.
 func wording(e *Entry, text []byte, level severity) *Format {
-	text = text[:min(len(text), wordMax)]
+	text = plainEscapes(text[:min(len(text), wordMax)])
 	r := phrase.Read(text)
 	p := r.Phrase
 	if p == nil || len(p.Causes) == 0 || isTestResult(text) || !means(&r, text, level) {
@@ -200,6 +200,30 @@ func wording(e *Entry, text []byte, level severity) *Format {
 		}
 	}
 	return f
+}
+
+// plainEscapes undoes the escapes of ASCII in text that has them, such as the arrow in \u003e that Go's encoder makes of an address's: JSON
+// that no format took is read as it stands, and so is what somebody copied out of it.
+func plainEscapes(text []byte) []byte {
+	const escape = `\u00`
+	at := indexText(text, escape)
+	if at < 0 {
+		return text
+	}
+	var out []byte
+	for ; at >= 0; at = indexText(text, escape) {
+		out = append(out, text[:at]...)
+		text = text[at:]
+		r, n := unicodeEscape(text)
+		if n == 0 || r < ' ' || r > '~' || r == '"' || r == '\\' {
+			n = len(escape)
+			out = append(out, text[:n]...)
+		} else {
+			out = append(out, byte(r))
+		}
+		text = text[n:]
+	}
+	return append(out, text...)
 }
 
 // means weighs a phrase by what stands around it.
