@@ -271,6 +271,24 @@ func TestSweepLooksWithoutTheLock(t *testing.T) {
 		}
 		target.put(&Conn{Conn: conn.New(c), target: target, nth: 1}, mono.Now())
 	}
+	least := 1.0
+	for range 5 { // whoever holds the lock may be kept from running by other work
+		least = min(least, lockedWhile(target, func() {
+			for range 100 {
+				target.Sweep()
+			}
+		}))
+	}
+	if n := target.IdleCount(); n != resting {
+		t.Fatalf("%d of %d rest", n, resting)
+	}
+	if least > 0.5 {
+		t.Errorf("%.2f of the tries found the lock taken", least)
+	}
+}
+
+// lockedWhile is which part of many tries finds the target's lock taken while f runs.
+func lockedWhile(target *Target, f func()) float64 {
 	stop, over := make(chan struct{}), make(chan struct{})
 	tries, taken := 0, 0
 	go func() { // ends with stop
@@ -290,18 +308,10 @@ func TestSweepLooksWithoutTheLock(t *testing.T) {
 			runtime.Gosched()
 		}
 	}()
-	for range 100 {
-		target.Sweep()
-	}
+	f()
 	close(stop)
 	<-over
-	if n := target.IdleCount(); n != resting {
-		t.Fatalf("%d of %d rest", n, resting)
-	}
-	t.Logf("%d of %d tries found the lock taken", taken, tries)
-	if tries > 100 && taken > tries/2 {
-		t.Errorf("%d of %d tries found the lock taken", taken, tries)
-	}
+	return float64(taken) / float64(max(tries, 1))
 }
 
 // Concurrent exchanges and sweeps on one target: every connection is one exchange's at a time.
