@@ -221,9 +221,18 @@ func (v *nginxVars) judgeTimeout(e *Entry, connect, response time.Duration) {
 	}
 }
 
+// slowRefusal is longer than a refusal takes: it is the first answer of the other end. Where no machine has the address, Linux gives up after
+// three questions for it, a second each.
+const slowRefusal = 900 * time.Millisecond
+
 // judgeBroken: the connection could not be opened, or it ended without a head.
 func (v *nginxVars) judgeBroken(e *Entry, connect, response time.Duration) {
 	switch {
+	case v.connectTime != nil && connect < 0 && response >= slowRefusal:
+		e.fail(ByGateway, fault.Dial, fault.Unreachable)
+		e.Evidence.Spent[fault.Dial] = response
+		e.suspect(fault.CauseHostUnreachable, fault.CauseKernelConnectTimeout, fault.CauseTLSHandshakeClosed, fault.CauseNetworkUnreachable, fault.CauseConnectionRefused,
+			fault.CauseTLSCertificateUntrusted, fault.CauseTLSAlert, fault.CauseTLSToPlainPort, fault.CauseTLSProtocolError, fault.CauseWrongService)
 	case v.connectTime != nil && connect < 0 || v.connectTime == nil && response >= 0 && response < 2*time.Second:
 		e.fail(ByGateway, fault.Dial, fault.Refused)
 		e.Evidence.Spent[fault.Dial] = max(response, 0)
