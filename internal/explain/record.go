@@ -24,7 +24,11 @@ func (p *parser) gather(line, rest []byte) (f *Format, text []byte, more int) {
 	}
 	clean := plainText(line)
 	if body := bytes.TrimLeft(clean, " \t"); len(body) > 0 && (body[0] == '{' || body[0] == '-' && ends(body, "{")) && len(body) < 80 {
-		return p.gatherJSON(rest)
+		body = body[bytes.IndexByte(body, '{'):]
+		if nestedEnd(body) > 0 { // a record of its own
+			return nil, nil, 0
+		}
+		return p.gatherJSON(body, rest)
 	}
 	if isContinuation(clean) || len(rest) == 0 {
 		return nil, nil, 0
@@ -68,9 +72,9 @@ func (p *parser) mayBegin(line, rest []byte) bool {
 	return false
 }
 
-// gatherJSON reads an object whose brace stands on the line before rest.
-func (p *parser) gatherJSON(rest []byte) (f *Format, text []byte, more int) {
-	head := append(p.joined[:0], '{')
+// gatherJSON reads an object that begins in a line and ends in the rest behind it.
+func (p *parser) gatherJSON(line, rest []byte) (f *Format, text []byte, more int) {
+	head := append(append(p.joined[:0], line...), '\n')
 	region := rest[:min(len(rest), recordOctets)]
 	head = append(head, region...)
 	p.joined = head
@@ -80,7 +84,7 @@ func (p *parser) gatherJSON(rest []byte) (f *Format, text []byte, more int) {
 		return nil, nil, 0
 	}
 	p.spent += end
-	more = bytes.Count(head[:end], []byte{'\n'}) + 1
+	more = bytes.Count(head[:end], []byte{'\n'})
 	if more > recordLines {
 		return nil, nil, 0
 	}

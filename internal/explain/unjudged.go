@@ -45,7 +45,7 @@ var shapeSeed = maphash.MakeSeed()
 // the level of an error. seen are the signs that a glance found in it.
 func erroneous(line []byte, seen signs) bool {
 	if seen&(signStatus|signRequest) == signStatus|signRequest {
-		if _, _, request := requestIn(line); !request { // what was answered to one that could be read, was read as well
+		if _, _, request := requestIn(line); !request && !saysGood(line) { // what was answered to one that could be read, was read as well
 			return true
 		}
 	}
@@ -53,6 +53,26 @@ func erroneous(line []byte, seen signs) bool {
 		return false
 	}
 	return severityOf(line) >= severityError && !oneOfList(line, others[:])
+}
+
+// goodKeys are what stands before a status in keys and values, and in JSON.
+var goodKeys = [...]string{"status=", "status_code=", "statuscode=", `status":`, `status_code":`, `statuscode":`, "status: "}
+
+// saysGood reports whether the line has a status that is no error: any other number of three digits in it counts something.
+func saysGood(line []byte) bool {
+	for _, key := range goodKeys {
+		i := indexFold(line, key)
+		if i < 0 {
+			continue
+		}
+		value := bytes.TrimLeft(line[i+len(key):], ` "`)
+		if len(value) >= 3 && (len(value) == 3 || !isDigit(value[3])) {
+			if n := wholeUint(value[:3]); n >= 100 && n < 400 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // unruled reports whether a line of a format is an error of a proxy in wording that no rule has.

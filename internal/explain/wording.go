@@ -226,9 +226,15 @@ func plainEscapes(text []byte) []byte {
 	return append(out, text...)
 }
 
+// over is what a program that only tells says of a failure that it got over.
+const over = "succeeded after|succeeded on attempt|recovered after|recovered from|reconnected after|retry succeeded|successfully retried"
+
 // means weighs a phrase by what stands around it.
 func means(r *phrase.Reading, text []byte, level severity) bool {
 	p := r.Phrase
+	if level == severityInfo && phrase.OneOf(text, over) {
+		return false
+	}
 	if p.Is == phrase.Strong {
 		return true
 	}
