@@ -601,3 +601,102 @@ func TestHTTP2GoingLink(t *testing.T) {
 		}
 	}
 }
+
+// Many requests that come at once for an endpoint that is new wait until it has said how many streams it takes: none is refused. The first
+// goes out at once.
+func TestManyAtOnceForANewEndpoint(t *testing.T) {
+	const streams, requests = 3, 20
+	var refused atomic.Int64
+	addr := serving(t, "tcp", func(c net.Conn) {
+		p := &peer2{http2.NewFramer(c, c), c, t}
+		if _, err := io.ReadFull(c, make([]byte, len(http2.ClientPreface))); err != nil {
+			return
+		}
+		heads := make(chan uint32, requests)
+		go func() { // ends with the connection
+			defer close(heads)
+			for {
+				f, err := p.ReadFrame() // the acknowledgement of settings can wait
+				if err != nil {
+					return
+				}
+				if h, is := f.(*http2.HeadersFrame); is {
+					heads <- h.StreamID
+				}
+			}
+		}()
+		first, ok := <-heads
+		if !ok {
+			return
+		}
+		under := []uint32{first}
+		time.Sleep(50 * time.Millisecond) // the way to the endpoint is long
+		_ = p.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: streams})
+		for {
+			pause := time.After(20 * time.Millisecond)
+			for waits := true; waits; {
+				select {
+				case id, ok := <-heads:
+					switch {
+					case !ok:
+						return
+					case len(under) == streams:
+						refused.Add(1)
+						_ = p.WriteRSTStream(id, http2.ErrCodeRefusedStream)
+					default:
+						under = append(under, id)
+					}
+				case <-pause:
+					waits = false
+				}
+			}
+			for _, id := range under {
+				p.answer(id, true, ":status", "200")
+			}
+			under = nil
+		}
+	})
+	target := targetOf(t, strings.Replace(addr, "http:", "h2c:", 1), nil)
+	var all sync.WaitGroup
+	for range requests {
+		all.Go(func() {
+			var a Attempt
+			a.Begin(target, mono.Now())
+			var res httpmsg.Response
+			if !a.Ask(request(), nil, AnyConnection) || !a.ReadHead(&res) || res.Status != 200 {
+				t.Errorf("%v %v: %s", a.Evidence.Stage, a.Evidence.End, a.Evidence.Detail)
+			}
+			a.Drop()
+		})
+	}
+	all.Wait()
+	if n := refused.Load(); n != 0 {
+		t.Errorf("%d were refused", n)
+	}
+}
+
+// Who waits for an endpoint that never says how many streams it takes, or ends the connection before, does so for a moment, and not each time.
+func TestNewEndpointThatSaysNothing(t *testing.T) {
+	var opened atomic.Int64
+	addr := serving(t, "tcp", func(c net.Conn) {
+		opened.Add(1)
+		_, _ = io.ReadFull(c, make([]byte, len(http2.ClientPreface)+1))
+	})
+	target := targetOf(t, strings.Replace(addr, "http:", "h2c:", 1), nil)
+	began := time.Now()
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			var a Attempt
+			a.Begin(target, mono.Now())
+			if a.Ask(request(), nil, AnyConnection) {
+				t.Error("it was answered")
+			}
+			a.Drop()
+		})
+	}
+	all.Wait()
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v, on %d connections", took, opened.Load())
+	}
+}

@@ -34,14 +34,15 @@ const (
 // exchanges append, so that none of them waits for the socket on behalf of others. They end with the connection; Target.Close and
 // the endpoint end that.
 type link struct {
-	target *Target
-	c      *conn.Conn
-	addr   string
-	era    int           // the target's when it was opened
-	last   atomic.Bool   // it ends with the exchanges on it
-	stop   cancel.Cancel // ends what the goroutines wait for
-	more   chan struct{} // the writer waits here
-	wrote  chan struct{} // closed when the writer has ended
+	target  *Target
+	c       *conn.Conn
+	addr    string
+	era     int           // the target's when it was opened
+	settles *dialing      // those that wait until it is known how many streams it takes; nil where that is known
+	last    atomic.Bool   // it ends with the exchanges on it
+	stop    cancel.Cancel // ends what the goroutines wait for
+	more    chan struct{} // the writer waits here
+	wrote   chan struct{} // closed when the writer has ended
 
 	mu      sync.Mutex // guards the fields below
 	h2      *h2.Conn
@@ -67,12 +68,12 @@ type link struct {
 	senders  []*call   // that wait for room to send, in their order
 }
 
-// newLink makes a link of a connection that speaks HTTP/2, and starts its goroutines.
-func newLink(c *Conn) *link {
+// newLink makes a link of a connection that speaks HTTP/2, and starts its goroutines. settles is nil, or waits for its settings.
+func newLink(c *Conn, settles *dialing) *link {
 	t := c.target
 	now := mono.Now()
 	l := &link{
-		target: t, c: c.Conn, addr: c.addr, era: c.era, more: make(chan struct{}, 1), wrote: make(chan struct{}), since: now, heard: now, opened: now,
+		target: t, settles: settles, c: c.Conn, addr: c.addr, era: c.era, more: make(chan struct{}, 1), wrote: make(chan struct{}), since: now, heard: now, opened: now,
 		h2: h2.NewConn(h2.Config{
 			Role: h2.Client, Window: linkWindow, Settings: h2.Settings{InitialWindow: h2.WindowDefault},
 			Limits: h2.Limits{Head: t.HeadMax, Trailers: t.HeadMax},
@@ -100,6 +101,11 @@ func (l *link) read() {
 		l.target.forget(l)
 	}()
 	defer l.caught()
+	settled := l.settles == nil
+	if !settled {
+		defer l.target.unsettled(l.settles)
+		defer time.AfterFunc(settleTime, func() { l.target.unsettled(l.settles) }).Stop()
+	}
 	for {
 		if end := l.c.Fill(); end != fault.Completed {
 			l.readEnded(end)
@@ -107,6 +113,10 @@ func (l *link) read() {
 		}
 		if !l.take() {
 			return
+		}
+		if !settled && l.settled() {
+			settled = true
+			l.target.dialed(l.settles)
 		}
 		if l.c.Release(); l.large {
 			l.c.Enlarge()
@@ -328,6 +338,13 @@ func (l *link) limit() int {
 
 // streamsBlind is how many streams are begun before the endpoint has said how many it takes.
 const streamsBlind = 100
+
+// settled reports whether the endpoint has said how many streams it takes.
+func (l *link) settled() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.h2.Settled()
+}
 
 // usable reports whether new streams may begin.
 func (l *link) usable() bool { return l.over == nil && l.gone == nil && !l.retired }

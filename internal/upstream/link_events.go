@@ -44,7 +44,11 @@ func (l *link) event(ev *h2.Event) *h2.Error {
 	case h2.EventWindow, h2.EventSettings:
 		l.out = l.h2.Answer(l.out, ev)
 		if ev.Kind == h2.EventSettings {
-			l.target.streams.Store(min(l.h2.Peer().MaxStreams, streamsBlind))
+			n := min(l.h2.Peer().MaxStreams, streamsBlind)
+			l.target.streams.Store(n)
+			if of := l.target.of; of != nil {
+				of.streams.Store(n)
+			}
 		}
 		l.wakeSenders()
 	case h2.EventPing:

@@ -35,16 +35,22 @@ const (
 	// must have been heard of to be as good as a new one.
 	refusedTime = time.Second
 	freshTime   = time.Second
+	// settleTime is for how long nobody but who opened a link begins a stream on it, at an endpoint that has never said how many it takes. What
+	// is begun before it says so may be refused, and many that come at once would all be.
+	settleTime = time.Second
+	// settleAgain is how long nobody waits for that where a link ended, or time was over, before it came.
+	settleAgain = 10 * time.Second
 )
 
 // sharing is the links of a target. Its mu is the target's, which is taken before a link's.
 type sharing struct {
 	links   []*link
 	dialing *dialing
+	waited  mono.Time   // when it was waited in vain for what a link takes; 0 for never
 	http1   mono.Atomic // until then the endpoint is believed to speak HTTP/1.1 alone; 0 for not
 }
 
-// dialing is a connection on its way that several exchanges wait for.
+// dialing is a connection on its way that several exchanges wait for, or one that is there and of which is not known yet how many streams it takes.
 type dialing struct {
 	done   chan struct{}
 	failed *fault.Evidence // how it failed, for all of them; nil where it did not, or nobody waited for it to the end
@@ -99,6 +105,9 @@ func (t *Target) choose(fresh Fresh, now mono.Time) (best *link, crowded, full b
 		n, room := l.h2.Streams(), l.usable() && l.h2.Streams() < l.limit() && l.pinged == 0
 		if fresh == FreshConnection && now.Sub(l.heard) > freshTime || l.refused != 0 && now.Sub(l.refused) < refusedTime {
 			n, room = n+linkStreams, room && fresh == AnyConnection
+		}
+		if l.settles != nil && l.settles == t.dialing {
+			room = false
 		}
 		if l.era != t.era || t.names.vanished(l.addr) {
 			room = false
@@ -218,11 +227,11 @@ func (t *Target) sharesStill(now mono.Time) bool {
 // openShared opens a connection for all that wait for d, and makes a link of it if it speaks HTTP/2.
 func (a *Attempt) openShared(d *dialing) *Conn {
 	t := a.target
+	settles := false
 	defer func() {
-		t.mu.Lock()
-		t.dialing = nil
-		t.mu.Unlock()
-		close(d.done)
+		if !settles {
+			t.dialed(d)
+		}
 	}()
 	c := a.openWith(t.tlsShared)
 	if c == nil {
@@ -236,9 +245,13 @@ func (a *Attempt) openShared(d *dialing) *Conn {
 		t.prefersHTTP1(mono.Now())
 		return c
 	}
-	c.link = newLink(c)
 	t.http1.Store(0)
 	t.mu.Lock()
+	if settles = t.streams.Load() == 0 && (t.waited == 0 || mono.Now().Sub(t.waited) > settleAgain); settles {
+		c.link = newLink(c, d)
+	} else {
+		c.link = newLink(c, nil)
+	}
 	if t.closed || c.era != t.era {
 		c.link.last.Store(true)
 		c.link.era = t.era
@@ -246,6 +259,26 @@ func (a *Attempt) openShared(d *dialing) *Conn {
 	t.links = append(t.links, c.link)
 	t.mu.Unlock()
 	return c
+}
+
+// dialed ends the wait for a connection. It does so once, whoever calls it again.
+func (t *Target) dialed(d *dialing) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.dialing == d {
+		t.dialing = nil
+		close(d.done)
+	}
+}
+
+// unsettled is dialed for a link that has not said how many streams it takes.
+func (t *Target) unsettled(d *dialing) {
+	t.mu.Lock()
+	if t.dialing == d {
+		t.waited = mono.Now()
+	}
+	t.mu.Unlock()
+	t.dialed(d)
 }
 
 // failAs notes that the connection that was waited for failed as it did for the one who opened it.
