@@ -10,6 +10,7 @@ import (
 
 	"github.com/whygate/whygate/internal/config"
 	"github.com/whygate/whygate/internal/mono"
+	"github.com/whygate/whygate/internal/upstream"
 )
 
 // A reload that adds a name forgets nothing of the others: they may not be there to be looked up now.
@@ -82,5 +83,31 @@ func TestEndpointsThatLeft(t *testing.T) {
 		if got := slices.Sorted(maps.Keys(asked)); !slices.Equal(got, tt.want) {
 			t.Errorf("%v: %v are asked, want %v", tt.next, got, tt.want)
 		}
+	}
+}
+
+// Where another name comes to stand for an address, it is spoken to by that name, also on routes with time-outs of their own: the name is what
+// its certificate is looked at for.
+func TestAnotherNameOfAnAddress(t *testing.T) {
+	t.Parallel()
+	cfg, problems := config.Parse("test.yaml", []byte("version: 1\nlisten: [{address: '127.0.0.1:0'}]\nroutes: [{path: /, pool: web, timeouts: {head: 7s}}]\npools: {web: {endpoints: ['https://a.test:80']}}\n"), config.Options{})
+	if cfg == nil {
+		t.Fatal(problems.Err())
+	}
+	at := func(name string) []config.Endpoint {
+		return []config.Endpoint{{Place: config.Place{Scheme: "https", Host: name, Port: 80, At: "127.0.0.2"}, Weight: 1}}
+	}
+	g, problems := build(cfg, nil, nil, "", nil)
+	if len(problems) > 0 {
+		t.Fatal(problems.Err())
+	}
+	target := func(g *generation) *upstream.Target { return g.snapshot.Routes[0].Pool.Endpoints[0].Target }
+	g = g.withEndpoints(g.pools["web"], at("a.test"))
+	first := target(g)
+	if g = g.withEndpoints(g.pools["web"], at("a.test")); target(g) != first || first.Host != "a.test" {
+		t.Error("the endpoint that stays is another one")
+	}
+	if g = g.withEndpoints(g.pools["web"], at("b.test")); target(g).Host != "b.test" {
+		t.Errorf("b.test is spoken to as %s", target(g).Host)
 	}
 }

@@ -223,8 +223,8 @@ func (g *generation) poolFor(r config.Route) *proxy.Pool {
 	key := fmt.Sprint(own)
 	for i, e := range b.cfg.Endpoints {
 		name := key + " " + e.String()
-		if b.targets[name] == nil && b.before != nil {
-			b.targets[name] = b.before[name]
+		if old := b.before[name]; b.targets[name] == nil && old != nil && old.Endpoint == endpointOf(e) {
+			b.targets[name] = old
 		}
 		if b.targets[name] == nil {
 			b.targets[name] = upstream.New(endpointOf(e), b.options(own, g.resolver))
