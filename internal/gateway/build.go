@@ -57,6 +57,7 @@ type builtPool struct {
 	pool     *proxy.Pool
 	targets  map[string]*upstream.Target
 	before   map[string]*upstream.Target // those of the generation before that may still be used
+	past     map[string]*upstream.Target // all of the generation before
 	tls      *tls.Config
 	resolver *upstream.Resolver
 	follow   *followed // what its names stand for; nil where nobody asks
@@ -120,8 +121,11 @@ func build(cfg *config.Config, old *generation, follow follows, instance string,
 func (g *generation) buildPool(p config.Pool, before *builtPool) (*builtPool, *config.Problem) {
 	tlsConf, problem := clientTLS(g.cfg, p, g.lists)
 	b := &builtPool{cfg: p, targets: map[string]*upstream.Target{}, resolver: g.resolver, tls: tlsConf}
-	if before != nil && sameOptions(before.cfg, p) && g.resolver == before.resolver {
-		b.before = before.targets
+	if before != nil {
+		b.past = before.targets
+		if sameOptions(before.cfg, p) && g.resolver == before.resolver {
+			b.before = before.targets
+		}
 	}
 	g.assemble(b, before)
 	return b, problem
@@ -153,7 +157,7 @@ func (g *generation) assemble(b, before *builtPool) {
 			}
 		}
 		if b.targets[text] == nil {
-			b.targets[text] = upstream.New(endpointOf(e), b.options(p.Timeouts, g.resolver))
+			b.targets[text] = b.newTarget(text, e, b.options(p.Timeouts, g.resolver))
 		}
 		guard := resilience.NewGuard(p.Limits.Connections)
 		if from[i] >= 0 {
@@ -169,6 +173,15 @@ func (g *generation) assemble(b, before *builtPool) {
 		}
 	}
 	b.pool = pool
+}
+
+// newTarget is a target of an endpoint, which knows what one of that name has learned whose connections cannot be used any more.
+func (b *builtPool) newTarget(name string, e config.Endpoint, o upstream.Options) *upstream.Target {
+	t := upstream.New(endpointOf(e), o)
+	if old := b.past[name]; old != nil && old.Endpoint == t.Endpoint {
+		t.Inherit(old)
+	}
+	return t
 }
 
 // options are how a pool's endpoints are spoken to.

@@ -227,7 +227,7 @@ func (g *generation) poolFor(r config.Route) *proxy.Pool {
 			b.targets[name] = old
 		}
 		if b.targets[name] == nil {
-			b.targets[name] = upstream.New(endpointOf(e), b.options(own, g.resolver))
+			b.targets[name] = b.newTarget(name, e, b.options(own, g.resolver))
 		}
 		pool.Endpoints[i].Target = b.targets[name]
 	}

@@ -117,6 +117,23 @@ func New(e Endpoint, o Options) *Target {
 	return t
 }
 
+// Inherit takes over what another target of the same endpoint has learned of it, whatever the settings of the two are: how it ends connections, how
+// many streams it takes, that it wants HTTP/1.1, what certificate it showed. It is called before the target is used.
+func (t *Target) Inherit(old *Target) {
+	old.mu.Lock()
+	if old.Options.Announce == 0 && t.Options.Announce == 0 {
+		t.habits = old.habits
+	}
+	old.mu.Unlock()
+	t.said.Store(old.said.Load())
+	t.streams.Store(old.streams.Load())
+	t.shown.Store(old.shown.Load())
+	if old.protocol == ProtocolAuto && t.protocol == ProtocolAuto { // one of HTTP/2 alone asks for nothing else
+		t.http1.Store(old.http1.Load())
+	}
+	t.suspicion.answered.Store(old.suspicion.answered.Load())
+}
+
 // take returns an idle connection, nil if there is none that may be used: the one that was used last, or the one that rests
 // longest where the endpoint must show first that it keeps connections open. again says that the request may be sent again.
 //
