@@ -235,3 +235,33 @@ func TestAuthorityDownForADay(t *testing.T) {
 		}
 	})
 }
+
+// An authority that is down when a gateway starts is not asked about one stored certificate after the other when to renew it.
+func TestInquiriesOfAnAuthorityThatIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const names, directory = 100, "http://never-up.test/dir" // acmez keeps directories that it has seen
+		p := newInProcess(t)
+		p.down = true
+		dir := filepath.Join(t.TempDir(), "acme")
+		var all []string
+		for i := range names {
+			all = append(all, fmt.Sprintf("n%d.example.com", i))
+		}
+		keepIn(t, dir, directory, all...)
+		a, err := NewACME(ACMEOptions{Directory: directory, Storage: dir, Challenge: ChallengeTLS, Routed: func(string) bool { return true }, Told: func(*Happening) {}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		a.client.HTTPClient.Transport = p
+		a.Manage(all)
+		time.Sleep(10*time.Minute + time.Second)
+		synctest.Wait()
+		const tries = 3 // of acmez, for each question
+		p.set(func() {
+			if n := len(p.asked); n == 0 || n > 12*tries {
+				t.Errorf("%d requests in ten minutes", n)
+			}
+		})
+	})
+}

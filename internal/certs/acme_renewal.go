@@ -108,11 +108,11 @@ func (a *ACME) inquireNext(now time.Time) bool {
 	if err != nil || same(cert, had) || cert.Leaf.NotAfter.Before(had.Leaf.NotAfter) {
 		cert = had
 	}
-	window, heard := a.renewalInfo(ctx, cert.Leaf)
+	window, heard, reached := a.renewalInfo(ctx, cert.Leaf)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if m.working || m.cert != had {
-		return ctx.Err() == nil // whoever gave it another has it asked about
+		return reached && ctx.Err() == nil // whoever gave it another has it asked about
 	}
 	if cert != had {
 		m.hold(cert, now)
@@ -130,20 +130,24 @@ func (a *ACME) inquireNext(now time.Time) bool {
 		m.plan()
 		a.nudge()
 	}
-	return ctx.Err() == nil // one that is silent is left alone for a while
+	return reached && ctx.Err() == nil // one that is silent is left alone for a while
 }
 
-// renewalInfo asks the authority when a certificate should be renewed (RFC 9773), and reports whether it said so.
-func (a *ACME) renewalInfo(ctx context.Context, leaf *x509.Certificate) (acme.RenewalInfo, bool) {
+// renewalInfo asks the authority when a certificate should be renewed (RFC 9773), and reports whether it said so, and whether it could be
+// asked at all.
+func (a *ACME) renewalInfo(ctx context.Context, leaf *x509.Certificate) (info acme.RenewalInfo, heard, reached bool) {
 	if len(leaf.AuthorityKeyId) == 0 {
-		return acme.RenewalInfo{}, false
+		return info, false, true
 	}
 	dir, err := a.client.GetDirectory(ctx)
-	if err != nil || dir.RenewalInfo == "" {
-		return acme.RenewalInfo{}, false
+	if err != nil {
+		return info, false, false
 	}
-	info, err := a.client.GetRenewalInfo(ctx, leaf)
-	return info, err == nil
+	if dir.RenewalInfo == "" {
+		return info, false, true
+	}
+	info, err = a.client.GetRenewalInfo(ctx, leaf)
+	return info, err == nil, true
 }
 
 // renewalOf is when a certificate is renewed where the authority does not say: when a third of its time is left, a little of it by chance
