@@ -82,3 +82,56 @@ func TestAdminCertificates(t *testing.T) {
 		}
 	}
 }
+
+// Whoever was let in by an authority that is no longer in console.tls.client_ca is not let in again by a TLS session of before.
+func TestAdminCertificatesAndSessions(t *testing.T) {
+	t.Parallel()
+	cert, key, _ := serverCertificate(t, "gateway.internal")
+	operators, others := newAuthority(t, "operators", nil), newAuthority(t, "others", nil)
+	alice := operators.issue(t, "alice", nil)
+	allowed := filepath.Join(t.TempDir(), "allowed.pem")
+	copyTo := func(from string) {
+		b, err := os.ReadFile(from)
+		if err == nil {
+			err = os.WriteFile(allowed+".new", b, 0o600)
+		}
+		if err == nil {
+			err = os.Rename(allowed+".new", allowed)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	copyTo(operators.file)
+	g := startText(t, pool("127.0.0.1:0", "http://127.0.0.1:1", "console: {tls: {cert: "+cert+", key: "+key+", client_ca: "+allowed+"}}\n"))
+	sessions := tls.NewLRUClientSessionCache(4)
+	ask := func(mine ...tls.Certificate) (status int, resumed bool) {
+		client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true, Certificates: mine, ClientSessionCache: sessions}}}
+		res, err := client.Get("https://" + g.Admin() + "/incidents") //nolint:noctx // on loopback
+		if err != nil {
+			return 0, false
+		}
+		defer res.Body.Close()
+		_, _ = io.Copy(io.Discard, res.Body)
+		return res.StatusCode, res.TLS.DidResume
+	}
+	if status, _ := ask(alice); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	if status, resumed := ask(); status != http.StatusOK || !resumed {
+		t.Fatalf("%d, resumed: %v", status, resumed)
+	}
+	copyTo(others.file)
+	until(t, "the new authorities are not read", func() bool {
+		client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{alice}}}}
+		res, err := client.Get("https://" + g.Admin() + "/incidents") //nolint:noctx // on loopback
+		if err != nil {
+			return true
+		}
+		defer res.Body.Close()
+		return res.StatusCode != http.StatusOK
+	})
+	if status, resumed := ask(); status == http.StatusOK {
+		t.Errorf("a session of before is let in: %d, resumed: %v", status, resumed)
+	}
+}
