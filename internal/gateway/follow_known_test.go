@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -109,5 +110,51 @@ func TestAnotherNameOfAnAddress(t *testing.T) {
 	}
 	if g = g.withEndpoints(g.pools["web"], at("b.test")); target(g).Host != "b.test" {
 		t.Errorf("b.test is spoken to as %s", target(g).Host)
+	}
+}
+
+// How an endpoint stands, what it is at work on and its connections stay while others come and go, also where its place in the list is another.
+func TestStateStaysWhileEndpointsChange(t *testing.T) {
+	t.Parallel()
+	cfg, problems := config.Parse("test.yaml", []byte("version: 1\nlisten: [{address: '127.0.0.1:0'}]\nroutes: [{path: /, pool: web}]\npools: {web: {endpoints: ['http://127.0.0.9:80'], limits: {connections: 7}, overload: {adaptive: on}}}\n"), config.Options{})
+	if cfg == nil {
+		t.Fatal(problems.Err())
+	}
+	at := func(last ...string) (all []config.Endpoint) {
+		for _, a := range last {
+			all = append(all, config.Endpoint{Place: config.Place{Scheme: "http", Host: "app.test", Port: 80, At: "127.0.0." + a}, Weight: 1})
+		}
+		return all
+	}
+	g, problems := build(cfg, nil, nil, "", nil)
+	if len(problems) > 0 {
+		t.Fatal(problems.Err())
+	}
+	g = g.withEndpoints(g.pools["web"], at("2", "3", "4", "5"))
+	p := g.pools["web"].pool
+	now := mono.Now()
+	for range 10 {
+		p.Health.Answered(1, now)
+	}
+	for range 3 {
+		p.Health.Failed(0, now, func() string { return "refused" })
+	}
+	p.Health.Drain(2, "by hand")
+	p.Balance.Start(3)
+	p.Endpoints[3].Guard.Enter()
+	p.Gate.Limiter.Enter(3)
+	target := p.Endpoints[3].Target
+
+	g = g.withEndpoints(g.pools["web"], at("1", "5", "4", "2"))
+	p = g.pools["web"].pool
+	var got []string
+	for _, s := range p.Health.Statuses(now) {
+		got = append(got, fmt.Sprint(s.State, s.InFlight))
+	}
+	if want := []string{"up 0", "up 1", "drained 0", "ejected 0"}; !slices.Equal(got, want) {
+		t.Errorf("they stand as %v, want %v", got, want)
+	}
+	if p.Endpoints[1].Target != target || p.Endpoints[1].Guard.Inside() != 1 || p.Gate.Limiter.Measured(1, 0).InFlight != 1 {
+		t.Errorf("one that stays has other connections, %d places are taken, %d at the gate", p.Endpoints[1].Guard.Inside(), p.Gate.Limiter.Measured(1, 0).InFlight)
 	}
 }
