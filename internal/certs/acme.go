@@ -124,7 +124,7 @@ type managed struct {
 	failure  *Failure  // why the last try failed
 	tried    time.Time // when the last try ended; zero if none has
 	working  bool
-	ordered  bool          // in the try under way, or in the one that has just ended, the authority was asked
+	asks     bool          // the try under way has asked the authority, or could not read the storage: what came of that concerns all names
 	missed   time.Time     // when nothing was found that another gateway had promised for it
 	finished chan struct{} // closed when the try under way, or the next one, has ended
 }
@@ -376,6 +376,9 @@ func (a *ACME) try(m *managed) {
 	var order func() error
 	switch {
 	case err != nil && !errors.Is(err, errNoCertificate):
+		a.mu.Lock()
+		m.asks = true
+		a.mu.Unlock()
 	case cert == nil:
 		order = func() error { return a.magic.ObtainCertSync(ctx, m.name) }
 	case asked != nil && had != nil && !same(had, cert) && !cert.Leaf.NotAfter.Before(had.Leaf.NotAfter): // another gateway has renewed it
@@ -386,7 +389,7 @@ func (a *ACME) try(m *managed) {
 	if order != nil {
 		if err = a.mayOrder(ctx, m, had != nil); err == nil {
 			a.mu.Lock()
-			m.ordered = true
+			m.asks = true
 			a.mu.Unlock()
 			if err = order(); errors.Is(err, errRenewed) {
 				err = nil

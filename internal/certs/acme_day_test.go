@@ -2,6 +2,7 @@ package certs
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -17,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -263,5 +265,61 @@ func TestInquiriesOfAnAuthorityThatIsDown(t *testing.T) {
 				t.Errorf("%d requests in ten minutes", n)
 			}
 		})
+	})
+}
+
+// broken is a storage that cannot be read for a while.
+type broken struct {
+	storage
+	is atomic.Bool
+}
+
+func (b *broken) Load(ctx context.Context, key string) ([]byte, error) {
+	if b.is.Load() {
+		return nil, errors.New("the database is away")
+	}
+	return b.storage.Load(ctx, key)
+}
+
+// A storage that cannot be read is tried for one name, not for all, and what it has is shown soon after it is back.
+func TestStorageThatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const names = 50
+		p := newInProcess(t)
+		told := atomic.Int32{}
+		a := p.acme(t, ACMEOptions{Told: func(*Happening) { told.Add(1) }})
+		defer a.Close()
+		var all []string
+		for i := range names {
+			all = append(all, fmt.Sprintf("n%d.example.com", i))
+		}
+		a.Manage(all)
+		time.Sleep(time.Hour)
+		away := &broken{storage: a.storage}
+		a.Manage(nil)
+		a.storage = away
+		away.is.Store(true)
+		a.Manage(all) // as at a start
+		told.Store(0)
+		time.Sleep(6 * time.Hour)
+		synctest.Wait()
+		if n := told.Load(); n == 0 || n > 100 {
+			t.Errorf("told %d times in six hours", n)
+		}
+		away.is.Store(false)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		for _, name := range all {
+			if a.get(&tls.ClientHelloInfo{ServerName: name}) == nil {
+				t.Fatalf("%s is not shown", name)
+			}
+		}
+		if p.set(func() {}); len(p.orders) != names {
+			t.Errorf("%d orders", len(p.orders))
+		}
+		if a.mu.Lock(); a.silence.failed != 0 {
+			t.Error("the silence goes on")
+		}
+		a.mu.Unlock()
 	})
 }

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// silence is that the authority cannot be asked, which is no name's trouble: it is tried for one name at a time then, and the others wait for
-// what comes of that. A thousand certificates that are due while it is down are one question each few minutes, and one line of the log.
-// ACME.mu guards it.
+// silence is that the authority cannot be asked, or the storage not be read, which is no name's trouble: it is tried for one name at a time
+// then, and the others wait for what comes of that. A thousand certificates that are due while it is down are one question each few minutes,
+// and one line of the log. ACME.mu guards it.
 type silence struct {
 	failed  int       // tries in a row that it left unanswered; 0 while it answers
 	until   time.Time // nobody tries before
@@ -15,8 +15,8 @@ type silence struct {
 	prober  *managed  // whose try is under way, nil for nobody's
 }
 
-// holdsBack reports whether a name that is due waits for an authority that does not answer. One that somebody waits for does not: who asked for a
-// renewal, or a client who has come with the name. a.mu is held.
+// holdsBack reports whether a name that is due waits for that. One that somebody waits for does not: who asked for a renewal, or a client who
+// has come with the name. a.mu is held.
 func (a *ACME) holdsBack(m *managed, now time.Time) bool {
 	s := &a.silence
 	if s.failed == 0 || m.asked != nil || m.demand && m.cert == nil {
@@ -47,7 +47,7 @@ func (a *ACME) heard(m *managed, err error, now time.Time) {
 	}
 	var command *commandError
 	switch {
-	case !m.ordered:
+	case err != nil && !m.asks:
 	case err == nil, m.failure.heard(), errors.As(err, &command):
 		*s = silence{prober: s.prober}
 	case probed, s.failed == 0: // of those that began before it was known the first counts
@@ -55,7 +55,7 @@ func (a *ACME) heard(m *managed, err error, now time.Time) {
 		s.failed++
 		s.failure = m.failure
 	}
-	m.ordered = false
+	m.asks = false
 }
 
 // heard reports whether the authority has judged the name.
