@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,7 +36,8 @@ func (s *secured) all() []seen {
 	return s.seen
 }
 
-func serveTLS(t *testing.T, http2 bool) *secured {
+// serveTLS starts one; change is called before, and may be nil.
+func serveTLS(t *testing.T, http2 bool, change func(*secured)) *secured {
 	t.Helper()
 	s := &secured{}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -44,6 +46,9 @@ func serveTLS(t *testing.T, http2 bool) *secured {
 		s.seen = append(s.seen, seen{r.Proto, r.Close, r.TLS.DidResume})
 	}))
 	s.EnableHTTP2 = http2
+	if change != nil {
+		change(s)
+	}
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s
@@ -82,7 +87,7 @@ func TestCheckOfWhatMayShare(t *testing.T) {
 		{"HTTP/1.1", upstream.ProtocolHTTP1, true, "HTTP/1.1", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := serveTLS(t, tt.http2)
+			s := serveTLS(t, tt.http2, nil)
 			target := s.target(t, tt.protocol)
 			for range 3 {
 				if ev, wrong := ask(t.Context(), target, &Check{Path: "/", Timeout: 10 * time.Second}); wrong != "" || ev.Reused {
@@ -119,17 +124,16 @@ func TestCheckTCPOffersWhatRequestsDo(t *testing.T) {
 		{"HTTP/1.1", upstream.ProtocolHTTP1, []string{"http/1.1"}, ""},
 		{"HTTP/2 of HTTP/1.1", upstream.ProtocolHTTP2, []string{"http/1.1"}, "the check failed"},
 	} {
-		s := serveTLS(t, true)
-		s.TLS.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			for _, p := range hello.SupportedProtos {
-				for _, q := range tt.offered {
-					if p == q {
+		s := serveTLS(t, true, func(s *secured) {
+			s.TLS = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+				for _, p := range hello.SupportedProtos {
+					if slices.Contains(tt.offered, p) {
 						return &tls.Config{Certificates: s.TLS.Certificates, NextProtos: tt.offered, MinVersion: tls.VersionTLS12}, nil
 					}
 				}
-			}
-			return nil, tls.AlertError(120)
-		}
+				return nil, tls.AlertError(120)
+			}}
+		})
 		target := s.target(t, tt.protocol)
 		for range 2 {
 			if _, wrong := ask(t.Context(), target, &Check{Kind: TCP, Timeout: 10 * time.Second}); (wrong == "") != (tt.wrong == "") || !strings.Contains(wrong, tt.wrong) {
@@ -144,9 +148,8 @@ func TestCheckTCPOffersWhatRequestsDo(t *testing.T) {
 
 // An endpoint that agrees on HTTP/2 and then wants HTTP/1.1 (RFC 9113, section 8.1) passes its checks, as it gets its requests.
 func TestCheckOfWhatWantsHTTP11(t *testing.T) {
-	s := serveTLS(t, true)
 	var asked atomic.Int64
-	s.Config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){"h2": func(_ *http.Server, c *tls.Conn, _ http.Handler) {
+	next := map[string]func(*http.Server, *tls.Conn, http.Handler){"h2": func(_ *http.Server, c *tls.Conn, _ http.Handler) {
 		f := http2.NewFramer(c, c)
 		if _, err := io.ReadFull(c, make([]byte, len(http2.ClientPreface))); err != nil {
 			return
@@ -163,6 +166,7 @@ func TestCheckOfWhatWantsHTTP11(t *testing.T) {
 			}
 		}
 	}}
+	s := serveTLS(t, true, func(s *secured) { s.Config.TLSNextProto = next })
 	target := s.target(t, upstream.ProtocolAuto)
 	for range 3 {
 		if _, wrong := ask(t.Context(), target, &Check{Path: "/", Timeout: 10 * time.Second}); wrong != "" {
