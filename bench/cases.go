@@ -17,6 +17,9 @@ const (
 	smallPath = "/small"
 	smallSize = 100
 	postPath  = "/post"
+	filePath  = "/ten"
+	fileSize  = 10 << 10
+	phpPath   = "/small.php"
 	postSize  = 10 << 10
 	largePath = "/large"
 	largeSize = 256 << 20
@@ -46,6 +49,8 @@ type benchCase struct {
 	answer      int64 // octets of the answer's body
 	accessLog   bool
 	tls         bool
+	static      bool               // the proxy answers by a file of its own
+	php         bool               // the proxy speaks FastCGI to php-fpm
 	streams     int                // HTTP/2, with so many requests at a time on each connection; 0 is HTTP/1.1
 	resumed     bool               // the session of the connection before is resumed
 	cores       int                // how many the proxy may use; 0 is one
@@ -88,6 +93,16 @@ func cases() []benchCase {
 			name: "post", title: "POST 1 KiB, answer 10 KiB",
 			connections: 64, path: postPath, requestBody: 1 << 10, answer: postSize,
 			limits: map[string]float64{nginx: 1.0, haproxy: 1.0},
+		},
+		{
+			name: "static", title: "GET of a file of 10 KiB, which the proxy sends itself", static: true,
+			connections: 64, path: filePath, answer: fileSize,
+			limits: map[string]float64{nginx: 1.1},
+		},
+		{
+			name: "fastcgi", title: "GET of a script of php-fpm's, 16 connections", php: true,
+			connections: 16, path: phpPath, answer: smallSize,
+			limits: map[string]float64{nginx: 1.0},
 		},
 		{
 			name: "tls", title: "GET over TLS 1.3, ECDSA P-256, keep-alive",

@@ -24,6 +24,7 @@ type bench struct {
 	dir      string // temporary, removed at the end
 	cert     certificate
 	origin   string // its address
+	php      string // php-fpm's socket, empty without a case for it
 	port     int    // the last one that was given out
 	progress io.Writer
 }
@@ -57,6 +58,13 @@ func benchmark(ctx context.Context, opts options, progress io.Writer) (*Report, 
 	}
 	defer origin.stop()
 	b.origin = address
+	if slices.ContainsFunc(selectCases(opts.cases), func(c benchCase) bool { return c.php }) {
+		php, err := b.startPHP(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer php.stop()
+	}
 
 	report := &Report{
 		Machine: m, Versions: b.programs.versions(ctx),

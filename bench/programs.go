@@ -11,6 +11,9 @@ import (
 	"strings"
 )
 
+// phpProgram is php-fpm, whose program has its version in its name, and Debian's package of whatever version.
+const phpProgram = "php-fpm"
+
 // programs are the paths of what is run, by name.
 type programs map[string]string
 
@@ -25,6 +28,9 @@ func findPrograms(ctx context.Context, peers []string, chosen []benchCase, stder
 	}
 	if slices.Contains(peers, haproxy) {
 		wanted = append(wanted, haproxy)
+	}
+	if slices.ContainsFunc(chosen, func(c benchCase) bool { return c.php }) {
+		wanted = append(wanted, phpProgram)
 	}
 	found, missing := lookup(wanted)
 	if len(missing) == 0 {
@@ -55,7 +61,9 @@ func lookup(names []string) (found programs, missing []string) {
 	found = programs{}
 	for _, name := range names {
 		path, err := exec.LookPath(name)
-		if err != nil {
+		if name == phpProgram {
+			path, err = findPHP()
+		} else if err != nil {
 			path, err = exec.LookPath(filepath.Join("/usr/sbin", name))
 		}
 		if err != nil {

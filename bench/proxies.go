@@ -35,6 +35,8 @@ type settings struct {
 
 	Small, KiB string // the origin only
 	Body       int    // wrk's script only
+	Files      string // the directory of the files that the proxy sends itself, empty for none; and of php-fpm's script
+	PHP        string // php-fpm's socket, empty for none
 	Side       bool   // there is a pool that nobody answers, and incidents are kept
 }
 
@@ -78,6 +80,9 @@ func (b *bench) startOrigin(ctx context.Context) (*process, string, error) {
 	if err := large.Truncate(largeSize); err != nil { // sparse: it is read from the page cache in any case
 		return nil, "", err
 	}
+	if err := os.WriteFile(filepath.Join(files, "ten"), []byte(strings.Repeat("x", fileSize)), 0o644); err != nil {
+		return nil, "", err
+	}
 	address, err := b.freeAddress()
 	if err != nil {
 		return nil, "", err
@@ -114,6 +119,12 @@ func (b *bench) startProxy(ctx context.Context, name string, c benchCase, dir st
 	s := settings{
 		Dir: dir, Listen: address, Origin: b.origin, Admin: admin,
 		Root: os.Geteuid() == 0, Large: c.load == transfers, H2: c.streams > 0, Cores: max(c.cores, 1), Side: c.side > 0,
+	}
+	if c.static || c.php {
+		s.Files = filepath.Join(b.dir, "files")
+	}
+	if c.php {
+		s.PHP = b.php
 	}
 	cores := []int{b.machine.ProxyCore}
 	if c.cores > 1 && b.machine.LoadCore != b.machine.ProxyCore {
