@@ -62,9 +62,9 @@ type nginx struct {
 	upstreams map[string]*node
 	zones     map[string]*node // of limit_req
 	servers   []*nginxServer
-	unread    bool    // some of what holds for all servers could not be read
-	patterns  bool    // some server has a name that is a pattern: it may take another's exact name from who takes the rest
-	body      []int64 // limits on the request's body
+	unread    bool        // some of what holds for all servers could not be read
+	patterns  bool        // some server has a name that is a pattern: it may take another's exact name from who takes the rest
+	body      []nginxBody // limits on the request's body, of what is passed on
 }
 
 // nginxServer is a server block.
@@ -420,23 +420,37 @@ func (n *nginx) absolute(at *node, path string) string {
 	return beside(at.File, path)
 }
 
-// bodies sets the limit on request bodies. There is one for all routes: the largest.
+// nginxBody is a limit on request bodies.
+type nginxBody struct {
+	at   *node // nil: nginx's own
+	size int64 // 0: none
+}
+
+// bodies sets the limit on request bodies. There is one for all routes: the largest. Those for which it was smaller are told of.
 func (n *nginx) bodies() {
-	largest := int64(1 << 20)
-	if len(n.body) > 0 {
-		largest = slices.Max(n.body)
-		if slices.Contains(n.body, 0) {
-			largest = 0
+	largest := nginxBody{size: 1 << 20}
+	for i, b := range n.body {
+		if i == 0 || b.size == 0 || largest.size != 0 && b.size > largest.size {
+			largest = b
 		}
 	}
-	n.d.body = strconv.FormatInt(largest, 10)
+	for _, b := range n.body {
+		switch {
+		case b.size == largest.size:
+		case b.at != nil:
+			n.d.note(&n.d.notes, b.at, "there is one limit for all, the largest")
+		default:
+			n.d.note(&n.d.notes, largest.at, "there is one limit for all: it holds where nginx's own of 1m did")
+		}
+	}
+	n.d.body = strconv.FormatInt(largest.size, 10)
 }
 
 // bodyOf notes a limit on request bodies.
 func (n *nginx) bodyOf(s scope, notes *[]Note) {
 	b := s.get("client_max_body_size")
 	if b == nil {
-		n.body = append(n.body, 1<<20)
+		n.body = append(n.body, nginxBody{size: 1 << 20})
 		return
 	}
 	size, ok := topology.Size(b.Text())
@@ -444,7 +458,7 @@ func (n *nginx) bodyOf(s scope, notes *[]Note) {
 		n.d.note(notes, b, "")
 		return
 	}
-	n.body = append(n.body, size)
+	n.body = append(n.body, nginxBody{b, size})
 }
 
 // words splits a list of names into a set.
@@ -464,9 +478,9 @@ func (n *nginx) account(block []*node, notes *[]Note) {
 			n.d.note(notes, b, "it could not be read; what it may guard is answered 501")
 		case b.Name == "gzip_static" && b.Text() == "off", b.Name == "real_ip_header" && strings.EqualFold(b.Text(), "X-Forwarded-For"):
 			n.d.needless[b.Name] = true
-		case guards[b.Name] && unguarded(b):
+		case isGuard(b.Name) && unguarded(b):
 			n.d.needless[b.Name+" "+b.Text()] = true
-		case guards[b.Name]:
+		case isGuard(b.Name):
 			n.d.note(notes, b, "what it guards is answered 501")
 		case handled[b.Name]:
 		case b.Name == "merge_slashes" && b.Text() != "off":
@@ -568,7 +582,7 @@ func (n *nginx) server(ctx context.Context, v *nginxServer) error {
 	if n.always(v) {
 		return nil
 	}
-	v.lost = n.conditions(v, nil, v.scope)
+	v.lost = n.conditions(v, nil, v.scope) || v.lost
 	catchAll := false
 	for _, l := range whole {
 		if err := ctx.Err(); err != nil {
@@ -592,7 +606,7 @@ func (n *nginx) always(v *nginxServer) bool {
 	if len(returns) == 0 {
 		return false
 	}
-	if n.conditions(v, nil, v.scope) {
+	if n.conditions(v, nil, v.scope) || v.lost {
 		n.refuses(v, nil)
 		return true
 	}

@@ -2,6 +2,7 @@ package adoption
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -55,6 +56,12 @@ func (n *nginx) files(v *nginxServer, l *location, r *route, missing string) {
 		r.set("respond", "{status: 404}")
 		return
 	}
+	if other := n.indexKept(v, l); other != nil {
+		n.d.note(&r.notes, other, "it says who may see what a directory is answered with; directories are answered 501")
+		if n.refusesDirectories(v, l); l.kind == regexLocation {
+			r.refused = true
+		}
+	}
 	n.uncompressed(l.scope, &r.notes)
 	keys = append(keys, pair{"root", quote(n.absolute(root, root.Text()))})
 	if index := l.scope.get("index"); index != nil {
@@ -88,6 +95,81 @@ func (n *nginx) files(v *nginxServer, l *location, r *route, missing string) {
 	r.set("files", mapping(keys))
 }
 
+// indexKept is another location that an index of the location's directories is of, and that keeps people out in another way: nginx looks at the
+// index as at a request of its own. It is nil if there is none.
+func (n *nginx) indexKept(v *nginxServer, l *location) *node {
+	names := []string{"index.html"}
+	if index := l.scope.get("index"); index != nil {
+		names = index.Args
+	}
+	base := strings.TrimSuffix(l.path, "/") + "/"
+	for _, name := range names {
+		if strings.ContainsAny(name, "/$") || strings.HasSuffix(name, ".php") && n.passesPrograms(v) {
+			continue
+		}
+		for _, other := range n.locations(v) {
+			mine := false
+			switch other.kind {
+			case regexLocation:
+				mine = other.takes(base+name) || other.takes(base+"x/"+name)
+			case exactLocation:
+				mine = strings.HasPrefix(other.path, base) && strings.HasSuffix(other.path, "/"+name)
+			case firmLocation, prefixLocation:
+				mine = len(other.path) > len(base) && strings.HasPrefix(other.path, base) && strings.HasPrefix(name, path.Base(other.path))
+			}
+			if l.kind == regexLocation {
+				mine = other.kind != prefixLocation && !strings.HasSuffix(l.path, "$") && (mine || other.takes("/"+name))
+			}
+			if mine && other.node != l.node && other.keepsOthers(l) {
+				return other.node
+			}
+		}
+	}
+	return nil
+}
+
+// keepsOthers reports whether a location may keep out whom another one lets in.
+func (l *location) keepsOthers(other *location) bool {
+	for _, b := range l.scope[len(l.scope)-1] {
+		if says[b.Name] && b.Name != "internal" && !slices.Contains(accessLines, b.Name) || b.Name == "include" {
+			return true
+		}
+	}
+	names := slices.Clone(accessLines)
+	for _, level := range l.scope {
+		for _, b := range level {
+			if isGuard(b.Name) {
+				names = append(names, b.Name)
+			}
+		}
+	}
+	return slices.ContainsFunc(names, func(name string) bool { return !slices.Equal(l.scope.all(name), other.scope.all(name)) })
+}
+
+// accessLines are the directives of nginx itself by which it keeps people out.
+var accessLines = []string{"allow", "deny", "auth_basic", "auth_basic_user_file", "satisfy"}
+
+// refusesDirectories answers 501 for a location's directories.
+func (n *nginx) refusesDirectories(v *nginxServer, l *location) {
+	switch l.kind {
+	case firmLocation, prefixLocation:
+		n.refuses(v, []pair{{"path", quote("~^" + regexp.QuoteMeta(l.path) + "(?:.*/)?$")}})
+	case exactLocation:
+		n.refuses(v, l.match())
+	case regexLocation:
+	}
+}
+
+// missingKept reports whether the file that a "try_files" ends with is of a location that keeps people out in another way.
+func (n *nginx) missingKept(v *nginxServer, l *location, uri string) bool {
+	for _, other := range n.locations(v) {
+		if other.takes(uri) {
+			return other.node != l.node && other.keepsOthers(l)
+		}
+	}
+	return false
+}
+
 // indexIsProgram reports whether a directory of the location may be answered by a program.
 func (n *nginx) indexIsProgram(v *nginxServer, l *location) bool {
 	php, _ := n.phpOf(v, "/index.php")
@@ -100,14 +182,14 @@ func (n *nginx) index(v *nginxServer, l *location) {
 		return
 	}
 	php, pass := n.phpOf(v, "/index.php")
-	n.cgi(v, &location{node: php.node, scope: php.scope, kind: l.kind, path: l.path}, pass, l.match(), nil)
+	n.program(v, l, php, pass, nil)
 }
 
 // passesPrograms reports whether some location passes programs on.
 func (n *nginx) passesPrograms(v *nginxServer) bool {
 	if !v.looked {
 		v.looked = true
-		v.passes = slices.ContainsFunc(n.locations(v), func(l *location) bool { return len(l.scope.own("fastcgi_pass")) > 0 })
+		v.passes = v.passes || slices.ContainsFunc(n.locations(v), func(l *location) bool { return len(l.scope.own("fastcgi_pass")) > 0 })
 	}
 	return v.passes
 }
@@ -154,6 +236,11 @@ func (n *nginx) tryFiles(v *nginxServer, l *location, b *node) {
 		n.files(v, l, r, "next")
 		n.add(v, r)
 		n.script(v, l, b, final)
+	case strings.HasPrefix(bare, "/") && !strings.Contains(bare, "$") && bare == final && n.missingKept(v, l, bare):
+		n.d.note(&r.notes, b, "%s is of another location, which says who may see it; it is answered 501", bare)
+		n.files(v, l, r, "next")
+		n.add(v, r)
+		n.refuses(v, l.match())
 	case strings.HasPrefix(bare, "/") && !strings.Contains(bare, "$") && bare == final:
 		n.files(v, l, r, bare)
 		n.add(v, r)

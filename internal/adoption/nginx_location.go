@@ -3,7 +3,6 @@ package adoption
 import (
 	"path"
 	"regexp"
-	"regexp/syntax"
 	"slices"
 	"strings"
 )
@@ -26,6 +25,7 @@ type location struct {
 	kind  locationKind
 	path  string    // empty for /
 	outer *location // the one that it stands in; nil for the server
+	lost  bool      // a location within it, which cannot be said, may keep people out
 
 	compiled *regexp.Regexp // of a location with an expression
 }
@@ -61,10 +61,6 @@ func (n *nginx) collect(v *nginxServer, s scope, outer *location, all *[]*locati
 		if strings.HasPrefix(text, "@") && sign == "" {
 			continue
 		}
-		if outer != nil && (outer.kind == regexLocation || outer.kind == exactLocation) {
-			n.d.note(&v.mark, b, "a location within one that is no prefix; it is answered as the rest of that one")
-			continue
-		}
 		switch sign {
 		case "=":
 			l.kind, l.path = exactLocation, text
@@ -77,7 +73,11 @@ func (n *nginx) collect(v *nginxServer, s scope, outer *location, all *[]*locati
 			l.kind, l.path = regexLocation, text
 			var err error
 			if l.compiled, err = regexp.Compile(l.path); err != nil {
-				n.d.note(&v.mark, l.node, "the regular expression needs what RE2 has not")
+				why := "the regular expression needs what RE2 has not"
+				if v.passes = v.passes || len(l.scope.own("fastcgi_pass")) > 0; mayGuard(b.Kids) {
+					v.lost, why = true, why+"; the server is answered 501"
+				}
+				n.d.note(&v.mark, l.node, "%s", why)
 				continue
 			}
 		default:
@@ -86,15 +86,53 @@ func (n *nginx) collect(v *nginxServer, s scope, outer *location, all *[]*locati
 		if l.kind != regexLocation && l.path == "/" && l.kind != exactLocation {
 			l.path = ""
 		}
-		if l.hidden() {
-			continue
+		if outer != nil && (outer.kind == regexLocation || outer.kind == exactLocation) {
+			if !n.withinExpression(v, l, outer) {
+				continue
+			}
+			i := slices.Index(*all, outer)
+			*all = slices.Insert(*all, i, l)
+		} else {
+			if l.hidden() {
+				continue
+			}
+			*all = append(*all, l)
 		}
-		*all = append(*all, l)
 		if depth < deepest {
 			n.collect(v, l.scope, l, all, depth+1)
 		}
 	}
 }
+
+// withinExpression has a location with an expression, within another one that takes a prefix, stand before that one, bound to it. False: that
+// cannot be said, and it is left out; the outer one is refused, where this one may keep people out.
+func (n *nginx) withinExpression(v *nginxServer, l, outer *location) bool {
+	head, bound := strings.CutPrefix(outer.path, "^")
+	if bound && outer.kind == regexLocation && l.kind == regexLocation && regexp.QuoteMeta(head) == head {
+		path, fits, ever := bindTo(l.path, head)
+		if compiled, err := regexp.Compile(path); fits && err == nil {
+			l.path, l.compiled, l.outer = path, compiled, outer.outer
+			return ever
+		}
+	}
+	why := "a location within one that is no prefix; it is answered as the rest of that one"
+	if mayGuard(l.node.Kids) {
+		outer.lost = true
+		why = "a location within one that is no prefix; that one is answered 501"
+	}
+	n.d.note(&v.mark, l.node, "%s", why)
+	return false
+}
+
+// mayGuard reports whether lines of a location, or of what stands in it, may keep people out who come to the location around it.
+func mayGuard(block []*node) bool {
+	return slices.ContainsFunc(block, func(b *node) bool {
+		return says[b.Name] || isGuard(b.Name) || b.Name == "include" || mayGuard(b.Kids)
+	})
+}
+
+// says are the directives by which a location answers some, or all, in another way than with what it serves.
+var says = words(`allow deny auth_basic internal return rewrite if`)
 
 // hidden reports whether a location is never chosen, since one that stands beside one around it has a longer prefix of its path.
 func (l *location) hidden() bool {
@@ -158,7 +196,7 @@ func (n *nginx) location(v *nginxServer, l *location) {
 		return
 	}
 	unread := slices.ContainsFunc(l.scope, func(level []*node) bool { return unreadLine(level) != nil })
-	if n.conditions(v, l, l.scope) || v.lost || unread {
+	if n.conditions(v, l, l.scope) || v.lost || l.lost || unread {
 		n.refuses(v, l.match())
 		return
 	}
@@ -190,12 +228,24 @@ func (n *nginx) serves(v *nginxServer, l *location) {
 			return
 		}
 	}
+	if slices.ContainsFunc(l.scope[len(l.scope)-1], answersByItself) { // its files are not what it shows; account tells of the line
+		n.refuses(v, l.match())
+		return
+	}
 	r := &route{keys: l.match()}
 	n.common(v, l, r)
 	n.files(v, l, r, "404")
 	n.add(v, r)
 	n.index(v, l)
 }
+
+// answersByItself reports whether a line has a location answered by something that has no counterpart.
+func answersByItself(b *node) bool {
+	return strings.HasSuffix(b.Name, "_pass") || strings.HasPrefix(b.Name, "content_by_lua") || contents[b.Name]
+}
+
+// contents are such lines.
+var contents = words(`js_content perl stub_status empty_gif echo status api hls rtmp_stat nchan_subscriber nchan_publisher push_stream_subscriber push_stream_publisher`)
 
 // slash redirects a prefix without its slash to the one with it, as nginx does where requests are passed on.
 func (n *nginx) slash(v *nginxServer, l *location) {
@@ -221,23 +271,52 @@ func (n *nginx) rewrites(v *nginxServer, l *location) {
 		replaced, ok := n.variables(to, l.scope)
 		switch {
 		case !compiles(expression) || !bound(expression, l):
-			n.d.note(&v.mark, b, "its regular expression needs what RE2 has not, or is not bound to the location's prefix")
-		case !ok:
+			why := "its regular expression needs what RE2 has not, or is not bound to the location's prefix"
+			if n.leaves(v, l, to, flag) {
+				n.refuses(v, l.match())
+				why += "; the location is answered 501"
+			}
+			n.d.note(&v.mark, b, "%s", why)
+		case !ok && !n.leaves(v, l, to, flag):
 			n.d.note(&v.mark, b, "a variable without a counterpart")
+		case !ok:
+			n.d.note(&v.mark, b, "a variable without a counterpart; it is answered 501")
+			n.refuses(v, []pair{{"path", quote("~" + expression)}})
 		case redirects(to, flag):
 			n.redirect(v, b, expression, replaced, flag)
 		case flag == "last" || flag == "" || i < len(lines)-1 && flag != "break":
-			n.d.note(&v.mark, b, "it has another location chosen")
+			n.d.note(&v.mark, b, "it has another location chosen; it is answered 501")
+			n.refuses(v, []pair{{"path", quote("~" + expression)}})
 		case passOf(l) == nil:
 			n.d.note(&v.mark, b, "only where requests are passed on by HTTP; it is answered 501")
 			n.refuses(v, []pair{{"path", quote("~" + expression)}})
 		case capturesOf(replaced) > regexp.MustCompile(expression).NumSubexp():
-			n.d.note(&v.mark, b, "what its expression has not taken")
+			n.d.note(&v.mark, b, "what its expression has not taken; it is answered 501")
+			n.refuses(v, []pair{{"path", quote("~" + expression)}})
 		default:
 			match := []pair{{"path", quote("~" + expression)}}
 			n.pass(v, l, passOf(l), match, []pair{{"rewrite", quote(withSlash(replaced))}})
 		}
 	}
+}
+
+// leaves reports whether a "rewrite" that cannot be said may lead out of its location, behind a guard perhaps.
+func (n *nginx) leaves(v *nginxServer, l *location, to, flag string) bool {
+	if flag == "break" {
+		return false
+	}
+	head, behind, _ := strings.Cut(to, "$")
+	head, _, _ = strings.Cut(head, "?")
+	for _, uri := range []string{head, head + "/x"} {
+		i := slices.IndexFunc(n.locations(v), func(o *location) bool { return o.takes(uri) })
+		if i < 0 || n.locations(v)[i].node != l.node {
+			return true
+		}
+		if behind == "" {
+			break
+		}
+	}
+	return redirects(to, flag)
 }
 
 // within binds an expression that takes the rest of a path behind a beginning of the location's prefix to the whole of that prefix.
@@ -273,11 +352,8 @@ func bound(expression string, l *location) bool {
 	if l.kind == regexLocation {
 		return l.path == expression
 	}
-	tree, err := syntax.Parse(expression, syntax.Perl)
-	if err != nil || tree.Op != syntax.OpConcat || len(tree.Sub) < 2 || tree.Sub[0].Op != syntax.OpBeginText || tree.Sub[1].Op != syntax.OpLiteral {
-		return false
-	}
-	return strings.HasPrefix(string(tree.Sub[1].Rune), l.path)
+	rest, anchored := behindBegin(expression)
+	return anchored && !slices.ContainsFunc(literalHeads(rest), func(head string) bool { return !strings.HasPrefix(head, l.path) })
 }
 
 // redirects reports whether a rewrite sends the client elsewhere.
@@ -292,11 +368,17 @@ func withSlash(text string) string {
 	return "/" + text
 }
 
-// rewriteAlways translates a "rewrite" that stands in a server.
+// rewriteAlways translates a "rewrite" that stands in a server. What it would have taken elsewhere, behind a guard perhaps, gets in nowhere.
 func (n *nginx) rewriteAlways(v *nginxServer, b *node) {
 	replaced, ok := n.variables(b.Arg(1), v.scope)
-	if !compiles(b.Text()) || !ok || !redirects(b.Arg(1), b.Arg(2)) {
-		n.d.note(&v.mark, b, "only redirects are translated here")
+	switch {
+	case !compiles(b.Text()):
+		n.d.note(&v.mark, b, "its regular expression needs what RE2 has not; the server is answered 501")
+		v.lost = true
+		return
+	case !ok || !redirects(b.Arg(1), b.Arg(2)):
+		n.d.note(&v.mark, b, "only redirects are translated here; what fits it is answered 501")
+		n.refuses(v, []pair{{"path", quote("~" + b.Text())}})
 		return
 	}
 	n.redirect(v, b, b.Text(), replaced, b.Arg(2))

@@ -103,10 +103,12 @@ func (n *nginx) boundTo(v *nginxServer, l *location, expressions []*location, ma
 		var fits, ever bool
 		if one.path, fits, ever = bindTo(e.path, l.path); !fits {
 			n.d.note(&v.mark, e.node, "its expression cannot be bound to the location %s, whose paths it takes", cmp.Or(l.path, "/"))
+			l.lost = l.lost || mayGuard(e.node.Kids)
 			continue
 		}
 		if made+len(out) > mostCopies {
-			n.d.note(&v.mark, l.node, "too many locations with expressions")
+			n.d.note(&v.mark, l.node, "too many locations with expressions; it is answered 501")
+			l.lost = true
 			return out
 		}
 		if ever {
@@ -127,7 +129,11 @@ func bindTo(expression, prefix string) (bound string, fits, ever bool) {
 	if rest, ok := strings.CutPrefix(text, "(?i)"); ok {
 		fold, text = "(?i)", rest
 	}
-	if rest, anchored := strings.CutPrefix(text, "^"); anchored {
+	if strings.HasPrefix(text, "^") {
+		rest, anchored := behindBegin(text)
+		if !anchored { // only some of it begins so
+			return "", false, false
+		}
 		inside, outside := true, true
 		for _, head := range literalHeads(rest) {
 			inside = inside && strings.HasPrefix(head, prefix)
@@ -160,6 +166,13 @@ func sensitive(fold, text string) string {
 
 // mostHeads is how many beginnings of an expression are told apart.
 const mostHeads = 200
+
+// behindBegin is what stands behind the ^ of an expression; false where only some of its alternatives begin so.
+func behindBegin(expression string) (string, bool) {
+	rest, begins := strings.CutPrefix(expression, "^")
+	tree, err := syntax.Parse(expression, syntax.Perl)
+	return rest, begins && err == nil && (tree.Op == syntax.OpBeginText || tree.Op == syntax.OpConcat && tree.Sub[0].Op == syntax.OpBeginText)
+}
 
 // literalHeads are texts of which whatever an expression takes begins with one. An empty one says nothing.
 func literalHeads(expression string) []string {

@@ -31,6 +31,7 @@ func (n *nginx) cgi(v *nginxServer, l *location, b *node, match, extra []pair) {
 		return
 	}
 	n.common(v, l, r)
+	n.bodyOf(l.scope, &r.notes)
 	n.uncompressed(l.scope, &r.notes)
 	r.keys = append(r.keys, extra...)
 	if t := n.timeouts(l, b, &r.notes); t != "" {
@@ -142,7 +143,17 @@ func (n *nginx) script(v *nginxServer, l *location, b *node, last string) {
 			to += "?" + text
 		}
 	}
-	n.cgi(v, &location{node: php.node, scope: php.scope, kind: l.kind, path: l.path}, pass, l.match(), []pair{{"rewrite", quote(to)}})
+	n.program(v, l, php, pass, []pair{{"rewrite", quote(to)}})
+}
+
+// program runs a program for what a location has no file for, with all that the program's own location asks of requests.
+func (n *nginx) program(v *nginxServer, l, php *location, pass *node, extra []pair) {
+	one := &location{node: php.node, scope: php.scope, kind: l.kind, path: l.path}
+	if n.conditions(v, one, php.scope) || php.lost {
+		n.refuses(v, l.match())
+		return
+	}
+	n.cgi(v, one, pass, l.match(), extra)
 }
 
 // pass adds the route of a "proxy_pass". extra are keys of its route, such as a rewrite.
@@ -166,6 +177,7 @@ func (n *nginx) pass(v *nginxServer, l *location, b *node, match, extra []pair) 
 		return
 	}
 	n.common(v, l, r)
+	n.bodyOf(l.scope, &r.notes)
 	n.requestHeaders(l, r)
 	if len(extra) == 0 && uri != "" && !n.replaced(l, r, uri, strings.Contains(b.Text(), "$")) {
 		n.d.note(&r.notes, b, "a path behind the host")
@@ -211,16 +223,30 @@ func (n *nginx) known(text string, s scope) string {
 	})
 }
 
-// variable is the text that a "set" gives a variable, if it is the same for every request.
+// variable is the text that a "set" gives a variable, if it is the same for every request: no other one, in an if perhaps, gives it another.
 func (s scope) variable(name string) (value string, ok bool) {
 	for _, level := range slices.Backward(s) {
-		for _, set := range level {
-			if set.Name == "set" && set.Text() == "$"+name && !strings.Contains(set.Arg(1), "$") {
-				return set.Arg(1), true
-			}
+		sets := setsOf(level, "$"+name)
+		if len(sets) == 0 {
+			continue
 		}
+		one := sets[0]
+		return one.Arg(1), len(sets) == 1 && slices.Contains(level, one) && !strings.Contains(one.Arg(1), "$")
 	}
 	return "", false
+}
+
+// setsOf are the "set" lines for a variable in a block, and in its ifs.
+func setsOf(block []*node, variable string) (found []*node) {
+	for _, b := range block {
+		switch {
+		case b.Name == "if":
+			found = append(found, setsOf(b.Kids, variable)...)
+		case b.Name == "set" && b.Text() == variable:
+			found = append(found, b)
+		}
+	}
+	return found
 }
 
 // replaced sets the rewrite for a "proxy_pass" with a path: it stands in the place of the location's prefix.

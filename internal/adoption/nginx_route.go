@@ -159,8 +159,8 @@ func (n *nginx) conditions(v *nginxServer, l *location, s scope) (lost bool) {
 	for _, b := range s.own("if") {
 		var answer *node
 		for _, k := range b.Kids {
-			if k.Name == "return" && answer == nil {
-				answer = k
+			if answer == nil {
+				answer = answerOf(k)
 			}
 		}
 		var match []pair
@@ -201,6 +201,39 @@ func (n *nginx) conditions(v *nginxServer, l *location, s scope) (lost bool) {
 	return lost
 }
 
+// answerOf is the "return" that a line in an if is, or does the same as: a "rewrite" of every path that sends the client elsewhere. It is nil for
+// any other line.
+func answerOf(k *node) *node {
+	if k.Name == "return" {
+		return k
+	}
+	to, status := k.Arg(1), map[bool]string{true: "301", false: "302"}[k.Arg(2) == "permanent"]
+	if k.Name != "rewrite" || !redirects(to, k.Arg(2)) {
+		return nil
+	}
+	switch k.Text() {
+	case "^", ".*", "^.*", "^.*$", ".", "^/", "^/.*", "^/.*$":
+	case "(.*)", "^(.*)", "^(.*)$", "^(/.*)$":
+		to = strings.ReplaceAll(to, "$1", "$uri")
+	case "^/(.*)", "^/(.*)$":
+		to = strings.ReplaceAll(to, "/$1", "$uri")
+	default:
+		return nil
+	}
+	switch bare, ends := strings.CutSuffix(to, "?"); {
+	case ends:
+		to = bare
+	case strings.Contains(to, "?"): // the client's query goes behind this one
+		return nil
+	default:
+		to += "$is_args$args"
+	}
+	if capturesOf(to) > 0 {
+		return nil
+	}
+	return &node{Name: "return", Args: []string{status, to}, Place: k.Place}
+}
+
 // plainVariables are variables that say where a request leads, and not who asks: a redirect by them keeps nobody out.
 var plainVariables = words(`scheme host http_host server_port server_name request_uri uri document_uri args query_string is_args https request_scheme ssl_protocol http2 http3 server_protocol`)
 
@@ -211,6 +244,14 @@ func keepsOut(b *node, found []string) bool {
 		switch {
 		case k.Name == "include": // unread
 			return true
+		case k.Name == "rewrite": // to where it is asked for a password, or forbidden, perhaps
+			if found != nil && !plainVariables[found[1]] {
+				return true
+			}
+		case k.Name == "proxy_pass": // who is not let in may be passed elsewhere; what a client says of itself lets nobody in
+			if found != nil && !plainVariables[found[1]] && !clientSays(found[1]) {
+				return true
+			}
 		case k.Name != "return":
 		case strings.HasPrefix(k.Text(), "4"):
 			return true
@@ -221,6 +262,11 @@ func keepsOut(b *node, found []string) bool {
 		}
 	}
 	return false
+}
+
+// clientSays reports whether a variable is what a client sends: a choice by it keeps out nobody who knows what to send.
+func clientSays(name string) bool {
+	return strings.HasPrefix(name, "http_") || strings.HasPrefix(name, "arg_") || strings.HasPrefix(name, "cookie_") || name == "request_method" || name == "content_type"
 }
 
 var methodsOnly = regexp.MustCompile(`^\^?\(?([A-Z]+(?:\|[A-Z]+)*)\)?\$?$`)
@@ -307,7 +353,6 @@ func (n *nginx) common(v *nginxServer, l *location, r *route) {
 	n.limit(l, r)
 	n.responseHeaders(l.scope, r)
 	n.errorPages(v, l.scope, r)
-	n.bodyOf(l.scope, &r.notes)
 }
 
 // access sets who may ask.
@@ -336,7 +381,23 @@ func (n *nginx) access(v *nginxServer, l *location, r *route) {
 
 // guards are directives that say who may ask, and have no counterpart. What they guard is answered 501, so that nobody gets in who did not.
 var guards = words(`auth_request auth_jwt auth_oidc auth_ldap auth_pam auth_digest auth_gss access_by_lua access_by_lua_block access_by_lua_file js_access secure_link secure_link_secret
-	secure_link_md5 limit_except satisfy auth_delay modsecurity`)
+	secure_link_md5 limit_except satisfy auth_delay modsecurity SecRulesEnabled testcookie app_protect_enable js_access`)
+
+// isGuard reports whether a directive is one of them, or of a module whose names say so.
+func isGuard(name string) bool {
+	switch {
+	case guards[name]:
+		return true
+	case name == "auth_basic" || name == "auth_basic_user_file" || strings.HasPrefix(name, "auth_http"): // the latter are of mail
+		return false
+	}
+	for g := range guards {
+		if strings.HasPrefix(name, g+"_") { // it says how that one works
+			return false
+		}
+	}
+	return strings.HasPrefix(name, "auth_") || strings.HasPrefix(name, "access_by_") || strings.HasPrefix(name, "rewrite_by_lua") || strings.HasPrefix(name, "server_rewrite_by_lua")
+}
 
 // unguarded are those of them that ask for nothing.
 func unguarded(b *node) bool {
@@ -345,7 +406,15 @@ func unguarded(b *node) bool {
 
 // accessLost reports whether a location is guarded by what has no counterpart.
 func (n *nginx) accessLost(s scope, addresses bool) bool {
-	for name := range guards {
+	names := map[string]bool{}
+	for _, level := range s {
+		for _, b := range level {
+			if isGuard(b.Name) {
+				names[b.Name] = true
+			}
+		}
+	}
+	for name := range names {
 		b := s.get(name)
 		if name == "limit_except" { // it stands in a location, and is not inherited
 			b = nil
