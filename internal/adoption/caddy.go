@@ -2,6 +2,7 @@ package adoption
 
 import (
 	"cmp"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -40,7 +41,7 @@ func fromCaddy(d *draft, p *topology.Proxy) {
 	var sites []*caddySite
 	for _, site := range p.Tree {
 		switch {
-		case strings.HasPrefix(site.Name, "("), site.Name == "":
+		case strings.HasPrefix(site.Name, "("), strings.HasPrefix(site.Name, "&("), site.Name == "":
 		case site.Name == "apps" || site.Name == "{":
 			d.note(&d.notes, site, "Caddy's JSON; write a Caddyfile")
 		case site.Name == "import" && site.Kids == nil:
@@ -192,7 +193,7 @@ func (s *caddySite) routes() {
 	if len(s.from) > 0 {
 		s.redirects()
 	}
-	s.block(s.kids, around{refused: s.refused}, false)
+	s.block(s.kids, &around{refused: s.refused}, false)
 	s.add(&route{keys: []pair{{"respond", "{status: 200}"}}}) // what no directive answers, Caddy answers so
 }
 
@@ -294,7 +295,7 @@ func withArgs(body []*node, args []string) ([]*node, bool) {
 }
 
 // caddyGuards are directives that say who may ask, those of plug-ins among them.
-var caddyGuards = words(`basic_auth basicauth forward_auth authenticate authorize jwtauth jwt crowdsec appsec coraza_waf waf ipfilter geofence import`)
+var caddyGuards = words(`basic_auth basicauth forward_auth authenticate authorize jwtauth jwt crowdsec appsec coraza_waf waf ipfilter geofence import invoke`)
 
 // caddyOrder is the order in which Caddy runs directives, whatever theirs is in the file.
 var caddyOrder = strings.Fields(`tracing map vars fs root log_append log_skip log_name header copy_response_headers request_body redir method rewrite uri try_files basic_auth basicauth forward_auth
@@ -311,12 +312,45 @@ type around struct {
 	try     *node
 	encode  *node // the line that has answers compressed
 
-	rewritten *node // the line that changed the path
-	refused   bool  // who may ask cannot be said
+	rewritten *node           // the line that changed the path
+	touched   map[string]bool // headers of requests that lines have changed, in lower case, "" for any; "/method" for the method
+	refused   bool            // who may ask cannot be said
 }
 
-// block translates the directives of a block, in Caddy's order, or in the file's where that is asked for by "route".
-func (s *caddySite) block(kids []*node, c around, asWritten bool) {
+// touch keeps that a line changes a header of requests: no matcher after it is one on what the client sent.
+func (c *around) touch(name string) {
+	c.touched = maps.Clone(c.touched)
+	if c.touched == nil {
+		c.touched = map[string]bool{}
+	}
+	c.touched[name] = true
+}
+
+// changes reports whether conditions look at what lines before have changed.
+func (c *around) changes(alternatives [][]pair) bool {
+	return slices.ContainsFunc(alternatives, func(keys []pair) bool {
+		return slices.ContainsFunc(keys, func(k pair) bool {
+			switch k.key {
+			case "path", "query":
+				return c.rewritten != nil
+			case "method":
+				return c.touched["/method"]
+			case "host":
+				return c.touched["host"] || c.touched[""]
+			case "header":
+				for name := range c.touched {
+					if name == "" || named(k.value, "{"+quote(name)+": ") {
+						return true
+					}
+				}
+			}
+			return false
+		})
+	})
+}
+
+// block translates the directives of a block, in Caddy's order, or in the file's where that is asked for by "route". What they set is in c after it.
+func (s *caddySite) block(kids []*node, c *around, asWritten bool) {
 	kids = slices.Clone(kids)
 	if !asWritten {
 		slices.SortStableFunc(kids, func(a, b *node) int {
@@ -327,7 +361,7 @@ func (s *caddySite) block(kids []*node, c around, asWritten bool) {
 		})
 	}
 	for _, k := range kids {
-		s.directive(k, &c)
+		s.directive(k, c)
 	}
 }
 
@@ -375,7 +409,7 @@ func (s *caddySite) directive(k *node, c *around) {
 	if len(args) > 0 && (strings.HasPrefix(args[0], "/") && k.Name != "rewrite" && k.Name != "root" || strings.HasPrefix(args[0], "@") || args[0] == "*") && (k.Name != "redir" || len(args) > 1) && (k.Name != "try_files") {
 		var ok bool
 		alternatives, ok = s.matcher(args[0])
-		changed := c.rewritten != nil && slices.ContainsFunc(alternatives, func(keys []pair) bool {
+		changed := c.changes(alternatives) || c.try != nil && turnsAway(k) && slices.ContainsFunc(alternatives, func(keys []pair) bool {
 			return slices.ContainsFunc(keys, func(k pair) bool { return k.key == "path" })
 		})
 		if !ok || changed {
@@ -398,9 +432,11 @@ func (s *caddySite) directive(k *node, c *around) {
 				if k.Name == "handle_path" {
 					inner.strip = strings.TrimSuffix(strings.TrimSuffix(k.Text(), "*"), "/")
 				}
-				s.block(k.Kids, inner, k.Name == "route")
+				s.block(k.Kids, &inner, k.Name == "route")
 				if k.Name != "route" {
 					s.add(&route{keys: append(slices.Clone(match), pair{"respond", "{status: 200}"})})
+				} else {
+					s.after(k, c, inner)
 				}
 			} else {
 				s.pathInPath(k, c)
@@ -417,29 +453,138 @@ func (s *caddySite) directive(k *node, c *around) {
 		}
 	default:
 		if !unmatched && !strings.HasPrefix(k.Name, "@") && k.Name != "tls" && k.Name != "log" {
-			s.d.note(&s.mark, k, "only for some requests")
+			s.sometimes(k, alternatives, c)
 			return
 		}
 		s.setting(k, args, c)
 	}
 }
 
-// unmatched tells of a directive that is left out, since its matcher has no counterpart, or looks at a path that another directive has
-// changed. What would have turned clients away has the rest answered 501.
+// sometimes tells of a directive that changes some requests alone. Those whose path it changes are answered 501: they are not those that what
+// comes after it looks at.
+func (s *caddySite) sometimes(k *node, alternatives [][]pair, c *around) {
+	why := "only for some requests"
+	switch k.Name {
+	case "rewrite", "uri", "try_files", "method":
+		why += "; they are answered 501"
+		s.close(alternatives, c)
+	case "request_header":
+		c.touchBy(k)
+	}
+	s.d.note(&s.mark, k, "%s", why)
+}
+
+// close refuses the requests that fit one of the alternatives, or all that come after where they cannot be told from the others.
+func (s *caddySite) close(alternatives [][]pair, c *around) {
+	for _, keys := range alternatives {
+		match, ok := merge(c.match, keys)
+		if !ok || len(keys) == 0 {
+			c.refused = true
+			continue
+		}
+		s.add(&route{keys: match, refused: true})
+	}
+}
+
+// after has what a "route" has set hold for what comes after it. Where the route is for some requests alone, and it guards them, or changes
+// their paths, they are answered 501.
+func (s *caddySite) after(k *node, c *around, inner around) {
+	if slices.Equal(inner.match, c.match) {
+		*c = inner
+		return
+	}
+	if inner.refused && !c.refused || inner.rewritten != c.rewritten || inner.try != c.try || inner.touched["/method"] != c.touched["/method"] {
+		s.add(&route{keys: inner.match, refused: true})
+	}
+	for name := range inner.touched {
+		c.touch(name)
+	}
+	if !slices.Equal(inner.in, c.in) || !slices.Equal(inner.out, c.out) || inner.root != c.root || inner.encode != c.encode || inner.rewritten != c.rewritten || inner.try != c.try {
+		s.d.note(&s.mark, k, "what it sets for some requests, and does not answer by itself")
+	}
+}
+
+// touchBy keeps what headers a "request_header" changes, whatever its matcher.
+func (c *around) touchBy(k *node) {
+	args := k.Args
+	if len(args) > 0 && (strings.HasPrefix(args[0], "@") || strings.HasPrefix(args[0], "/") || args[0] == "*") {
+		args = args[1:]
+	}
+	name := ""
+	if len(args) > 0 && !strings.ContainsAny(args[0], "*{") {
+		name = strings.ToLower(strings.TrimLeft(headerName(args[0]), "+-?>"))
+	}
+	c.touch(name)
+}
+
+// unmatched tells of a directive that is left out, since its matcher has no counterpart, or looks at what another directive has changed. What
+// would have turned clients away, or sent them elsewhere for who they are, has the rest answered 501.
 func (s *caddySite) unmatched(k *node, changed bool, c *around) {
 	if strings.HasPrefix(k.Name, "@") {
 		return
 	}
 	why := "its matcher"
 	if changed {
-		why = "its matcher looks at the changed path"
+		why = "its matcher looks at what was changed"
 	}
-	if turnsAway(k) {
+	who, negated := looksAtWho(s.matchers[k.Text()])
+	switch {
+	case turnsAway(k), who && answersCaddy[k.Name] && (negated || sendsAway(k)):
 		c.refused = true
 		why += "; what comes after it is answered 501"
+	case k.Name == "request_header":
+		c.touchBy(k)
+	case k.Name == "rewrite" || k.Name == "uri" || k.Name == "try_files":
+		c.rewritten = k
+	case k.Name == "method":
+		c.touch("/method")
 	}
 	s.d.note(&s.mark, k, "%s", why)
 }
+
+// answersCaddy are directives after which nothing else answers what fits their matcher.
+var answersCaddy = words(`redir reverse_proxy file_server php_fastcgi handle handle_path route`)
+
+// sendsAway reports whether a directive sends clients elsewhere, by itself or by what stands in it.
+func sendsAway(k *node) bool { return k.Name == "redir" || slices.ContainsFunc(k.Kids, sendsAway) }
+
+// looksAtWho reports whether a matcher looks at who asks, and whether it holds for those that something does not hold for.
+func looksAtWho(m *node) (who, negated bool) {
+	if m == nil {
+		return false, false
+	}
+	var look func(name string, l *node)
+	look = func(name string, l *node) {
+		args := l.Args
+		if name == "" && len(args) > 0 {
+			name, args = args[0], args[1:]
+		}
+		switch name {
+		case "not":
+			negated = true
+			if len(args) > 0 {
+				look("", &node{Args: args})
+			}
+		case "", "path", "path_regexp", "host", "protocol", "method", "file":
+		case "header", "header_regexp":
+			who = who || !slices.ContainsFunc(args, func(a string) bool { return asksNothing[strings.ToLower(strings.TrimPrefix(a, "!"))] })
+			negated = negated || len(args) > 0 && strings.HasPrefix(args[0], "!")
+		case "expression":
+			who = true
+			negated = negated || strings.Contains(strings.Join(args, " "), "!")
+		default:
+			who = true
+		}
+		for _, k := range l.Kids {
+			look(k.Name, k)
+		}
+	}
+	look("", m)
+	return who, negated
+}
+
+// asksNothing are headers that say nothing of who asks.
+var asksNothing = words(`upgrade connection accept accept-language accept-encoding content-type range`)
 
 // turnsAway reports whether a directive may turn clients away, by itself or by what stands in it.
 func turnsAway(k *node) bool {
@@ -468,20 +613,18 @@ func (s *caddySite) guard(k *node, alternatives [][]pair, c *around) {
 	if k.Name != "import" { // it is told of
 		s.d.note(&s.mark, k, "what it guards is answered 501")
 	}
-	for _, keys := range alternatives {
-		match, ok := merge(c.match, keys)
-		if !ok || len(keys) == 0 {
-			c.refused = true
-			continue
-		}
-		s.add(&route{keys: match, refused: true})
-	}
+	s.close(alternatives, c)
 }
 
 // setting takes a directive that holds for those after it.
 func (s *caddySite) setting(k *node, args []string, c *around) {
-	if (k.Name == "root" || k.Name == "rewrite") && len(args) > 1 {
-		s.d.note(&s.mark, k, "only for some requests")
+	if (k.Name == "root" || k.Name == "rewrite") && len(args) > 1 { // the first is a path, whose matcher directive leaves to this
+		alternatives, ok := s.matcher(args[0])
+		if !ok || c.changes(alternatives) {
+			s.unmatched(k, ok, c)
+			return
+		}
+		s.sometimes(k, alternatives, c)
 		return
 	}
 	switch k.Name {
@@ -491,6 +634,10 @@ func (s *caddySite) setting(k *node, args []string, c *around) {
 		s.header(k, args, c)
 	case "request_header":
 		c.in = s.edit(k, args, c.in)
+		c.touchBy(k)
+	case "method":
+		c.touch("/method")
+		s.d.note(&s.mark, k, "")
 	case "encode":
 		for _, o := range k.Kids {
 			if o.Name == "match" {
@@ -503,10 +650,12 @@ func (s *caddySite) setting(k *node, args []string, c *around) {
 			c.strip, c.rewritten = strings.TrimSuffix(args[1], "/"), k
 			return
 		}
+		c.rewritten = k
 		s.d.note(&s.mark, k, "")
 	case "rewrite":
 		to, ok := caddyText(last(args))
 		if !ok || !strings.HasPrefix(to, "/") {
+			c.rewritten = k
 			s.d.note(&s.mark, k, "")
 			return
 		}
@@ -654,6 +803,9 @@ func caddyCondition(l *node) (out condition, ok bool) {
 	case "query":
 		for _, q := range l.Args {
 			name, value, _ := strings.Cut(q, "=")
+			if first, _, _ := strings.Cut(l.Text(), "="); name != first { // all of them, or any: versions of Caddy differ
+				return nil, false
+			}
 			if value != "*" {
 				value = literally(value)
 			}

@@ -27,8 +27,15 @@ func (s *caddySite) add(r *route) {
 		if i == 0 {
 			one.notes = r.notes
 		}
-		if h != "" && !slices.ContainsFunc(one.keys, func(k pair) bool { return k.key == "host" }) {
+		fits := true
+		if j := slices.IndexFunc(one.keys, func(k pair) bool { return k.key == "host" }); h != "" && j < 0 {
 			one.keys = append([]pair{{"host", quote(h)}}, one.keys...)
+		} else if h != "" {
+			one.keys[j].value, fits = hostOfBoth(one.keys[j].value, quote(h))
+		}
+		if !fits { // the site's hosts are not those of the matcher
+			s.mark = append(s.mark, one.notes...)
+			continue
 		}
 		for _, m := range s.match {
 			if !slices.ContainsFunc(one.keys, func(k pair) bool { return k.key == m.key }) {
@@ -37,6 +44,23 @@ func (s *caddySite) add(r *route) {
 		}
 		s.d.add(one)
 	}
+}
+
+// hostOfBoth is the host, as a value of a route, that two of them have in common. A star stands for one label.
+func hostOfBoth(a, b string) (string, bool) {
+	bare := func(h string) string { return strings.Trim(h, "'") }
+	under := func(h, pattern string) bool {
+		end, wild := strings.CutPrefix(bare(pattern), "*")
+		label, found := strings.CutSuffix(bare(h), end)
+		return wild && found && label != "" && label != "*" && !strings.Contains(label, ".")
+	}
+	switch {
+	case bare(a) == bare(b) || under(a, b):
+		return a, true
+	case under(b, a):
+		return b, true
+	}
+	return "", false
 }
 
 // answer translates a directive that answers.
