@@ -23,6 +23,7 @@ type apache struct {
 	plain map[string]bool // ports
 	tls   map[string]bool
 
+	limits   []bodyLimit
 	opened   []*listen // by Listen lines
 	patterns bool      // some host has a name that is a pattern: it may take another's from who takes the rest
 }
@@ -73,6 +74,9 @@ func fromApache(ctx context.Context, d *draft, all []*topology.Proxy) error {
 		d.notes, h.mark = append(d.notes, h.mark...), nil
 	}
 	d.sortByHost()
+	if len(a.limits) > 0 {
+		d.largest(a.limits)
+	}
 	return nil
 }
 
@@ -577,18 +581,16 @@ func (h *apacheHost) timeouts(args []string) string {
 // bodies keeps the limit on request bodies, of which there is one for all routes: the largest.
 func (h *apacheHost) bodies(levels [][]*node) {
 	for _, level := range slices.Backward(levels) {
-		if found := a2all(level, "LimitRequestBody"); len(found) > 0 {
-			n, err := strconv.ParseInt(found[0].Text(), 10, 64)
-			before, fault := strconv.ParseInt(cmp.Or(h.d.body, "1"), 10, 64)
-			switch {
-			case err != nil || n < 0:
-				h.d.note(&h.mark, found[0], "")
-			case n == 0 || fault == nil && before == 0:
-				h.d.body = "0"
-			default:
-				h.d.body = strconv.FormatInt(max(n, before), 10)
-			}
+		found := a2all(level, "LimitRequestBody")
+		if len(found) == 0 {
+			continue
+		}
+		n, err := strconv.ParseInt(found[0].Text(), 10, 64)
+		if err != nil || n < 0 {
+			h.d.note(&h.mark, found[0], "")
 			return
 		}
+		h.limits = append(h.limits, bodyLimit{found[0], n})
+		return
 	}
 }

@@ -224,6 +224,60 @@ func inner(levels [][]*node, names ...string) (found []*node) {
 	return found
 }
 
+// keptFiles refuses directories of a region whose index another block keeps from people, and a region whose missing files are answered with such a
+// file: Apache looks at them as at requests of their own.
+func (h *apacheHost) keptFiles(r *route, region apacheRegion, index []string, keys []pair) {
+	kept := func(uri string) *node {
+		for _, s := range h.sections("Location", "LocationMatch", "Files", "FilesMatch") {
+			if a := h.access([][]*node{s.Kids}); !a.guards() || slices.ContainsFunc(region.levels, func(level []*node) bool { return len(level) > 0 && len(s.Kids) > 0 && level[0] == s.Kids[0] }) {
+				continue
+			}
+			if plain, ok := h.locationOf(s); ok {
+				if apacheUnder(plain, uri) {
+					return s
+				}
+				continue
+			}
+			expression := ""
+			if strings.HasPrefix(strings.ToLower(s.Name), "files") {
+				expression = fileExpression(s)
+			} else {
+				expression, _ = h.expression(s)
+			}
+			if e, err := regexp.Compile(expression); err != nil || e.MatchString(uri) {
+				return s
+			}
+		}
+		return nil
+	}
+	for _, k := range keys {
+		if s := kept(strings.Trim(k.value, "'")); k.key == "missing" && s != nil {
+			h.d.note(&r.notes, s, "it says who may see what FallbackResource leads to; that is answered 501")
+			r.refused = true
+		}
+	}
+	base := strings.TrimSuffix(region.prefix, "/") + "/"
+	for _, name := range index {
+		name = strings.TrimPrefix(name, "/")
+		s := kept(base + name)
+		for _, l := range h.sections("Location") { // of a directory below
+			if plain, ok := h.locationOf(l); s == nil && ok && strings.HasPrefix(plain, base) && strings.HasSuffix(plain, "/"+name) {
+				s = kept(plain)
+			}
+		}
+		if s == nil {
+			continue
+		}
+		h.d.note(&r.notes, s, "it says who may see what a directory is answered with; directories are answered 501")
+		if region.expr != "" {
+			r.refused = true
+			return
+		}
+		h.add(&route{keys: []pair{{"path", quote("~^" + regexp.QuoteMeta(base) + "(?:.*/)?$")}}, refused: true})
+		return
+	}
+}
+
 // serve ends a route that serves files.
 func (h *apacheHost) serve(r *route, region apacheRegion, base, dir string) {
 	if region.expr == "" {
@@ -260,6 +314,7 @@ func (h *apacheHost) serve(r *route, region apacheRegion, base, dir string) {
 		}
 	}
 	programs := h.program != "" && slices.Contains(index, "index.php") && !slices.ContainsFunc(keys, func(k pair) bool { return k.key == "missing" })
+	h.keptFiles(r, region, index, keys)
 	index = slices.DeleteFunc(index, func(name string) bool { return strings.ContainsAny(name, "/$%") || strings.HasSuffix(name, ".php") })
 	if len(index) > 0 {
 		keys = append(keys, pair{"index", list(index)})

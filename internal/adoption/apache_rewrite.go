@@ -3,29 +3,74 @@ package adoption
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // rewrites translates the rewrite rules of the host itself, in order. Those in directories, and of .htaccess, look at other paths.
 func (h *apacheHost) rewrites() {
 	for _, s := range h.sections("Directory", "DirectoryMatch", "Location", "LocationMatch", "Files", "FilesMatch") {
-		for _, k := range a2all(s.Kids, "RewriteRule") {
+		var conditions []*node
+		for _, k := range a2all(s.Kids, "RewriteCond", "RewriteRule") {
+			if strings.EqualFold(k.Name, "RewriteCond") {
+				conditions = append(conditions, k)
+				continue
+			}
 			h.d.note(&h.mark, k, "a rule within a block")
-			h.blocked = h.blocked || hasFlag(rewriteFlags(k), "F", "forbidden", "G", "gone") || strings.HasPrefix(flagValue(rewriteFlags(k), "R"), "4")
+			h.blocked = h.blocked || hasFlag(rewriteFlags(k), "F", "forbidden", "G", "gone") || strings.HasPrefix(flagValue(rewriteFlags(k), "R"), "4") ||
+				hasFlag(rewriteFlags(k), "R", "redirect") && asksWho(conditions)
+			conditions = nil
 		}
 	}
 	if on := a2all(h.kids, "RewriteEngine"); len(on) == 0 || !strings.EqualFold(last(on).Text(), "on") {
 		return
 	}
 	var conditions []*node
+	chained, skipped := false, 0 // the rule is one that another one leads to, or past
 	for _, k := range a2all(h.kids, "RewriteCond", "RewriteRule") {
 		if strings.EqualFold(k.Name, "RewriteCond") {
 			conditions = append(conditions, k)
 			continue
 		}
-		h.rewrite(k, conditions)
+		flags := rewriteFlags(k)
+		h.rewrite(rewriteRule{k, conditions, flags, chained || skipped > 0})
+		chained, skipped = hasFlag(flags, "C", "chain"), skipped-1
+		for _, name := range []string{"S", "skip"} {
+			if n, err := strconv.Atoi(flagValue(flags, name)); err == nil {
+				skipped = max(skipped, n)
+			}
+		}
 		conditions = nil
 	}
+}
+
+// rewriteRule is a rule with its conditions and flags.
+type rewriteRule struct {
+	*node
+	conditions []*node
+	flags      []string
+	behind     bool // another rule, which is left out, says whether it is looked at
+}
+
+// plainTests are what a condition looks at that says where a request leads, and not who asks.
+var plainTests = regexp.MustCompile(`^%\{(?:(?:LA-[UF]:)?(?:REQUEST_[A-Z]+|SCRIPT_[A-Z]+|THE_REQUEST|QUERY_STRING|HTTP_HOST|HTTPS|SERVER_[A-Z]+|DOCUMENT_[A-Z]+|PATH_INFO|TIME[A-Z_]*|HTTP_ACCEPT[A-Z_]*|HTTP_USER_AGENT|HTTP_UPGRADE|HTTP_CONNECTION|IS_SUBREQ)|HTTP:(?:Upgrade|Connection|Accept[A-Za-z-]*|Host|User-Agent))\}|^[^%]|^$|^\$[0-9]`)
+
+// asksWho reports whether conditions look at who asks.
+func asksWho(conditions []*node) bool {
+	return slices.ContainsFunc(conditions, func(c *node) bool { return strings.EqualFold(c.Text(), "expr") || !plainTests.MatchString(c.Text()) })
+}
+
+// fits refuses what a rule may be for, where that is not everything; false where it may be.
+func (h *apacheHost) fits(k rewriteRule) bool {
+	expression := k.Text()
+	if strings.HasPrefix(expression, "!") || !compiles(expression) || everyPath[expression] {
+		return false
+	}
+	if hasFlag(k.flags, "NC", "nocase") {
+		expression = "(?i)" + expression
+	}
+	h.add(&route{keys: []pair{{"path", quote("~" + expression)}}, refused: true})
+	return true
 }
 
 // rewriteFlags are those of a rule, or a condition.
@@ -56,8 +101,8 @@ func flagValue(flags []string, name string) string {
 var rewriteKnown = []string{"R", "redirect", "P", "proxy", "L", "last", "END", "F", "forbidden", "G", "gone", "NE", "noescape", "NC", "nocase", "QSA", "qsappend", "QSD", "qsdiscard", "PT"}
 
 // rewrite translates one rule with its conditions.
-func (h *apacheHost) rewrite(k *node, conditions []*node) {
-	flags := rewriteFlags(k)
+func (h *apacheHost) rewrite(k rewriteRule) {
+	flags := k.flags
 	status := "302"
 	if v := flagValue(flags, "R"); v != "" {
 		status = map[string]string{"permanent": "301", "temp": "302", "seeother": "303"}[v]
@@ -67,15 +112,29 @@ func (h *apacheHost) rewrite(k *node, conditions []*node) {
 	}
 	redirects := hasFlag(flags, "R", "redirect") || strings.Contains(k.Arg(1), "://") && !hasFlag(flags, "P", "proxy")
 	keeps := hasFlag(flags, "F", "forbidden", "G", "gone") || redirects && strings.HasPrefix(status, "4")
+	stops := k.Arg(1) == "-"                 // it leaves the path as it is
+	within := !keeps && !redirects && !stops // it has another path looked at, or passed on
+	ends := stops && hasFlag(flags, "L", "last", "END", "S", "skip", "C", "chain")
+	sorts := !keeps && (redirects || ends) && asksWho(k.conditions) // it keeps out some, by sending them elsewhere or past other rules
 	unsaid := func(why string) {
-		h.d.note(&h.mark, k, "%s%s", why, map[bool]string{true: "; what comes after it is answered 501"}[keeps])
-		h.blocked = h.blocked || keeps
+		switch {
+		case (within || sorts) && h.fits(k):
+			why += "; what fits it is answered 501"
+		case keeps || sorts:
+			why += "; what comes after it is answered 501"
+			h.blocked = true
+		}
+		h.d.note(&h.mark, k.node, "%s", why)
+	}
+	if k.behind {
+		unsaid("another rule says whether it is looked at")
+		return
 	}
 	if slices.ContainsFunc(flags, func(f string) bool { return !hasFlag(rewriteKnown, f) && !hasFlag([]string{f}, rewriteKnown...) }) {
 		unsaid("a flag without a counterpart")
 		return
 	}
-	alternatives, ok := h.rewriteWhen(k, conditions, hasFlag(flags, "NC", "nocase"))
+	alternatives, ok := h.rewriteWhen(k.node, k.conditions, hasFlag(flags, "NC", "nocase"))
 	if !ok {
 		unsaid("an expression, or a condition, without a counterpart")
 		return
@@ -89,19 +148,22 @@ func (h *apacheHost) rewrite(k *node, conditions []*node) {
 			r.set("respond", "{status: 410}")
 		case redirects && !strings.HasPrefix(status, "3"):
 			r.set("respond", mapping([]pair{{"status", status}}))
-		case !known || capturesOf(to) > groups(keys):
+		case !stops && (!known || capturesOf(to) > groups(keys)):
 			unsaid("a variable without a counterpart")
 			return
 		case redirects:
 			r.set("redirect", mapping([]pair{{"to", quote(absolute(rewriteQuery(to, flags)))}, {"status", status}}))
 		case hasFlag(flags, "P", "proxy"):
 			h.before = false
-			h.rewritePass(k, r, rewriteQuery(to, flags))
+			h.rewritePass(k.node, r, rewriteQuery(to, flags))
 			h.before = true
 			continue
-		default:
-			unsaid("it has another path looked at")
+		case stops:
+			unsaid("it has other rules left out")
 			return
+		default:
+			h.d.note(&h.mark, k.node, "it has another path looked at; it is answered 501")
+			r.refused = true
 		}
 		h.add(r)
 	}

@@ -304,8 +304,10 @@ func (h *apacheHost) redirect(k *node, status string, args []string) {
 	}
 	r := &route{}
 	if !strings.HasPrefix(status, "3") {
-		if r.keys = prefixed(args[0]); match {
+		if match {
 			r.set("path", quote("~"+args[0]))
+		} else {
+			r.keys = prefixed(args[0])
 		}
 		r.set("respond", mapping([]pair{{"status", status}}))
 		h.add(r)

@@ -67,3 +67,29 @@ func (d *draft) limitsWritten() string {
 	}
 	return mapping(out)
 }
+
+// bodyLimit is a limit on request bodies.
+type bodyLimit struct {
+	at   *node // nil: one that stands in no line
+	size int64 // 0: none
+}
+
+// largest sets the limit on request bodies, of which there is one for all routes: the largest. Those for which it was smaller are told of.
+func (d *draft) largest(all []bodyLimit) {
+	largest := all[0]
+	for _, b := range all {
+		if b.size == 0 || largest.size != 0 && b.size > largest.size {
+			largest = b
+		}
+	}
+	for _, b := range all {
+		switch {
+		case b.size == largest.size:
+		case b.at != nil:
+			d.note(&d.notes, b.at, "there is one limit for all, the largest")
+		default:
+			d.note(&d.notes, largest.at, "there is one limit for all: it holds where the standard one did")
+		}
+	}
+	d.body = strconv.FormatInt(largest.size, 10)
+}

@@ -64,7 +64,7 @@ type nginx struct {
 	servers   []*nginxServer
 	unread    bool        // some of what holds for all servers could not be read
 	patterns  bool        // some server has a name that is a pattern: it may take another's exact name from who takes the rest
-	body      []nginxBody // limits on the request's body, of what is passed on
+	body      []bodyLimit // limits on the request's body, of what is passed on
 }
 
 // nginxServer is a server block.
@@ -420,37 +420,19 @@ func (n *nginx) absolute(at *node, path string) string {
 	return beside(at.File, path)
 }
 
-// nginxBody is a limit on request bodies.
-type nginxBody struct {
-	at   *node // nil: nginx's own
-	size int64 // 0: none
-}
-
-// bodies sets the limit on request bodies. There is one for all routes: the largest. Those for which it was smaller are told of.
+// bodies sets the limit on request bodies.
 func (n *nginx) bodies() {
-	largest := nginxBody{size: 1 << 20}
-	for i, b := range n.body {
-		if i == 0 || b.size == 0 || largest.size != 0 && b.size > largest.size {
-			largest = b
-		}
+	if len(n.body) == 0 {
+		n.body = []bodyLimit{{size: 1 << 20}}
 	}
-	for _, b := range n.body {
-		switch {
-		case b.size == largest.size:
-		case b.at != nil:
-			n.d.note(&n.d.notes, b.at, "there is one limit for all, the largest")
-		default:
-			n.d.note(&n.d.notes, largest.at, "there is one limit for all: it holds where nginx's own of 1m did")
-		}
-	}
-	n.d.body = strconv.FormatInt(largest.size, 10)
+	n.d.largest(n.body)
 }
 
 // bodyOf notes a limit on request bodies.
 func (n *nginx) bodyOf(s scope, notes *[]Note) {
 	b := s.get("client_max_body_size")
 	if b == nil {
-		n.body = append(n.body, nginxBody{size: 1 << 20})
+		n.body = append(n.body, bodyLimit{size: 1 << 20})
 		return
 	}
 	size, ok := topology.Size(b.Text())
@@ -458,7 +440,7 @@ func (n *nginx) bodyOf(s scope, notes *[]Note) {
 		n.d.note(notes, b, "")
 		return
 	}
-	n.body = append(n.body, nginxBody{b, size})
+	n.body = append(n.body, bodyLimit{b, size})
 }
 
 // words splits a list of names into a set.
