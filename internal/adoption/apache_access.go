@@ -150,6 +150,12 @@ func (h *apacheHost) whole(k *node, levels [][]*node, out *apacheAccess) {
 			out.lost = one
 		}
 	}
+	if some := len(out.allow) > 0; some {
+		out.allow = slices.DeleteFunc(out.allow, func(a string) bool { // the smallest network decides here: none within one that is refused may be let in
+			return slices.ContainsFunc(out.deny, func(d string) bool { return holdsNetwork(d, a) })
+		})
+		out.denied = out.denied || len(out.allow) == 0
+	}
 }
 
 // require reads one line, and reports whether it lets everybody in.
