@@ -32,7 +32,9 @@ type traefikPart struct {
 type traefikEntry struct {
 	node     *node
 	listen   *listen
+	host     string
 	port     string
+	narrow   bool // others on its port are reached by more clients: what it leads to is left out
 	tls      bool // its routers are for TLS, whatever they say
 	secure   bool // it speaks TLS
 	standard bool // it is for routers that name none
@@ -75,6 +77,7 @@ func fromTraefik(ctx context.Context, d *draft, proxies []*topology.Proxy) error
 		}
 	}
 	t.standard()
+	t.narrow()
 	t.secure()
 	t.clients()
 	t.redirections()
@@ -176,7 +179,43 @@ func (t *traefik) entry(e *node) {
 			t.d.note(&l.notes, k, "")
 		}
 	}
-	t.entries = append(t.entries, traefikEntry{node: e, listen: l, port: port, tls: tls})
+	t.entries = append(t.entries, traefikEntry{node: e, listen: l, host: address[:i], port: port, tls: tls})
+}
+
+// narrow finds the entry points on whose ports others are reached by more clients, and tells of others on another address of one port.
+func (t *traefik) narrow() {
+	wide := reaches{}
+	for _, e := range t.entries {
+		wide.on(e.host, e.port)
+	}
+	for i := range t.entries {
+		e := &t.entries[i]
+		if e.narrow = wide.narrow(e.port, []string{e.host}); e.narrow {
+			t.d.note(&t.d.notes, e.node, narrowly, e.port)
+			continue
+		}
+		if t.shared(e, func(o *traefikEntry) bool { return o.host != e.host && !o.narrow }) {
+			t.d.note(&e.listen.notes, e.node, "another entry point has port %s of another address; routes look at the port alone", e.port)
+		}
+	}
+}
+
+// shared reports whether some other entry point on the port of one is like that.
+func (t *traefik) shared(e *traefikEntry, is func(*traefikEntry) bool) bool {
+	for i := range t.entries {
+		if o := &t.entries[i]; o != e && o.port == e.port && is(o) {
+			return true
+		}
+	}
+	return false
+}
+
+// guardsOf are the middlewares that an entry point puts before its routers.
+func (e *traefikEntry) guardsOf() (names []string) {
+	for m := range e.node.At("http", "middlewares").Items() {
+		names = append(names, m.Text())
+	}
+	return names
 }
 
 // transportOf takes how long an entry point waits for clients.
@@ -209,7 +248,7 @@ func (t *traefik) standard() {
 func (t *traefik) redirections() {
 	for _, e := range t.entries {
 		r := e.node.At("http", "redirections", "entryPoint")
-		if r == nil {
+		if r == nil || e.narrow {
 			continue
 		}
 		to := strings.TrimPrefix(r.Get("to").Text(), ":")
@@ -256,6 +295,7 @@ func (t *traefik) ways(r *node, notes *[]Note) []traefikWay {
 	if len(mine) == 0 {
 		return []traefikWay{{match: []pair{scheme(false)}}}
 	}
+	mine = slices.DeleteFunc(mine, func(e *traefikEntry) bool { return e.narrow })
 	apart := func(e *traefikEntry) bool { return e.node.At("http", "middlewares") != nil || e.tls }
 	if len(mine) == len(t.entries) && !slices.ContainsFunc(mine, apart) {
 		return []traefikWay{{match: []pair{scheme(false)}, entries: mine}}
@@ -307,12 +347,18 @@ func (t *traefik) router(r *node) []traefikRoute {
 		}
 		for _, e := range w.entries {
 			t.guard(r, made, e)
+			if own := e.guardsOf(); t.shared(e, func(o *traefikEntry) bool { return !o.narrow && !slices.Equal(o.guardsOf(), own) }) {
+				t.lose(e.node, made, "another entry point on its port has other middlewares")
+			}
 		}
 		if len(w.entries) == 0 {
 			t.guard(r, made, nil)
 		}
 		if !exact {
-			if !made.refused && !slices.ContainsFunc(made.keys, func(k pair) bool { return k.key == "allow" || k.key == "auth" }) {
+			guarded := func(k pair) bool { return k.key == "allow" || k.key == "auth" }
+			away := func(k pair) bool { return k.key == "redirect" }
+			who := traefikWho.MatchString(rule)
+			if !made.refused && !slices.ContainsFunc(made.keys, guarded) && !(who && (traefikWhoNot.MatchString(rule) || slices.ContainsFunc(made.keys, away))) {
 				continue
 			}
 			made.refused = true // whom it turns away, no other router may let in: all that may be its is answered 501
@@ -329,6 +375,15 @@ func (t *traefik) router(r *node) []traefikRoute {
 	}
 	return out
 }
+
+// traefikWho are matchers that look at who asks. A router for whom something does not hold keeps others out of those behind it.
+var (
+	traefikWho    = regexp.MustCompile(`\b(?:ClientIP|Header|Headers|HeaderRegexp|HeadersRegexp|Query|QueryRegexp)\(`)
+	traefikWhoNot = regexp.MustCompile(`![\s(!]*(?:ClientIP|Header|Headers|HeaderRegexp|HeadersRegexp|Query|QueryRegexp)\(|!\s*\(.*(?:ClientIP|Header|Query)`)
+)
+
+// traefikNamed is a part of a path, or a host, that Traefik 2 takes by a name and an expression.
+var traefikNamed = regexp.MustCompile(`\{[A-Za-z][A-Za-z0-9_-]*(?::[^}]*)?\}`)
 
 var traefikTerm = regexp.MustCompile("^([A-Za-z]+)\\(((?:\\s*[`\"][^`\"]*[`\"]\\s*,?)+)\\)$")
 
@@ -407,6 +462,11 @@ func traefikParts(rule, operator string) (parts []string) {
 // traefikMatcher is one matcher of a rule.
 func traefikMatcher(name string, args []string) (out condition, ok bool) {
 	first := args[0]
+	if strings.HasPrefix(name, "Path") || strings.HasPrefix(name, "Host") {
+		if slices.ContainsFunc(args, traefikNamed.MatchString) {
+			return nil, false
+		}
+	}
 	switch name {
 	case "Host":
 		for _, h := range args {
