@@ -126,16 +126,21 @@ type caddySite struct {
 func (c *caddy) site(b *node) *caddySite {
 	s := &caddySite{caddy: c, node: b, matchers: map[string]*node{}}
 	s.kids = c.expand(b.Kids, nil, new(int), &s.mark)
+	more := false // a second tls, of a snippet perhaps, asks clients for certificates
 	for _, k := range s.kids {
 		switch {
 		case strings.HasPrefix(k.Name, "@"):
 			s.matchers[k.Name] = k
 		case k.Name == "tls" && s.tls == nil:
 			s.tls = k
+		case k.Name == "tls":
+			c.d.note(&s.mark, k, "a second one of the site; write them into one")
+			more = more || k.Get("client_auth") != nil
 		}
 	}
 	c.d.at, s.at = b.Place, b.Place
 	s.asks, s.refused = s.clientAuth()
+	s.refused = s.refused || more
 	for _, address := range append([]string{b.Name}, b.Args...) {
 		a, ok := s.address(b, strings.Trim(address, ","))
 		if !ok {

@@ -34,6 +34,7 @@ func TestCaddyGuards(t *testing.T) {
 		{name: "who is let in", text: site("\t@lan remote_ip 10.0.0.0/8\n\treverse_proxy @lan 127.0.0.1:8\n" + proxy), order: []string{"127.0.0.1:9"}, notes: []string{"reverse_proxy @lan"}},
 		{name: "where it leads", text: site("\t@no not path /a/*\n\treverse_proxy @no 127.0.0.1:8\n" + proxy), order: []string{"127.0.0.1:9"}, notes: []string{"reverse_proxy @no"}},
 		lost("a named route", "&(auth) {\n"+users+"}\n"+site("\tinvoke auth\n"+proxy), "invoke auth"),
+		lost("a second tls", "https://a.test {\n\ttls /c /k\n\ttls {\n\t\tclient_auth {\n\t\t\ttrusted_ca_cert_file /ca\n\t\t}\n\t}\n"+proxy+"}\n", "a second one of the site"),
 		{name: "two parameters", text: site("\t@ok query a=1 b=2\n\treverse_proxy @ok 127.0.0.1:8\n\trespond 403\n"), order: []string{"status: 403"}, without: []string{"pool:"}, notes: []string{"reverse_proxy @ok"}},
 	} {
 		t.Run(m.name, func(t *testing.T) {

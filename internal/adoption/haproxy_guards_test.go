@@ -39,6 +39,11 @@ func TestHAProxyGuards(t *testing.T) {
 		lost("a path that a line has changed", frontend(" http-request set-path %[path,lower]\n http-request deny if { path_beg /admin }"), "http-request deny"),
 		lost("a network of its own", frontend(" bind :81 interface eth1"), "a network of its own"),
 		{name: "global lines", text: "global\n daemon\n tune.bufsize 32768\n ssl-default-bind-options no-sslv3\n lua-load /x.lua\n ssl-server-verify none\n" + frontend(""), order: []string{"pool:"}, notes: []string{"lua-load /x.lua", "ssl-server-verify none"}},
+		{name: "defaults of defaults", text: "defaults base\n mode http\n timeout client 7s\ndefaults guarded from base\n http-request deny if { path /x }\nfrontend f from guarded\n bind :80\n default_backend app\nbackend app from base\n server s 127.0.0.1:9\n", order: []string{"idle: 7s", "path: /x\n    respond: {status: 403}", "pool: app"}},
+		{name: "servers of which one is verified", text: "defaults\n mode http\nfrontend f\n bind :80\n default_backend app\nbackend app\n server s 127.0.0.1:9 ssl verify none\n server t 127.0.0.1:8 ssl verify required\n", order: []string{"pool: app"}, without: []string{"verify: false"}, notes: []string{"in different ways"}},
+		{name: "servers that are not verified", text: "defaults\n mode http\n default-server ssl verify none\nfrontend f\n bind :80\n default_backend app\nbackend app\n server s 127.0.0.1:9\n server t 127.0.0.1:8\n", order: []string{"verify: false"}},
+		{name: "what a check sends", text: "defaults\n mode http\nfrontend f\n bind :80\n default_backend app\nbackend app\n option httpchk\n http-check send meth HEAD uri /h hdr X-A b\n server s 127.0.0.1:9 check\n", order: []string{"path: /h"}, notes: []string{"http-check send meth HEAD uri /h hdr X-A b: meth", "X-A b: hdr"}},
+		{name: "TLS 1.3 alone", text: frontend(" bind :8443 ssl crt /a.pem ssl-min-ver TLSv1.3"), order: []string{"cert: /a.pem"}, notes: []string{"TLS 1.2 is spoken too"}},
 		{name: "a list of certificates", text: frontend(" bind :8443 ssl crt-list /l crt /a.pem"), order: []string{"cert: /a.pem"}, notes: []string{"[-:5: not translated: bind :8443 ssl crt-list /l crt /a.pem: crt-list]"}},
 	})
 }

@@ -22,14 +22,26 @@ func (h *haproxy) pool(s *node, notes *[]Note) string {
 	}
 	var endpoints []string
 	var tls []pair
+	secure := false // some server speaks TLS: tls is how
 	checked, conns := "", ""
 	times := &haproxyChecks{}
 	for _, k := range s.Kids {
 		switch k.Name {
 		case "server":
-			e := h.server(k, defaults, &own, &tls, &checked, &conns, times)
+			var its []pair
+			e := h.server(k, defaults, &own, &its, &checked, &conns, times)
 			if e != "" {
 				endpoints = append(endpoints, e)
+			}
+			slices.SortFunc(its, func(a, b pair) int { return strings.Compare(a.key, b.key) })
+			switch speaks := e != "" && (k.Has("ssl") || slices.Contains(defaults, "ssl")); {
+			case speaks && !secure:
+				tls, secure = its, true
+			case speaks && !slices.Equal(tls, its):
+				h.d.note(&own, k, "servers that speak TLS in different ways: the first one's holds for all, with verification if one of them is verified")
+				if unverified := (pair{"verify", "false"}); !slices.Contains(its, unverified) {
+					tls = slices.DeleteFunc(tls, func(p pair) bool { return p == unverified })
+				}
 			}
 		case "server-template", "use-server", "dispatch":
 			h.d.note(&own, k, "")
@@ -237,6 +249,8 @@ func (h *haproxy) check(s *node, notes *[]Note) []pair {
 					out = append(out, pair{"path", quote(k.Arg(i + 1))})
 				case w == "hdr" && strings.EqualFold(k.Arg(i+1), "host"):
 					out = append(out, pair{"host", quote(k.Arg(i + 2))})
+				case w == "hdr" || w == "body" || w == "meth" && k.Arg(i+1) != "GET":
+					h.d.note(notes, k, "%s", w)
 				}
 			}
 		default:

@@ -62,9 +62,12 @@ func (f *haproxyFront) certificates(l *listen, b *node) {
 			if another {
 				i++
 			}
-			if bindTold[word] {
+			switch {
+			case bindTold[word]:
 				f.d.note(&l.notes, b, "%s", word)
-			} else {
+			case word == "ssl-min-ver" && strings.EqualFold(b.Arg(i), "TLSv1.3"):
+				f.d.note(&l.notes, b, "TLS 1.2 is spoken too; write min_version: 1.3")
+			default:
 				f.d.needless["bind "+word] = true
 			}
 		default:

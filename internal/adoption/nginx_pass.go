@@ -355,7 +355,7 @@ func (n *nginx) pool(l *location, scheme, host string, pass *node) string {
 		keys = append(keys, pair{"host", quote(h)})
 	}
 	if scheme == "https" || scheme == "grpcs" {
-		keys = append(keys, n.tlsOf(l)...)
+		keys = append(keys, n.tlsOf(l, &notes)...)
 	}
 	if scheme == "grpcs" {
 		keys = append(keys, pair{"protocol", "h2"})
@@ -523,7 +523,7 @@ func (n *nginx) serverNameOf(l *location) string {
 }
 
 // tlsOf says how TLS is spoken to a pool: nginx verifies nothing unless it is told to.
-func (n *nginx) tlsOf(l *location) []pair {
+func (n *nginx) tlsOf(l *location, notes *[]Note) []pair {
 	var tls []pair
 	verify := l.scope.get("proxy_ssl_verify")
 	if verify == nil || verify.Text() != "on" {
@@ -535,7 +535,11 @@ func (n *nginx) tlsOf(l *location) []pair {
 			}
 		}
 	}
-	if name := l.scope.get("proxy_ssl_name"); name != nil && !strings.Contains(name.Text(), "$") {
+	switch name := l.scope.get("proxy_ssl_name"); {
+	case name == nil || name.Text() == "$proxy_host":
+	case strings.Contains(name.Text(), "$"):
+		n.d.note(notes, name, "a name by variables; it is that of the endpoint")
+	default:
 		tls = append(tls, pair{"server_name", quote(name.Text())})
 	}
 	if cert, key := l.scope.get("proxy_ssl_certificate"), l.scope.get("proxy_ssl_certificate_key"); cert != nil && key != nil {

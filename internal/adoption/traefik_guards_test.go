@@ -30,6 +30,7 @@ func TestTraefikGuards(t *testing.T) {
 		{name: "other ports", text: entries("127.0.0.1:81", ":80"), order: []string{"port: [81]\n    host: adm.test\n    pool: adm"}},
 		{name: "alike, with other middlewares", text: strings.Replace(entries("10.0.0.1:80", "10.0.0.2:80"), "'10.0.0.2:80'", "'10.0.0.2:80', http: {middlewares: [lan]}", 1), order: []string{"501"}, without: []string{"pool:"}, notes: []string{"has other middlewares"}},
 		{name: "a redirection of loopback", text: strings.Replace(entries("127.0.0.1:80", ":80"), "'127.0.0.1:80'", "'127.0.0.1:80', http: {redirections: {entryPoint: {to: ':443'}}}", 1), order: []string{"host: a.test\n    pool: web"}, without: []string{"redirect:"}, notes: []string{"are reached by more clients"}},
+		{name: "TLS 1.3 alone", text: entries("127.0.0.1:81", ":80") + "tls: {options: {default: {minVersion: VersionTLS13}}}\n", order: []string{"pool: adm"}, notes: []string{"TLS 1.2 is spoken too"}},
 		lost("others are sent elsewhere", router("Host(`a.test`) && !ClientIP(`10.0.0.0/8`)", ""), "the rule"),
 		lost("others, in brackets", router("Host(`a.test`) && !(ClientIP(`10.0.0.0/8`) || PathPrefix(`/x`))", ""), "the rule"),
 		lost("some are sent away", router("Host(`a.test`) && ClientIP(`192.0.2.0/24`)", "away"), "the rule"),

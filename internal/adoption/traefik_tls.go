@@ -179,7 +179,13 @@ func (t *traefik) clients() {
 			for k := range o.Keys() {
 				switch strings.ToLower(k.Name) {
 				case "clientauth":
-				case "ciphersuites", "curvepreferences", "minversion", "maxversion", "prefer-servercipersuites", "preferservercipersuites", "preferserverciphersuites":
+				case "minversion":
+					if k.Text() == "VersionTLS13" {
+						t.d.note(&t.d.notes, k, "TLS 1.2 is spoken too; write min_version: 1.3")
+						continue
+					}
+					t.d.needless["tls.options: "+k.Name] = true
+				case "ciphersuites", "curvepreferences", "maxversion", "prefer-servercipersuites", "preferservercipersuites", "preferserverciphersuites":
 					t.d.needless["tls.options: "+k.Name] = true
 				default:
 					t.d.note(&t.d.notes, k, "")

@@ -65,17 +65,22 @@ func HAProxyTimer(r *Route, name string) Timer {
 
 // haproxyDefaults are the lines of the "defaults" section that holds for each section: the one that it names, or the last before it.
 func haproxyDefaults(tree []*Node) map[*Node][]*Node {
-	byName := map[string][]*Node{}
+	byName, all := map[string][]*Node{}, map[*Node][]*Node{}
 	for _, s := range tree {
-		if s.Name == "defaults" {
-			byName[s.Text()] = s.Kids
+		if s.Name != "defaults" {
+			continue
 		}
+		all[s] = s.Kids
+		if i := slices.Index(s.Args, "from"); i >= 0 { // another such section, which stands before it
+			all[s] = append(slices.Clone(byName[s.Arg(i+1)]), s.Kids...)
+		}
+		byName[s.Text()] = all[s]
 	}
-	all := map[*Node][]*Node{}
 	var last []*Node
 	for _, s := range tree {
 		if s.Name == "defaults" {
-			last = s.Kids
+			last = all[s]
+			delete(all, s)
 			continue
 		}
 		all[s] = last
