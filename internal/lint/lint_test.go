@@ -235,3 +235,17 @@ func TestTooMuch(t *testing.T) {
 		t.Error("it goes on after its context")
 	}
 }
+
+// TestUpgradeByHTTP10: a version that is said is looked at, and not only one that is not.
+func TestUpgradeByHTTP10(t *testing.T) {
+	for version, want := range map[string]bool{"1.0": true, "1.1": false} {
+		dir := t.TempDir()
+		conf := "events {}\nhttp {\nserver {\nlisten 80;\nlocation / {\nproxy_pass http://127.0.0.1:8000;\nproxy_http_version " + version + ";\nproxy_set_header Upgrade $http_upgrade;\nproxy_set_header Connection upgrade;\n}\n}\n}\n"
+		if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.ContainsFunc(lintDir(t, dir), func(f Finding) bool { return f.Rule == "nginx-upgrade-http10" && f.Line == 7 }); got != want {
+			t.Errorf("%s: found %v", version, got)
+		}
+	}
+}

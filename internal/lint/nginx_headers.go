@@ -140,8 +140,13 @@ func droppedHeaders(r *route) (inner *Node, lost []*Node) {
 
 func checkUpgradeVersion(c *check) {
 	for r := range c.routes("nginx") {
-		if h := upgrades(r); h != nil && r.Node.Name == "proxy_pass" && r.Setting("proxy_http_version") == nil {
+		h, version := upgrades(r), r.Setting("proxy_http_version")
+		switch {
+		case h == nil || r.Node.Name != "proxy_pass":
+		case version == nil:
 			c.add(absent(r, Risk), h, "before nginx 1.29.7 this is sent by HTTP/1.0, which has no upgrade: no WebSocket opens"+unlessMain(r)+".", "proxy_http_version 1.1;")
+		case version.Text() == "1.0":
+			c.risk(version, "HTTP/1.0 has no upgrade: no WebSocket opens, whatever is set.", "proxy_http_version 1.1;")
 		}
 	}
 }
