@@ -60,7 +60,7 @@ var kubernetesRules = []Rule{
 	{
 		ID: "rollout-stops-all", Severity: Risk, Products: []string{"kubernetes"}, Causes: []string{"no-endpoints"},
 		Title:   "A roll-out stops every pod first",
-		Happens: "With Recreate, or maxUnavailable 100%, nobody answers until the new pods are ready: 503 at each roll-out.",
+		Happens: "With Recreate, or a maxUnavailable of all pods, nobody answers until the new pods are ready: 503 at each roll-out.",
 		Fix:     "RollingUpdate with maxUnavailable 0.",
 		Source:  "Kubernetes: Deployment, strategy",
 		check:   checkStrategy,

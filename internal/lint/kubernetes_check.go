@@ -316,11 +316,13 @@ func checkStrategy(c *check) {
 	c.routed(func(_, w *topology.Object) {
 		strategy := w.Node.At("spec", "strategy")
 		most := strategy.At("rollingUpdate", "maxUnavailable")
+		replicas, fault := strconv.Atoi(w.Node.At("spec", "replicas").Text()) // an autoscaler may have others where none are said
+		stopped, err := strconv.Atoi(most.Text())
 		switch {
 		case w.Kind != "Deployment":
 		case strategy.Get("type").Text() == "Recreate":
 			c.risk(strategy.Get("type"), fmt.Sprintf("at each roll-out of %s all pods stop before new ones start: 503 until they are ready.", w.Name), "strategy: {type: RollingUpdate, rollingUpdate: {maxUnavailable: 0}}")
-		case most.Text() == "100%":
+		case most.Text() == "100%", err == nil && fault == nil && replicas > 0 && stopped >= replicas:
 			c.risk(most, fmt.Sprintf("at each roll-out of %s all pods may stop at once: 503 until new ones are ready.", w.Name), "maxUnavailable: 0")
 		}
 	})

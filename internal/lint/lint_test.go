@@ -249,3 +249,23 @@ func TestUpgradeByHTTP10(t *testing.T) {
 		}
 	}
 }
+
+// TestStopsAll: as many pods as there are may stop at once, in whatever way that is written.
+func TestStopsAll(t *testing.T) {
+	const shop = "apiVersion: v1\nkind: Service\nmetadata: {name: shop}\nspec: {selector: {app: shop}, ports: [{name: http, port: 80, targetPort: web}]}\n---\n" +
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: shop}\nspec:\n  {REPLICAS}\n  strategy: {rollingUpdate: {maxUnavailable: {MOST}}}\n  selector: {matchLabels: {app: shop}}\n  template:\n    metadata: {labels: {app: shop}}\n    spec: {containers: [{name: shop, image: x, ports: [{name: web, containerPort: 80}]}]}\n---\n" +
+		"apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: shop}\nspec: {rules: [{host: a.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: shop, port: {name: http}}}}]}}]}\n"
+	for _, s := range []struct {
+		replicas, most string
+		want           bool
+	}{{"replicas: 1", "1", true}, {"replicas: 3", "3", true}, {"replicas: 3", "100%", true}, {"replicas: 3", "1", false}, {"replicas: 2", "50%", false}, {"", "1", false}} {
+		dir := t.TempDir()
+		text := strings.NewReplacer("{REPLICAS}", s.replicas, "{MOST}", s.most).Replace(shop)
+		if err := os.WriteFile(filepath.Join(dir, "shop.yaml"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.ContainsFunc(lintDir(t, dir), func(f Finding) bool { return f.Rule == "rollout-stops-all" }); got != s.want {
+			t.Errorf("%s, maxUnavailable: %s: found %v", s.replicas, s.most, got)
+		}
+	}
+}
