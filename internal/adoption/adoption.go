@@ -50,6 +50,9 @@ func Translate(ctx context.Context, names []string, stdin io.Reader) (*Result, e
 	for _, n := range t.Empty {
 		d.note(&d.notes, n, "no file fits it")
 	}
+	if product == "traefik" {
+		d.composed(t.Services)
+	}
 	if err := translators[product](ctx, d, proxies); err != nil {
 		return nil, err
 	}

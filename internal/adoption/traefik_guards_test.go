@@ -48,3 +48,14 @@ func TestTraefikGuards(t *testing.T) {
 		})
 	}
 }
+
+// TestTraefikLabels: what stands in a compose file is not lost silently.
+func TestTraefikLabels(t *testing.T) {
+	text := "services:\n  traefik:\n    image: traefik:v3\n    command: [--entrypoints.web.address=:80]\n  app:\n    image: x\n    labels:\n      - traefik.http.routers.a.rule=Host(`a.test`)\n      - other=1\n  more:\n    image: x\n    labels:\n      traefik.http.middlewares.auth.basicauth.users: u:x\n"
+	name := filepath.Join(t.TempDir(), "compose.yaml")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := meaning{order: []string{"status: 404"}, notes: []string{"compose.yaml:8: ", "routers.a.rule=Host(`a.test`): a label", "compose.yaml:13: ", "basicauth.users", "compose.yaml:4: ", "Traefik's command line"}}
+	m.ofFiles(t, []string{name}, "")
+}

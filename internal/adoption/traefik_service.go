@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/whygate/whygate/internal/conftree"
 	"github.com/whygate/whygate/internal/topology"
 )
 
@@ -18,6 +19,24 @@ const second = time.Second
 
 // traefikURL is the part of a server's URL that Traefik looks at.
 var traefikURL = regexp.MustCompile(`^[^:]+://[^/?#]*`)
+
+// composed tells of what stands in compose files: labels, and the command line of Traefik itself.
+func (d *draft) composed(services []*topology.Service) {
+	for _, s := range services {
+		for k := range s.Node.Get("labels").Keys() {
+			name := k.Name
+			if name == conftree.Item {
+				name = k.Text()
+			}
+			if strings.HasPrefix(strings.ToLower(name), "traefik.") {
+				d.note(&d.notes, k, "a label; write it to a file of Traefik's, whose routers are translated")
+			}
+		}
+		if command := s.Node.Get("command"); command != nil && strings.Contains(s.Image, "traefik") {
+			d.note(&d.notes, command, "Traefik's command line; write it to its static file")
+		}
+	}
+}
 
 // only tells of what a middleware says beside what is translated.
 func (t *traefik) only(k *node, r *route, known ...string) {
