@@ -84,7 +84,7 @@ func TestNginxAccess(t *testing.T) {
 			text:    "events {}\nhttp {\nserver {\nlisten 8080;\nlocation / { proxy_pass http://127.0.0.1:9; }\n}\nserver {\nlisten 8080 default_server;\nserver_name _;\nreturn 444;\n}\n}\n",
 			without: []string{"pool:"},
 		},
-		{name: "internal", text: server("root /srv;\nlocation /private/ { internal; }\nlocation / { }"), order: []string{"'/private/*'", "status: 404", "files:"}},
+		{name: "internal", text: server("root /srv;\nlocation /private/ { internal; }\nlocation / { }"), order: []string{"'/private/*'", "status: 404", "files:"}, notes: []string{"X-Accel-Redirect of upstreams is not followed"}},
 		{
 			name: "auth_request", text: server("location /p/ { auth_request /auth; proxy_pass http://127.0.0.1:9; }\nlocation / { proxy_pass http://127.0.0.1:8; }"),
 			order: []string{"'/p/*'", "respond: {status: 501}", "pool: '127-0-0-1-8'"}, notes: []string{"auth_request /auth"}, without: []string{"127.0.0.1:9"},

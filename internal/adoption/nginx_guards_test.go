@@ -42,6 +42,8 @@ func TestNginxGuards(t *testing.T) {
 		lost("another protocol", server("location / { root /srv; memcached_pass 127.0.0.1:1; }"), "memcached_pass"),
 		lost("a module's guard", server("auth_akamai on;\n"+all), "auth_akamai on: what it guards"),
 		lost("a guard in Lua", server("location / { rewrite_by_lua_file /x.lua; "+pass+" }"), "rewrite_by_lua_file"),
+		{name: "files by X-Accel-Redirect", text: server("location /files/ { internal; alias /srv/; }\n" + all), order: []string{"'/files/*'\n    respond: {status: 404}"}, notes: []string{"X-Accel-Redirect"}},
+		{name: "a page of errors", text: server("root /srv;\nerror_page 503 /503.html;\nlocation = /503.html { internal; }\n" + all), order: []string{"respond: {status: 404}"}},
 		{name: "a name to verify", text: server("location / { proxy_ssl_verify on; proxy_ssl_name $host; proxy_pass https://127.0.0.1:9; }"), order: []string{"pool:"}, notes: []string{"proxy_ssl_name $host"}},
 		{name: "bodies", text: server("client_max_body_size 10k;\nlocation /a/ { client_max_body_size 1g; " + pass + " }\n" + all), order: []string{"request_body: 1073741824"}, notes: []string{"client_max_body_size 10k: there is one limit"}},
 		{name: "bodies of nginx's own limit", text: server("location /a/ { client_max_body_size 1g; " + pass + " }\n" + all), order: []string{"request_body: 1073741824"}, notes: []string{"client_max_body_size 1g: there is one limit"}},

@@ -191,6 +191,9 @@ func (n *nginx) location(v *nginxServer, l *location) {
 	if l.scope.get("internal") != nil && !named { // no client sees it; error_page looks for the file itself
 		r := &route{keys: l.match()}
 		n.withoutPage(l.scope, "404", &v.mark)
+		if !l.ledTo(append(slices.Clone(v.scope[len(v.scope)-1]), v.scope[:len(v.scope)-1].all("error_page")...)) {
+			n.d.note(&v.mark, l.scope.get("internal"), "X-Accel-Redirect of upstreams is not followed")
+		}
 		r.set("respond", "{status: 404}")
 		n.add(v, r)
 		return
@@ -212,6 +215,20 @@ func (n *nginx) location(v *nginxServer, l *location) {
 		return
 	}
 	n.serves(v, l)
+}
+
+// ledTo reports whether lines of a server, or in its blocks, lead to a location by themselves.
+func (l *location) ledTo(block []*node) bool {
+	return slices.ContainsFunc(block, func(b *node) bool {
+		switch b.Name {
+		case "error_page", "try_files", "rewrite", "auth_request", "mirror", "index":
+			return slices.ContainsFunc(b.Args, func(a string) bool {
+				a, _, _ = strings.Cut(a, "$")
+				return strings.HasPrefix(a, "/") && l.takes(a)
+			})
+		}
+		return l.ledTo(b.Kids)
+	})
 }
 
 // serves adds the route of a location that passes requests on, or serves files.
