@@ -44,6 +44,9 @@ func (h *apacheHost) access(levels [][]*node) (out apacheAccess) {
 					out.lost = k
 				}
 			}
+			if !slices.Contains(h.kids, k) && !slices.Contains(h.tree, k) && redirectCloses(k) { // the host's own are routes
+				out.lost = k
+			}
 			if name := strings.ToLower(k.Name); (name == "if" || name == "elseif" || name == "else") && apacheMayGuard(k.Kids) || unreadApache(k) {
 				out.lost = k
 			}
@@ -70,6 +73,15 @@ func (h *apacheHost) access(levels [][]*node) (out apacheAccess) {
 		}
 	}
 	return out
+}
+
+// redirectCloses reports whether a line of mod_alias answers that there is nothing, or that it is forbidden.
+func redirectCloses(k *node) bool {
+	switch strings.ToLower(k.Name) {
+	case "redirect", "redirectmatch":
+		return strings.HasPrefix(k.Text(), "4") || strings.HasPrefix(k.Text(), "5") || strings.EqualFold(k.Text(), "gone")
+	}
+	return false
 }
 
 // secure reports whether everything comes to the host over TLS.

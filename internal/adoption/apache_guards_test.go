@@ -34,6 +34,8 @@ func TestApacheGuards(t *testing.T) {
 		{name: "an index that is closed by name", text: files("<FilesMatch \"\\.html$\">\nRequire all denied\n</FilesMatch>"), order: []string{"'~^/(?:.*/)?$'\n    respond: {status: 501}", "files:"}, notes: []string{"directories are answered 501"}},
 		lost("what is served for what is missing", files("FallbackResource /secret.html\n<Location /secret.html>\nRequire all denied\n</Location>"), "FallbackResource"),
 		{name: "an index that is not closed", text: files("<Location /x>\nRequire all denied\n</Location>"), order: []string{"files:"}, without: []string{"501"}},
+		{name: "a redirect within a block, that closes", text: files("<Directory /srv/www/x>\nRedirectMatch 403 .*\n</Directory>"), order: []string{"'~^/x(?:/|$)'\n    respond: {status: 501}", "files:"}, notes: []string{"RedirectMatch 403"}},
+		{name: "one that does not", text: files("<Location /x>\nRedirect /y\n</Location>"), order: []string{"files:"}, without: []string{"501"}, notes: []string{"Redirect /y"}},
 		{name: "an address of a network that is refused", text: files("<Location />\n<RequireAll>\nRequire ip 10.0.0.1 192.0.2.1\nRequire not ip 10.0.0.0/8\n</RequireAll>\n</Location>"), order: []string{"allow: ['192.0.2.1/32']\n    deny: ['10.0.0.0/8']"}},
 		{name: "nobody is let in", text: files("<Location />\n<RequireAll>\nRequire ip 10.0.0.1\nRequire not ip 10.0.0.0/8\n</RequireAll>\n</Location>"), order: []string{"respond: {status: 403}"}, without: []string{"files:"}},
 		{name: "a redirect that closes", text: files("RedirectMatch 403 ^/red/"), order: []string{"'~^/red/'\n    respond: {status: 403}", "files:"}},
