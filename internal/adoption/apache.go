@@ -466,6 +466,8 @@ func (a *apache) account(block []*node, notes *[]Note) {
 			a.d.note(notes, k, "what may stand in it is not known; what it may guard is answered 501")
 		case some && strings.EqualFold(k.Text(), only), apacheNeedless[name]:
 			a.d.needless[k.Name] = true
+		case (name == "setoutputfilter" || name == "addoutputfilterbytype") && !apacheCompresses(k.Text()):
+			a.d.note(notes, k, "only what compresses")
 		case apacheHandled[name]:
 			if len(k.Kids) > 0 {
 				a.within(k, notes)
@@ -483,9 +485,13 @@ func (a *apache) account(block []*node, notes *[]Note) {
 			if head := readTimeout.FindStringSubmatch(strings.Join(k.Args, " ")); head != nil {
 				a.d.limitTime(notes, k, "head_time", cmp.Or(head[2], head[1]), time.Second)
 			}
+			if strings.Contains(strings.Join(k.Args, " "), "body=") {
+				a.d.note(notes, k, "a time for the whole of a body; write limits: {idle: ...}")
+			}
 		case (name == "setenv" || name == "passenv") && !strings.HasPrefix(k.Text(), "proxy-") && !strings.HasPrefix(k.Text(), "force-"):
 			a.d.note(notes, k, "write it to fastcgi: {params: ...}")
 		case name == "setenv":
+			a.d.needless[k.Name+" "+k.Text()] = true
 		case name == "sslprotocol":
 			if k.Has("all") || k.Has("+TLSv1.2") || k.Has("TLSv1.2") {
 				a.d.needless[k.Name] = true

@@ -39,6 +39,7 @@ func TestApacheGuards(t *testing.T) {
 		{name: "an address of a network that is refused", text: files("<Location />\n<RequireAll>\nRequire ip 10.0.0.1 192.0.2.1\nRequire not ip 10.0.0.0/8\n</RequireAll>\n</Location>"), order: []string{"allow: ['192.0.2.1/32']\n    deny: ['10.0.0.0/8']"}},
 		{name: "nobody is let in", text: files("<Location />\n<RequireAll>\nRequire ip 10.0.0.1\nRequire not ip 10.0.0.0/8\n</RequireAll>\n</Location>"), order: []string{"respond: {status: 403}"}, without: []string{"files:"}},
 		{name: "a redirect that closes", text: files("RedirectMatch 403 ^/red/"), order: []string{"'~^/red/'\n    respond: {status: 403}", "files:"}},
+		{name: "filters and times", text: rules("SetOutputFilter INCLUDES;DEFLATE\nAddOutputFilterByType DEFLATE text/html\nRequestReadTimeout header=20 body=10"), order: []string{"head_time: 20s"}, notes: []string{"SetOutputFilter INCLUDES;DEFLATE: only what compresses", "RequestReadTimeout header=20 body=10: a time"}},
 		{name: "bodies", text: rules("LimitRequestBody 1000\n<Location /up>\nLimitRequestBody 1000000\n</Location>"), order: []string{"request_body: 1000000"}, notes: []string{"LimitRequestBody 1000: there is one limit"}},
 	})
 }

@@ -215,6 +215,11 @@ func (h *apacheHost) compresses(levels [][]*node) bool {
 	return false
 }
 
+// apacheCompresses reports whether all of some filters compress.
+func apacheCompresses(filters string) bool {
+	return !slices.ContainsFunc(strings.Split(filters, ";"), func(f string) bool { return f != "DEFLATE" && f != "BROTLI_COMPRESS" })
+}
+
 // apachePool is the pool of a target on its way.
 type apachePool struct {
 	h         *apacheHost

@@ -366,10 +366,15 @@ func (p *caddyPool) transport(o *node) {
 		case "tls_server_name":
 			p.secure, p.tls = true, append(p.tls, pair{"server_name", quote(t.Text())})
 		case "tls_trusted_ca_certs", "tls_trust_pool":
+			if len(t.Args) > 1 && !(len(t.Args) == 2 && t.Text() == "file") || len(t.Kids) > 0 {
+				p.s.d.note(&p.notes, t, "only one file")
+			}
 			p.tls = append(p.tls, pair{"ca", quote(beside(p.s.file, last(t.Args)))})
 		case "tls_client_auth":
 			if len(t.Args) == 2 {
 				p.tls = append(p.tls, pair{"cert", quote(beside(p.s.file, t.Arg(0)))}, pair{"key", quote(beside(p.s.file, t.Arg(1)))})
+			} else {
+				p.s.d.note(&p.notes, t, "only a file, and its key")
 			}
 		case "dial_timeout", "response_header_timeout", "read_timeout", "write_timeout":
 			if isTime && d > 0 && d <= maxConnect {

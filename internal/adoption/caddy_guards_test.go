@@ -35,6 +35,7 @@ func TestCaddyGuards(t *testing.T) {
 		{name: "where it leads", text: site("\t@no not path /a/*\n\treverse_proxy @no 127.0.0.1:8\n" + proxy), order: []string{"127.0.0.1:9"}, notes: []string{"reverse_proxy @no"}},
 		lost("a named route", "&(auth) {\n"+users+"}\n"+site("\tinvoke auth\n"+proxy), "invoke auth"),
 		lost("a second tls", "https://a.test {\n\ttls /c /k\n\ttls {\n\t\tclient_auth {\n\t\t\ttrusted_ca_cert_file /ca\n\t\t}\n\t}\n"+proxy+"}\n", "a second one of the site"),
+		{name: "how an upstream is verified", text: site("\treverse_proxy https://b.test {\n\t\ttransport http {\n\t\t\ttls_client_auth b.test\n\t\t\ttls_trusted_ca_certs /a /b\n\t\t}\n\t}\n"), order: []string{"pool:"}, notes: []string{"tls_client_auth b.test", "tls_trusted_ca_certs /a /b"}},
 		{name: "two parameters", text: site("\t@ok query a=1 b=2\n\treverse_proxy @ok 127.0.0.1:8\n\trespond 403\n"), order: []string{"status: 403"}, without: []string{"pool:"}, notes: []string{"reverse_proxy @ok"}},
 	} {
 		t.Run(m.name, func(t *testing.T) {
