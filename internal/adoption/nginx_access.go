@@ -39,9 +39,9 @@ var guards = words(`auth_request auth_jwt auth_oidc auth_ldap auth_pam auth_dige
 // isGuard reports whether a directive is one of them, or of a module whose names say so.
 func isGuard(name string) bool {
 	switch {
-	case guards[name]:
+	case guards[name], strings.HasPrefix(name, "access_by_"), strings.HasPrefix(name, "rewrite_by_lua"), strings.HasPrefix(name, "server_rewrite_by_lua"):
 		return true
-	case name == "auth_basic" || name == "auth_basic_user_file" || strings.HasPrefix(name, "auth_http"): // the latter are of mail
+	case !strings.HasPrefix(name, "auth_"), name == "auth_basic", name == "auth_basic_user_file", strings.HasPrefix(name, "auth_http"): // the latter are of mail
 		return false
 	}
 	for g := range guards {
@@ -49,7 +49,7 @@ func isGuard(name string) bool {
 			return false
 		}
 	}
-	return strings.HasPrefix(name, "auth_") || strings.HasPrefix(name, "access_by_") || strings.HasPrefix(name, "rewrite_by_lua") || strings.HasPrefix(name, "server_rewrite_by_lua")
+	return true
 }
 
 // unguarded are those of them that ask for nothing.

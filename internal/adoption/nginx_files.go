@@ -107,18 +107,18 @@ func (n *nginx) indexKept(v *nginxServer, l *location) *node {
 		if strings.ContainsAny(name, "/$") || strings.HasSuffix(name, ".php") && n.passesPrograms(v) {
 			continue
 		}
-		for _, other := range n.locations(v) {
+		for _, other := range v.keepers {
 			mine := false
 			switch other.kind {
 			case regexLocation:
-				mine = other.takes(base+name) || other.takes(base+"x/"+name)
+				mine = other.takesAny(base+name, base+"x/"+name)
 			case exactLocation:
 				mine = strings.HasPrefix(other.path, base) && strings.HasSuffix(other.path, "/"+name)
 			case firmLocation, prefixLocation:
 				mine = len(other.path) > len(base) && strings.HasPrefix(other.path, base) && strings.HasPrefix(name, path.Base(other.path))
 			}
 			if l.kind == regexLocation {
-				mine = other.kind != prefixLocation && !strings.HasSuffix(l.path, "$") && (mine || other.takes("/"+name))
+				mine = other.kind != prefixLocation && !strings.HasSuffix(l.path, "$") && (mine || other.takesAny("/"+name))
 			}
 			if mine && other.node != l.node && other.keepsOthers(l) {
 				return other.node
@@ -126,6 +126,41 @@ func (n *nginx) indexKept(v *nginxServer, l *location) *node {
 		}
 	}
 	return nil
+}
+
+// keeper is a location with a line, of its own or of one around it, that may keep people out.
+type keeper struct {
+	*location
+	heads []string // what the paths of its expression begin with; nil: anything
+}
+
+// keepersOf are those among a server's locations. outer is how many blocks are around them all.
+func keepersOf(all []*location, outer int) (found []keeper) {
+	for _, l := range all {
+		if !slices.ContainsFunc(l.scope[outer:], func(level []*node) bool {
+			return slices.ContainsFunc(level, func(b *node) bool { return says[b.Name] || isGuard(b.Name) || b.Name == "include" })
+		}) {
+			continue
+		}
+		k := keeper{location: l}
+		if rest, anchored := behindBegin(l.path); anchored && l.kind == regexLocation {
+			k.heads = literalHeads(rest)
+		}
+		found = append(found, k)
+	}
+	return found
+}
+
+// takesAny reports whether some paths are of the location's expression, where no other one takes them.
+func (k keeper) takesAny(paths ...string) bool {
+	return slices.ContainsFunc(paths, func(uri string) bool {
+		for o := k.outer; o != nil; o = o.outer {
+			if !o.takes(uri) {
+				return false
+			}
+		}
+		return (k.heads == nil || slices.ContainsFunc(k.heads, func(h string) bool { return strings.HasPrefix(uri, h) })) && k.takes(uri)
+	})
 }
 
 // keepsOthers reports whether a location may keep out whom another one lets in.

@@ -22,6 +22,7 @@ func (n *nginx) locations(v *nginxServer) []*location {
 	}
 	var all []*location
 	n.collect(v, v.scope, nil, &all, 0)
+	v.keepers = keepersOf(all, len(v.scope))
 	outermost := expressionsIn(all, nil)
 	var exact, prefixes []*location
 	for _, l := range all {

@@ -24,6 +24,7 @@ type nginxServer struct {
 	mark    []Note // what waits for a route to stand before
 
 	whole    []*location // as locations lists them, once asked for
+	keepers  []keeper    // those that may keep people out, likewise
 	programs map[string]program
 	looked   bool // passes is known
 	passes   bool
