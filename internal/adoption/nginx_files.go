@@ -56,12 +56,7 @@ func (n *nginx) files(v *nginxServer, l *location, r *route, missing string) {
 		r.set("respond", "{status: 404}")
 		return
 	}
-	if other := n.indexKept(v, l); other != nil {
-		n.d.note(&r.notes, other, "it says who may see what a directory is answered with; directories are answered 501")
-		if n.refusesDirectories(v, l); l.kind == regexLocation {
-			r.refused = true
-		}
-	}
+	n.indexKept(v, l, r)
 	n.uncompressed(l.scope, &r.notes)
 	keys = append(keys, pair{"root", quote(n.absolute(root, root.Text()))})
 	if index := l.scope.get("index"); index != nil {
@@ -95,37 +90,74 @@ func (n *nginx) files(v *nginxServer, l *location, r *route, missing string) {
 	r.set("files", mapping(keys))
 }
 
-// indexKept is another location that an index of the location's directories is of, and that keeps people out in another way: nginx looks at the
-// index as at a request of its own. It is nil if there is none.
-func (n *nginx) indexKept(v *nginxServer, l *location) *node {
+// indexKept refuses directories of a location whose index is of another one that keeps people out in another way: nginx looks at the index as at
+// a request of its own.
+func (n *nginx) indexKept(v *nginxServer, l *location, r *route) {
 	names := []string{"index.html"}
 	if index := l.scope.get("index"); index != nil {
 		names = index.Args
 	}
 	base := strings.TrimSuffix(l.path, "/") + "/"
-	for _, name := range names {
-		if strings.ContainsAny(name, "/$") || strings.HasSuffix(name, ".php") && n.passesPrograms(v) {
-			continue
-		}
-		for _, other := range v.keepers {
-			mine := false
-			switch other.kind {
-			case regexLocation:
-				mine = other.takesAny(base+name, base+"x/"+name)
-			case exactLocation:
-				mine = strings.HasPrefix(other.path, base) && strings.HasSuffix(other.path, "/"+name)
-			case firmLocation, prefixLocation:
-				mine = len(other.path) > len(base) && strings.HasPrefix(other.path, base) && strings.HasPrefix(name, path.Base(other.path))
+	refused := map[string]bool{}
+	for _, other := range v.keepers {
+		for _, name := range names {
+			if strings.ContainsAny(name, "/$") || strings.HasSuffix(name, ".php") && n.passesPrograms(v) || other.node == l.node {
+				continue
 			}
+			directories, mine := other.directories(l, base, name)
+			if !mine || !other.keepsOthers(l) {
+				continue
+			}
+			n.d.note(&r.notes, other.node, "it says who may see what a directory is answered with; directories are answered 501")
 			if l.kind == regexLocation {
-				mine = other.kind != prefixLocation && !strings.HasSuffix(l.path, "$") && (mine || other.takesAny("/"+name))
+				r.refused = true
+				return
 			}
-			if mine && other.node != l.node && other.keepsOthers(l) {
-				return other.node
+			for _, d := range directories {
+				if l.kind == exactLocation {
+					d = "~^" + regexp.QuoteMeta(l.path) + "$"
+				}
+				if !refused[d] {
+					refused[d] = true
+					n.refuses(v, []pair{{"path", quote(d)}})
+				}
 			}
 		}
 	}
-	return nil
+}
+
+// directories are expressions for those directories of another location that a file of a name is in which is of this one. mine is false where there
+// is none.
+func (k keeper) directories(l *location, base, name string) (found []string, mine bool) {
+	all := []string{"~^" + regexp.QuoteMeta(l.path) + "(?:.*/)?$"}
+	switch {
+	case l.kind == regexLocation:
+		return nil, k.kind != prefixLocation && !strings.HasSuffix(l.path, "$") && k.takesAny("/"+name, base+name, base+"x/"+name)
+	case k.kind == exactLocation:
+		return []string{"~^" + regexp.QuoteMeta(strings.TrimSuffix(k.path, name)) + "$"}, strings.HasPrefix(k.path, base) && strings.HasSuffix(k.path, "/"+name)
+	case k.kind != regexLocation:
+		return all, len(k.path) > len(base) && strings.HasPrefix(k.path, base) && strings.HasPrefix(name, path.Base(k.path))
+	case k.takesAny(base+name, base+"x/"+name):
+		return all, true
+	}
+	heads := k.heads
+	if heads == nil { // it may begin anywhere
+		heads = literalHeads(strings.TrimPrefix(k.path, "(?i)"))
+		for i, h := range heads {
+			heads[i] = strings.TrimSuffix(base, "/") + "/" + strings.TrimPrefix(h, "/")
+		}
+	}
+	for _, h := range heads {
+		within := h[:strings.LastIndexByte(h, '/')+1]
+		if !strings.HasPrefix(h, base) || !k.takesAny(within+name, h+"/"+name, h+"x/"+name, h+"/x/"+name) {
+			continue
+		}
+		if k.heads == nil {
+			return all, true
+		}
+		found, mine = append(found, "~^"+regexp.QuoteMeta(within)+"(?:.*/)?$"), true
+	}
+	return found, mine
 }
 
 // keeper is a location with a line, of its own or of one around it, that may keep people out.
@@ -151,13 +183,16 @@ func keepersOf(all []*location, outer int) (found []keeper) {
 	return found
 }
 
-// takesAny reports whether some paths are of the location's expression, where no other one takes them.
+// takesAny reports whether some files are of the location's expression, where no other one takes them, and their directories are not.
 func (k keeper) takesAny(paths ...string) bool {
 	return slices.ContainsFunc(paths, func(uri string) bool {
 		for o := k.outer; o != nil; o = o.outer {
 			if !o.takes(uri) {
 				return false
 			}
+		}
+		if k.takes(uri[:strings.LastIndexByte(uri, '/')+1]) {
+			return false
 		}
 		return (k.heads == nil || slices.ContainsFunc(k.heads, func(h string) bool { return strings.HasPrefix(uri, h) })) && k.takes(uri)
 	})
@@ -183,17 +218,6 @@ func (l *location) keepsOthers(other *location) bool {
 
 // accessLines are the directives of nginx itself by which it keeps people out.
 var accessLines = []string{"allow", "deny", "auth_basic", "auth_basic_user_file", "satisfy"}
-
-// refusesDirectories answers 501 for a location's directories.
-func (n *nginx) refusesDirectories(v *nginxServer, l *location) {
-	switch l.kind {
-	case firmLocation, prefixLocation:
-		n.refuses(v, []pair{{"path", quote("~^" + regexp.QuoteMeta(l.path) + "(?:.*/)?$")}})
-	case exactLocation:
-		n.refuses(v, l.match())
-	case regexLocation:
-	}
-}
 
 // missingKept reports whether the file that a "try_files" ends with is of a location that keeps people out in another way.
 func (n *nginx) missingKept(v *nginxServer, l *location, uri string) bool {
