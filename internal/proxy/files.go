@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -10,6 +11,9 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
+	"time"
 
 	"github.com/whygate/whygate/internal/fault"
 	"github.com/whygate/whygate/internal/httpmsg"
@@ -24,11 +28,14 @@ type Files struct {
 	Hidden   bool     // names that begin with a dot are served
 	Scripts  []string // what names end with that are programs: they are left to the next route, also where they are a directory's index
 	Next     bool     // a path that leads to no file goes on to the next route
+
+	mu   sync.Mutex // guards kept, and the fields of what it is and was
+	kept *rooted    // the root as it was opened last, nil for none
 }
 
 // directory opens names below a root.
 type directory interface {
-	Open(name string) (*os.File, error)
+	OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error)
 	Stat(name string) (fs.FileInfo, error)
 	Close() error
 }
@@ -36,8 +43,8 @@ type directory interface {
 // linked is a directory whose links lead where they lead.
 type linked string
 
-func (l linked) Open(name string) (*os.File, error) {
-	return os.Open(path.Join(string(l), path.Clean("/"+name)))
+func (l linked) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	return os.OpenFile(path.Join(string(l), path.Clean("/"+name)), flag, perm)
 }
 
 func (l linked) Stat(name string) (fs.FileInfo, error) {
@@ -45,12 +52,75 @@ func (l linked) Stat(name string) (fs.FileInfo, error) {
 }
 func (l linked) Close() error { return nil }
 
-// open opens the root, each time, since a release may put another directory in its place.
+// rooted is an open root, out of which no name and no link leads. Requests share it while the same directory is there, and for rootTime at
+// most: a file system that nobody asks for can be unmounted. Whoever is the last to use one that is out of date closes it.
+type rooted struct {
+	*os.Root
+	of    *Files
+	info  fs.FileInfo
+	users int
+	old   bool
+}
+
+// rootTime is how long an open root is kept.
+const rootTime = time.Second
+
+// open opens the root, or takes the one that is open, if the directory of that name is still the same: a release may have put another in its
+// place.
 func (f *Files) open() (directory, error) {
 	if f.Links {
 		return linked(f.Root), nil
 	}
-	return os.OpenRoot(f.Root) // no name and no link leads out of it
+	info, err := os.Stat(f.Root)
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r := f.kept; r != nil {
+		if os.SameFile(r.info, info) {
+			r.users++
+			return r, nil
+		}
+		f.outdate(r)
+	}
+	root, err := os.OpenRoot(f.Root)
+	if err != nil {
+		return nil, err
+	}
+	if info, err = root.Stat("."); err != nil {
+		root.Close()
+		return nil, err
+	}
+	r := &rooted{Root: root, of: f, info: info, users: 1}
+	f.kept = r
+	time.AfterFunc(rootTime, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.outdate(r)
+	})
+	return r, nil
+}
+
+// outdate lets nobody use the root any more who does not yet. mu is held.
+func (f *Files) outdate(r *rooted) {
+	if f.kept == r {
+		f.kept = nil
+	}
+	if !r.old && r.users == 0 {
+		_ = r.Root.Close()
+	}
+	r.old = true
+}
+
+// Close ends one use.
+func (r *rooted) Close() error {
+	r.of.mu.Lock()
+	defer r.of.mu.Unlock()
+	if r.users--; r.old && r.users == 0 {
+		return r.Root.Close()
+	}
+	return nil
 }
 
 // errNoFile: the path leads to no file that may be served.
@@ -136,12 +206,7 @@ func withoutPath(err error) string {
 
 // sendFile answers with the file of a name, or with the index of a directory. Nothing was answered where it fails.
 func (s *serving) sendFile(f *Files, root directory, name string, slash bool) error {
-	if info, err := root.Stat(name); err != nil {
-		return err
-	} else if !info.IsDir() && !info.Mode().IsRegular() { // a FIFO would be waited for
-		return errNoFile
-	}
-	file, err := root.Open(name)
+	file, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would be waited for
 	if err != nil {
 		return err
 	}
@@ -251,6 +316,31 @@ func (w *answerWriter) Write(p []byte) (int, error) {
 		return 0, errClientLeft
 	}
 	return len(p), nil
+}
+
+// fileBuffers are what files are read into.
+var fileBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// ReadFrom is what io.Copy and io.CopyN call, so that each answer does not take a buffer of its own.
+func (w *answerWriter) ReadFrom(r io.Reader) (n int64, err error) {
+	buffer := fileBuffers.Get().(*[64 << 10]byte)
+	defer fileBuffers.Put(buffer)
+	for {
+		got, err := r.Read(buffer[:])
+		if got > 0 {
+			put, failed := w.Write(buffer[:got])
+			n += int64(put)
+			if failed != nil {
+				return n, failed
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
 }
 
 var errClientLeft = errors.New("the client left")
