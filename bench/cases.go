@@ -17,7 +17,7 @@ const (
 	smallPath = "/small"
 	smallSize = 100
 	postPath  = "/post"
-	filePath  = "/ten"
+	filePath  = "/ten.html"
 	fileSize  = 10 << 10
 	phpPath   = "/small.php"
 	postSize  = 10 << 10

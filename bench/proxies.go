@@ -80,7 +80,7 @@ func (b *bench) startOrigin(ctx context.Context) (*process, string, error) {
 	if err := large.Truncate(largeSize); err != nil { // sparse: it is read from the page cache in any case
 		return nil, "", err
 	}
-	if err := os.WriteFile(filepath.Join(files, "ten"), []byte(strings.Repeat("x", fileSize)), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(files, "ten.html"), []byte(strings.Repeat("x", fileSize)), 0o644); err != nil {
 		return nil, "", err
 	}
 	address, err := b.freeAddress()

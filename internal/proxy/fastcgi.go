@@ -33,10 +33,9 @@ type FastCGI struct {
 
 // Limits of one exchange with an application.
 const (
-	requestHeld = 1 << 20  // octets of a request body whose length is not known
-	stderrHeld  = 2 << 10  // octets of what the application says on its side
-	earlyHeld   = 1 << 20  // octets of an answer that comes while the request is sent
-	cgiBuffer   = 32 << 10 // octets that are read at once
+	requestHeld = 1 << 20 // octets of a request body whose length is not known
+	stderrHeld  = 2 << 10 // octets of what the application says on its side
+	earlyHeld   = 1 << 20 // octets of an answer that comes while the request is sent
 	cgiGlance   = 50 * time.Millisecond
 	cgiLook     = time.Second
 )
@@ -266,8 +265,9 @@ func (c *calling) write(piece []byte) bool {
 // glance reads what is there already.
 func (c *calling) glance() {
 	_ = c.c.SetReadDeadline(time.Now().Add(time.Millisecond))
-	buf := make([]byte, cgiBuffer)
-	n, _ := c.c.Read(buf)
+	buf := pieces.Get().(*piece)
+	defer pieces.Put(buf)
+	n, _ := c.c.Read(buf[:])
 	c.ev.Got += int64(n)
 	c.in = append(c.in, buf[:n]...)
 	_ = c.parse()
@@ -281,7 +281,7 @@ func (c *calling) read(buf []byte, timer fault.Timer, silence time.Duration) boo
 			look = min(look, c.s.until.Sub(mono.Now()))
 		}
 		_ = c.c.SetReadDeadline(time.Now().Add(look))
-		if c.canceled() { // a reason that came before the deadline was set woke nobody
+		if (c.s.x.Cancel.Reason() != cancel.None || c.s.expired()) && c.canceled() { // what came before the deadline was set woke nobody
 			return false
 		}
 		n, err := c.c.Read(buf)
@@ -367,7 +367,9 @@ func (c *calling) parse() error {
 // answer reads the answer and passes it on.
 func (c *calling) answer() {
 	c.ev.Stage = fault.FirstByte
-	buf := make([]byte, cgiBuffer)
+	held := pieces.Get().(*piece)
+	defer pieces.Put(held)
+	buf := held[:] // what was read is copied out of it
 	var head fastcgi.Head
 	for {
 		h, n, err := fastcgi.ParseHead(c.out)

@@ -318,13 +318,15 @@ func (w *answerWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// fileBuffers are what files are read into.
-var fileBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+// piece is what is read at once of a file, or of an application's answer. Whoever reads keeps nothing of it.
+type piece [64 << 10]byte
+
+var pieces = sync.Pool{New: func() any { return new(piece) }}
 
 // ReadFrom is what io.Copy and io.CopyN call, so that each answer does not take a buffer of its own.
 func (w *answerWriter) ReadFrom(r io.Reader) (n int64, err error) {
-	buffer := fileBuffers.Get().(*[64 << 10]byte)
-	defer fileBuffers.Put(buffer)
+	buffer := pieces.Get().(*piece)
+	defer pieces.Put(buffer)
 	for {
 		got, err := r.Read(buffer[:])
 		if got > 0 {
