@@ -214,7 +214,8 @@ var (
 		"h2-push":              {fault.CauseHTTP2ProtocolError, fault.CauseClosedBeforeAnswer}, // likewise
 		"h2-strange-stream":    {fault.CauseHTTP2ProtocolError, fault.CauseClosedBeforeAnswer}, // likewise
 	}
-	caddyOwn = map[string][]fault.Cause{"coding-mislabelled": {fault.CauseBadContentCoding}, "field-space-before-colon": {fault.CauseInvalidLength, fault.CauseBadField},
+	caddyOwn = map[string][]fault.Cause{
+		"coding-mislabelled": {fault.CauseBadContentCoding}, "field-space-before-colon": {fault.CauseInvalidLength, fault.CauseBadField},
 		// Go waits on: it repeats what was refused until its time is up, and reports no error on the connection before.
 		"h2-refused-stream": {fault.CauseHTTP2RefusedStream, fault.CauseHeadTimeout}, "h2-frame-too-large": {fault.CauseHTTP2ProtocolError, fault.CauseHeadTimeout},
 		"h2-strange-stream": {fault.CauseHTTP2ProtocolError, fault.CauseHeadTimeout}, "h2-upload-not-read": {fault.CauseUploadStalled, fault.CauseHeadTimeout},
